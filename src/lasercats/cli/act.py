@@ -1,0 +1,68 @@
+"""Carries commands out for a verb, and shows what came of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lasercats.cli import show
+from lasercats.cli.progress import Feedback
+from lasercats.core.command import Command
+
+if TYPE_CHECKING:
+    from lasercats.operate.project import Project
+
+PREDICTING = ("simulate", "script")
+
+
+@dataclass(frozen=True)
+class Request:
+    """How a verb that acts was asked to do it."""
+
+    interpreter: str = "live"
+    message: str | None = None
+    as_json: bool = False
+    show_diff: bool = False
+    because: str | None = None
+
+    @classmethod
+    def take(cls, values: dict[str, Any]) -> "Request":
+        """Take the shared options out of the values of a verb."""
+        chosen = values.pop("interpreter", "live")
+        return cls(
+            interpreter="simulate" if values.pop("check", False) else chosen,
+            message=values.pop("message", None),
+            as_json=values.pop("as_json", False),
+            show_diff=values.pop("show_diff", False),
+        )
+
+
+def act(context: click.Context, project: "Project", commands: Sequence[Command], request: Request) -> None:
+    """Interpret commands, show the results, and exit with 1 if any went wrong."""
+    from lasercats.operate.issue import carry_out  # noqa: PLC0415 - start-up stays light
+
+    total = sum(len(command.on) for command in commands)
+    prefix = any(len(command.on) > 1 for command in commands)
+    with Feedback(total, prefix=prefix, quiet=request.as_json) as feedback:
+        results = carry_out(
+            project,
+            commands,
+            interpreter=request.interpreter,
+            message=request.message,
+            because=request.because,
+            watcher=feedback,
+            write=lambda text: click.echo(text, err=request.as_json),
+        )
+    if request.as_json:
+        show.print_json(show.results_data(results, project.machines.trips))
+    elif request.interpreter == "script":
+        for result in results:
+            show.print_problems(result.problems)
+    else:
+        predicted = request.interpreter in PREDICTING
+        show.print_results(results, both=request.show_diff, predicted=predicted)
+    if any(result.status == "open" for result in results):
+        click.echo("! some outcomes are not known; run `lasercats recover`", err=True)
+    if not all(result.ok for result in results):
+        context.exit(1)

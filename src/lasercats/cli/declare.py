@@ -1,0 +1,288 @@
+"""Verbs about the state as a document: state, document, plan, apply, observe, drift, schema."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lasercats.cli import options, show
+from lasercats.cli.act import Request, act
+from lasercats.core.address import Address
+from lasercats.core.change import Delta
+from lasercats.core.errors import BadInput, LaserCatsError
+from lasercats.core.resource import Resource
+
+if TYPE_CHECKING:
+    from lasercats.operate.observe import Observation
+    from lasercats.operate.plan import Plan
+    from lasercats.operate.project import Project
+
+as_of = options.option("--as-of", metavar="POSITION", help="A number, a time, HEAD~3, @{10 minutes ago}.")
+
+
+@click.command()
+@click.argument("addresses", nargs=-1, metavar="[ADDRESS]...")
+@as_of
+@options.as_json
+@click.pass_context
+def state(context: click.Context, addresses: tuple[str, ...], as_of: str | None, as_json: bool) -> None:
+    """Show the state, now or at any time, with what the machines gave."""
+    with options.opened(context) as project:
+        chosen = _chosen(project, addresses, as_of)
+    data = {"resources": {a: show.resource_fields(r) for a, r in chosen.items()}}
+    if as_json:
+        show.print_json(data)
+    elif chosen:
+        from lasercats.core.document import dump_yaml  # noqa: PLC0415
+
+        click.echo(dump_yaml(data["resources"]), nl=False)
+    else:
+        click.echo("the state is empty", err=True)
+
+
+@click.command()
+@click.argument("addresses", nargs=-1, metavar="[ADDRESS]...")
+@as_of
+@options.as_json
+@click.pass_context
+def document(context: click.Context, addresses: tuple[str, ...], as_of: str | None, as_json: bool) -> None:
+    """Print the state as a document that `plan` and `apply` take."""
+    from lasercats.core.document import render  # noqa: PLC0415
+
+    with options.opened(context) as project:
+        chosen = _chosen(project, addresses, as_of)
+    click.echo(render(chosen.items(), form="json" if as_json else "yaml"), nl=False)
+
+
+@click.command()
+@click.argument("documents", nargs=-1, required=True, metavar="DOCUMENT...")
+@options.option("--prune", is_flag=True, help="Remove what is in the state and in no document.")
+@options.option("--refresh", is_flag=True, help="Look at the machines first.")
+@options.option("--out", metavar="FILE", help="Save the plan for `apply FILE`.")
+@options.only
+@options.exclude
+@options.detailed
+@options.as_json
+@options.diff
+@options.option("--interpreter", default="simulate", metavar="NAME", help="simulate, or script to print one.")
+@click.pass_context
+def plan(context: click.Context, /, documents: tuple[str, ...], **values: Any) -> None:  # noqa: ANN401
+    """Show what would make the state as documents wish; `-` is standard input.
+
+    It is made from the state, and looks at no machine unless --refresh asks for it; `apply` looks before
+    it acts. A folder stands for every YAML and JSON file in it.
+    """
+    from lasercats.operate import plan as plans  # noqa: PLC0415
+
+    if values["interpreter"] not in ("simulate", "script"):
+        raise BadInput(
+            "a plan changes nothing, so its interpreter is simulate or script; use `lasercats apply`"
+        )
+    with options.opened(context) as project:
+        made = _plan(project, documents, **values)
+        if values["out"]:
+            plans.save(made, Path(values["out"]))
+        if values["interpreter"] == "script":
+            act(context, project, made.commands, Request("script"))
+            return
+        _show_plan(made, as_json=values["as_json"], both=values["show_diff"])
+    if made.problems:
+        context.exit(1)
+    context.exit(2 if made.commands and values["detailed"] else 0)
+
+
+@click.command()
+@click.argument("documents", nargs=-1, required=True, metavar="DOCUMENT...|PLAN")
+@options.option("--prune", is_flag=True, help="Remove what is in the state and in no document.")
+@options.option("--refresh", is_flag=True, help="Look at everything first, not only at what is to change.")
+@options.yes
+@options.only
+@options.exclude
+@options.as_json
+@options.diff
+@options.message
+@options.interpreter
+@click.pass_context
+def apply(context: click.Context, /, documents: tuple[str, ...], yes: bool, **values: Any) -> None:  # noqa: ANN401
+    """Make the state as documents wish, or carry out a saved plan if nothing moved since.
+
+    The plan is shown and must be agreed to, at the terminal or by --yes.
+    """
+    from lasercats.operate import plan as plans  # noqa: PLC0415
+
+    request = Request.take(values)
+    with options.opened(context) as project:
+        saved = len(documents) == 1 and plans.is_saved(Path(documents[0]))
+        made = plans.load(project, Path(documents[0])) if saved else _plan(project, documents, **values)
+        predicting = request.interpreter in ("simulate", "script")
+        if not (request.as_json or predicting):
+            _show_plan(made, as_json=False, both=request.show_diff)
+        if made.problems:
+            raise LaserCatsError(f"the plan is refused: {_first(made.problems)}; nothing was done")
+        if made.commands and not (yes or predicting):
+            if request.as_json or not show.confirm("Carry this out?"):
+                raise LaserCatsError("not carried out, because it was not agreed to; agree with --yes")
+        if made.commands or request.as_json:
+            act(context, project, made.commands, replace(request, because=made.because))
+
+
+@click.command()
+@click.argument("targets", nargs=-1, metavar="[MACHINE|ADDRESS]...")
+@options.option("--adopt", is_flag=True, help="Record it, so that it is the state (the default of observe).")
+@options.option("--revert", is_flag=True, help="Record it, and put things back as they were.")
+@options.as_json
+@options.diff
+@options.message
+@options.detailed
+@click.pass_context
+def observe(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
+    """Look at machines and record what changed outside; `undo` can put it back.
+
+    An ADDRESS may be one that is not managed yet: it is managed from then on.
+    """
+    _look(context, keep=True, **values)
+
+
+@click.command()
+@click.argument("targets", nargs=-1, metavar="[MACHINE|ADDRESS]...")
+@options.option("--adopt", is_flag=True, help="Record it, so that it is the state.")
+@options.option("--revert", is_flag=True, help="Record it, and put things back as they were.")
+@options.as_json
+@options.diff
+@options.message
+@options.detailed
+@click.pass_context
+def drift(context: click.Context, /, adopt: bool, **values: Any) -> None:  # noqa: ANN401
+    """Look at machines and show what changed outside; record nothing unless told to."""
+    _look(context, keep=adopt or values["revert"], adopt=adopt, **values)
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of documents; editors that know it complete and check them."""
+    from lasercats.core.document import schema as make  # noqa: PLC0415
+    from lasercats.operate.plugins import kinds  # noqa: PLC0415
+
+    show.print_json(make(kinds()))
+
+
+def _look(
+    context: click.Context,
+    targets: Sequence[str],
+    keep: bool,
+    adopt: bool,
+    revert: bool,
+    as_json: bool,
+    show_diff: bool,
+    message: str | None,
+    detailed: bool,
+) -> None:
+    from lasercats.operate import observe as looking  # noqa: PLC0415
+    from lasercats.operate.plan import plan_delta  # noqa: PLC0415
+
+    if adopt and revert:
+        raise BadInput("--adopt keeps what was found and --revert puts it back; choose one")
+    with options.opened(context) as project:
+        seen = looking.observe(project, targets)
+        if keep:
+            seen = looking.record(project, seen, message)
+        _show_seen(seen, as_json=as_json and not revert, both=show_diff, recorded=keep)
+        if revert and seen.drift:
+            back = plan_delta(project.kinds, seen.drift.inverse(), project.state(), exact=True)
+            request = Request(message=message, as_json=as_json, show_diff=show_diff, because="drift --revert")
+            act(context, project, back.commands, request)
+    if seen.unseen:
+        context.exit(1)
+    context.exit(2 if seen.drift and detailed else 0)
+
+
+def _show_seen(seen: "Observation", *, as_json: bool, both: bool, recorded: bool) -> None:
+    if as_json:
+        data: dict[str, Any] = {"looked": seen.looked, "drift": show.changes_data(seen.drift)}
+        show.print_json({**data, "unseen": dict(seen.unseen), "position": seen.position})
+        return
+    show.print_delta(seen.drift, both=both)
+    show.print_problems(seen.unseen)
+    told = f"looked at {seen.looked}: "
+    if not seen.drift:
+        told += "all as the state says"
+    elif recorded:
+        told += f"{show.summary(seen.drift)} outside; recorded at position {seen.position}"
+    else:
+        told += f"{show.summary(seen.drift)} outside; --adopt records it, --revert puts it back"
+    click.echo(told, err=True)
+
+
+def _plan(
+    project: "Project",
+    documents: Sequence[str],
+    prune: bool,
+    refresh: bool,
+    only: Sequence[str],
+    exclude: Sequence[str],
+    **_: Any,  # noqa: ANN401
+) -> "Plan":
+    from lasercats.operate import observe as looking  # noqa: PLC0415
+    from lasercats.operate import plan as plans  # noqa: PLC0415
+
+    wish = plans.read_documents(project, documents, sys.stdin.read() if "-" in documents else "")
+    state = None
+    if refresh:
+        seen = looking.observe(project)
+        if seen.drift:
+            click.echo(f"found {show.summary(seen.drift)} outside", err=True)
+        show.print_problems(seen.unseen)
+        state = seen.state
+    return plans.make(
+        project, wish, state=state, prune=prune, only=only, exclude=exclude, documents=documents
+    )
+
+
+def _show_plan(made: "Plan", *, as_json: bool, both: bool) -> None:
+    if as_json:
+        from msgspec import to_builtins  # noqa: PLC0415
+
+        commands = [to_builtins(command) for command in made.commands]
+        data = {"commands": commands, "delta": show.changes_data(made.delta), "problems": dict(made.problems)}
+        show.print_json(data)
+        return
+    show.print_delta(made.delta, both=both)
+    show.print_problems(made.problems)
+    if made.commands or made.problems:
+        click.echo(f"plan: {_pending(made.delta)}", err=True)
+    else:
+        click.echo("nothing to do: the state is as the documents wish", err=True)
+
+
+def _pending(delta: Delta) -> str:
+    told = show.summary(delta)
+    for past, infinitive in (("created", "to create"), ("changed", "to change"), ("removed", "to remove")):
+        told = told.replace(past, infinitive)
+    return told
+
+
+def _first(problems: Mapping[Address, str]) -> str:
+    return next(f"{address}: {why}" for address, why in problems.items())
+
+
+def _chosen(project: "Project", addresses: Sequence[str], position: str | None) -> dict[Address, Resource]:
+    from lasercats.operate.history import resolve  # noqa: PLC0415
+
+    at = None if position is None else resolve(project.log, position)
+    resources = project.state(at).resources()
+    if not addresses:
+        return resources
+    chosen: dict[Address, Resource] = {}
+    for text in addresses:
+        if any(sign in text for sign in "*?["):
+            chosen |= {a: r for a, r in resources.items() if fnmatchcase(a, text)}
+            continue
+        address = project.kinds.address(text)
+        if address not in resources:
+            raise BadInput(f"{address} is not in the state; `lasercats observe {address}` would manage it")
+        chosen[address] = resources[address]
+    return chosen

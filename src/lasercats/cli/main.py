@@ -1,0 +1,150 @@
+"""`lasercats`: finds the verb, and turns every error into one sentence and one exit code."""
+
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import click
+
+from lasercats.core.errors import LaserCatsError, UnknownName
+
+VERBS = {
+    "init": ("work", "Make a project."),
+    "machine": ("work", "Add, list, check and remove machines."),
+    "exec": ("work", "Execute a raw command on machines."),
+    "issue": ("work", "Issue commands from a file."),
+    "forget": ("work", "Take resources out of the state; touch no machine."),
+    "undo": ("work", "Take commands back."),
+    "recover": ("work", "Finish what a crash left open."),
+    "state": ("declare", "Show the state, now or at any time."),
+    "document": ("declare", "Print the state as a document."),
+    "plan": ("declare", "Show what would make the state as documents wish."),
+    "apply": ("declare", "Make the state as documents wish."),
+    "observe": ("declare", "Look at the machines and record what changed outside."),
+    "drift": ("declare", "Look at the machines and show what changed outside."),
+    "schema": ("declare", "Print the JSON Schema of documents."),
+    "log": ("history", "Show the history, command by command."),
+    "show": ("history", "Show one command with all that came of it."),
+    "diff": ("history", "Show what changed between two positions."),
+    "verify": ("history", "Check the hashes of the log and that it folds."),
+    "completion": ("work", "Print the completion script of a shell."),
+}
+
+
+class VerbGroup(click.Group):
+    """A group that suggests the nearest name for one that it does not have."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb.
+
+        Raises:
+            UnknownName: there is none of that name.
+
+        """
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            remedy = f"`{ctx.command_path} --help` lists them"
+            raise UnknownName("verb", args[0], self.list_commands(ctx), remedy)
+        return super().resolve_command(ctx, args)
+
+
+class Root(VerbGroup):
+    """All verbs: those written by hand are imported when used, the others made from the command types."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all verbs and domains."""
+        return [*sorted(_generated()), *VERBS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a verb, imported or made just now."""
+        if cmd_name in VERBS:
+            module = import_module(f"lasercats.cli.{VERBS[cmd_name][0]}")
+            name = f"{cmd_name}_" if cmd_name in ("exec", "show") else cmd_name
+            verb: click.Command = getattr(module, name)
+            return verb
+        if cmd_name in _generated():
+            from lasercats.cli.generate import make_group  # noqa: PLC0415
+            from lasercats.operate.plugins import kinds  # noqa: PLC0415
+
+            return make_group(cmd_name, kinds(), VerbGroup)
+        return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without importing them."""
+        with formatter.section("Direct commands"):
+            formatter.write_dl(sorted(_generated().items()))
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, text) for name, (_, text) in VERBS.items()])
+
+
+def _generated() -> dict[str, str]:
+    from lasercats.cli.generate import groups  # noqa: PLC0415
+    from lasercats.core.kind import tag_of  # noqa: PLC0415
+    from lasercats.operate.plugins import kinds  # noqa: PLC0415
+
+    return {
+        name: ", ".join(tag_of(c).rpartition(".")[2] for c in commands)
+        for name, commands in groups(kinds()).items()
+    }
+
+
+def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from lasercats import __version__  # noqa: PLC0415
+
+        click.echo(f"lasercats {__version__}")
+        context.exit()
+
+
+@click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("-C", "--project", metavar="DIR", envvar="LASERCATS_PROJECT", help="The project's folder.")
+@click.option("--env", metavar="NAME", envvar="LASERCATS_ENV", help="The environment; default: default.")
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Print it."
+)
+@click.pass_context
+def root(context: click.Context, project: str | None, env: str | None) -> None:
+    """Manage configuration and infrastructure as an event-sourced log of commands.
+
+    Exit codes: 0 done or nothing to do, 1 error or refusal, 2 changes are pending (--detailed-exitcode),
+    130 stopped by Ctrl-C.
+    """
+    del project, env
+    if os.environ.get("NO_COLOR"):
+        context.color = False
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    sys.exit(guarded(lambda: root.main(prog_name="lasercats", standalone_mode=False)))
+
+
+def guarded(work: Callable[[], Any]) -> int:
+    """Run the work; turn what it raises into a sentence on standard error and an exit code."""
+    try:
+        result = work()
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _told("stopped", 130)
+    except click.UsageError as error:
+        hint = f"; see `{error.ctx.command_path} --help`" if error.ctx else ""
+        return _told(error.format_message().rstrip(".").replace("\n", " ") + hint, 1)
+    except click.ClickException as error:
+        return _told(error.format_message(), 1)
+    except LaserCatsError as error:
+        return _told(str(error), error.exit_code)
+    except BrokenPipeError:
+        sys.stdout = None
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def _told(message: str, code: int) -> int:
+    text = f"lasercats: {message}"
+    color = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    click.echo(click.style(text, fg="red") if color else text, err=True)
+    return code

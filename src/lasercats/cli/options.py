@@ -1,0 +1,66 @@
+"""Options that many verbs share, and the opening of the project. Each has a `LASERCATS_…` variable."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from lasercats.operate.project import Project
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def option(*names: str, **more: Any) -> Callable[[F], F]:  # noqa: ANN401
+    """Make an option whose variable is named after it: `--as-of` is LASERCATS_AS_OF."""
+    long = next(name for name in names if name.startswith("--")).split("/")[0]
+    more.setdefault("envvar", "LASERCATS_" + long[2:].upper().replace("-", "_"))
+    return click.option(*names, **more)
+
+
+as_json = option("--json", "as_json", is_flag=True, help="Print JSON.")
+message = option("-m", "--message", help="Why: recorded with the command.")
+diff = option("--diff", "show_diff", is_flag=True, help="Show both sides of every change.")
+yes = option("--yes", is_flag=True, help="Do not ask.")
+detailed = option(
+    "--detailed-exitcode", "detailed", is_flag=True, help="Exit with 2 where changes are pending."
+)
+only = option("--only", multiple=True, metavar="PATTERN", help="Only addresses that match, as file/web1:*.")
+exclude = option("--exclude", multiple=True, metavar="PATTERN", help="No addresses that match.")
+
+
+def interpreters() -> list[str]:
+    """Return the names of the installed interpreters."""
+    from lasercats.operate import plugins  # noqa: PLC0415 - start-up stays light
+
+    return plugins.names("interpreters")
+
+
+def interpreter(function: F) -> F:
+    """Add `--interpreter` and `--check`."""
+    choose = option(
+        "--interpreter",
+        default="live",
+        show_default=True,
+        metavar="NAME",
+        help="What to do with it: live, simulate, script, trace, or one of a plugin.",
+    )
+    check = option("--check", is_flag=True, help="The same as --interpreter simulate.")
+    return choose(check(function))
+
+
+@contextmanager
+def opened(context: click.Context) -> Iterator["Project"]:
+    """Open the project that the operator stands in, or that `-C` names."""
+    from pathlib import Path  # noqa: PLC0415
+
+    from lasercats.operate.project import Project, find  # noqa: PLC0415
+
+    root = context.find_root().params
+    folder = Path(root.get("project") or ".").resolve()
+    project = Project(find(folder), root.get("env") or "default")
+    try:
+        yield project
+    finally:
+        project.close()

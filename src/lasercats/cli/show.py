@@ -1,0 +1,166 @@
+"""What a person sees: changes, results, history. Facts go to standard output, the rest to standard error."""
+
+import difflib
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+import msgspec
+
+from lasercats.core.address import Address
+from lasercats.core.change import Change, Delta
+from lasercats.core.resource import Resource, decisions
+from lasercats.core.secret import hide
+from lasercats.interpreters.context import Result
+
+GLYPHS = {"create": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red"), "keep": ("=", None)}
+WIDE = 60
+
+
+def print_json(data: Any) -> None:  # noqa: ANN401
+    """Print plain data as JSON."""
+    click.echo(json.dumps(msgspec.to_builtins(data), indent=2, ensure_ascii=False))
+
+
+def print_delta(delta: Delta, *, both: bool = False, indent: str = "") -> None:
+    """Print a line for each change, and its fields; with `both`, both sides of them."""
+    for address, change in delta.items():
+        glyph, color = GLYPHS[change.verb]
+        click.echo(indent + click.style(f"{glyph} {address}", fg=color, bold=color is not None))
+        for line in _fields(change, both):
+            click.echo(f"{indent}    {line}")
+
+
+def summary(delta: Delta) -> str:
+    """Return `2 created, 1 changed`, or `nothing`."""
+    names = {"create": "created", "change": "changed", "remove": "removed"}
+    counts = {word: sum(1 for c in delta.values() if c.verb == verb) for verb, word in names.items()}
+    told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    return told or "nothing changed"
+
+
+def print_problems(problems: Mapping[Address, str]) -> None:
+    """Print what went wrong, on standard error."""
+    for address, why in problems.items():
+        click.echo(click.style(f"! {address}: {why}", fg="red"), err=True)
+
+
+def print_results(results: Sequence[Result], *, both: bool, predicted: bool) -> None:
+    """Print what commands did, or would do."""
+    for result in results:
+        if result.observed:
+            click.echo(click.style("found changed outside:", fg="magenta"), err=True)
+            print_delta(result.observed, both=both, indent="  ")
+        print_delta(result.delta, both=both)
+        print_problems(result.problems)
+    positions = [r.position for r in results if r.position is not None and r.delta]
+    total = Delta()
+    for result in results:
+        total = (
+            total.then(result.observed).then(result.delta) if result.observed else total.then(result.delta)
+        )
+    text = summary(total)
+    if predicted:
+        click.echo(f"would be: {text}", err=True)
+    elif len(positions) == 1:
+        click.echo(f"{text}; take it back with `lasercats undo {positions[0]}`", err=True)
+    elif positions:
+        click.echo(f"{text}; take it back with `lasercats undo {positions[0]}..{positions[-1]}`", err=True)
+    else:
+        click.echo(text, err=True)
+
+
+def results_data(results: Sequence[Result], trips: Mapping[str, int]) -> dict[str, Any]:
+    """Return results as plain data, for `--json`."""
+    return {
+        "ok": all(result.ok for result in results),
+        "results": [
+            {
+                "position": result.position,
+                "status": result.status,
+                "command": msgspec.to_builtins(result.command),
+                "delta": changes_data(result.delta),
+                "observed": changes_data(result.observed),
+                "problems": dict(result.problems),
+                "reports": {a: msgspec.to_builtins(r) for a, r in result.reports.items()},
+            }
+            for result in results
+        ],
+        "round_trips": dict(trips),
+    }
+
+
+def changes_data(delta: Delta) -> dict[str, Any]:
+    """Return a delta as plain data."""
+    return {
+        address: {"before": msgspec.to_builtins(c.before), "after": msgspec.to_builtins(c.after)}
+        for address, c in delta.items()
+    }
+
+
+def table(rows: Iterable[Sequence[str]], heads: Sequence[str]) -> None:
+    """Print rows in columns; the last column takes what is left of the line."""
+    all_rows = [list(heads), *map(list, rows)]
+    widths = [max(len(row[i]) for row in all_rows) for i in range(len(heads) - 1)]
+    for number, row in enumerate(all_rows):
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        line = "  ".join([*cells, row[-1]]).rstrip()
+        click.echo(click.style(line, bold=True) if number == 0 else line)
+
+
+def resource_fields(resource: Resource) -> dict[str, Any]:
+    """Return all fields that hold something, secrets hidden."""
+    data = msgspec.to_builtins(resource)
+    return {name: hide(value) for name, value in data.items() if value is not None}
+
+
+def confirm(question: str) -> bool:
+    """Ask at the terminal; without one the answer is no."""
+    if not sys.stdin.isatty():
+        return False
+    return click.confirm(question, err=True)
+
+
+def _fields(change: Change[Resource], both: bool) -> Iterable[str]:
+    before, after = decisions(change.before), decisions(change.after)
+    if change.verb == "remove" and not both:
+        return
+    for name in dict.fromkeys([*before, *after]):
+        old, new = hide(before.get(name)), hide(after.get(name))
+        if before.get(name) == after.get(name):
+            continue
+        if both and isinstance(old or "", str) and isinstance(new or "", str) and _long(old, new):
+            yield f"{name}:"
+            yield from _unified(str(old or ""), str(new or ""))
+        elif change.verb == "create":
+            yield f"{name}: {_short(new)}"
+        elif change.verb == "remove":
+            yield f"{name}: {_short(old)}"
+        else:
+            yield f"{name}: {_short(old)} → {_short(new)}"
+
+
+def _long(*values: object) -> bool:
+    return any(
+        isinstance(value, str) and ("\n" in value.rstrip("\n") or len(value) > WIDE) for value in values
+    )
+
+
+def _unified(old: str, new: str) -> Iterable[str]:
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=2)
+    colors = {"+": "green", "-": "red", "@": "cyan"}
+    for line in list(lines)[2:]:
+        yield "  " + click.style(line, fg=colors.get(line[:1]))
+
+
+def _short(value: object) -> str:
+    if value is None:
+        return "(not decided)"
+    text = value if isinstance(value, str) else json.dumps(msgspec.to_builtins(value), ensure_ascii=False)
+    first = text.rstrip("\n")
+    if "\n" in first or len(first) > WIDE:
+        line = first.split("\n")[0][:WIDE]
+        return f"{line}… ({len(text.encode())} bytes)"
+    return first or '""'

@@ -1,0 +1,253 @@
+"""Verbs that act: init, machine, exec, issue, forget, undo, recover; and completion."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lasercats.cli import options, show
+from lasercats.cli.act import Request, act
+from lasercats.cli.main import VerbGroup
+from lasercats.core.errors import BadInput
+
+
+@click.command()
+@click.argument("directory", default=".", metavar="[DIR]")
+@options.as_json
+def init(directory: str, as_json: bool) -> None:
+    """Make a project in DIR: `lasercats.toml` and the log."""
+    from lasercats.operate.project import init as make  # noqa: PLC0415
+
+    folder = make(Path(directory).resolve())
+    if as_json:
+        show.print_json({"project": str(folder)})
+    else:
+        click.echo(f"a project in {folder}; add machines with `lasercats machine add NAME URL`", err=True)
+
+
+@click.group(cls=VerbGroup)
+def machine() -> None:
+    """Add, list, check and remove machines."""
+
+
+@machine.command("add")
+@click.argument("name")
+@click.argument("url")
+@options.as_json
+@click.pass_context
+def machine_add(context: click.Context, name: str, url: str, as_json: bool) -> None:
+    """Bind NAME to a machine URL.
+
+    `local:` is this machine; `ssh://user@host:port` a host, with the options `?sudo=true`, `timeout`,
+    `connect_timeout` (seconds), `identity`, `known_hosts` and `config` (files).
+    """
+    from lasercats.operate import machines  # noqa: PLC0415
+
+    with options.opened(context) as project:
+        machines.add(project, name, url)
+    if as_json:
+        show.print_json({"name": name, "url": url})
+    else:
+        click.echo(f"machine {name} is {url}; try it with `lasercats machine check {name}`", err=True)
+
+
+@machine.command("list")
+@options.as_json
+@click.pass_context
+def machine_list(context: click.Context, as_json: bool) -> None:
+    """List the machines."""
+    with options.opened(context) as project:
+        if as_json:
+            show.print_json([{"name": name, "url": url} for name, url in sorted(project.urls.items())])
+        else:
+            show.table(sorted(project.urls.items()), ("NAME", "URL"))
+
+
+@machine.command("check")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@options.as_json
+@click.pass_context
+def machine_check(context: click.Context, names: tuple[str, ...], as_json: bool) -> None:
+    """Make a round trip to machines; by default to all."""
+    from lasercats.operate import machines  # noqa: PLC0415
+
+    with options.opened(context) as project:
+        checks = machines.check(project, names)
+    if as_json:
+        show.print_json([check._asdict() for check in checks])
+    else:
+        rows = [(c.name, f"{c.seconds * 1000:.0f} ms", c.error or "answers") for c in checks]
+        show.table(rows, ("NAME", "TIME", "RESULT"))
+    context.exit(1 if any(check.error for check in checks) else 0)
+
+
+@machine.command("remove")
+@click.argument("name")
+@options.as_json
+@click.pass_context
+def machine_remove(context: click.Context, name: str, as_json: bool) -> None:
+    """Take a machine away that nothing in the state is on."""
+    from lasercats.operate import machines  # noqa: PLC0415
+
+    with options.opened(context) as project:
+        machines.remove(project, name)
+    if as_json:
+        show.print_json({"removed": name})
+
+
+class ExecCommand(click.Command):
+    """Splits its arguments at `--`: machines before it, the command after it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Set the command aside.
+
+        Raises:
+            BadInput: there is no `--`, or nothing after it.
+
+        """
+        if "--" in args:
+            cut = args.index("--")
+            ctx.meta["argv"] = args[cut + 1 :]
+            args = args[:cut]
+        if not {"-h", "--help"} & set(args) and not ctx.meta.get("argv") and not ctx.resilient_parsing:
+            raise BadInput("no command is given; write `lasercats exec MACHINE... -- COMMAND ...`")
+        return super().parse_args(ctx, args)
+
+
+@click.command("exec", cls=ExecCommand, options_metavar="[OPTIONS]")
+@click.argument("machines", nargs=-1, required=True, metavar="MACHINE... -- COMMAND...")
+@options.option("--elidable", is_flag=True, help="It only looks: a rewrite of the history may drop it.")
+@options.as_json
+@options.message
+@options.interpreter
+@click.pass_context
+def exec_(context: click.Context, /, machines: tuple[str, ...], elidable: bool, **values: Any) -> None:  # noqa: ANN401
+    """Execute a raw command on machines; its output is streamed.
+
+    What it does is not in the state: it is recorded, and never undone silently. The machine may be a
+    pattern, as in 'web*'.
+    """
+    from lasercats.cli.generate import expand  # noqa: PLC0415
+
+    request = Request.take(values)
+    with options.opened(context) as project:
+        names = expand(project, [f"{name.removesuffix(':')}:" for name in machines], None)
+        data = {"command": "exec", "on": [f"exec/{name}" for name in names], "argv": context.meta["argv"]}
+        command = project.kinds.command({**data, "elidable": elidable})
+        act(context, project, [command], request)
+
+
+@click.command()
+@click.argument("file")
+@options.as_json
+@options.diff
+@options.message
+@options.interpreter
+@click.pass_context
+def issue(context: click.Context, /, file: str, **values: Any) -> None:  # noqa: ANN401
+    """Issue commands from FILE: JSON lines or a YAML list; `-` is standard input."""
+    from lasercats.operate.issue import read_commands  # noqa: PLC0415
+    from lasercats.operate.project import LocalInputs  # noqa: PLC0415
+
+    request = Request.take(values)
+    with options.opened(context) as project:
+        folder = Path() if file == "-" else Path(file).parent
+        label = "standard input" if file == "-" else file
+        commands = read_commands(_text(file), project.kinds, LocalInputs(folder, project.vault), label)
+        act(context, project, commands, request)
+
+
+@click.command()
+@click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
+@options.option("--field", "fields", multiple=True, help="Only the decision on this field.")
+@options.as_json
+@options.diff
+@options.message
+@options.interpreter
+@click.pass_context
+def forget(
+    context: click.Context,
+    /,
+    addresses: tuple[str, ...],
+    fields: tuple[str, ...],
+    **values: Any,  # noqa: ANN401
+) -> None:
+    """Take resources out of the state, or decisions on some of their fields; touch no machine."""
+    request = Request.take(values)
+    with options.opened(context) as project:
+        data = {"command": "forget", "on": list(addresses), "fields": list(fields)}
+        act(context, project, [project.kinds.command(data)], request)
+
+
+@click.command()
+@click.argument("positions", nargs=-1, required=True, metavar="POSITION...")
+@options.option("--partial", is_flag=True, help="Leave out what cannot come back.")
+@options.as_json
+@options.diff
+@options.message
+@options.interpreter
+@click.pass_context
+def undo(context: click.Context, /, positions: tuple[str, ...], partial: bool, **values: Any) -> None:  # noqa: ANN401
+    """Take commands back, by new commands; the latest first. A range is A..B, the last command HEAD.
+
+    Only what the commands changed is taken back. Where something changed it again since, that is a
+    conflict: it is told and nothing is done, unless --partial leaves it out.
+    """
+    from dataclasses import replace  # noqa: PLC0415
+
+    from lasercats.operate import history  # noqa: PLC0415
+    from lasercats.operate.undo import plan_undo  # noqa: PLC0415
+
+    request = Request.take(values)
+    with options.opened(context) as project:
+        chosen = history.positions(project.log, list(positions))
+        plan = plan_undo(project, chosen, partial=partial)
+        if plan.problems:
+            show.print_problems(plan.problems)
+            raise BadInput("this cannot all be taken back, so nothing was done; --partial leaves that out")
+        because = f"undo {' '.join(map(str, sorted(chosen)))}"
+        act(context, project, plan.commands, replace(request, because=because))
+
+
+@click.command()
+@options.option("--force", is_flag=True, help="Also commands whose process seems to live.")
+@options.as_json
+@click.pass_context
+def recover(context: click.Context, force: bool, as_json: bool) -> None:
+    """Find out what became of commands that a crash left open, by asking the machines."""
+    from lasercats.operate.recover import recover as find_out  # noqa: PLC0415
+
+    with options.opened(context) as project:
+        results = find_out(project, force=force)
+    if as_json:
+        show.print_json([{**r._asdict(), "facts": dict(r.facts)} for r in results])
+    for result in [] if as_json else results:
+        click.echo(f"command {result.position} ({result.command.__struct_config__.tag}): {result.status}")
+        for address, fact in result.facts.items():
+            click.echo(f"    {address}: {fact}")
+    if not results:
+        click.echo("nothing is open", err=True)
+    context.exit(1 if any(result.status == "open" for result in results) else 0)
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script of a shell; put `eval "$(lasercats completion bash)"` in its rc file."""
+    from click.shell_completion import get_completion_class  # noqa: PLC0415
+
+    from lasercats.cli.main import root  # noqa: PLC0415
+
+    made = get_completion_class(shell)
+    if made is not None:
+        click.echo(made(root, {}, "lasercats", "_LASERCATS_COMPLETE").source())
+
+
+def _text(file: str) -> str:
+    if file == "-":
+        return sys.stdin.read()
+    try:
+        return Path(file).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{file} cannot be read: {error}") from None

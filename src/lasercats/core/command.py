@@ -1,0 +1,92 @@
+"""Commands: what an operator asks; typed, imperative, and possibly refused with a reason."""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, ClassVar, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from lasercats.core.address import Address
+from lasercats.core.change import Change, Delta
+from lasercats.core.errors import Refused
+from lasercats.core.program import Program, Step
+from lasercats.core.resource import Resource, decided_fields
+from lasercats.core.state import State
+
+LOADS = {"loads": True}
+"""`Meta(extra=LOADS)`: a content field; it may also be given as a `source`, a local file."""
+
+
+class Effect(Enum):
+    """Where the effect of a command is seen."""
+
+    STATE = "state"
+    """In the state: the machine is looked at, the command decided, the change acted."""
+    RECORD = "record"
+    """In the state only: no machine is touched."""
+    OPAQUE = "opaque"
+    """Not in the state: it is carried out and recorded, and never undone silently."""
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="command", omit_defaults=True):
+    """A command over one address or many; its tag is `DOMAIN.VERB`."""
+
+    on: tuple[Address, ...]
+    past: ClassVar[str] = ""
+    """The type of its event: `file.written`."""
+    effect: ClassVar[Effect] = Effect.STATE
+
+    def decide(self, address: Address, state: State) -> Resource | None:
+        """Return what the address will hold, in a world as in `state`. Pure.
+
+        Raises:
+            Refused: the command must not be carried out there, with the reason.
+
+        """
+        raise NotImplementedError
+
+    def interpret(self, address: Address, change: Change[Resource]) -> "Step | Program[Any]":
+        """Return the program that makes the change; its result is the resource as it then really is."""
+        raise NotImplementedError
+
+
+class Forget(Command, frozen=True, tag="forget"):
+    """Take a resource, or the decision on some of its fields, out of the state; touch no machine."""
+
+    past: ClassVar[str] = "forgotten"
+    effect: ClassVar[Effect] = Effect.RECORD
+
+    fields: tuple[str, ...] = ()
+
+    def decide(self, address: Address, state: State) -> Resource | None:
+        """Return the resource without those decisions, or nothing at all."""
+        resource = state.get(address)
+        if resource is None or not self.fields:
+            return None
+        unknown = set(self.fields) - set(decided_fields(type(resource)))
+        if unknown:
+            raise Refused(f"{address} has no field {min(unknown)!r} that an operator decides")
+        return replace(resource, **dict.fromkeys(self.fields))
+
+
+class Decision(NamedTuple):
+    """The prediction for a command: the delta, and the reason for each address that is refused."""
+
+    delta: Delta
+    refusals: Mapping[Address, str]
+
+
+def decide(command: Command, state: State) -> Decision:
+    """Predict a command, address by address, each seeing the effect of the one before. Total."""
+    delta, refusals = Delta(), dict[Address, str]()
+    if command.effect is Effect.OPAQUE:
+        return Decision(delta, refusals)
+    for address in command.on:
+        try:
+            change = Delta({address: Change(state.get(address), command.decide(address, state))})
+        except Refused as refused:
+            refusals[address] = str(refused)
+        else:
+            state, delta = state.apply(change), delta.then(change)
+    return Decision(delta, refusals)

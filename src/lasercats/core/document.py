@@ -1,0 +1,231 @@
+"""Documents: the state, or the wished part of it, as YAML (or JSON, which is YAML).
+
+    resources:
+      file/web1:/etc/motd:
+        content: |
+          hello
+        mode: "0644"
+
+A key under `resources` is an address; below it stand the fields that are decided. A content field may be
+given as `source`, a file beside the document; a secret field as `env:NAME`, `file:PATH` or a sealed token.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from lasercats.core.address import Address
+from lasercats.core.command import LOADS
+from lasercats.core.errors import BadDocument, BadInput
+from lasercats.core.kind import Kind, Kinds, convert
+from lasercats.core.ports import Inputs
+from lasercats.core.resource import Resource, Role, decisions, fields_of
+
+HEADER = "# A LaserCats document: `lasercats plan FILE` shows what it would change.\n"
+
+
+def render(resources: Iterable[tuple[Address, Resource]], *, form: str = "yaml") -> str:
+    """Return the document of some resources, sorted by address; `form` is `yaml` or `json`."""
+    data = {"resources": {a: plain(r) for a, r in sorted(resources)}}
+    if form == "json":
+        return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    return HEADER + dump_yaml(data)
+
+
+def dump_yaml(data: Mapping[str, Any]) -> str:
+    """Return plain data as YAML that a person can read and edit."""
+    import yaml  # noqa: PLC0415 - only when YAML is written
+
+    text: str = yaml.dump(data, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=100)
+    return text
+
+
+def plain(resource: Resource) -> dict[str, Any]:
+    """Return the decided fields as plain data."""
+    data: dict[str, Any] = msgspec.to_builtins(decisions(resource))
+    return data
+
+
+def parse(text: str, kinds: Kinds, inputs: Inputs, name: str = "document") -> dict[Address, Resource]:
+    """Read a document.
+
+    Raises:
+        BadDocument: malformed YAML, an unknown key, kind or field, a wrong type; with line and column.
+
+    """
+    data, node = load_yaml(text, name)
+    if data is None:
+        return {}
+    if not isinstance(data, dict) or set(data) - {"resources"}:
+        strange = next((k for k in data if k != "resources"), None) if isinstance(data, dict) else None
+        fact = f"unknown key {strange!r}" if strange is not None else "this is no document"
+        raise BadDocument(
+            _where(node, name, [strange] if strange else []), f"{fact}; it has one key, 'resources'"
+        )
+    entries = data.get("resources") or {}
+    if not isinstance(entries, dict):
+        raise BadDocument(_where(node, name, ["resources"]), "resources must map addresses to fields")
+    wish: dict[Address, Resource] = {}
+    for key, fields in entries.items():
+        try:
+            address, resource = _resource(key, fields, kinds, inputs)
+        except BadInput as error:
+            raise BadDocument(
+                _where(node, name, ["resources", key, _culprit(str(error))]), str(error)
+            ) from None
+        if address in wish:
+            raise BadDocument(_where(node, name, ["resources", key]), f"{address} stands here twice")
+        wish[address] = resource
+    return wish
+
+
+def _resource(key: Any, fields: Any, kinds: Kinds, inputs: Inputs) -> tuple[Address, Resource]:  # noqa: ANN401
+    if not isinstance(key, str):
+        raise BadInput(f"{key!r} is no address; write KIND/NAME, as in file/web1:/etc/motd")
+    address = kinds.address(key)
+    if not isinstance(fields, dict | None):
+        raise BadInput(f"{address} must hold fields, or {{}}")
+    kind = kinds.kind(address)
+    for name in fields_of(kind.resource, Role.GIVEN):
+        if name in (fields or {}):
+            raise BadInput(
+                f"{address}: field {name!r} is given by the machine and cannot be decided; leave it out"
+            )
+    return address, convert(fill(kind.resource, fields or {}, inputs), kind.resource, str(address))
+
+
+def fill(type_: type[msgspec.Struct], fields: Mapping[str, Any], inputs: Inputs) -> dict[str, Any]:
+    """Put values in place of what only names them: `source` for a content, a reference for a secret.
+
+    Raises:
+        BadInput: the file or variable that is named is not there.
+
+    """
+    filled = dict(fields)
+    content = loading_field(type_)
+    if content is not None and "source" in filled and content not in filled:
+        filled[content] = inputs.source(str(filled.pop("source")))
+    for name in fields_of(type_, Role.SECRET):
+        if filled.get(name) is not None:
+            filled[name] = inputs.secret(str(filled[name]))
+    return filled
+
+
+def loading_field(type_: type[msgspec.Struct]) -> str | None:
+    """Return the name of the content field of a resource or command type, if it has one."""
+    for field in msgspec.structs.fields(type_):
+        if _loads(field.type):
+            return field.name
+    return None
+
+
+def schema(kinds: Kinds) -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of documents, for editors."""
+    definitions: dict[str, Any] = {}
+    patterns: dict[str, Any] = {}
+    for kind in kinds.kinds.values():
+        patterns[f"^{kind.name.replace('.', '[.]')}/"] = _kind_schema(kind, definitions)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "resources": {"type": "object", "additionalProperties": False, "patternProperties": patterns}
+        },
+        "$defs": definitions,
+    }
+
+
+def _kind_schema(kind: Kind, definitions: dict[str, Any]) -> dict[str, Any]:
+    (reference,), parts = msgspec.json.schema_components([kind.resource], ref_template="#/$defs/{name}")
+    definitions |= parts
+    body = definitions[kind.resource.__name__]
+    for name in fields_of(kind.resource, Role.GIVEN):
+        body["properties"].pop(name, None)
+    if loading_field(kind.resource) is not None:
+        body["properties"]["source"] = {"type": "string", "description": "a local file with the content"}
+    body["additionalProperties"] = False
+    result: dict[str, Any] = reference
+    return result
+
+
+def _loads(annotation: object) -> bool:
+    from typing import get_args  # noqa: PLC0415
+
+    for part in (annotation, *get_args(annotation)):
+        for note in getattr(part, "__metadata__", ()):
+            if getattr(note, "extra", None) == LOADS:
+                return True
+    return False
+
+
+def load_yaml(text: str, name: str) -> tuple[Any, Any]:
+    """Return the data of a YAML text, and its tree, which knows lines and columns."""
+    import yaml  # noqa: PLC0415 - only when a document is read
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+    try:
+        node = loader.get_single_node()
+        _refuse_twins(node, name)
+        return (None, None) if node is None else (loader.construct_document(node), node)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+        raise BadDocument(where, f"malformed YAML: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise BadDocument(name, f"malformed YAML: {error}".splitlines()[0]) from None
+    finally:
+        loader.dispose()
+
+
+def _refuse_twins(node: Any, name: str, depth: int = 3) -> None:  # noqa: ANN401
+    """Refuse a key that stands twice in one mapping; YAML would silently take the last."""
+    if depth == 0 or node is None or node.id != "mapping":
+        return
+    seen = set()
+    for key, value in node.value:
+        if key.value in seen:
+            mark = key.start_mark
+            where = f"{name}:{mark.line + 1}:{mark.column + 1}"
+            raise BadDocument(where, f"the key {key.value!r} stands twice")
+        if key.id == "scalar":
+            seen.add(key.value)
+        _refuse_twins(value, name, depth - 1)
+
+
+def _culprit(message: str) -> str | None:
+    """Return the field that an error message quotes, to point at it."""
+    for before in ("field ", "is called "):
+        _, found, rest = message.partition(before + "'")
+        if found:
+            return rest.partition("'")[0].split(".")[0].split("[")[0]
+    return None
+
+
+def _where(node: Any, name: str, path: list[Any]) -> str:  # noqa: ANN401
+    """Return `file:line:column` of the innermost key of a path that is there."""
+    mark = node.start_mark
+    for key in path:
+        found = [(k, v) for k, v in node.value if k.value == str(key)] if node.id == "mapping" else []
+        if not found:
+            break
+        mark, node = found[-1][0].start_mark, found[-1][1]
+    return f"{name}:{mark.line + 1}:{mark.column + 1}"
+
+
+def _dumper() -> Any:  # noqa: ANN401
+    import yaml  # noqa: PLC0415
+
+    class Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+        """Writes text of many lines as a block, so that a person can read and edit it."""
+
+    def text(dumper: Any, value: str) -> Any:  # noqa: ANN401
+        block = (
+            "\n" in value and "\r" not in value and not any(line.endswith(" ") for line in value.split("\n"))
+        )
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if block else None)
+
+    Dumper.add_representer(str, text)
+    return Dumper

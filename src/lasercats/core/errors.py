@@ -1,0 +1,95 @@
+"""Every error that LaserCats raises on purpose.
+
+    LaserCatsError                 exit code 1
+    ├── BadInput                   what the operator gave cannot be read
+    │   ├── UnknownName            no verb, kind, field, machine … of that name
+    │   └── BadDocument            a document, with file, line and column
+    ├── Refused                    a command that must not be carried out, with the reason
+    ├── MachineError               an endpoint that cannot be used
+    │   └── Unreachable            it does not answer, or refuses us
+    ├── LogError                   the log cannot be read or written
+    │   ├── LogConflict            another command moved, or is moving, an address of ours
+    │   ├── LogCorrupt             its bytes are damaged
+    │   └── LogTooNew              written by a later LaserCats
+    ├── StalePlan                  the state moved since the plan was saved
+    └── Interrupted                the operator stopped it              (exit code 130)
+
+A message is one sentence: the fact, the subject, the remedy.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class LaserCatsError(Exception):
+    """Something that the operator should know, told in one sentence."""
+
+    exit_code = 1
+
+
+class BadInput(LaserCatsError):
+    """What was given cannot be understood."""
+
+
+class UnknownName(BadInput):
+    """Nothing of this sort has that name; the nearest name is suggested."""
+
+    def __init__(self, sort: str, name: str, known: Iterable[str], remedy: str = "") -> None:
+        """Name the `sort` of thing, the `name` that was given and the `known` ones."""
+        known = sorted(known)
+        near = get_close_matches(name, known, n=1, cutoff=0.6)
+        if near:
+            hint = f"did you mean {near[0]!r}?"
+        elif remedy:
+            hint = remedy
+        else:
+            hint = f"there are: {', '.join(known)}" if known else "there are none"
+        super().__init__(f"no {sort} is called {name!r}; {hint}")
+        self.name = name
+        self.nearest = near[0] if near else None
+
+
+class BadDocument(BadInput):
+    """A document that cannot be read, with where in it."""
+
+    def __init__(self, where: str, fact: str) -> None:
+        """Put `where` (file:line:column) before the `fact`."""
+        super().__init__(f"{where}: {fact}")
+
+
+class Refused(LaserCatsError):
+    """A command that must not be carried out on this state."""
+
+
+class MachineError(LaserCatsError):
+    """A machine that cannot be used as asked."""
+
+
+class Unreachable(MachineError):
+    """A machine that does not answer, or does not let us in."""
+
+
+class LogError(LaserCatsError):
+    """The log cannot be read or written."""
+
+
+class LogConflict(LogError):
+    """An address of this command moved, or is being moved, by another command."""
+
+
+class LogCorrupt(LogError):
+    """The bytes of the log are damaged."""
+
+
+class LogTooNew(LogError):
+    """The log was written by a later version."""
+
+
+class StalePlan(LaserCatsError):
+    """The state moved since this plan was made."""
+
+
+class Interrupted(LaserCatsError):
+    """The operator stopped the work."""
+
+    exit_code = 130

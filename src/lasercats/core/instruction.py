@@ -1,0 +1,59 @@
+"""Instructions: steps of some machinery, as data; and what a machine answers.
+
+A vocabulary (`lasercats.instructions.*`) derives from `Instruction`. An instruction can print itself as
+a line of script, and say what a machine answers when all goes well.
+"""
+
+from typing import Any, ClassVar
+
+import msgspec
+
+
+class Instruction(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", omit_defaults=True):
+    """One step for one machine. Equal instructions that only look are run once in a batch."""
+
+    machine: str
+    looks: ClassVar[bool] = False
+    """True when it changes nothing."""
+    answer: ClassVar[Any] = None
+    """The type of its outcome."""
+
+    def line(self) -> str:
+        """Return the instruction as a line of script."""
+        raise NotImplementedError
+
+    def predict(self) -> Any:  # noqa: ANN401 - each vocabulary has its own answers
+        """Return what a machine answers when all goes well."""
+        raise NotImplementedError
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
+    """An instruction that did not do its work."""
+
+    reason: str
+    """What the machine said, in one line."""
+    in_doubt: bool = False
+    """True when nobody knows whether it took effect: the connection was lost in the middle."""
+    skipped: bool = False
+    """True when it was not tried, because one that it depends on failed."""
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One instruction in a batch, with the items before it that it depends on."""
+
+    instruction: Instruction
+    after: tuple[int, ...] = ()
+    """Indices into the batch; when one of these failed, this item is skipped."""
+
+
+Batch = tuple[Item, ...]
+"""What a machine runs at once, in this order. One failure never fails a neighbour."""
+
+
+class InstructionFailed(Exception):
+    """Thrown into a program whose instruction failed."""
+
+    def __init__(self, failure: Failure) -> None:
+        """Carry the failure."""
+        super().__init__(failure.reason)
+        self.failure = failure

@@ -1,0 +1,208 @@
+"""Kinds and domains: what a plugin brings, and the registry that finds them by name.
+
+Everything an operator can do with a kind (verbs, documents, plan, undo, tables, docs) is made from what
+stands here; nothing else is written per kind.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from lasercats.core import address as addresses
+from lasercats.core.address import Address
+from lasercats.core.change import Change, Delta
+from lasercats.core.command import Command, Forget
+from lasercats.core.errors import BadInput, UnknownName
+from lasercats.core.instruction import Failure, Instruction
+from lasercats.core.program import Program
+from lasercats.core.resource import Resource
+
+Found = Mapping[Address, Resource | None]
+"""What a look at a machine found at each address, given fields and all."""
+
+
+def _no_rivals(_address: Address) -> tuple[Address, ...]:
+    return ()
+
+
+def _no_needs(_address: Address, _resource: Any) -> tuple[Address, ...]:  # noqa: ANN401
+    return ()
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of resource: its type, its commands, and the pure functions between them."""
+
+    name: str
+    resource: type[Resource]
+    commands: tuple[type[Command], ...]
+    converge: Callable[[Address, Change[Any]], Iterable[Command]]
+    """The commands that, decided one by one from `before`, end in `after`."""
+    observe: Callable[[str, Mapping[Address, Any]], "Program[Found]"]
+    """Looks at a machine, given what is known at some addresses; answers what is really there."""
+    canonical: Callable[[str], str] = str
+    """Checks a name and gives its one form; raises BadInput."""
+    needs: Callable[[Address, Any], Iterable[Address]] = _no_needs
+    """What must be there before a resource, and may go only after it."""
+    rivals: Callable[[Address], Iterable[Address]] = _no_rivals
+    """What cannot be there at the same time: the same place under another kind."""
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A family of kinds, with the vocabulary of instructions that their programs use."""
+
+    name: str
+    kinds: tuple[Kind, ...]
+    instructions: tuple[type[Instruction], ...]
+    commands: tuple[type[Command], ...] = ()
+    """Commands that belong to no kind: opaque ones."""
+
+
+class Kinds:
+    """The registry of what is known; decodes stored values into their types."""
+
+    def __init__(self, domains: Iterable[Domain]) -> None:
+        """Register every kind, command and instruction of the domains."""
+        self.domains = tuple(domains)
+        self.kinds = {kind.name: kind for domain in self.domains for kind in domain.kinds}
+        own = [c for kind in self.kinds.values() for c in kind.commands]
+        free = [c for domain in self.domains for c in domain.commands]
+        commands: list[type[Command]] = [Forget, *own, *free]
+        self.commands = {tag_of(c): c for c in commands}
+        self._kind_of = {tag_of(c): kind for kind in self.kinds.values() for c in kind.commands}
+        self._instructions = {tag_of(i): i for d in self.domains for i in d.instructions}
+
+    def kind(self, address: Address) -> Kind:
+        """Return the kind of an address.
+
+        Raises:
+            UnknownName: no such kind is registered.
+
+        """
+        name = addresses.kind_of(address)
+        if name not in self.kinds:
+            raise UnknownName("kind", name, self.kinds)
+        return self.kinds[name]
+
+    def kind_for(self, command: Command | type[Command]) -> Kind | None:
+        """Return the kind that a command belongs to, None for one that belongs to none."""
+        return self._kind_of.get(tag_of(command))
+
+    def address(self, text: str, kind: Kind | None = None) -> Address:
+        """Read an address, of which the kind may be left out where it is known.
+
+        Raises:
+            BadInput: it is malformed, of an unknown kind, or its name is not one of that kind.
+
+        """
+        if kind is not None and not text.startswith(f"{kind.name}/"):
+            text = f"{kind.name}/{text}"
+        address = addresses.parse(text)
+        kind = self.kind(address)
+        return addresses.make(kind.name, kind.canonical(addresses.name_of(address)))
+
+    def command(self, data: Mapping[str, Any]) -> Command:
+        """Build a command from plain data: `{"command": "file.write", "on": […], …}`.
+
+        Raises:
+            BadInput: an unknown command or field, a value of the wrong type, a bad address.
+
+        """
+        tag = data.get("command")
+        if not isinstance(tag, str):
+            raise BadInput("a command needs a field 'command', such as \"file.write\"")
+        if tag not in self.commands:
+            raise UnknownName("command", tag, self.commands)
+        type_ = self.commands[tag]
+        on = data.get("on", ())
+        texts = [on] if isinstance(on, str) else list(on)
+        if not texts or not all(isinstance(text, str) for text in texts):
+            raise BadInput(f"command {tag} needs 'on', the address or addresses it is about")
+        kind = self._kind_of.get(tag)
+        named = [self.address(t, kind) if self._is_managed(tag) else Address(t) for t in texts]
+        command: Command = convert({**data, "on": list(dict.fromkeys(named))}, type_, f"command {tag}")
+        return command
+
+    def decode_command(self, raw: bytes) -> Command:
+        """Decode a command from a log."""
+        type_ = self.commands[msgspec.json.decode(raw, type=_Tagged).command]
+        command: Command = msgspec.json.decode(raw, type=type_)
+        return command
+
+    def decode_instruction(self, raw: bytes) -> Instruction:
+        """Decode an instruction from a log."""
+        return msgspec.json.decode(raw, type=self._instructions[msgspec.json.decode(raw, type=_Doing).do])
+
+    def decode_outcome(self, instruction: Instruction, raw: bytes) -> Any:  # noqa: ANN401
+        """Decode the outcome of an instruction from a log: its answer, or a Failure."""
+        if msgspec.json.decode(raw, type=_Typed).type == tag_of(Failure):
+            return msgspec.json.decode(raw, type=Failure)
+        return msgspec.json.decode(raw, type=instruction.answer)
+
+    def decode_resource(self, address: Address, raw: bytes) -> Resource | None:
+        """Decode one side of a change from a log.
+
+        Raises:
+            UnknownName: the plugin of its kind is not installed.
+
+        """
+        return None if raw == b"null" else msgspec.json.decode(raw, type=self.kind(address).resource)
+
+    def decode_delta(self, raw: Mapping[Address, tuple[msgspec.Raw, msgspec.Raw]]) -> Delta:
+        """Decode a delta from a log."""
+        changes = dict[Address, Change[Resource]]()
+        for address, (before, after) in raw.items():
+            changes[address] = Change(
+                self.decode_resource(address, bytes(before)), self.decode_resource(address, bytes(after))
+            )
+        return Delta(changes)
+
+    def verbs(self) -> Iterator[tuple[str, str, type[Command]]]:
+        """Iterate over (group, verb, command type) of every command that has both."""
+        for tag, command in self.commands.items():
+            group, dot, verb = tag.rpartition(".")
+            if dot:
+                yield group, verb, command
+
+    def _is_managed(self, tag: str) -> bool:
+        return tag in self._kind_of or tag == tag_of(Forget)
+
+
+class _Tagged(msgspec.Struct):
+    command: str
+
+
+class _Doing(msgspec.Struct):
+    do: str
+
+
+class _Typed(msgspec.Struct):
+    type: str = ""
+
+
+def tag_of(struct: msgspec.Struct | type[msgspec.Struct]) -> str:
+    """Return the tag of a tagged struct: `file.write`."""
+    return str(struct.__struct_config__.tag)
+
+
+def convert(data: Mapping[str, Any], type_: type[Any], what: str) -> Any:  # noqa: ANN401
+    """Convert plain data to a struct, with errors that an operator can act on.
+
+    Raises:
+        BadInput: an unknown field (the nearest is named), a missing one or one of the wrong type.
+
+    """
+    names = [field.encode_name for field in msgspec.structs.fields(type_)]
+    tag_field = type_.__struct_config__.tag_field
+    for name in data:
+        if name not in names and name != tag_field:
+            raise UnknownName(f"field of {what}", str(name), names)
+    try:
+        return msgspec.convert(data, type_)
+    except msgspec.ValidationError as error:
+        fact, _, path = str(error).partition(" - at `$.")
+        where = f" field {path.rstrip('`')!r}:" if path else ""
+        raise BadInput(f"{what}:{where} {fact[:1].lower()}{fact[1:]}") from None

@@ -1,0 +1,111 @@
+"""The ports: what a log store, a machine and an interpreter must be able to do.
+
+Implementations stand in `lasercats.logs`, `.machines` and `.interpreters`, or in anyone's package, and are
+found by the entry points of the same names.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from lasercats.core.address import Address
+from lasercats.core.fold import Fold
+from lasercats.core.instruction import Batch, Instruction
+from lasercats.core.record import AnyEntry, Record
+
+
+@runtime_checkable
+class Log(Protocol):
+    """An append-only sequence of records. `lasercats.testing.logs.LogContract` is its contract."""
+
+    def append(self, entries: Sequence[AnyEntry], *, expect: Mapping[Address, int] | None = None) -> int:
+        """Commit entries together, durably, and return the position of the first.
+
+        Raises:
+            LogConflict: an address in `expect` is at another version, or is claimed by another run.
+
+        """
+        ...
+
+    def read(self, first: int = 1, last: int | None = None, *, names: Sequence[str] = ()) -> Iterator[Record]:
+        """Iterate over records from `first` to `last` inclusive, only those of these names if given."""
+        ...
+
+    def head(self) -> int:
+        """Return the position of the last record, 0 when there is none."""
+        ...
+
+    def at(self, time: int) -> int:
+        """Return the last position committed at or before a time in microseconds since 1970 UTC."""
+        ...
+
+    def fold(self, position: int | None = None) -> Fold:
+        """Return the fold up to a position, by default up to now. The caller must not change it."""
+        ...
+
+    def tail(self, after: int, *, patience: float) -> Iterator[Record]:
+        """Iterate over records after a position as they come, until none came for `patience` seconds."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the store."""
+        ...
+
+
+Sink = Callable[[str, Instruction, bytes], None]
+"""Receives output while it comes: machine name, instruction, bytes."""
+
+
+@runtime_checkable
+class Machine(Protocol):
+    """An endpoint that runs batches. `lasercats.testing.machines.MachineContract` is its contract."""
+
+    trips: int
+    """How many round trips it has made, not counting the connecting."""
+
+    async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
+        """Run a batch and return an outcome for each item, a `Failure` for one that failed.
+
+        Never raises for one instruction's failure; an item whose predecessor failed is skipped.
+
+        Raises:
+            MachineError: the machine cannot be used at all; nothing was done.
+
+        """
+        ...
+
+    async def check(self) -> None:
+        """Make a round trip that does nothing.
+
+        Raises:
+            MachineError: the machine cannot be used.
+
+        """
+        ...
+
+    async def close(self) -> None:
+        """Disconnect."""
+        ...
+
+
+class Vault(Protocol):
+    """Seals and opens secrets. The core only ever sees tokens."""
+
+    def seal(self, secret: bytes) -> str:
+        """Return the sealed token of a secret."""
+        ...
+
+    def open(self, token: str) -> bytes:
+        """Return the secret of a token."""
+        ...
+
+
+class Inputs(Protocol):
+    """Where the values come from that a command or document only names."""
+
+    def source(self, path: str) -> str:
+        """Return the content string of a local file."""
+        ...
+
+    def secret(self, reference: str) -> str:
+        """Return the sealed token for `env:NAME`, `file:PATH`, `-`, or a token itself."""
+        ...

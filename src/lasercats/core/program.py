@@ -1,0 +1,79 @@
+"""Programs: generators that yield instructions and receive their outcomes.
+
+A program never does anything; it says what it wants done and goes on with the answer, so it is a pure
+function of what it was made from and of the outcomes: with the same outcomes it runs again the same way.
+`yield (a, b)` has both done at once and receives both answers.
+"""
+
+from collections.abc import Callable, Generator
+from typing import Any, TypeAlias, TypeVar
+
+from lasercats.core.instruction import Failure, Instruction, InstructionFailed
+
+T = TypeVar("T")
+
+Request: TypeAlias = Instruction | tuple[Instruction, ...]
+Program: TypeAlias = Generator[Request, Any, T]
+
+
+class Step:
+    """A program of one instruction: do it, and make the result of its answer.
+
+    Saying so lets the live interpreter put what depends on it into the same batch, behind it: a
+    directory and the files in it are made in one round trip.
+    """
+
+    __slots__ = ("conclude", "instruction")
+
+    def __init__(self, instruction: Instruction, conclude: Callable[[Any], Any]) -> None:
+        """Do `instruction`; the result is `conclude(answer)`."""
+        self.instruction = instruction
+        self.conclude = conclude
+
+    def __iter__(self) -> "Program[Any]":
+        """Run as any program."""
+        return self.program()
+
+    def program(self) -> "Program[Any]":
+        """Return the generator of it."""
+        return self.conclude((yield self.instruction))
+
+
+def generator(program: "Step | Program[T]") -> "Program[T]":
+    """Return the generator of a program, however it was written."""
+    return program.program() if isinstance(program, Step) else program
+
+
+def answer(request: Request, outcomes: tuple[Any, ...]) -> Any:  # noqa: ANN401
+    """Shape the outcomes as the program that made the request expects them.
+
+    Raises:
+        InstructionFailed: one of the outcomes is a failure.
+
+    """
+    for outcome in outcomes:
+        if isinstance(outcome, Failure):
+            raise InstructionFailed(outcome)
+    return outcomes if isinstance(request, tuple) else outcomes[0]
+
+
+def drive(program: "Program[T]", respond: Callable[[Instruction], Any]) -> T:
+    """Run a program to its end with a function that answers each instruction.
+
+    Raises:
+        InstructionFailed: an answer was a failure and the program did not handle it.
+
+    """
+    try:
+        request = next(program)
+        while True:
+            instructions = request if isinstance(request, tuple) else (request,)
+            try:
+                value = answer(request, tuple(respond(i) for i in instructions))
+            except InstructionFailed as failed:
+                request = program.throw(failed)
+            else:
+                request = program.send(value)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result

@@ -1,0 +1,105 @@
+"""Records: what the log holds. Each has a gap-free position and a time, assigned when it is committed.
+
+accepted   a command, before it runs; it claims its addresses until it ends
+started    a batch, before it is sent to its machine
+finished   the outcomes of a batch
+event      what really changed, as a delta with both sides; the state is the fold of these
+ended      a command is over: done, unchanged, failed, refused or cancelled
+"""
+
+from typing import Any, ClassVar, TypeAlias
+
+import msgspec
+
+from lasercats.core.address import Address
+from lasercats.core.change import Delta
+
+NULL = msgspec.Raw(b"null")
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """The body of a record."""
+
+    name: ClassVar[str]
+
+
+class Accepted(Entry, frozen=True, gc=False):
+    """A command was accepted."""
+
+    name: ClassVar[str] = "accepted"
+    command: msgspec.Raw
+    actor: str
+    run: str
+    """The run of the program that issued it: commands of one run may share addresses."""
+    process: str = ""
+    """`PID@HOST` of that run, so that others can tell whether it still lives."""
+    message: str | None = None
+    because: str | None = None
+    """What made it: `undo 12`, `apply site.yaml`."""
+    claims: tuple[Address, ...] = ()
+
+
+class Started(Entry, frozen=True, gc=False):
+    """A batch is about to be sent."""
+
+    name: ClassVar[str] = "started"
+    machine: str
+    commands: tuple[int, ...]
+    """For each instruction, the position of the command that it serves."""
+    instructions: tuple[msgspec.Raw, ...]
+
+
+class Finished(Entry, frozen=True, gc=False):
+    """A batch came back."""
+
+    name: ClassVar[str] = "finished"
+    started: int
+    outcomes: tuple[msgspec.Raw, ...]
+
+
+class Event(Entry, frozen=True, gc=False):
+    """Something really changed."""
+
+    name: ClassVar[str] = "event"
+    type: str
+    """Past tense: `file.written`; `observed` for what was found changed on a machine."""
+    delta: dict[Address, tuple[msgspec.Raw, msgspec.Raw]]
+    command: int | None = None
+    """The command that caused it; None for an observation."""
+    actor: str | None = None
+    message: str | None = None
+    opaque: bool = False
+    """True when it also had an effect that is not in the state: a barrier for undo and rewrite."""
+
+
+class Ended(Entry, frozen=True, gc=False):
+    """A command is over."""
+
+    name: ClassVar[str] = "ended"
+    command: int
+    status: str
+    """`done`, `unchanged`, `failed`, `refused` or `cancelled`."""
+    error: str | None = None
+
+
+AnyEntry: TypeAlias = Accepted | Started | Finished | Event | Ended
+ENTRIES: dict[str, type[AnyEntry]] = {e.name: e for e in (Accepted, Started, Finished, Event, Ended)}
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """An entry with its place in the log."""
+
+    position: int
+    time: int
+    """Microseconds since 1970-01-01 UTC."""
+    entry: AnyEntry
+
+
+def raw(value: Any) -> msgspec.Raw:  # noqa: ANN401
+    """Encode any value, to be carried in an entry as it is."""
+    return msgspec.Raw(msgspec.json.encode(value))
+
+
+def raw_delta(delta: Delta) -> dict[Address, tuple[msgspec.Raw, msgspec.Raw]]:
+    """Encode a delta, to be carried in an event."""
+    return {address: (raw(change.before), raw(change.after)) for address, change in delta.items()}

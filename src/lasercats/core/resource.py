@@ -1,0 +1,111 @@
+"""Resources: frozen typed values, whose fields are specified, given or secret.
+
+* *specified*: the operator decides. `None` means that nobody decided; it is left as the machine
+  has it and is not compared.
+* *given*: the machine assigns it; a plan never compares it.
+* *secret*: specified, but only ever held as a sealed token (see `lasercats.core.secret`).
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from functools import cache
+from typing import Annotated, Any, TypeVar, get_args, get_origin
+
+import msgspec
+from msgspec.structs import force_setattr, replace
+
+from lasercats.core.secret import check_sealed
+
+
+class Role(Enum):
+    """Who decides a field."""
+
+    SPECIFIED = "specified"
+    GIVEN = "given"
+    SECRET = "secret"  # noqa: S105 - the name of a role, not a password
+
+
+GIVEN = msgspec.Meta(extra={"role": Role.GIVEN})
+"""`Annotated[T | None, GIVEN]`: the machine assigns this field."""
+SECRET = msgspec.Meta(extra={"role": Role.SECRET})
+"""`Annotated[str | None, SECRET]`: this field holds a sealed token."""
+
+
+class Resource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that is managed. Every field defaults to None, "not decided".
+
+    Because every default is None, a resource that is stored without a field means the same for
+    ever: no later change of a default can rewrite history.
+    """
+
+    def __post_init__(self) -> None:
+        """Refuse a secret in clear.
+
+        Raises:
+            ValueError: a secret field holds something that is not a sealed token.
+
+        """
+        for field in fields_of(type(self), Role.SECRET):
+            check_sealed(field, getattr(self, field))
+
+    def _set(self, field: str, value: object) -> None:
+        """Put a canonical value into a frozen field while the resource is being built."""
+        force_setattr(self, field, value)
+
+
+R = TypeVar("R", bound=Resource)
+
+
+@cache
+def roles_of(resource: type[msgspec.Struct]) -> Mapping[str, Role]:
+    """Return the role of each field of a resource type, in the order of the fields."""
+    return {field.name: _role(field.type) for field in msgspec.structs.fields(resource)}
+
+
+@cache
+def fields_of(resource: type[msgspec.Struct], *roles: Role) -> tuple[str, ...]:
+    """Return the names of the fields that have one of these roles."""
+    return tuple(name for name, role in roles_of(resource).items() if role in roles)
+
+
+def decided_fields(resource: type[msgspec.Struct]) -> tuple[str, ...]:
+    """Return the names of the fields that an operator decides: specified and secret."""
+    return fields_of(resource, Role.SPECIFIED, Role.SECRET)
+
+
+def decisions(resource: Resource | None) -> dict[str, Any]:
+    """Return the decided fields that hold a decision, by name."""
+    if resource is None:
+        return {}
+    values = ((name, getattr(resource, name)) for name in decided_fields(type(resource)))
+    return {name: value for name, value in values if value is not None}
+
+
+def same(one: Resource | None, other: Resource | None) -> bool:
+    """Tell whether two resources agree on everything that an operator decides."""
+    if one is None or other is None:
+        return one is other
+    return type(one) is type(other) and decisions(one) == decisions(other)
+
+
+def overlay(base: R | None, wish: R) -> R:
+    """Return the base with every decision of the wish put over it."""
+    return wish if base is None else replace(base, **decisions(wish))
+
+
+def settle(known: R | None, found: R | None) -> R | None:
+    """Return what is found, keeping undecided what nobody decided in the known resource."""
+    if known is None or found is None:
+        return found
+    blank = {name: None for name in decided_fields(type(found)) if getattr(known, name) is None}
+    return replace(found, **blank)
+
+
+def _role(annotation: object) -> Role:
+    if get_origin(annotation) is Annotated:
+        for note in get_args(annotation)[1:]:
+            extra = getattr(note, "extra", None) or {}
+            if "role" in extra:
+                role: Role = extra["role"]
+                return role
+    return Role.SPECIFIED

@@ -1,0 +1,79 @@
+"""What is believed after a look: known decisions, found values, and what is learned for the way back."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from lasercats.core.address import Address
+from lasercats.core.change import Change, Delta
+from lasercats.core.command import Command
+from lasercats.core.errors import Refused
+from lasercats.core.resource import Resource, decided_fields, same, settle
+from lasercats.core.state import State
+
+
+class Target(NamedTuple):
+    """One command at one of its addresses, decided."""
+
+    command: int
+    """Index of the command among those that are decided together."""
+    address: Address
+    change: Change[Resource] | None
+    """None where the command is refused."""
+    refusal: str | None = None
+
+
+def decide_all(commands: Sequence[Command], state: State) -> tuple[list[Target], State]:
+    """Decide commands one after another, each address seeing the effect of what came before."""
+    targets = []
+    for index, command in enumerate(commands):
+        for address in command.on:
+            before = state.get(address)
+            try:
+                after = command.decide(address, state)
+            except Refused as refused:
+                targets.append(Target(index, address, None, str(refused)))
+            else:
+                targets.append(Target(index, address, Change(before, after)))
+                if before != after:
+                    state = state.put([(address, after)])
+    return targets, state
+
+
+def believe(state: State, found: Mapping[Address, Resource | None]) -> State:
+    """Return the state with what was found in place of what was known.
+
+    What nobody decided stays undecided. Where only given fields differ, the new ones are taken.
+    """
+    return state.put([(address, settle(state.get(address), resource)) for address, resource in found.items()])
+
+
+def learn(targets: Sequence[Target], state: State, found: Mapping[Address, Resource | None]) -> State:
+    """Return the state with the found values of undecided fields that commands are about to decide.
+
+    So the event tells what was there before, and an undo can put it back.
+    """
+    learned: dict[Address, Resource | None] = {}
+    for target in targets:
+        known, real = learned.get(target.address) or state.get(target.address), found.get(target.address)
+        if target.change is None or target.change.after is None or known is None or real is None:
+            continue
+        values = {
+            name: getattr(real, name)
+            for name in decided_fields(type(real))
+            if getattr(known, name) is None and getattr(target.change.after, name) is not None
+        }
+        if any(value is not None for value in values.values()):
+            learned[target.address] = replace(known, **values)
+    return state.put(learned.items())
+
+
+def drift(state: State, believed: State, addresses: Sequence[Address]) -> Delta:
+    """Return what was found changed at some addresses, as far as anybody decided it."""
+    changes = {}
+    for address in addresses:
+        before, after = state.get(address), believed.get(address)
+        if not same(before, after):
+            changes[address] = Change(before, after)
+    return Delta(changes)

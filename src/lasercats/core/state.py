@@ -1,0 +1,99 @@
+"""State: an immutable map from addresses to resources, the fold of the log.
+
+An address can be *present*, *known to be absent* (something removed it), or *unknown* (the log never
+spoke of it). Deciding uses that difference; comparing two states does not.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from immutables import Map
+
+from lasercats.core.address import Address
+from lasercats.core.change import Change, Delta
+from lasercats.core.resource import Resource
+
+
+class Entry(NamedTuple):
+    """What is known of an address: the position that said so, and the resource or its absence."""
+
+    version: int
+    resource: Resource | None
+
+
+class State:
+    """What is known of the infrastructure at one position of the log."""
+
+    __slots__ = ("_entries", "position")
+
+    def __init__(self, entries: "Map[Address, Entry] | None" = None, position: int = 0) -> None:
+        """Hold the entries as of a position."""
+        self._entries: Map[Address, Entry] = Map() if entries is None else entries
+        self.position = position
+
+    @classmethod
+    def of(cls, resources: Mapping[Address, Resource], position: int = 0) -> "State":
+        """Make a state in which just these resources are present."""
+        return cls(Map({a: Entry(position, r) for a, r in resources.items()}), position)
+
+    def get(self, address: Address) -> Resource | None:
+        """Return the resource, or None when it is absent or unknown."""
+        entry = self._entries.get(address)
+        return None if entry is None else entry.resource
+
+    def known_absent(self, address: Address) -> bool:
+        """Tell whether the log says that nothing is at the address."""
+        entry = self._entries.get(address)
+        return entry is not None and entry.resource is None
+
+    def version(self, address: Address) -> int:
+        """Return the position that last changed the address, 0 if none did."""
+        entry = self._entries.get(address)
+        return 0 if entry is None else entry.version
+
+    def items(self) -> Iterator[tuple[Address, Resource]]:
+        """Iterate over the resources that are present."""
+        for address, entry in self._entries.items():
+            if entry.resource is not None:
+                yield address, entry.resource
+
+    def resources(self) -> dict[Address, Resource]:
+        """Return the present resources, sorted by address."""
+        return dict(sorted(self.items()))
+
+    def apply(self, delta: Delta, position: int | None = None) -> "State":
+        """Return the state after a delta."""
+        at = self.position if position is None else position
+        entries = self._entries.mutate()
+        for address, change in delta.items():
+            entries[address] = Entry(at, change.after)
+        return State(entries.finish(), at)
+
+    def put(self, resources: Iterable[tuple[Address, Resource | None]]) -> "State":
+        """Return the state with these addresses set, or absent where None."""
+        changes = {address: Change(self.get(address), resource) for address, resource in resources}
+        return self.apply(Delta(changes))
+
+    def __eq__(self, other: object) -> bool:
+        """Two states are equal when the same resources are present."""
+        return isinstance(other, State) and dict(self.items()) == dict(other.items())
+
+    def __hash__(self) -> int:
+        """Hash as the set of what is present."""
+        return hash(frozenset(self.items()))
+
+    def __repr__(self) -> str:
+        """Show the present resources."""
+        return f"State({self.resources()!r}, position={self.position})"
+
+
+def diff(before: State, after: State) -> Delta:
+    """Return the delta with `apply(diff(a, b), a) == b`."""
+    old, new = dict(before.items()), dict(after.items())
+    addresses = sorted(old.keys() | new.keys())
+    return Delta({a: Change(old.get(a), new.get(a)) for a in addresses})
+
+
+def apply(delta: Delta, state: State) -> State:
+    """Return the state after the delta."""
+    return state.apply(delta)

@@ -1,0 +1,171 @@
+"""`directory`: a directory, its permission bits and owner."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from msgspec.structs import replace
+
+from lasercats.core.address import Address
+from lasercats.core.change import Change
+from lasercats.core.command import Command
+from lasercats.core.errors import Refused
+from lasercats.core.kind import Found, Kind
+from lasercats.core.program import Program, Step
+from lasercats.core.resource import Resource
+from lasercats.core.state import State
+from lasercats.domains.host import place
+from lasercats.domains.host.place import Group, Mode, User
+from lasercats.instructions.host import MakeDirectory, PathStatus, RemovePath, SetAttributes
+
+
+class Directory(Resource, frozen=True):
+    """A directory on a host."""
+
+    mode: Mode | None = None
+    owner: User | None = None
+    group: Group | None = None
+
+    def __post_init__(self) -> None:
+        """Bring the mode to its one form."""
+        super().__post_init__()
+        self._set("mode", place.mode_of(self.mode))
+
+
+class DirectoryCommand(Command, frozen=True):
+    """A command on directories."""
+
+    def interpret(self, address: Address, change: Change[Resource]) -> "Step | Program[Any]":
+        """Make the change on the host."""
+        return act(address, change)
+
+
+class Create(DirectoryCommand, frozen=True, tag="directory.create"):
+    """Create a directory, or give an existing one these attributes."""
+
+    past: ClassVar[str] = "directory.created"
+
+    mode: Mode | None = None
+    owner: User | None = None
+    group: Group | None = None
+
+    def decide(self, address: Address, state: State) -> Directory:
+        """Return the directory with these attributes."""
+        place.check(address, state)
+        directory = state.get(address)
+        if not isinstance(directory, Directory):
+            directory = Directory(mode="0755")
+        return replace(
+            directory,
+            mode=self.mode or directory.mode,
+            owner=self.owner or directory.owner,
+            group=self.group or directory.group,
+        )
+
+
+class Chmod(DirectoryCommand, frozen=True, tag="directory.chmod"):
+    """Change the permission bits of a directory."""
+
+    past: ClassVar[str] = "directory.mode_changed"
+
+    mode: Mode
+
+    def decide(self, address: Address, state: State) -> Directory:
+        """Return the directory with these bits."""
+        return replace(existing(address, state), mode=self.mode)
+
+
+class Chown(DirectoryCommand, frozen=True, tag="directory.chown"):
+    """Change the owner or the group of a directory."""
+
+    past: ClassVar[str] = "directory.owner_changed"
+
+    owner: User | None = None
+    group: Group | None = None
+
+    def decide(self, address: Address, state: State) -> Directory:
+        """Return the directory with this owner."""
+        if self.owner is None and self.group is None:
+            raise Refused(f"{address}: give an owner, a group or both")
+        found = existing(address, state)
+        return replace(found, owner=self.owner or found.owner, group=self.group or found.group)
+
+
+class Remove(DirectoryCommand, frozen=True, tag="directory.remove"):
+    """Remove an empty directory."""
+
+    past: ClassVar[str] = "directory.removed"
+
+    def decide(self, address: Address, state: State) -> None:
+        """Leave nothing, where nothing is inside."""
+        for rival in place.rivals(address):
+            if state.get(rival) is not None:
+                raise Refused(f"{place.at(address)[1]} is no directory but a {rival.partition('/')[0]}")
+        inside = next(place.below(address, state), None)
+        if inside is not None:
+            raise Refused(f"{address} is not empty: {inside} is in it; remove that first")
+
+
+def existing(address: Address, state: State) -> Directory:
+    """Return the directory that a command needs to be there."""
+    found = state.get(address)
+    if not isinstance(found, Directory):
+        raise Refused(f"{address} does not exist; create it with `lasercats directory create`")
+    return found
+
+
+def act(address: Address, change: Change[Any]) -> Step:
+    """Make, change or remove the directory."""
+    machine, path = place.at(address)
+    before, after = change.before, change.after
+    if after is None:
+        return Step(RemovePath(machine=machine, path=path, type="directory"), lambda _: None)
+    new = {n: getattr(after, n) for n in ("mode", "owner", "group")}
+    instruction: Any = MakeDirectory(machine=machine, path=path, **new)
+    if before is not None:
+        changed = {n: value for n, value in new.items() if value != getattr(before, n)}
+        instruction = SetAttributes(machine=machine, path=path, type="directory", **changed)
+    return Step(instruction, lambda status: resource(status, after))
+
+
+def converge(address: Address, change: Change[Directory]) -> Iterator[Command]:
+    """Create or remove it; else change what differs."""
+    on, before, after = (address,), change.before, change.after
+    if after is None:
+        yield Remove(on=on)
+        return
+    if before is None:
+        yield Create(on=on, mode=after.mode, owner=after.owner, group=after.group)
+        return
+    owner = after.owner if after.owner != before.owner else None
+    group = after.group if after.group != before.group else None
+    if owner or group:
+        yield Chown(on=on, owner=owner, group=group)
+    if after.mode and after.mode != before.mode:
+        yield Chmod(on=on, mode=after.mode)
+
+
+def observe(machine: str, known: Mapping[Address, Directory | None]) -> Program[Found]:
+    """Look at directories, not into them."""
+    return (yield from place.look(machine, known, place.Reading(place.read_plain, resource)))
+
+
+def resource(status: PathStatus, known: Directory | None) -> Directory:
+    """Return the directory that a status tells of."""
+    known = known or Directory()
+    return Directory(
+        mode=status.mode or known.mode,
+        owner=place.owner_of(status, known.owner) or known.owner,
+        group=place.group_of(status, known.group) or known.group,
+    )
+
+
+KIND = Kind(
+    name="directory",
+    resource=Directory,
+    commands=(Create, Chmod, Chown, Remove),
+    converge=converge,
+    observe=observe,
+    canonical=place.canonical,
+    needs=place.needs,
+    rivals=place.rivals,
+)

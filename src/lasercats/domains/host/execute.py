@@ -1,0 +1,32 @@
+"""`exec`: a raw command on hosts. What it does is not in the state, so it is recorded as opaque."""
+
+from typing import Annotated, Any, ClassVar
+
+from msgspec import Meta
+
+from lasercats.core.address import Address, machine_of
+from lasercats.core.change import Change
+from lasercats.core.command import Command, Effect
+from lasercats.core.program import Step
+from lasercats.core.resource import Resource
+from lasercats.instructions.host import Execute
+
+
+class Exec(Command, frozen=True, tag="exec"):
+    """Execute a command on hosts, each at an address `exec/MACHINE:`."""
+
+    past: ClassVar[str] = "host.executed"
+    effect: ClassVar[Effect] = Effect.OPAQUE
+
+    argv: Annotated[tuple[str, ...], Meta(min_length=1, description="the command and its arguments")]
+    elidable: Annotated[
+        bool, Meta(description="it only looks, or its effect does not matter: a rewrite may drop it")
+    ] = False
+
+    def interpret(self, address: Address, _change: Change[Resource]) -> Step:
+        """Execute it; the result is how it ended."""
+        return Step(Execute(machine=machine_of(address) or "", argv=self.argv), _same)
+
+
+def _same(result: Any) -> Any:  # noqa: ANN401 - the result of the instruction, as it is
+    return result

@@ -1,0 +1,228 @@
+"""`file`: a regular file, its content, permission bits and owner."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar
+
+from msgspec import Meta
+from msgspec.structs import replace
+
+from lasercats.core import content as contents
+from lasercats.core.address import Address
+from lasercats.core.change import Change
+from lasercats.core.command import LOADS, Command
+from lasercats.core.errors import Refused
+from lasercats.core.kind import Found, Kind
+from lasercats.core.program import Program, Step
+from lasercats.core.resource import GIVEN, SECRET, Resource
+from lasercats.core.state import State
+from lasercats.domains.host import place
+from lasercats.domains.host.place import Group, Mode, User
+from lasercats.instructions.host import PathStatus, ReadPath, RemovePath, SetAttributes, WriteFile
+
+Content = Annotated[str, Meta(extra=LOADS, description="the content, as text")]
+SecretContent = Annotated[str, SECRET, Meta(description="the content, kept sealed")]
+
+
+class File(Resource, frozen=True):
+    """A regular file on a host."""
+
+    content: Content | None = None
+    secret: SecretContent | None = None
+    mode: Mode | None = None
+    owner: User | None = None
+    group: Group | None = None
+    modified: Annotated[str | None, GIVEN] = None
+    """When the content last changed, RFC 3339."""
+
+    def __post_init__(self) -> None:
+        """Bring content and mode to their one form.
+
+        Raises:
+            ValueError: a malformed content, or content and secret both given.
+
+        """
+        super().__post_init__()
+        if self.content is not None:
+            if self.secret is not None:
+                raise ValueError("give either content or secret, not both")
+            self._set("content", contents.canonical(self.content))
+        self._set("mode", place.mode_of(self.mode))
+
+
+class FileCommand(Command, frozen=True):
+    """A command on files."""
+
+    def interpret(self, address: Address, change: Change[Resource]) -> "Step | Program[Any]":
+        """Make the change on the host."""
+        return act(address, change)
+
+
+class Write(FileCommand, frozen=True, tag="file.write"):
+    """Write a file, whole and at once; what is not said of an existing file stays as it is."""
+
+    past: ClassVar[str] = "file.written"
+
+    content: Content | None = None
+    secret: SecretContent | None = None
+    mode: Mode | None = None
+    owner: User | None = None
+    group: Group | None = None
+
+    def decide(self, address: Address, state: State) -> File:
+        """Return the file with this content."""
+        if (self.content is None) == (self.secret is None):
+            raise Refused(f"{address}: give either content or secret")
+        if self.content is not None and contents.is_digest(self.content):
+            raise Refused(f"{address}: the content was too large to be kept and cannot be written again")
+        place.check(address, state)
+        file = state.get(address)
+        if not isinstance(file, File):
+            file = File(mode="0600" if self.secret else "0644")
+        try:
+            return replace(
+                file,
+                content=self.content,
+                secret=self.secret,
+                mode=self.mode or file.mode,
+                owner=self.owner or file.owner,
+                group=self.group or file.group,
+            )
+        except ValueError as error:
+            raise Refused(f"{address}: {error}") from None
+
+
+class Chmod(FileCommand, frozen=True, tag="file.chmod"):
+    """Change the permission bits of a file."""
+
+    past: ClassVar[str] = "file.mode_changed"
+
+    mode: Mode
+
+    def decide(self, address: Address, state: State) -> File:
+        """Return the file with these bits."""
+        return replace(existing(address, state), mode=self.mode)
+
+
+class Chown(FileCommand, frozen=True, tag="file.chown"):
+    """Change the owner or the group of a file."""
+
+    past: ClassVar[str] = "file.owner_changed"
+
+    owner: User | None = None
+    group: Group | None = None
+
+    def decide(self, address: Address, state: State) -> File:
+        """Return the file with this owner."""
+        if self.owner is None and self.group is None:
+            raise Refused(f"{address}: give an owner, a group or both")
+        file = existing(address, state)
+        return replace(file, owner=self.owner or file.owner, group=self.group or file.group)
+
+
+class Remove(FileCommand, frozen=True, tag="file.remove"):
+    """Remove a file."""
+
+    past: ClassVar[str] = "file.removed"
+
+    def decide(self, address: Address, state: State) -> None:
+        """Leave nothing."""
+        for rival in place.rivals(address):
+            if state.get(rival) is not None:
+                raise Refused(f"{place.at(address)[1]} is no file but a {rival.partition('/')[0]}")
+
+
+def existing(address: Address, state: State) -> File:
+    """Return the file that a command needs to be there."""
+    file = state.get(address)
+    if not isinstance(file, File):
+        raise Refused(f"{address} does not exist; write it with `lasercats file write`")
+    return file
+
+
+def act(address: Address, change: Change[Any]) -> Step:
+    """Write, change or remove the file."""
+    machine, path = place.at(address)
+    before, after = change.before, change.after
+    if after is None:
+        return Step(RemovePath(machine=machine, path=path, type="file"), lambda _: None)
+    new = {n: getattr(after, n) for n in ("mode", "owner", "group")}
+    if before is not None and (before.content, before.secret) == (after.content, after.secret):
+        changed = {n: value for n, value in new.items() if value != getattr(before, n)}
+        instruction: Any = SetAttributes(machine=machine, path=path, type="file", **changed)
+    else:
+        instruction = WriteFile(machine=machine, path=path, content=after.secret or after.content, **new)
+    return Step(instruction, lambda status: resource(status, after))
+
+
+def converge(address: Address, change: Change[File]) -> Iterator[Command]:
+    """Write where the content differs; else change only what differs."""
+    on, before, after = (address,), change.before, change.after
+    if after is None:
+        yield Remove(on=on)
+    elif after.content is None and after.secret is None:
+        yield from _converge_attributes(on, before or File(), after)
+    elif before is None or (before.content, before.secret) != (after.content, after.secret):
+        yield Write(
+            on=on,
+            content=after.content,
+            secret=after.secret,
+            mode=after.mode,
+            owner=after.owner,
+            group=after.group,
+        )
+    else:
+        yield from _converge_attributes(on, before, after)
+
+
+def _converge_attributes(on: tuple[Address, ...], before: File, after: File) -> Iterator[Command]:
+    owner = after.owner if after.owner != before.owner else None
+    group = after.group if after.group != before.group else None
+    if owner or group:
+        yield Chown(on=on, owner=owner, group=group)
+    if after.mode and after.mode != before.mode:
+        yield Chmod(on=on, mode=after.mode)
+
+
+def observe(machine: str, known: Mapping[Address, File | None]) -> Program[Found]:
+    """Look at files; their content comes over only where it is not as known."""
+    return (yield from place.look(machine, known, place.Reading(_read, resource)))
+
+
+def _read(machine: str, path: str, known: File | None) -> ReadPath:
+    if known is None:
+        return ReadPath(machine=machine, path=path, whole=True)
+    if known.secret is not None:
+        return ReadPath(machine=machine, path=path, whole=True, expect=known.secret, sealed=True)
+    if known.content is None:
+        return ReadPath(machine=machine, path=path)
+    return ReadPath(machine=machine, path=path, whole=True, expect=contents.digest(known.content))
+
+
+def resource(status: PathStatus, known: File | None) -> File:
+    """Return the file that a status tells of, where `known` is what was expected."""
+    known = known or File()
+    content, secret = known.content, known.secret
+    if status.content is not None:
+        content, secret = (None, status.content) if known.secret else (status.content, None)
+    when = None if status.modified is None else datetime.fromtimestamp(status.modified, UTC)
+    return File(
+        content=content,
+        secret=secret,
+        mode=status.mode or known.mode,
+        owner=place.owner_of(status, known.owner) or known.owner,
+        group=place.group_of(status, known.group) or known.group,
+        modified=None if when is None else when.isoformat().replace("+00:00", "Z"),
+    )
+
+
+KIND = Kind(
+    name="file",
+    resource=File,
+    commands=(Write, Chmod, Chown, Remove),
+    converge=converge,
+    observe=observe,
+    canonical=place.canonical,
+    needs=place.needs,
+    rivals=place.rivals,
+)

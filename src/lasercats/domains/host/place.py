@@ -1,0 +1,162 @@
+"""Places on a host: what is true of every kind that lives at a path.
+
+One path holds a file, a directory or a symbolic link, never two of them. What lies below a directory that
+we manage must lie in directories that we manage; what lies elsewhere is taken to have its directory.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from posixpath import dirname, normpath
+from typing import Annotated, Any, Generic, TypeVar
+
+import msgspec
+
+from lasercats.core.address import Address, kind_of, machine_of, make, rest_of
+from lasercats.core.errors import BadInput, Refused
+from lasercats.core.kind import Found
+from lasercats.core.program import Program
+from lasercats.core.resource import Resource
+from lasercats.core.state import State
+from lasercats.instructions.host import PathStatus, PathType, ReadPath
+
+KINDS: tuple[PathType, ...] = ("file", "directory", "symlink")
+
+Mode = Annotated[
+    str, msgspec.Meta(pattern="^[0-7]{1,4}$", description="permission bits in octal, such as 0644")
+]
+User = Annotated[
+    str, msgspec.Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\$?$", description="user name or number")
+]
+Group = Annotated[
+    str, msgspec.Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\$?$", description="group name or number")
+]
+
+R = TypeVar("R", bound=Resource)
+
+
+def canonical(name: str) -> str:
+    """Return `MACHINE:/PATH` with the path normalised.
+
+    Raises:
+        BadInput: no machine, or a path that is relative, climbs, or is the root itself.
+
+    """
+    machine, colon, path = name.partition(":")
+    if not colon or not path.startswith("/"):
+        raise BadInput(f"{name!r} is no path on a machine; write MACHINE:/PATH, as in web1:/etc/motd")
+    if ".." in path.split("/"):
+        raise BadInput(f"path {path!r} climbs with '..'; write the path that is meant")
+    path = "/" + normpath(path).lstrip("/")
+    if path == "/":
+        raise BadInput(f"{name!r} is the root directory, which cannot be managed")
+    return f"{machine}:{path}"
+
+
+def mode_of(mode: str | None) -> str | None:
+    """Return permission bits as four octal digits."""
+    return None if mode is None else mode.zfill(4)
+
+
+def at(address: Address) -> tuple[str, str]:
+    """Return the machine and the path of an address."""
+    return machine_of(address) or "", rest_of(address)
+
+
+def rivals(address: Address) -> tuple[Address, ...]:
+    """Return the addresses of the same path under the other kinds."""
+    machine, path = at(address)
+    return tuple(make(kind, f"{machine}:{path}") for kind in KINDS if kind != kind_of(address))
+
+
+def needs(address: Address, _resource: object = None) -> tuple[Address, ...]:
+    """Return the address of the directory that the path lies in."""
+    machine, path = at(address)
+    parent = dirname(path)
+    return () if parent == "/" else (make("directory", f"{machine}:{parent}"),)
+
+
+def check(address: Address, state: State) -> None:
+    """Check that something of this kind can be at its place.
+
+    Raises:
+        Refused: another kind is there, or the directory it would lie in is not.
+
+    """
+    machine, path = at(address)
+    for rival in rivals(address):
+        if state.get(rival) is not None:
+            raise Refused(f"{machine}:{path} is a {kind_of(rival)}; remove it first")
+    for above in _above(path):
+        for kind in ("file", "symlink"):
+            if state.get(make(kind, f"{machine}:{above}")) is not None:
+                raise Refused(f"{machine}:{above} is a {kind}, so nothing can be put below it")
+    for parent in needs(address):
+        if not _has_directory(parent, state):
+            raise Refused(
+                f"directory {machine}:{rest_of(parent)} does not exist; "
+                f"create it with `lasercats directory create {machine}:{rest_of(parent)}`"
+            )
+
+
+def look(machine: str, known: Mapping[Address, R | None], read: "Reading[R]") -> Program[Found]:
+    """Look at paths: for each, what is there, under whichever kind it is."""
+    addresses = list(known)
+    if not addresses:
+        return {}
+    instructions = tuple(read.instruction(machine, rest_of(a), known[a]) for a in addresses)
+    found: dict[Address, Resource | None] = {}
+    for address, status in zip(addresses, (yield instructions), strict=True):
+        found[address] = None
+        if status.type == kind_of(address):
+            found[address] = read.resource(status, known[address])
+        elif status.type in KINDS:
+            found[make(status.type, f"{machine}:{rest_of(address)}")] = Stranger()
+        elif status.type == "other":
+            raise Refused(f"{machine}:{rest_of(address)} is a device, socket or pipe")
+    return found
+
+
+class Reading(msgspec.Struct, Generic[R], frozen=True):
+    """How a kind asks for a path and understands the answer."""
+
+    instruction: Any
+    resource: Any
+
+
+class Stranger(Resource, frozen=True):
+    """Something of another kind that was met in passing."""
+
+
+def read_plain(machine: str, path: str, _known: object) -> ReadPath:
+    """Look at a path, not into it."""
+    return ReadPath(machine=machine, path=path)
+
+
+def owner_of(status: PathStatus, known: str | None) -> str | None:
+    """Return the owner in the form in which it is known: by number or by name."""
+    return known if known and known == str(status.uid) else status.owner
+
+
+def group_of(status: PathStatus, known: str | None) -> str | None:
+    """Return the group in the form in which it is known: by number or by name."""
+    return known if known and known == str(status.gid) else status.group
+
+
+def below(address: Address, state: State) -> Iterator[Address]:
+    """Iterate over the managed addresses that lie below a directory."""
+    machine, path = at(address)
+    inside = re.compile(rf"({'|'.join(KINDS)})/{re.escape(f'{machine}:{path}/')}")
+    return (other for other, _ in state.items() if inside.match(other))
+
+
+def _above(path: str) -> Iterator[str]:
+    while (path := dirname(path)) != "/":
+        yield path
+
+
+def _has_directory(address: Address, state: State) -> bool:
+    if state.get(address) is not None:
+        return True
+    machine, path = at(address)
+    managed = (state.get(make("directory", f"{machine}:{above}")) for above in _above(path))
+    return not state.known_absent(address) and not any(managed)

@@ -1,0 +1,1 @@
+"""Vocabularies of instructions: what machinery can be told, as data."""

@@ -1,0 +1,281 @@
+"""The vocabulary of a host: files by their paths, and commands to execute.
+
+Every instruction that changes something is one call of a shell function of `PRELUDE`; what
+`--interpreter script` prints and what is sent to a host are the same lines.
+"""
+
+import shlex
+from typing import Any, ClassVar, Literal
+
+import msgspec
+
+from lasercats.core import content as contents
+from lasercats.core.instruction import Instruction
+from lasercats.core.secret import is_sealed
+
+PathType = Literal["absent", "file", "directory", "symlink", "other"]
+
+PRELUDE = r"""
+export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
+umask 022
+lc_tmp=
+trap 'if [ -n "$lc_tmp" ]; then rm -f -- "$lc_tmp"; fi' EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+trap '' PIPE
+# Replace a file at once: a temporary file beside it, then a rename. What is not said stays as it was.
+lc_replace() { # PATH MODE OWNER GROUP text|base64 CONTENT
+  lc_mode=$2 lc_owner=$3 lc_group=$4
+  if [ -d "$1" ] && [ ! -L "$1" ]; then echo "$1: is a directory"; return 1; fi
+  if [ ! -d "${1%/*}/" ]; then echo "$1: directory ${1%/*} does not exist"; return 1; fi
+  if [ -e "$1" ]; then
+    lc_old=$(stat -L -c '%a %u %g' -- "$1") || return 1
+    lc_was=${lc_old%% *} lc_ids=${lc_old#* }
+    while [ ${#lc_was} -lt 4 ]; do lc_was=0$lc_was; done
+    lc_mode=${lc_mode:-$lc_was} lc_owner=${lc_owner:-${lc_ids% *}} lc_group=${lc_group:-${lc_ids#* }}
+  fi
+  lc_mode=${lc_mode:-0644}
+  lc_tmp=${1%/*}/.lasercats.$$
+  rm -f -- "$lc_tmp" || return 1
+  # A mode without x and special bits is made by the umask alone: 0666 less each digit, without borrowing.
+  case $lc_mode in 0[0246][0246][0246]) umask $((10666 - 1$lc_mode)) ;; *) umask 077 ;; esac
+  set -C
+  case $5 in
+    text) printf %s "$6" >"$lc_tmp" || printf %s "$6" | cat >|"$lc_tmp" ;;
+    *) printf %s "$6" | base64 -d >"$lc_tmp" ;;
+  esac
+  lc_ok=$?
+  set +C
+  umask 022
+  if [ $lc_ok = 0 ] && [ -n "$lc_owner$lc_group" ]; then
+    lc_own "$lc_tmp" "$lc_owner" "$lc_group" || lc_ok=1
+  fi
+  if [ $lc_ok = 0 ]; then
+    case $lc_mode in 0[0246][0246][0246]) ;; *) chmod -- "$lc_mode" "$lc_tmp" || lc_ok=1 ;; esac
+  fi
+  if [ $lc_ok = 0 ]; then mv -fT -- "$lc_tmp" "$1" || lc_ok=1; fi
+  if [ $lc_ok != 0 ]; then rm -f -- "$lc_tmp"; fi
+  lc_tmp=
+  return $lc_ok
+}
+lc_id=
+lc_own() { # PATH OWNER GROUP
+  lc_id=${lc_id:-$(id -u):$(id -g)}
+  if [ "$2:$3" = "$lc_id" ] && [ -O "$1" ] && [ -G "$1" ]; then return 0; fi
+  chown -h -- "$2${3:+:$3}" "$1"
+}
+lc_write() { lc_replace "$1" "$2" "$3" "$4" text "$5"; } # PATH MODE OWNER GROUP TEXT
+lc_write64() { lc_replace "$1" "$2" "$3" "$4" base64 "$5"; } # PATH MODE OWNER GROUP BASE64
+lc_attributes() { # PATH MODE OWNER GROUP
+  if [ -L "$1" ]; then echo "$1: is a symbolic link"; return 1; fi
+  if [ -n "$3$4" ]; then chown -- "$3${4:+:$4}" "$1" || return 1; fi
+  if [ -n "$2" ]; then chmod -- "$2" "$1" || return 1; fi
+}
+lc_mkdir() { # PATH MODE OWNER GROUP
+  mkdir -m "${2:-0755}" -- "$1" || return 1
+  if [ -n "$3$4" ] && ! chown -- "$3${4:+:$4}" "$1"; then rmdir -- "$1"; return 1; fi
+  case $2 in [1-7]???) chmod -- "$2" "$1" ;; esac
+}
+lc_symlink() { # PATH TARGET
+  if [ -d "$1" ] && [ ! -L "$1" ]; then echo "$1: is a directory"; return 1; fi
+  lc_tmp=${1%/*}/.lasercats.$$
+  rm -f -- "$lc_tmp" && ln -s -- "$2" "$lc_tmp" && mv -fT -- "$lc_tmp" "$1"
+  lc_ok=$?
+  if [ $lc_ok != 0 ]; then rm -f -- "$lc_tmp"; fi
+  lc_tmp=
+  return $lc_ok
+}
+lc_remove() { rm -f -- "$1"; } # PATH
+lc_rmdir() { if [ -d "$1" ]; then rmdir -- "$1"; fi; } # PATH
+""".lstrip()
+"""POSIX shell functions; they need `stat`, `mv -T`, `sha256sum` and `base64` of GNU coreutils or busybox."""
+
+
+class PathStatus(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a host says of a path."""
+
+    type: PathType
+    mode: str | None = None
+    """Permission bits in octal, four digits."""
+    owner: str | None = None
+    """User name, or the number of a user without one."""
+    group: str | None = None
+    uid: int | None = None
+    gid: int | None = None
+    size: int | None = None
+    """Bytes."""
+    modified: int | None = None
+    """Seconds since 1970 UTC."""
+    target: str | None = None
+    """Where a symbolic link points."""
+    content: str | None = None
+    """The content string, or its sealed token, when it is not the one that was expected."""
+    same: bool = False
+    """True when the content is the expected one."""
+
+
+class ExecResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a command ended."""
+
+    status: int
+    """Its exit status; 128 + N for signal N."""
+    output: str = ""
+    """The last part of what it printed, standard output and standard error together."""
+
+
+class ReadPath(Instruction, frozen=True, tag="host.read"):
+    """Look at a path; read a file only when its content is not the expected one."""
+
+    looks: ClassVar[bool] = True
+    answer: ClassVar[Any] = PathStatus
+
+    path: str
+    whole: bool = False
+    """True to bring the content of a file along, where it is not the expected one."""
+    expect: str | None = None
+    """The digest `sha256:…` of the expected content, or its sealed token."""
+    sealed: bool = False
+    """True when the content is a secret: it is answered sealed."""
+
+    def line(self) -> str:
+        """Return a line that shows the path."""
+        return f"stat -- {shlex.quote(self.path)}"
+
+    def predict(self) -> PathStatus:
+        """Expect nothing to be there."""
+        return PathStatus("absent")
+
+
+class WriteFile(Instruction, frozen=True, tag="host.write"):
+    """Replace a file, whole and at once."""
+
+    answer: ClassVar[Any] = PathStatus
+
+    path: str
+    content: str
+    """A content string, or the sealed token of one."""
+    mode: str | None = None
+    owner: str | None = None
+    group: str | None = None
+
+    def line(self) -> str:
+        """Return the call; a sealed content is taken from an environment variable."""
+        if is_sealed(self.content):
+            name = secret_variable(self.content)
+            hint = f"the secret content of {self.path}"
+            return f'lc_write {self._attributes()} "${{{name}:?{hint}}}"'
+        return self.filled(contents.decode(self.content))
+
+    def filled(self, data: bytes) -> str:
+        """Return the call with the content in it."""
+        form, text = contents.shell_form(data)
+        return f"{'lc_write' if form == 'text' else 'lc_write64'} {self._attributes()} {shlex.quote(text)}"
+
+    def predict(self) -> PathStatus:
+        """Expect the file as asked."""
+        return PathStatus("file", mode=self.mode, owner=self.owner, group=self.group)
+
+    def _attributes(self) -> str:
+        return _words(self.path, self.mode, self.owner, self.group)
+
+
+class SetAttributes(Instruction, frozen=True, tag="host.attributes"):
+    """Change permission bits, owner or group of a file or directory."""
+
+    answer: ClassVar[Any] = PathStatus
+
+    path: str
+    type: Literal["file", "directory"]
+    mode: str | None = None
+    owner: str | None = None
+    group: str | None = None
+
+    def line(self) -> str:
+        """Return the call."""
+        return f"lc_attributes {_words(self.path, self.mode, self.owner, self.group)}"
+
+    def predict(self) -> PathStatus:
+        """Expect the attributes as asked."""
+        return PathStatus(self.type, mode=self.mode, owner=self.owner, group=self.group)
+
+
+class MakeDirectory(Instruction, frozen=True, tag="host.mkdir"):
+    """Create a directory; its parent must exist."""
+
+    answer: ClassVar[Any] = PathStatus
+
+    path: str
+    mode: str | None = None
+    owner: str | None = None
+    group: str | None = None
+
+    def line(self) -> str:
+        """Return the call."""
+        return f"lc_mkdir {_words(self.path, self.mode, self.owner, self.group)}"
+
+    def predict(self) -> PathStatus:
+        """Expect the directory as asked."""
+        return PathStatus("directory", mode=self.mode, owner=self.owner, group=self.group)
+
+
+class MakeSymlink(Instruction, frozen=True, tag="host.symlink"):
+    """Create a symbolic link, or replace one at once."""
+
+    answer: ClassVar[Any] = PathStatus
+
+    path: str
+    target: str
+
+    def line(self) -> str:
+        """Return the call."""
+        return f"lc_symlink {_words(self.path, self.target)}"
+
+    def predict(self) -> PathStatus:
+        """Expect the link as asked."""
+        return PathStatus("symlink", target=self.target)
+
+
+class RemovePath(Instruction, frozen=True, tag="host.remove"):
+    """Remove a file, a symbolic link or an empty directory."""
+
+    answer: ClassVar[Any] = PathStatus
+
+    path: str
+    type: Literal["file", "directory", "symlink"]
+
+    def line(self) -> str:
+        """Return the call."""
+        return f"{'lc_rmdir' if self.type == 'directory' else 'lc_remove'} {_words(self.path)}"
+
+    def predict(self) -> PathStatus:
+        """Expect nothing to be left."""
+        return PathStatus("absent")
+
+
+class Execute(Instruction, frozen=True, tag="host.execute"):
+    """Execute a command; its output is streamed."""
+
+    answer: ClassVar[Any] = ExecResult
+
+    argv: tuple[str, ...]
+
+    def line(self) -> str:
+        """Return the command, quoted."""
+        return shlex.join(self.argv)
+
+    def predict(self) -> ExecResult:
+        """Expect success."""
+        return ExecResult(0)
+
+
+VOCABULARY = (ReadPath, WriteFile, SetAttributes, MakeDirectory, MakeSymlink, RemovePath, Execute)
+
+
+def secret_variable(token: str) -> str:
+    """Return the name of the environment variable that a printed script takes a secret from."""
+    return f"LASERCATS_SECRET_{contents.digest(token)[7:15].upper()}"
+
+
+def _words(*values: str | None) -> str:
+    return " ".join(shlex.quote(value or "") for value in values)

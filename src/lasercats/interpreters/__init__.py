@@ -1,0 +1,1 @@
+"""The interpreters: what is done with the programs of commands. Each is small; anyone can add one."""

@@ -1,0 +1,97 @@
+"""What an interpreter is given, and what it answers."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from lasercats.core.address import Address
+from lasercats.core.change import Delta
+from lasercats.core.command import Command
+from lasercats.core.instruction import Instruction
+from lasercats.core.kind import Kinds
+from lasercats.core.ports import Log, Machine
+
+
+class Watcher:
+    """Sees what goes on; progress bars, streamed output and traces are made of it. Does nothing itself."""
+
+    def sent(self, machine: str, instructions: Sequence[Instruction]) -> None:
+        """A batch goes out."""
+
+    def answered(
+        self, machine: str, instructions: Sequence[Instruction], outcomes: Sequence[Any], seconds: float
+    ) -> None:
+        """A batch came back."""
+
+    def output(self, machine: str, instruction: Instruction, data: bytes) -> None:
+        """A raw command printed something."""
+
+    def finished(self, command: Command, address: Address) -> None:
+        """A command is over at one of its addresses."""
+
+
+class Machines(Protocol):
+    """The machines of an environment, by name."""
+
+    def check(self, name: str) -> None:
+        """Raise UnknownName unless a machine of that name is bound."""
+        ...
+
+    def get(self, name: str) -> Machine:
+        """Return the machine; it connects when it is first used."""
+        ...
+
+    def url(self, name: str) -> str:
+        """Return the URL that the name is bound to."""
+        ...
+
+
+@dataclass
+class Context:
+    """Where and for whom commands are interpreted."""
+
+    kinds: Kinds
+    log: Log
+    machines: Machines
+    actor: str
+    run: str = ""
+    process: str = ""
+    message: str | None = None
+    because: str | None = None
+    watcher: Watcher = field(default_factory=Watcher)
+    write: Callable[[str], object] = print
+    """Receives what an interpreter prints: a script, a trace."""
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the operator wants no further batch to be sent."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one command."""
+
+    command: Command
+    status: str
+    """`done`, `unchanged`, `failed`, `refused`, `cancelled`, or `open` when its outcome is not known yet."""
+    delta: Delta = field(default_factory=Delta)
+    """What it really changed, or would change."""
+    observed: Delta = field(default_factory=Delta)
+    """What had changed outside, and was noticed on the way."""
+    problems: Mapping[Address, str] = field(default_factory=dict)
+    reports: Mapping[Address, Any] = field(default_factory=dict)
+    """What a command answered whose effect is not in the state."""
+    position: int | None = None
+    """Its position in the log, when it was recorded."""
+
+    @property
+    def ok(self) -> bool:
+        """True when all of it went well."""
+        return self.status in ("done", "unchanged")
+
+
+class Interpreter(Protocol):
+    """Drives the programs of commands."""
+
+    async def run(self, commands: Sequence[Command], context: Context) -> Sequence[Result]:
+        """Interpret commands, in order, each seeing the effect of those before it."""
+        ...

@@ -1,0 +1,202 @@
+"""The driver: runs many programs at once and hands each machine one batch of all they wait for.
+
+Programs are written for one resource and know nothing of each other. The driver runs every program that is
+ready until it waits, gathers the instructions by machine, drops repeated looks, and sends each machine one
+batch; machines work side by side. A program that depends on programs of one step goes into the same batch
+behind them.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from lasercats.core.errors import MachineError, Refused
+from lasercats.core.instruction import Failure, Instruction, InstructionFailed, Item
+from lasercats.core.program import Program, Request, Step, answer, generator
+from lasercats.interpreters.context import Context
+
+MOST = 5000
+"""The most instructions in one batch."""
+
+
+class Task:
+    """A program on its way: what it depends on, what it waits for, what became of it."""
+
+    def __init__(self, program: "Step | Program[Any]", owner: int = 0, after: Iterable["Task"] = ()) -> None:
+        """Run `program` for the command at position `owner`, after other tasks succeeded."""
+        self.owner = owner
+        self.after = tuple(after)
+        self.single = isinstance(program, Step)
+        self.done = False
+        self.sent = False
+        """True while instructions of it are with a machine."""
+        self.result: Any = None
+        self.failure: Failure | None = None
+        self._program = generator(program)
+        self._request: Request = ()
+        self.waiting: dict[int, Instruction] = {}
+        self._outcomes: dict[int, Any] = {}
+
+    def start(self) -> None:
+        """Run to the first instruction."""
+        self._advance(lambda: next(self._program))
+
+    def receive(self, index: int, outcome: Any) -> None:  # noqa: ANN401
+        """Take the outcome of one instruction; go on when all are there."""
+        self._outcomes[index] = outcome
+        del self.waiting[index]
+        if self.waiting:
+            return
+        self.sent = False
+        outcomes = tuple(self._outcomes[i] for i in sorted(self._outcomes))
+        try:
+            value = answer(self._request, outcomes)
+        except InstructionFailed as failed:
+            error = failed
+            self._advance(lambda: self._program.throw(error))
+        else:
+            self._advance(lambda: self._program.send(value))
+
+    def fail(self, failure: Failure) -> None:
+        """Give it up."""
+        self.done, self.failure = True, failure
+        self.waiting = {}
+
+    def _advance(self, step: Any) -> None:  # noqa: ANN401
+        try:
+            self._request = step()
+        except StopIteration as stop:
+            self.done, self.result = True, stop.value
+        except InstructionFailed as failed:
+            self.fail(failed.failure)
+        except Refused as refused:
+            self.fail(Failure(reason=str(refused)))
+        else:
+            request = self._request
+            instructions = request if isinstance(request, tuple) else (request,)
+            self.waiting, self._outcomes = dict(enumerate(instructions)), {}
+            if not instructions:
+                self._advance(lambda: self._program.send(()))
+
+
+class Journal(Protocol):
+    """Records batches; the live interpreter writes them to the log."""
+
+    def started(self, machine: str, owners: Sequence[int], instructions: Sequence[Instruction]) -> int:
+        """Record, durably, that a batch is about to be sent."""
+        ...
+
+    def finished(self, started: int, outcomes: Sequence[Any], tasks: Sequence[Task]) -> None:
+        """Record that it came back, and the tasks that it ended."""
+        ...
+
+
+class _Slot:
+    """One instruction of a batch and who waits for it."""
+
+    def __init__(self, instruction: Instruction, after: tuple[int, ...]) -> None:
+        self.item = Item(instruction, after)
+        self.waiters: list[tuple[Task, int]] = []
+
+
+class Driver:
+    """Runs tasks to their end."""
+
+    def __init__(self, context: Context, journal: Journal | None = None) -> None:
+        """Use the machines and the watcher of a context."""
+        self._context = context
+        self._journal = journal
+
+    async def run(self, tasks: Sequence[Task]) -> None:
+        """Run all tasks; each is done at the end, with a result or a failure."""
+        waiting = list(tasks)
+        busy: dict[asyncio.Task[None], str] = {}
+        try:
+            while True:
+                self._start_ready(waiting)
+                waiting = [task for task in waiting if not task.done]
+                if not self._context.stop.is_set():
+                    for machine in _idle(waiting, set(busy.values())):
+                        slots = self._gather(machine, waiting)
+                        if slots:
+                            busy[asyncio.create_task(self._send(machine, slots))] = machine
+                if not busy:
+                    break
+                finished, _ = await asyncio.wait(busy, return_when=asyncio.FIRST_COMPLETED)
+                for future in finished:
+                    del busy[future]
+                    future.result()
+        finally:
+            for future in busy:
+                future.cancel()
+        for task in waiting:
+            task.fail(Failure(reason="cancelled before it was sent", skipped=True))
+
+    def _start_ready(self, tasks: Sequence[Task]) -> None:
+        for task in tasks:
+            if task.done or task.sent:
+                continue
+            failed = next((other for other in task.after if other.failure is not None), None)
+            if failed is not None:
+                task.fail(Failure(reason=f"not tried, because command {failed.owner} failed", skipped=True))
+            elif not task.waiting and (task.single or all(other.done for other in task.after)):
+                task.start()
+
+    def _gather(self, machine: str, tasks: Sequence[Task]) -> list[_Slot]:
+        """Collect what can go into the next batch for a machine, in order."""
+        slots: list[_Slot] = []
+        looks: dict[Instruction, int] = {}
+        placed: dict[int, int] = {}
+        for task in tasks:
+            if task.done or len(slots) >= MOST:
+                continue
+            before = [other for other in task.after if not other.done]
+            if not all(id(other) in placed for other in before):
+                continue
+            after = tuple(placed[id(other)] for other in before)
+            for index, instruction in task.waiting.items():
+                if instruction.machine != machine:
+                    continue
+                n = looks.get(instruction) if instruction.looks and not after else None
+                if n is None:
+                    n = len(slots)
+                    slots.append(_Slot(instruction, after))
+                    if instruction.looks:
+                        looks[instruction] = n
+                slots[n].waiters.append((task, index))
+                task.sent = True
+                if task.single:
+                    placed[id(task)] = n
+        return slots
+
+    async def _send(self, machine: str, slots: Sequence[_Slot]) -> None:
+        instructions = [slot.item.instruction for slot in slots]
+        started = 0
+        if self._journal is not None:
+            started = self._journal.started(machine, [s.waiters[0][0].owner for s in slots], instructions)
+        watcher = self._context.watcher
+        watcher.sent(machine, instructions)
+        begin = time.perf_counter()
+        try:
+            batch = tuple(slot.item for slot in slots)
+            outcomes = await self._context.machines.get(machine).run(batch, watcher.output)
+        except MachineError as error:
+            outcomes = [Failure(reason=str(error)) for _ in slots]
+        watcher.answered(machine, instructions, outcomes, time.perf_counter() - begin)
+        touched: dict[int, Task] = {}
+        for slot, outcome in zip(slots, outcomes, strict=True):
+            for task, index in slot.waiters:
+                task.receive(index, outcome)
+                touched[id(task)] = task
+        if self._journal is not None:
+            self._journal.finished(started, outcomes, [task for task in touched.values() if task.done])
+
+
+def _idle(tasks: Sequence[Task], busy: set[str]) -> list[str]:
+    """Return the machines that some task waits for and that have nothing to do."""
+    machines: dict[str, None] = {}
+    for task in tasks:
+        for instruction in task.waiting.values():
+            machines[instruction.machine] = None
+    return [machine for machine in machines if machine not in busy]

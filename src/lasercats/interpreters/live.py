@@ -1,0 +1,311 @@
+"""`live`: looks at the machines, decides on what is there, acts, and records what really changed.
+
+    accept ─▶ look (a batch a machine) ─▶ decide ─▶ act (a batch a machine) ─▶ event
+
+Every step is in the log before it is taken, so that `lasercats recover` can finish what a crash cut off.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lasercats.core.address import Address, machine_of
+from lasercats.core.change import Change, Delta
+from lasercats.core.command import Command, Effect
+from lasercats.core.instruction import Instruction
+from lasercats.core.program import Program
+from lasercats.core.record import Accepted, AnyEntry, Ended, Event, Finished, Started, raw, raw_delta
+from lasercats.core.resource import Resource, same, settle
+from lasercats.core.settle import Target, believe, decide_all, drift, learn
+from lasercats.core.state import State
+from lasercats.interpreters.context import Context, Result
+from lasercats.interpreters.driver import Driver, Task
+from lasercats.interpreters.looking import look
+from lasercats.interpreters.order import Order
+
+
+class Live:
+    """Carries commands out."""
+
+    async def run(self, commands: Sequence[Command], context: Context) -> Sequence[Result]:
+        """Carry commands out, in order where they touch each other, at once where they do not.
+
+        Raises:
+            LogConflict: an address is being changed by someone else; nothing was done.
+            UnknownName: a machine is not bound; nothing was done.
+
+        """
+        for command in commands:
+            for address in command.on:
+                machine = machine_of(address)
+                if machine is not None and command.effect is not Effect.RECORD:
+                    context.machines.check(machine)
+        return await _Run(commands, context).run() if commands else ()
+
+
+class _Run:
+    """One run over some commands; also the journal of its batches."""
+
+    def __init__(self, commands: Sequence[Command], context: Context) -> None:
+        self._commands = commands
+        self._context = context
+        self._state: State = context.log.fold().state(context.kinds)
+        self._real: dict[Address, Resource | None] = {}
+        self._unseen: Mapping[Address, str] = {}
+        self._queue: list[AnyEntry] = []
+        self._positions: list[int] = []
+        self._left = [len(command.on) for command in commands]
+        self._deltas = [Delta() for _ in commands]
+        self._observed = [Delta() for _ in commands]
+        self._problems: list[dict[Address, str]] = [{} for _ in commands]
+        self._refused = [0] * len(commands)
+        self._reports: list[dict[Address, Any]] = [{} for _ in commands]
+        self._doubt: set[int] = set()
+        self._targets: dict[int, Target] = {}
+
+    async def run(self) -> Sequence[Result]:
+        self._accept()
+        try:
+            targets = await self._decide()
+            tasks = self._tasks(targets)
+            await Driver(self._context, self).run(tasks)
+            for task in tasks:
+                if id(task) in self._targets:
+                    self._finish(task)
+        finally:
+            self._flush()
+        return [self._result(index) for index in range(len(self._commands))]
+
+    def _accept(self) -> None:
+        context, entries, expect = self._context, list[AnyEntry](), dict[Address, int]()
+        for command in self._commands:
+            claims = () if command.effect is Effect.OPAQUE else command.on
+            expect |= {address: self._state.version(address) for address in claims}
+            entries.append(
+                Accepted(
+                    command=raw(command),
+                    actor=context.actor,
+                    run=context.run,
+                    process=context.process,
+                    message=context.message,
+                    because=context.because,
+                    claims=claims,
+                )
+            )
+        first = context.log.append(entries, expect=expect)
+        self._positions = list(range(first, first + len(entries)))
+
+    async def _decide(self) -> list[Target]:
+        """Look, take in what changed outside, and decide."""
+        state, decided = self._state, [c for c in self._commands if c.effect is not Effect.OPAQUE]
+        found, unseen = await look(self._look_at(), state, self._context, self)
+        believed = believe(state, found)
+        index_of = [i for i, c in enumerate(self._commands) if c.effect is not Effect.OPAQUE]
+        believed = learn(decide_all(decided, believed)[0], believed, found)
+        targets = [t._replace(command=index_of[t.command]) for t in decide_all(decided, believed)[0]]
+        self._unseen = unseen
+        self._note_drift(targets, believed)
+        return [self._unless_unseen(target) for target in targets]
+
+    def _look_at(self) -> Mapping[Address, int]:
+        """Return the addresses to look at, each with the command that wants it."""
+        kinds, wanted = self._context.kinds, dict[Address, int]()
+        for position, command in zip(self._positions, self._commands, strict=True):
+            if command.effect is not Effect.STATE:
+                continue
+            for address in command.on:
+                wanted.setdefault(address, position)
+                for need in kinds.kind(address).needs(address, self._state.get(address)):
+                    if self._state.version(need):
+                        wanted.setdefault(need, position)
+        return wanted
+
+    def _note_drift(self, targets: Sequence[Target], believed: State) -> None:
+        """Record what was found changed at what is managed, or is about to be."""
+        refused = {t.address for t in targets if t.change is None}
+        first: dict[Address, int] = {}
+        for target in targets:
+            first.setdefault(target.address, target.command)
+        for address, index in first.items():
+            known = self._real[address] = self._state.get(address)
+            if address in self._unseen or (address in refused and known is None):
+                continue
+            seen = drift(self._state, believed, [address])
+            if seen and self._commands[index].effect is Effect.STATE:
+                self._observed[index] = self._observed[index].then(seen)
+                self._real[address] = believed.get(address)
+        for index, delta in enumerate(self._observed):
+            if delta:
+                context = self._context
+                self._queue.append(
+                    Event(
+                        type="observed",
+                        delta=raw_delta(delta),
+                        command=self._positions[index],
+                        actor=context.actor,
+                    )
+                )
+
+    def _unless_unseen(self, target: Target) -> Target:
+        if target.address in self._unseen:
+            return target._replace(change=None, refusal=self._unseen[target.address])
+        return target
+
+    def _tasks(self, targets: Sequence[Target]) -> list[Task]:
+        """Make a task of everything that has something to do, with what it depends on."""
+        order = Order(self._context.kinds)
+        by_command: dict[int, list[Target]] = {}
+        for target in targets:
+            by_command.setdefault(target.command, []).append(target)
+        tasks = []
+        for index, command in enumerate(self._commands):
+            if command.effect is Effect.OPAQUE:
+                tasks += [self._opaque_task(index, address, order) for address in command.on]
+            for target in by_command.get(index, ()):
+                task = self._task(target, order)
+                if task is not None:
+                    tasks.append(task)
+        return tasks
+
+    def _task(self, target: Target, order: Order) -> Task | None:
+        index, address, change, refusal = target
+        command = self._commands[index]
+        if change is None:
+            self._problems[index][address] = refusal or "refused"
+            self._refused[index] += address not in self._unseen
+            self._over(index, address)
+            return None
+        if command.effect is Effect.RECORD:
+            self._record(index, address, change.after, command.past)
+            return None
+        after = order.after(address, change)
+        if same(change.before, change.after) and not after:
+            self._over(index, address)
+            return None
+        program: Any = _nothing(change.after)
+        if not same(change.before, change.after):
+            program = command.interpret(address, change)
+        task = Task(program, self._positions[index], after)
+        order.add(address, change, task)
+        self._targets[id(task)] = target
+        return task
+
+    def _opaque_task(self, index: int, address: Address, order: Order) -> Task:
+        change: Change[Resource] = Change(None, None)
+        program = self._commands[index].interpret(address, change)
+        task = Task(program, self._positions[index], order.barrier(machine_of(address)))
+        order.set_barrier(machine_of(address), task)
+        self._targets[id(task)] = Target(index, address, change)
+        return task
+
+    # The journal of the driver.
+
+    def started(self, machine: str, owners: Sequence[int], instructions: Sequence[Instruction]) -> int:
+        """Record that a batch is about to be sent."""
+        entry = Started(
+            machine=machine, commands=tuple(owners), instructions=tuple(raw(i) for i in instructions)
+        )
+        self._queue.append(entry)
+        return self._flush()
+
+    def finished(self, started: int, outcomes: Sequence[Any], tasks: Sequence[Task]) -> None:
+        """Record that it came back and what really changed; looks can wait for the next commit."""
+        self._queue.append(Finished(started=started, outcomes=tuple(raw(o) for o in outcomes)))
+        mine = [task for task in tasks if id(task) in self._targets]
+        for task in mine:
+            self._finish(task)
+        if mine:
+            self._flush()
+
+    def _finish(self, task: Task) -> None:
+        index, address, change, _ = self._targets.pop(id(task))
+        command = self._commands[index]
+        if task.failure is not None:
+            if task.failure.in_doubt:
+                self._doubt.add(index)
+            self._problems[index][address] = task.failure.reason
+            self._over(index, address)
+        elif command.effect is Effect.OPAQUE:
+            self._report(index, address, task.result)
+        else:
+            assert change is not None  # noqa: S101 - a refused target has no task
+            real = settle(change.after, task.result)
+            if not same(real, change.after):
+                self._problems[index][address] = _deviation(change.after, real)
+            self._record(index, address, real, command.past)
+
+    def _record(self, index: int, address: Address, real: Resource | None, past: str) -> None:
+        delta = Delta({address: Change(self._real.get(address), real)})
+        self._real[address] = real
+        self._deltas[index] = self._deltas[index].then(delta)
+        if delta:
+            self._event(index, past, delta)
+        self._over(index, address)
+
+    def _report(self, index: int, address: Address, result: Any) -> None:  # noqa: ANN401
+        self._reports[index][address] = result
+        if result.status:
+            self._problems[index][address] = f"exit status {result.status}"
+        self._event(index, self._commands[index].past, Delta(), opaque=True)
+        self._over(index, address)
+
+    def _event(self, index: int, past: str, delta: Delta, *, opaque: bool = False) -> None:
+        last = self._queue[-1] if self._queue else None
+        position = self._positions[index]
+        encoded = raw_delta(delta)
+        if isinstance(last, Event) and (last.command, last.type, last.opaque) == (position, past, opaque):
+            if not last.delta.keys() & encoded.keys():
+                self._queue[-1] = Event(
+                    type=past, delta={**last.delta, **encoded}, command=position, opaque=opaque
+                )
+                return
+        self._queue.append(Event(type=past, delta=encoded, command=position, opaque=opaque))
+
+    def _over(self, index: int, address: Address) -> None:
+        self._left[index] -= 1
+        self._context.watcher.finished(self._commands[index], address)
+        if not self._left[index] and index not in self._doubt:
+            problems = "; ".join(f"{a}: {why}" for a, why in self._problems[index].items())
+            ended = Ended(command=self._positions[index], status=self._status(index), error=problems or None)
+            self._queue.append(ended)
+
+    def _flush(self) -> int:
+        """Commit what is queued; return the position of the last entry."""
+        if not self._queue:
+            return 0
+        first = self._context.log.append(self._queue)
+        last = first + len(self._queue) - 1
+        self._queue = []
+        return last
+
+    def _status(self, index: int) -> str:
+        if index in self._doubt:
+            return "open"
+        if self._refused[index] == len(self._commands[index].on):
+            return "refused"
+        if self._problems[index]:
+            cancelled = all(why.startswith("cancelled") for why in self._problems[index].values())
+            return "cancelled" if cancelled else "failed"
+        changed = self._deltas[index] or self._reports[index]
+        return "done" if changed else "unchanged"
+
+    def _result(self, index: int) -> Result:
+        return Result(
+            command=self._commands[index],
+            status=self._status(index),
+            delta=self._deltas[index],
+            observed=self._observed[index],
+            problems=self._problems[index],
+            reports=self._reports[index],
+            position=self._positions[index],
+        )
+
+
+def _nothing(result: Resource | None) -> "Program[Resource | None]":
+    """Do nothing; there is only something to wait for."""
+    yield from ()
+    return result
+
+
+def _deviation(asked: Resource | None, real: Resource | None) -> str:
+    fields = ", ".join(Change(asked, real).fields)
+    return f"the machine did not do as asked with {fields or 'it'}; see `lasercats diff`"

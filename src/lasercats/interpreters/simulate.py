@@ -1,0 +1,48 @@
+"""`simulate`: what the commands would do, from the state alone; each sees the effect of the one before."""
+
+from collections.abc import Sequence
+
+from lasercats.core.address import Address
+from lasercats.core.change import Change, Delta
+from lasercats.core.command import Command, Effect
+from lasercats.core.resource import same
+from lasercats.core.settle import decide_all
+from lasercats.core.state import State
+from lasercats.interpreters.context import Context, Result
+
+
+class Simulate:
+    """Predicts; touches no machine and no log."""
+
+    async def run(self, commands: Sequence[Command], context: Context) -> Sequence[Result]:
+        """Predict what each command would do."""
+        return simulate(commands, context.log.fold().state(context.kinds))[0]
+
+
+def simulate(commands: Sequence[Command], state: State) -> tuple[list[Result], State]:
+    """Predict commands on a state; return what each would do, and the state they would leave. Pure."""
+    managed = [c for c in commands if c.effect is not Effect.OPAQUE]
+    targets, state = decide_all(managed, state)
+    by_command: dict[int, list[tuple[Address, Change | None, str | None]]] = {}  # type: ignore[type-arg]
+    for target in targets:
+        by_command.setdefault(target.command, []).append(target[1:])
+    results, index = [], 0
+    for command in commands:
+        if command.effect is Effect.OPAQUE:
+            results.append(Result(command, "done"))
+            continue
+        delta, problems = Delta(), dict[Address, str]()
+        for address, change, refusal in by_command.get(index, ()):
+            if change is None:
+                problems[address] = refusal or "refused"
+            elif not same(change.before, change.after):
+                delta = delta.then(Delta({address: change}))
+        results.append(Result(command, _status(command, delta, problems), delta, problems=problems))
+        index += 1
+    return results, state
+
+
+def _status(command: Command, delta: Delta, problems: dict[Address, str]) -> str:
+    if problems:
+        return "refused" if len(problems) == len(command.on) else "failed"
+    return "done" if delta else "unchanged"

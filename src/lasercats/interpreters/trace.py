@@ -1,0 +1,60 @@
+"""`trace`: carries commands out as `live` does, and shows every instruction, its outcome and its time."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from lasercats.core.command import Command
+from lasercats.core.instruction import Failure, Instruction
+from lasercats.core.kind import tag_of
+from lasercats.interpreters.context import Context, Result, Watcher
+from lasercats.interpreters.live import Live
+
+
+class Trace:
+    """Live, told as a tree: batch, instruction, outcome."""
+
+    async def run(self, commands: Sequence[Command], context: Context) -> Sequence[Result]:
+        """Carry out and show."""
+        context.watcher = _Tracer(context)
+        return await Live().run(commands, context)
+
+
+class _Tracer(Watcher):
+    """Prints each batch as it comes back."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._inner = context.watcher
+
+    def sent(self, machine: str, instructions: Sequence[Instruction]) -> None:
+        self._inner.sent(machine, instructions)
+
+    def output(self, machine: str, instruction: Instruction, data: bytes) -> None:
+        self._inner.output(machine, instruction, data)
+
+    def answered(
+        self, machine: str, instructions: Sequence[Instruction], outcomes: Sequence[Any], seconds: float
+    ) -> None:
+        self._inner.answered(machine, instructions, outcomes, seconds)
+        write = self._context.write
+        count = f"{len(instructions)} instruction{'s' if len(instructions) != 1 else ''}"
+        write(f"{machine}  one batch, {count}, {seconds * 1000:.1f} ms")
+        pairs = list(zip(instructions, outcomes, strict=True))
+        for n, (instruction, outcome) in enumerate(pairs):
+            last = n == len(pairs) - 1
+            write(f"{'└' if last else '├'}─ {describe(instruction)}")
+            write(f"{' ' if last else '│'}    → {outcome_text(outcome)}")
+
+
+def describe(instruction: Instruction) -> str:
+    """Return an instruction as one short line."""
+    line = instruction.line().splitlines()[0]
+    return f"{tag_of(instruction)}: {line if len(line) <= 100 else line[:99] + '…'}"  # noqa: PLR2004
+
+
+def outcome_text(outcome: Any) -> str:  # noqa: ANN401
+    """Return an outcome as one short line."""
+    if isinstance(outcome, Failure):
+        return f"failed: {outcome.reason}"
+    fields = {f: getattr(outcome, f) for f in outcome.__struct_fields__ if f not in ("content", "output")}
+    return " ".join(f"{name}={value}" for name, value in fields.items() if value not in (None, False))

@@ -1,0 +1,1 @@
+"""The endpoints: the only room that talks to machinery. One file an endpoint."""

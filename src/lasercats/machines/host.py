@@ -1,0 +1,103 @@
+"""A host: a machine that runs a batch as one shell script. Local and SSH hosts differ in the pipe only."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lasercats.core.errors import MachineError
+from lasercats.core.instruction import Batch, Failure, Item
+from lasercats.core.ports import Sink, Vault
+from lasercats.instructions.host import ExecResult, Execute
+from lasercats.machines.shell import Script
+
+KEPT = 64 * 1024
+"""Bytes of a command's output that are kept for the log; all of it is streamed."""
+
+Pipe = Callable[[bytes], None]
+
+
+class HostMachine:
+    """A host behind some pipe to a POSIX shell."""
+
+    def __init__(self, name: str, vault: Vault) -> None:
+        """Name the host."""
+        self.name = name
+        self.trips = 0
+        self._vault = vault
+
+    async def pipe(self, command: str, script: bytes, receive: Pipe) -> int | None:
+        """Run a shell command with `script` as its input; return its status, None when it got lost.
+
+        Raises:
+            MachineError: the host cannot be used; nothing was run.
+
+        """
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """Disconnect."""
+
+    async def check(self) -> None:
+        """Make a round trip that does nothing.
+
+        Raises:
+            MachineError: the host cannot be used.
+
+        """
+        output = bytearray()
+        status = await self.pipe(
+            "exec /bin/sh -s", b"command -v stat sha256sum base64 xargs\n", output.extend
+        )
+        if status != 0:
+            told = output.decode(errors="replace").strip().splitlines()[-1:] or [f"status {status}"]
+            raise MachineError(
+                f"machine {self.name} answers, but lacks stat, sha256sum, base64 or xargs: {told[0]}"
+            )
+
+    async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
+        """Run a batch: its scripted part in one round trip, a raw command in one of its own."""
+        outcomes: list[Any] = [None] * len(batch)
+        part: list[int] = []
+        for i, item in enumerate(batch):
+            if isinstance(item.instruction, Execute):
+                await self._scripted(batch, part, outcomes)
+                part = []
+                outcomes[i] = await self._execute(item, outcomes, sink)
+            else:
+                part.append(i)
+        await self._scripted(batch, part, outcomes)
+        return outcomes
+
+    async def _scripted(self, batch: Batch, part: Sequence[int], outcomes: list[Any]) -> None:
+        if not part:
+            return
+        place = {i: n for n, i in enumerate(part)}
+        items = []
+        for i in part:
+            item = batch[i]
+            if any(isinstance(outcomes[j], Failure) for j in item.after if j not in place):
+                outcomes[i] = Failure(reason="not tried, because what it depends on failed", skipped=True)
+            after = tuple(place[j] for j in item.after if j in place)
+            items.append(Item(item.instruction, after))
+        script = Script(tuple(items), self._vault)
+        output = bytearray()
+        self.trips += 1
+        status = await self.pipe("exec /bin/sh -s", script.encode(), output.extend)
+        for i, outcome in zip(part, script.outcomes(bytes(output), status), strict=True):
+            outcomes[i] = outcomes[i] or outcome
+
+    async def _execute(self, item: Item, outcomes: Sequence[Any], sink: Sink | None) -> Any:  # noqa: ANN401
+        if any(isinstance(outcomes[j], Failure) for j in item.after):
+            return Failure(reason="not tried, because what it depends on failed", skipped=True)
+        kept = bytearray()
+
+        def receive(data: bytes) -> None:
+            kept.extend(data)
+            del kept[:-KEPT]
+            if sink is not None:
+                sink(self.name, item.instruction, data)
+
+        self.trips += 1
+        status = await self.pipe(item.instruction.line() + " 2>&1", b"", receive)
+        if status is None:
+            return Failure(reason="the connection was lost", in_doubt=True)
+        return ExecResult(status, kept.decode(errors="replace"))

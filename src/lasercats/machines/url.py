@@ -1,0 +1,57 @@
+"""Machine URLs: `SCHEME:` or `SCHEME://USER@HOST:PORT?OPTION=VALUE` (RFC 3986)."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
+
+from lasercats.core.errors import BadInput, UnknownName
+
+
+@dataclass(frozen=True)
+class Url:
+    """A machine URL, taken apart."""
+
+    text: str
+    scheme: str
+    host: str | None
+    port: int | None
+    user: str | None
+    options: dict[str, str]
+
+    def seconds(self, option: str, default: float) -> float:
+        """Return an option that is a number of seconds.
+
+        Raises:
+            BadInput: it is no positive number.
+
+        """
+        try:
+            value = float(self.options.get(option, default))
+        except ValueError:
+            value = -1
+        if not value > 0:
+            raise BadInput(f"option {option!r} in {self.text!r} must be a positive number of seconds")
+        return value
+
+
+def parse(text: str, options: Collection[str] | None = None) -> Url:
+    """Take a URL apart.
+
+    Raises:
+        BadInput: it is malformed, carries a password, or has an option that is not one of `options`.
+
+    """
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise BadInput(f"{text!r} is no machine URL: {error}") from None
+    if not parts.scheme or ":" not in text:
+        raise BadInput(f"{text!r} is no machine URL; write local: or ssh://user@host:port")
+    if parts.password is not None:
+        raise BadInput("a machine URL must not carry a password; use a key or an agent")
+    given = dict(parse_qsl(parts.query, keep_blank_values=True))
+    for name in given:
+        if options is not None and name not in options:
+            raise UnknownName("option of a machine URL", name, options)
+    return Url(text, parts.scheme, parts.hostname, port, parts.username, given)

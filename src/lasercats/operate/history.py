@@ -1,0 +1,271 @@
+"""`log`, `show`, `diff`: the history, command by command; and how a position is written."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from lasercats.core.change import Delta
+from lasercats.core.command import Command
+from lasercats.core.errors import BadInput
+from lasercats.core.kind import Kinds
+from lasercats.core.ports import Log
+from lasercats.core.record import Accepted, Ended, Event, Finished, Record, Started
+from lasercats.core.state import State, diff
+from lasercats.operate.project import Project
+
+_UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+_AGO = re.compile(r"@\{\s*(\d+)\s+(second|minute|hour|day|week)s?\s+ago\s*\}")
+
+
+class Happening(NamedTuple):
+    """One line of history: a command with all that came of it, or an observation on its own."""
+
+    position: int
+    time: int
+    actor: str
+    type: str
+    """The command's tag, or `observed`."""
+    status: str
+    delta: Delta
+    """What was really changed."""
+    observed: Delta
+    """What had changed outside."""
+    command: Command | None = None
+    message: str | None = None
+    because: str | None = None
+    error: str | None = None
+    opaque: bool = False
+
+
+def happenings(project: Project, first: int = 1, last: int | None = None) -> list[Happening]:
+    """Return what happened in a range of positions, in order of acceptance."""
+    found: dict[int, Happening] = {}
+    for record in project.log.read(first, last, names=("accepted", "event", "ended")):
+        _take(found, record, project.kinds)
+    return [found[position] for position in sorted(found)]
+
+
+def happening(project: Project, position: int) -> Happening:
+    """Return the command that a position belongs to, or the observation at it.
+
+    Raises:
+        BadInput: there is no such position.
+
+    """
+    position = command_at(project.log, position)
+    found: dict[int, Happening] = {}
+    for record in project.log.read(position, names=("accepted", "event", "ended")):
+        if record.position == position or getattr(record.entry, "command", None) == position:
+            _take(found, record, project.kinds)
+        if isinstance(record.entry, Ended) and record.entry.command == position:
+            break
+        if isinstance(record.entry, Event) and record.position == position:
+            break
+    return found[position]
+
+
+def records_of(project: Project, position: int) -> Iterator[Record]:
+    """Iterate over the records of a command, batches too."""
+    batches = set()
+    for record in project.log.read(position):
+        entry = record.entry
+        match entry:
+            case Started() if position in entry.commands:
+                batches.add(record.position)
+                yield record
+            case Finished() if entry.started in batches:
+                yield record
+            case Event() | Ended() if position in (entry.command, record.position):
+                yield record
+            case Accepted() if record.position == position:
+                yield record
+        if isinstance(entry, Ended) and entry.command == position:
+            return
+
+
+def command_at(log: Log, position: int) -> int:
+    """Return the position of the command, or of the observation, that a position belongs to.
+
+    Raises:
+        BadInput: there is no such position.
+
+    """
+    record = next(log.read(position, position), None) if position > 0 else None
+    if record is None:
+        raise BadInput(f"there is no position {position}; the log goes from 1 to {log.head()}")
+    match record.entry:
+        case Started(commands=commands):
+            return commands[0] or position
+        case Finished(started=started):
+            return command_at(log, started)
+        case Event(command=None) | Accepted():
+            return position
+        case Event(command=int(command)) | Ended(command=command):
+            return command
+    raise AssertionError(record)  # pragma: no cover - the cases above are all
+
+
+def resolve(log: Log, text: str) -> int:
+    """Return the position that a text means, as the moment after it.
+
+    `17` is a record, or, if a command was accepted there, the end of that command. `HEAD` is the last
+    command and `HEAD~3` the third before it. `2026-11-23T04:00`, with or without a zone (UTC), is the last
+    position before that time, `@{10 minutes ago}` likewise.
+
+    Raises:
+        BadInput: it is none of these, or out of range.
+
+    """
+    if text.isdigit():
+        command_at(log, int(text))
+        return end_of(log, int(text))
+    if match := re.fullmatch(r"HEAD(?:~(\d+))?", text):
+        return end_of(log, _nth_last(log, int(match[1] or 0)))
+    if match := _AGO.fullmatch(text):
+        moment = datetime.now(UTC) - timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+        return log.at(int(moment.timestamp() * 1_000_000))
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInput(
+            f"{text!r} is no position; write a number, HEAD~3, a time such as 2026-11-23T04:00, "
+            "or @{10 minutes ago}"
+        ) from None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return log.at(int(moment.timestamp() * 1_000_000))
+
+
+def resolve_range(log: Log, text: str | None) -> tuple[int, int | None]:
+    """Return the first and last position of `A..B`, `A..`, `..B`, or of one position."""
+    if text is None:
+        return 1, None
+    first, dots, last = text.partition("..")
+    if not dots:
+        position = command_at(log, int(text)) if text.isdigit() else resolve(log, text)
+        return command_at(log, position), resolve(log, text)
+    begin = 1 if not first else (int(first) if first.isdigit() else resolve(log, first))
+    return begin, resolve(log, last) if last else None
+
+
+def positions(log: Log, texts: list[str]) -> list[int]:
+    """Return the commands and observations that texts mean: positions and ranges, without repeats."""
+    chosen: dict[int, None] = {}
+    for text in texts:
+        if ".." in text:
+            first, last = resolve_range(log, text)
+            for record in log.read(first, last, names=("accepted", "event")):
+                if isinstance(record.entry, Accepted) or record.entry.command is None:  # type: ignore[union-attr]
+                    chosen[record.position] = None
+        else:
+            position = int(text) if text.isdigit() else resolve(log, text)
+            chosen[command_at(log, position)] = None
+    return list(chosen)
+
+
+def end_of(log: Log, position: int) -> int:
+    """Return where the command accepted at a position ended; a position that is no command's is itself."""
+    record = next(log.read(position, position), None)
+    if record is None or not isinstance(record.entry, Accepted):
+        return position
+    for later in log.read(position, names=("ended",)):
+        if isinstance(later.entry, Ended) and later.entry.command == position:
+            return later.position
+    return log.head()
+
+
+def between(project: Project, first: int, last: int) -> tuple[Delta, State, State]:
+    """Return the delta between two positions, and both states."""
+    a, b = project.state(first), project.state(last)
+    return diff(a, b), a, b
+
+
+def iso(time: int) -> str:
+    """Return a time of the log as RFC 3339 in UTC, to the second."""
+    return datetime.fromtimestamp(time / 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _take(found: dict[int, Happening], record: Record, kinds: Kinds) -> None:
+    entry = record.entry
+    match entry:
+        case Accepted():
+            command = kinds.decode_command(bytes(entry.command))
+            found[record.position] = Happening(
+                record.position,
+                record.time,
+                entry.actor,
+                str(command.__struct_config__.tag),
+                "open",
+                Delta(),
+                Delta(),
+                command,
+                entry.message,
+                entry.because,
+            )
+        case Event(command=None):
+            found[record.position] = Happening(
+                record.position,
+                record.time,
+                entry.actor or "",
+                entry.type,
+                "done",
+                Delta(),
+                kinds.decode_delta(entry.delta),
+                message=entry.message,
+            )
+        case Event(command=int(position)) if position in found:
+            happened = found[position]
+            delta = kinds.decode_delta(entry.delta)
+            if entry.type == "observed":
+                found[position] = happened._replace(observed=happened.observed.then(delta))
+            else:
+                found[position] = happened._replace(
+                    delta=happened.delta.then(delta), opaque=happened.opaque or entry.opaque
+                )
+        case Ended(command=position) if position in found:
+            found[position] = found[position]._replace(status=entry.status, error=entry.error)
+        case _:
+            pass
+
+
+def _nth_last(log: Log, n: int) -> int:
+    head, step = log.head(), 256
+    found: list[int] = []
+    high = head
+    while high > 0 and len(found) <= n:
+        low = max(1, high - step + 1)
+        found += [r.position for r in reversed(list(log.read(low, high, names=("accepted",))))]
+        high, step = low - 1, step * 2
+    if len(found) <= n:
+        raise BadInput(f"HEAD~{n} is before the first command; the log has {len(found)}")
+    return found[n]
+
+
+def as_data(happened: Happening) -> dict[str, object]:
+    """Return a happening as plain data, for `--json`."""
+    data: dict[str, object] = {
+        "position": happened.position,
+        "time": iso(happened.time),
+        "actor": happened.actor,
+        "type": happened.type,
+        "status": happened.status,
+        "message": happened.message,
+        "because": happened.because,
+        "error": happened.error,
+        "opaque": happened.opaque,
+        "delta": delta_data(happened.delta),
+        "observed": delta_data(happened.observed),
+    }
+    if happened.command is not None:
+        data["command"] = msgspec.to_builtins(happened.command)
+    return {name: value for name, value in data.items() if value not in (None, {}, False)}
+
+
+def delta_data(delta: Delta) -> dict[str, object]:
+    """Return a delta as plain data: address to before and after."""
+    return {
+        a: {"before": msgspec.to_builtins(c.before), "after": msgspec.to_builtins(c.after)}
+        for a, c in delta.items()
+    }

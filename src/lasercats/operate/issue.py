@@ -1,0 +1,130 @@
+"""`issue`: hand commands to an interpreter; every verb that acts goes through here."""
+
+import asyncio
+import json
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lasercats.core.command import Command
+from lasercats.core.document import fill
+from lasercats.core.errors import BadDocument, BadInput, Interrupted
+from lasercats.core.kind import Kinds
+from lasercats.core.ports import Inputs
+from lasercats.interpreters.context import Context, Interpreter, Result, Watcher
+from lasercats.operate import plugins
+from lasercats.operate.project import Project
+
+ACTING = ("live", "trace")
+"""The interpreters that really do it; plugins are taken to."""
+
+
+def carry_out(
+    project: Project,
+    commands: Sequence[Command],
+    *,
+    interpreter: str = "live",
+    message: str | None = None,
+    because: str | None = None,
+    watcher: Watcher | None = None,
+    write: Callable[[str], object] = print,
+) -> Sequence[Result]:
+    """Interpret commands for the operator.
+
+    A first Ctrl-C lets what is under way finish and sends nothing more; a second one stops at once, and
+    `lasercats recover` finds out what became of it.
+
+    Raises:
+        UnknownName: there is no such interpreter or machine.
+        LogConflict: an address is being changed by someone else; nothing was done.
+        Interrupted: the operator stopped it at once.
+
+    """
+    chosen: Interpreter = plugins.load("interpreters", interpreter, "interpreter")()
+    context = project.context(message=message, because=because, write=write)
+    if watcher is not None:
+        context.watcher = watcher
+    results: Sequence[Result] = run(_interpret(chosen, commands, context, project), context.stop)
+    return results
+
+
+async def _interpret(
+    interpreter: Interpreter, commands: Sequence[Command], context: Context, project: Project
+) -> Sequence[Result]:
+    try:
+        return await interpreter.run(commands, context)
+    finally:
+        await project.machines.close()
+
+
+def run(work: Any, stop: asyncio.Event) -> Any:  # noqa: ANN401
+    """Run a coroutine, with Ctrl-C as `carry_out` promises.
+
+    Raises:
+        Interrupted: a second Ctrl-C.
+
+    """
+
+    async def guarded() -> Any:  # noqa: ANN401
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+        def interrupt() -> None:
+            if stop.is_set() and task is not None:
+                task.cancel()
+            stop.set()
+
+        loop.add_signal_handler(signal.SIGINT, interrupt)
+        loop.add_signal_handler(signal.SIGTERM, interrupt)
+        return await work
+
+    try:
+        return asyncio.run(guarded())
+    except asyncio.CancelledError:
+        raise Interrupted("stopped in the middle; `lasercats recover` finds out what became of it") from None
+
+
+def read_commands(text: str, kinds: Kinds, inputs: Inputs, name: str) -> list[Command]:
+    """Read commands: JSON lines, a JSON array, or a YAML list.
+
+    Raises:
+        BadDocument: malformed, or a command that cannot be built, with its line or number.
+
+    """
+    commands = []
+    for where, data in _entries(text, name):
+        if not isinstance(data, Mapping):
+            raise BadDocument(where, "a command is a mapping with the key 'command'")
+        try:
+            commands.append(build(data, kinds, inputs))
+        except BadInput as error:
+            raise BadDocument(where, str(error)) from None
+    return commands
+
+
+def build(data: Mapping[str, Any], kinds: Kinds, inputs: Inputs) -> Command:
+    """Build a command from plain data, with what it names put in."""
+    type_ = kinds.commands.get(str(data.get("command")))
+    return kinds.command(data if type_ is None else fill(type_, data, inputs))
+
+
+def _entries(text: str, name: str) -> list[tuple[str, Any]]:
+    if text.lstrip().startswith("{"):
+        entries = []
+        for number, line in enumerate(text.splitlines(), 1):
+            if line.strip():
+                try:
+                    entries.append((f"{name}:{number}:1", json.loads(line)))
+                except json.JSONDecodeError as error:
+                    raise BadDocument(
+                        f"{name}:{number}:{error.colno}", f"malformed JSON: {error.msg}"
+                    ) from None
+        return entries
+    from lasercats.core.document import load_yaml  # noqa: PLC0415 - YAML is only loaded for YAML
+
+    data, node = load_yaml(text, name)
+    if data is None:
+        return []
+    if not isinstance(data, list):
+        raise BadDocument(name, "a file of commands is a list of them, or JSON lines")
+    marks = [item.start_mark for item in node.value]
+    return [(f"{name}:{m.line + 1}:{m.column + 1}", item) for m, item in zip(marks, data, strict=True)]

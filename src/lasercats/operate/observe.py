@@ -1,0 +1,93 @@
+"""`observe` and `drift`: look at the machines, and take in or put back what changed outside."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from lasercats.core.address import Address, machine_of
+from lasercats.core.change import Delta
+from lasercats.core.errors import BadInput
+from lasercats.core.record import Event, raw_delta
+from lasercats.core.settle import believe, drift
+from lasercats.core.state import State
+from lasercats.interpreters.context import Context, Watcher
+from lasercats.interpreters.looking import look
+from lasercats.operate.issue import run
+from lasercats.operate.project import Project, actor
+
+
+class Observation(NamedTuple):
+    """What a look at the machines found."""
+
+    drift: Delta
+    """From the state to what is there, as far as anybody decided it."""
+    unseen: Mapping[Address, str]
+    """What could not be looked at, and why."""
+    looked: int
+    """How many addresses were looked at."""
+    state: State
+    """The state as it is believed to be."""
+    position: int | None = None
+    """Where the drift was recorded."""
+
+
+def observe(project: Project, targets: Sequence[str] = (), *, watcher: Watcher | None = None) -> Observation:
+    """Look at what is managed on machines, or at addresses, managed or not; record nothing.
+
+    Raises:
+        BadInput: a target is neither a bound machine nor an address.
+
+    """
+    state = project.state()
+    addresses = select(project, targets, state)
+    context = project.context()
+    if watcher is not None:
+        context.watcher = watcher
+    found, unseen = run(_look(addresses, state, context, project), context.stop)
+    believed = believe(state, {a: r for a, r in found.items() if a in set(addresses)})
+    return Observation(drift(state, believed, addresses), unseen, len(addresses) - len(unseen), believed)
+
+
+def record(project: Project, seen: Observation, message: str | None = None) -> Observation:
+    """Record what was found changed; from now on it is the state.
+
+    Raises:
+        LogConflict: an address was changed by a command while we looked; nothing was recorded.
+
+    """
+    if not seen.drift:
+        return seen
+    state = project.state()
+    expect = {address: seen_version(state, address, seen) for address in seen.drift}
+    event = Event(type="observed", delta=raw_delta(seen.drift), actor=actor(), message=message)
+    return seen._replace(position=project.log.append([event], expect=expect))
+
+
+def seen_version(state: State, address: Address, seen: Observation) -> int:
+    """Return the version at which an address was looked at: of the state, unless it moved since."""
+    change = seen.drift[address]
+    return state.version(address) if state.get(address) == change.before else -1
+
+
+def select(project: Project, targets: Sequence[str], state: State) -> list[Address]:
+    """Return the addresses that targets mean: machines by name, addresses by themselves."""
+    if not targets:
+        return [address for address, _ in state.items()]
+    chosen: dict[Address, None] = {}
+    for target in targets:
+        if "/" in target:
+            address = project.kinds.address(target)
+            project.machines.check(machine_of(address) or "")
+            chosen[address] = None
+        elif ":" in target:
+            raise BadInput(f"{target!r} is neither a machine nor an address; write KIND/MACHINE:REST")
+        else:
+            project.machines.check(target)
+            chosen |= {address: None for address, _ in state.items() if machine_of(address) == target}
+    return list(chosen)
+
+
+async def _look(addresses: Sequence[Address], state: State, context: Context, project: Project):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    try:
+        return await look(dict.fromkeys(addresses, 0), state, context)
+    finally:
+        await project.machines.close()

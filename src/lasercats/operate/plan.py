@@ -1,0 +1,198 @@
+"""`plan` and `apply`: what would make the state as the documents wish, and doing it.
+
+A plan is `diff(state, documents)`, turned into commands by `converge`, with what `simulate` predicts of
+them. It does not look at the machines unless asked to: `apply` looks anyway, before it acts.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import msgspec
+
+from lasercats.core.address import Address
+from lasercats.core.change import Delta
+from lasercats.core.command import Command
+from lasercats.core.converge import converge, wanted
+from lasercats.core.document import parse
+from lasercats.core.errors import BadDocument, BadInput, StalePlan
+from lasercats.core.kind import Kinds
+from lasercats.core.resource import Resource
+from lasercats.core.state import State
+from lasercats.interpreters.simulate import simulate
+from lasercats.operate.project import LocalInputs, Project
+
+FORMAT = 1
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """Commands, what they are predicted to change, and the versions that this rests on."""
+
+    commands: tuple[Command, ...]
+    delta: Delta
+    problems: Mapping[Address, str]
+    versions: Mapping[Address, int]
+    documents: tuple[str, ...] = ()
+
+    @property
+    def because(self) -> str:
+        """What is recorded as the reason of its commands."""
+        return f"apply {' '.join(self.documents)}".rstrip()
+
+
+class _Saved(msgspec.Struct, frozen=True, kw_only=True):
+    lasercats_plan: int
+    documents: tuple[str, ...]
+    versions: dict[Address, int]
+    commands: tuple[msgspec.Raw, ...]
+
+
+def read_documents(project: Project, names: Sequence[str], stdin: str = "") -> dict[Address, Resource]:
+    """Read documents; `-` is standard input, a folder is every YAML or JSON file in it.
+
+    Raises:
+        BadDocument: one cannot be read, or an address stands in two of them.
+
+    """
+    wish: dict[Address, Resource] = {}
+    for name in names:
+        for path in _files(name):
+            text = stdin if path is None else _read(path)
+            folder = Path() if path is None else path.parent
+            label = "standard input" if path is None else str(path)
+            for address, resource in parse(
+                text, project.kinds, LocalInputs(folder, project.vault), label
+            ).items():
+                if address in wish:
+                    raise BadDocument(label, f"{address} stands in another of the documents too")
+                wish[address] = resource
+    return wish
+
+
+def make(
+    project: Project,
+    wish: Mapping[Address, Resource],
+    *,
+    state: State | None = None,
+    prune: bool = False,
+    only: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    documents: Sequence[str] = (),
+) -> Plan:
+    """Make the plan from the state to a wish, on the addresses that the patterns select."""
+    state = project.state() if state is None else state
+    selected = {a: r for a, r in wish.items() if _selected(a, only, exclude)}
+    gone = [a for a, _ in state.items() if a not in wish and _selected(a, only, exclude)] if prune else []
+    return plan_delta(project.kinds, wanted(state, selected, prune=gone), state, documents=documents)
+
+
+def plan_delta(
+    kinds: Kinds, delta: Delta, state: State, *, exact: bool = False, documents: Sequence[str] = ()
+) -> Plan:
+    """Make the plan for a delta: its commands, and what they are predicted to do."""
+    commands = converge(kinds, delta, state, exact=exact)
+    results, _ = simulate(commands, state)
+    predicted, problems = Delta(), dict[Address, str]()
+    for result in results:
+        predicted = predicted.then(result.delta)
+        problems |= result.problems
+    versions = {address: state.version(address) for command in commands for address in command.on}
+    return Plan(
+        commands=tuple(commands),
+        delta=predicted,
+        problems=problems,
+        versions=versions,
+        documents=tuple(documents),
+    )
+
+
+def save(plan: Plan, path: Path) -> None:
+    """Save a plan; it is refused later if anything that it rests on has moved.
+
+    Raises:
+        BadInput: the file cannot be written.
+
+    """
+    saved = _Saved(
+        lasercats_plan=FORMAT,
+        documents=plan.documents,
+        versions=dict(plan.versions),
+        commands=tuple(msgspec.Raw(msgspec.json.encode(c)) for c in plan.commands),
+    )
+    try:
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(saved)) + b"\n")
+    except OSError as error:
+        raise BadInput(f"the plan cannot be written to {path}: {error.strerror}") from None
+
+
+def load(project: Project, path: Path) -> Plan:
+    """Load a saved plan and check that it still holds.
+
+    Raises:
+        BadInput: it is no saved plan.
+        StalePlan: an address that it changes has moved since.
+
+    """
+    try:
+        saved = msgspec.json.decode(path.read_bytes(), type=_Saved)
+    except (OSError, msgspec.DecodeError) as error:
+        raise BadInput(f"{path} is no saved plan: {error}") from None
+    if saved.lasercats_plan != FORMAT:
+        raise BadInput(
+            f"{path} is a plan of format {saved.lasercats_plan}; make it again with this LaserCats"
+        )
+    state = project.state()
+    for address, version in saved.versions.items():
+        if state.version(address) != version:
+            raise StalePlan(
+                f"the plan {path} is stale: {address} changed at position {state.version(address)}; "
+                "make the plan again"
+            )
+    commands = [project.kinds.decode_command(bytes(raw)) for raw in saved.commands]
+    results, _ = simulate(commands, state)
+    delta, problems = Delta(), dict[Address, str]()
+    for result in results:
+        delta = delta.then(result.delta)
+        problems |= result.problems
+    return Plan(
+        commands=tuple(commands),
+        delta=delta,
+        problems=problems,
+        versions=saved.versions,
+        documents=saved.documents,
+    )
+
+
+def is_saved(path: Path) -> bool:
+    """Tell whether a file is a saved plan and no document."""
+    try:
+        with path.open("rb") as file:
+            return b'"lasercats_plan"' in file.read(200)
+    except OSError:
+        return False
+
+
+def _selected(address: Address, only: Iterable[str], exclude: Iterable[str]) -> bool:
+    chosen = not only or any(fnmatchcase(address, pattern) for pattern in only)
+    return chosen and not any(fnmatchcase(address, pattern) for pattern in exclude)
+
+
+def _files(name: str) -> list[Path | None]:
+    if name == "-":
+        return [None]
+    path = Path(name)
+    if path.is_dir():
+        found = sorted(p for p in path.iterdir() if p.suffix in (".yaml", ".yml", ".json"))
+        if not found:
+            raise BadDocument(name, "there is no YAML or JSON file in this folder")
+        return list(found)
+    return [path]
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except UnicodeDecodeError:
+        raise BadDocument(str(path), "this is not UTF-8 text") from None
+    except OSError as error:
+        raise BadDocument(str(path), f"cannot be read: {error.strerror}") from None

@@ -1,0 +1,237 @@
+"""A project: a folder with `lasercats.toml`, the log and the key. Opened by every verb.
+
+lasercats.toml           the machines of each environment; belongs into version control
+.lasercats/log.db        the log
+.lasercats/key           the key of the secrets, mode 0600; must never be committed
+.lasercats/.gitignore    keeps the last two out of version control
+"""
+
+import asyncio
+import getpass
+import os
+import secrets
+import socket
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lasercats.core import content
+from lasercats.core.address import check_machine_name
+from lasercats.core.errors import BadInput, LaserCatsError, UnknownName
+from lasercats.core.kind import Kinds
+from lasercats.core.ports import Log, Machine
+from lasercats.core.secret import is_sealed
+from lasercats.core.state import State
+from lasercats.interpreters.context import Context
+from lasercats.machines.vault import KeyVault
+from lasercats.operate import plugins
+
+FILE = "lasercats.toml"
+FOLDER = ".lasercats"
+DEFAULT = "default"
+_TEMPLATE = """\
+# A LaserCats project. `lasercats machine add NAME URL` adds a machine here.
+
+[environments.default.machines]
+local = "local:"
+"""
+
+
+class Project:
+    """An open project: its log, kinds, machines and vault."""
+
+    def __init__(self, root: Path, environment: str = DEFAULT) -> None:
+        """Open the project in `root`, in one of its environments.
+
+        Raises:
+            BadInput: its `lasercats.toml` is malformed, or has no such environment.
+            LogError: its log cannot be opened.
+
+        """
+        self.root = root
+        self.environment = environment
+        self.urls = _read_machines(root / FILE, environment)
+        self.kinds: Kinds = plugins.kinds()
+        self.vault = KeyVault(root / FOLDER / "key")
+        self._log: Log | None = None
+        self.machines = BoundMachines(self.urls, self.vault)
+
+    @property
+    def log(self) -> Log:
+        """The log of the environment; opened when it is first needed."""
+        if self._log is None:
+            name = "log.db" if self.environment == DEFAULT else f"{self.environment}.db"
+            path = self.root / FOLDER / name
+            open_log = plugins.load("logs", "sqlite", "log store")
+            create = self.environment != DEFAULT and not path.exists()
+            self._log = open_log(path, create=create)
+        return self._log
+
+    def state(self, position: int | None = None) -> State:
+        """Return the state, at a position of the past if one is given."""
+        return self.log.fold(position).state(self.kinds)
+
+    def context(self, **more: Any) -> Context:  # noqa: ANN401
+        """Return what an interpreter needs to work for the operator at the keyboard."""
+        return Context(
+            kinds=self.kinds,
+            log=self.log,
+            machines=self.machines,
+            actor=actor(),
+            run=secrets.token_hex(8),
+            process=f"{os.getpid()}@{socket.gethostname()}",
+            **more,
+        )
+
+    def close(self) -> None:
+        """Let go of the log."""
+        if self._log is not None:
+            self._log.close()
+
+
+class BoundMachines:
+    """The machines of an environment; each connects when it is first used."""
+
+    def __init__(self, urls: Mapping[str, str], vault: KeyVault) -> None:
+        """Bind names to URLs."""
+        self._urls, self._vault = urls, vault
+        self._open: dict[str, Machine] = {}
+
+    def names(self) -> list[str]:
+        """Return the names that are bound."""
+        return sorted(self._urls)
+
+    def check(self, name: str) -> None:
+        """Raise UnknownName unless a machine of that name is bound."""
+        if name not in self._urls:
+            raise UnknownName("machine", name, self._urls, "add it with `lasercats machine add NAME URL`")
+
+    def url(self, name: str) -> str:
+        """Return the URL that the name is bound to."""
+        self.check(name)
+        return self._urls[name]
+
+    def get(self, name: str) -> Machine:
+        """Return the machine of a name."""
+        if name not in self._open:
+            text = self.url(name)
+            self._open[name] = machine_type(text)(name, check_url(text), self._vault)
+        return self._open[name]
+
+    @property
+    def trips(self) -> dict[str, int]:
+        """How many round trips were made to each machine."""
+        return {name: machine.trips for name, machine in self._open.items()}
+
+    async def close(self) -> None:
+        """Disconnect from all."""
+        await asyncio.gather(*(machine.close() for machine in self._open.values()))
+
+
+class LocalInputs:
+    """Values that a command or document names, from the files and variables of this machine."""
+
+    def __init__(self, folder: Path, vault: KeyVault) -> None:
+        """Find relative paths in `folder`."""
+        self._folder, self._vault = folder, vault
+
+    def source(self, path: str) -> str:
+        """Return the content string of a local file."""
+        return content.encode(self._read(path))
+
+    def secret(self, reference: str) -> str:
+        """Return the sealed token for `env:NAME`, `file:PATH`, or a token itself."""
+        if is_sealed(reference):
+            self._vault.open(reference)
+            return reference
+        sort, colon, name = reference.partition(":")
+        if colon and sort == "env":
+            if name not in os.environ:
+                raise BadInput(f"the secret is to come from the variable {name}, which is not set; export it")
+            return self._vault.seal(os.environb[os.fsencode(name)])
+        if colon and sort == "file":
+            return self._vault.seal(self._read(name))
+        raise BadInput("a secret is never written in clear; give env:NAME or file:PATH")
+
+    def _read(self, path: str) -> bytes:
+        full = self._folder / Path(path).expanduser()
+        try:
+            if full.stat().st_size > content.LIMIT:
+                raise BadInput(
+                    f"{path} has more than {content.LIMIT} bytes, the most that is kept in the log"
+                )
+            return full.read_bytes()
+        except OSError as error:
+            raise BadInput(f"{path} cannot be read: {error.strerror}") from None
+
+
+def find(start: Path) -> Path:
+    """Return the folder of the project that a folder lies in.
+
+    Raises:
+        LaserCatsError: it lies in none.
+
+    """
+    for folder in (start, *start.parents):
+        if (folder / FILE).is_file():
+            return folder
+    raise LaserCatsError(f"{start} lies in no LaserCats project; make one with `lasercats init`")
+
+
+def init(folder: Path) -> Path:
+    """Make a project in a folder, which is made too if need be.
+
+    Raises:
+        LaserCatsError: there is one already, or the folder cannot be written.
+
+    """
+    if (folder / FILE).exists():
+        raise LaserCatsError(f"{folder / FILE} is there already; this is a project")
+    try:
+        (folder / FOLDER).mkdir(parents=True, exist_ok=True)
+        plugins.load("logs", "sqlite", "log store")(folder / FOLDER / "log.db", create=True).close()
+        (folder / FOLDER / ".gitignore").write_text("*\n")
+        (folder / FILE).write_text(_TEMPLATE)
+    except OSError as error:
+        raise LaserCatsError(f"no project can be made in {folder}: {error.strerror}") from None
+    return folder
+
+
+def actor() -> str:
+    """Return who is at the keyboard: `LASERCATS_ACTOR`, or USER@HOST, with the user behind a sudo."""
+    if os.environ.get("LASERCATS_ACTOR"):
+        return os.environ["LASERCATS_ACTOR"]
+    try:
+        user = os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def machine_type(url: str) -> Any:  # noqa: ANN401
+    """Return the machine class for the scheme of a URL."""
+    return plugins.load("machines", url.partition(":")[0], "machine scheme")
+
+
+def check_url(text: str) -> Any:  # noqa: ANN401
+    """Take a machine URL apart, as its scheme wants it."""
+    return machine_type(text).check_url(text)
+
+
+def _read_machines(path: Path, environment: str) -> dict[str, str]:
+    try:
+        data = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} is malformed: {error}") from None
+    except OSError as error:
+        raise LaserCatsError(f"{path} cannot be read: {error.strerror}") from None
+    environments = data.get("environments", {})
+    if environment not in environments:
+        raise UnknownName("environment", environment, environments)
+    machines = environments[environment].get("machines", {})
+    for name, url in machines.items():
+        check_machine_name(name)
+        if not isinstance(url, str):
+            raise BadInput(f"{path}: the URL of machine {name!r} must be text")
+    return dict(machines)

@@ -1,0 +1,275 @@
+"""An SSH lab: real hosts, each with its own file system, network and address, on this machine.
+
+A host is an `sshd` in its own namespaces, on an overlay over the machine's root that lives in memory.
+Everything is gone when the lab is left. It needs root, `sshd`, `ip` and `unshare`.
+
+    with Lab(hosts=2) as lab:
+        first, second = lab.hosts
+        print(first.url, first.ssh("hostname").stdout)
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+SSHD = "/usr/sbin/sshd"
+PATIENCE = 15.0
+"""Seconds that a host may take to answer."""
+
+_UNSHARE = ("unshare", "--mount", "--pid", "--uts", "--ipc", "--net", "--fork", "--kill-child=SIGKILL")
+_INIT = """\
+set -e
+lab=$1 name=$2 root=$1/$2/root
+mount --make-rprivate /
+mount -t overlay overlay -o lowerdir=/,upperdir=$lab/$name/upper,workdir=$lab/$name/work $root
+mount -t proc proc $root/proc
+mount -t tmpfs run $root/run
+mount -t tmpfs tmp $root/tmp -o mode=1777
+mount -t tmpfs home $root/root -o mode=0700
+mkdir -p $root/full $root/run/sshd
+mount -t tmpfs full $root/full -o size=64k
+mount -t tmpfs dev $root/dev -o mode=0755
+for device in null zero full random urandom tty; do
+    : >$root/dev/$device
+    mount --bind /dev/$device $root/dev/$device
+done
+mkdir $root/dev/pts $root/dev/shm
+mount -t devpts pts $root/dev/pts -o newinstance,ptmxmode=0666
+ln -s pts/ptmx $root/dev/ptmx
+ln -s /proc/self/fd $root/dev/fd
+hostname $name
+mkdir -m 700 $root/root/.ssh
+cat $lab/id.pub >$root/root/.ssh/authorized_keys
+chmod 600 $root/root/.ssh/authorized_keys
+cp $lab/hostkey $root/run/hostkey
+chmod 600 $root/run/hostkey
+ip link set lo up
+cd $root
+pivot_root . mnt
+exec chroot . /bin/sh -c 'umount -l /mnt; exec /usr/sbin/sshd -D -e -f /dev/null -h /run/hostkey \
+    -o PidFile=none -o UsePAM=no -o PasswordAuthentication=no -o KbdInteractiveAuthentication=no \
+    -o PermitRootLogin=prohibit-password -o StrictModes=no -o MaxStartups=500 -o MaxSessions=100 \
+    -o LogLevel=VERBOSE -o "Subsystem=sftp internal-sftp"'
+"""
+
+
+def unavailable() -> str | None:
+    """Return why the lab cannot run here, None when it can."""
+    if os.getuid() != 0:
+        return "the SSH lab needs root"
+    for tool in (SSHD, "ip", "unshare", "nsenter", "ssh", "ssh-keygen", "pivot_root"):
+        if shutil.which(tool) is None:
+            return f"the SSH lab needs {tool}"
+    return None
+
+
+class Host:
+    """One host of a lab."""
+
+    user = "root"
+    port = 22
+
+    def __init__(self, lab: "Lab", name: str, address: str) -> None:
+        """Describe it; `start` boots it."""
+        self.name, self.address = name, address
+        self._lab = lab
+        self._process: subprocess.Popen[bytes] | None = None
+        self._link = f"{lab.bridge}{name[1:]}"
+
+    @property
+    def url(self) -> str:
+        """The machine URL, with the lab's key and known hosts."""
+        folder = self._lab.directory
+        return (
+            f"ssh://{self.user}@{self.address}:{self.port}"
+            f"?identity={folder}/id&known_hosts={folder}/known_hosts&config={folder}/empty"
+        )
+
+    @property
+    def upper(self) -> Path:
+        """What was written over the machine's root, as seen from outside."""
+        return self._lab.directory / self.name / "upper"
+
+    def start(self) -> None:
+        """Boot, with the disk as it was left, and connect the network."""
+        for part in ("upper", "work", "root"):
+            (self._lab.directory / self.name / part).mkdir(parents=True, exist_ok=True)
+        with (self._lab.directory / f"{self.name}.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*_UNSHARE, "sh", str(self._lab.directory / "init.sh"), str(self._lab.directory), self.name],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self._connect(self._process.pid)
+
+    def wait(self) -> None:
+        """Wait until it answers.
+
+        Raises:
+            RuntimeError: it does not.
+
+        """
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError), socket.create_connection((self.address, self.port), 0.5) as s:
+                if s.recv(4) == b"SSH-":
+                    return
+            time.sleep(0.01)
+        raise RuntimeError(f"host {self.name} does not answer: {self.log()}")
+
+    def stop(self) -> None:
+        """Switch it off at once; its disk is kept."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+            subprocess.run(["ip", "link", "del", self._link], check=False, capture_output=True)
+
+    def cut(self) -> None:
+        """Cut its network."""
+        _ip("link", "set", self._link, "down")
+
+    def mend(self) -> None:
+        """Mend its network."""
+        _ip("link", "set", self._link, "up")
+
+    def ssh(self, command: str, data: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+        """Run a command by the plain OpenSSH client: independent eyes."""
+        return subprocess.run(
+            ["ssh", "-F", str(self._lab.ssh_config), self.name, command],
+            input=data,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+
+    def log(self) -> str:
+        """Return the log of its sshd; each round trip is a line `Starting session`."""
+        return (self._lab.directory / f"{self.name}.log").read_text(errors="replace")
+
+    def sessions(self) -> int:
+        """Count the round trips that its sshd has served."""
+        return self.log().count("Starting session")
+
+    def _connect(self, pid: int) -> None:
+        own = Path("/proc/self/ns/net").readlink()
+        deadline = time.monotonic() + PATIENCE
+        while Path(f"/proc/{pid}/ns/net").readlink() == own:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"host {self.name} got no network of its own: {self.log()}")
+            time.sleep(0.002)
+        # The address fixes the MAC, so that nobody's ARP cache is stale after a reboot.
+        mac = "02:00:" + ":".join(f"{int(part):02x}" for part in self.address.split("."))
+        peer = ("peer", "name", "eth0", "address", mac, "netns", str(pid))
+        _ip("link", "add", self._link, "type", "veth", *peer)
+        _ip("link", "set", self._link, "master", self._lab.bridge, "up")
+        commands = f"addr add {self.address}/24 dev eth0\nlink set eth0 up\n"
+        net = f"--net=/proc/{pid}/ns/net"
+        subprocess.run(["nsenter", net, "ip", "-batch", "-"], input=commands.encode(), check=True)
+
+
+class Lab:
+    """A number of hosts on a bridge of their own."""
+
+    def __init__(self, hosts: int = 1) -> None:
+        """Plan a lab with so many hosts; entering it starts them."""
+        self._count = hosts
+        self.bridge = f"lc{secrets.token_hex(3)}"
+        self.hosts: tuple[Host, ...] = ()
+        self.directory = Path()
+
+    @property
+    def ssh_config(self) -> Path:
+        """A configuration for `ssh -F` that knows the hosts by name."""
+        return self.directory / "ssh_config"
+
+    @property
+    def known_hosts(self) -> Path:
+        """The keys of the hosts."""
+        return self.directory / "known_hosts"
+
+    def __enter__(self) -> "Lab":
+        """Start all hosts and wait until they answer."""
+        reason = unavailable()
+        if reason is not None:
+            raise RuntimeError(reason)
+        self.directory = Path(tempfile.mkdtemp(prefix="lasercats-lab-"))
+        try:
+            subprocess.run(["mount", "-t", "tmpfs", "lab", str(self.directory)], check=True)
+            network = self._make_bridge()
+            names = [(f"h{n:02}", f"{network}.{n + 9}") for n in range(1, self._count + 1)]
+            self._write_files(names)
+            self.hosts = tuple(Host(self, name, address) for name, address in names)
+            for host in self.hosts:
+                host.start()
+            for host in self.hosts:
+                host.wait()
+        except BaseException:
+            self._take_down()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Switch everything off and leave nothing behind."""
+        self._take_down()
+
+    def _make_bridge(self) -> str:
+        _ip("link", "add", self.bridge, "type", "bridge")
+        for attempt in range(10):
+            network = next(_free_networks(skip=attempt))
+            try:
+                _ip("addr", "add", f"{network}.1/24", "dev", self.bridge)
+            except subprocess.CalledProcessError:
+                continue
+            _ip("link", "set", self.bridge, "up")
+            return network
+        raise RuntimeError("no free network for the lab")
+
+    def _write_files(self, names: list[tuple[str, str]]) -> None:
+        (self.directory / "init.sh").write_text(_INIT)
+        (self.directory / "empty").touch()
+        for key in ("hostkey", "id"):
+            path = str(self.directory / key)
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+        public = " ".join((self.directory / "hostkey.pub").read_text().split()[:2])
+        self.known_hosts.write_text("".join(f"{name},{address} {public}\n" for name, address in names))
+        entries = [
+            f"Host {name}\n  HostName {address}\n  User root\n  IdentityFile {self.directory}/id\n"
+            f"  IdentitiesOnly yes\n  UserKnownHostsFile {self.known_hosts}\n  StrictHostKeyChecking yes\n"
+            for name, address in names
+        ]
+        self.ssh_config.write_text("".join(entries))
+
+    def _take_down(self) -> None:
+        for host in self.hosts:
+            host.stop()
+        subprocess.run(["ip", "link", "del", self.bridge], check=False, capture_output=True)
+        subprocess.run(["umount", "-l", str(self.directory)], check=False, capture_output=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def _free_networks(skip: int = 0) -> Iterator[str]:
+    told = subprocess.run(["ip", "-j", "addr"], check=True, capture_output=True).stdout
+    used = {a.get("local", "") for link in json.loads(told) for a in link.get("addr_info", ())}
+    start = secrets.randbelow(200)
+    for n in range(skip, 250):
+        network = f"10.99.{(start + n) % 250}"
+        if f"{network}.1" not in used:
+            yield network
+
+
+def _ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True, capture_output=True)
