@@ -88,5 +88,13 @@ def decide(command: Command, state: State) -> Decision:
         except Refused as refused:
             refusals[address] = str(refused)
         else:
-            state, delta = state.apply(change), delta.then(change)
+            state, delta = take(command, state, change), delta.then(change)
     return Decision(delta, refusals)
+
+
+def take(command: Command, state: State, delta: Delta) -> State:
+    """Return the state after a delta of a command: what is forgotten is not known to be absent."""
+    after = state.apply(delta)
+    if command.effect is not Effect.RECORD:
+        return after
+    return after.forget(address for address, change in delta.items() if change.after is None)

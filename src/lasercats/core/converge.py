@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
-from lasercats.core.command import Command, Forget, decide
+from lasercats.core.command import Command, Forget, decide, take
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Kinds
 from lasercats.core.resource import Resource, decided_fields, decisions, overlay, same
@@ -39,19 +39,40 @@ def converge(kinds: Kinds, delta: Delta, state: State, *, exact: bool = True) ->
 
     """
     commands: list[Command] = []
+    needed = _needed(kinds, delta, state)
     for address in ordered(kinds, delta):
         change = delta[address]
-        made = list(kinds.kind(address).converge(address, change))
-        for command in made:
-            state = state.apply(decide(command, state).delta)
+        if change.after is None and address in needed:
+            made: list[Command] = [Forget(on=(address,))]
+        else:
+            made = list(kinds.kind(address).converge(address, change))
+        state = _after(made, state)
         if exact and change.after is not None:
             released = _released(state.get(address), change.after)
             if released:
-                forget = Forget(on=(address,), fields=released)
-                state = state.apply(decide(forget, state).delta)
-                made.append(forget)
+                made.append(Forget(on=(address,), fields=released))
+                state = _after(made[-1:], state)
         commands += made
     return commands
+
+
+def _after(commands: Iterable[Command], state: State) -> State:
+    for command in commands:
+        state = take(command, state, decide(command, state).delta)
+    return state
+
+
+def _needed(kinds: Kinds, delta: Delta, state: State) -> set[Address]:
+    """Return what must stay, because something that is there in the end needs it.
+
+    A directory that nobody decides any more, with a file in it that somebody does, is forgotten, not removed.
+    """
+    if all(change.after is not None for change in delta.values()):
+        return set()
+    needed: set[Address] = set()
+    for address, resource in state.apply(delta).items():
+        needed.update(kinds.kind(address).needs(address, resource))
+    return needed
 
 
 def ordered(kinds: Kinds, delta: Delta) -> list[Address]:
@@ -81,8 +102,8 @@ def _edges(
     kind = kinds.kind(address)
     if change.after is not None:
         for need in kind.needs(address, change.after):
-            if need in delta and delta[need].after is not None:
-                yield need, address
+            if need in delta:
+                yield (address, need) if delta[need].after is None else (need, address)
     if change.before is not None:
         for need in kind.needs(address, change.before):
             if need in delta and delta[need].after is None:

@@ -10,8 +10,10 @@ A key under `resources` is an address; below it stand the fields that are decide
 given as `source`, a file beside the document; a secret field as `env:NAME`, `file:PATH` or a sealed token.
 """
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -34,7 +36,7 @@ def render(resources: Iterable[tuple[Address, Resource]], *, form: str = "yaml")
     return HEADER + dump_yaml(data)
 
 
-def dump_yaml(data: Mapping[str, Any]) -> str:
+def dump_yaml(data: Mapping[Any, Any]) -> str:
     """Return plain data as YAML that a person can read and edit."""
     import yaml  # noqa: PLC0415 - only when YAML is written
 
@@ -163,6 +165,10 @@ def _loads(annotation: object) -> bool:
 
 def load_yaml(text: str, name: str) -> tuple[Any, Any]:
     """Return the data of a YAML text, and its tree, which knows lines and columns."""
+    if text.lstrip().startswith("{"):
+        # JSON is read as JSON: YAML's own reader refuses control characters and surrogate pairs in it.
+        with contextlib.suppress(json.JSONDecodeError):
+            return json.loads(text, object_pairs_hook=partial(_no_twins, name)), None
     import yaml  # noqa: PLC0415 - only when a document is read
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
@@ -178,6 +184,15 @@ def load_yaml(text: str, name: str) -> tuple[Any, Any]:
         raise BadDocument(name, f"malformed YAML: {error}".splitlines()[0]) from None
     finally:
         loader.dispose()
+
+
+def _no_twins(name: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twin = next(key for key in keys if keys.count(key) > 1)
+        raise BadDocument(name, f"the key {twin!r} stands twice")
+    return data
 
 
 def _refuse_twins(node: Any, name: str, depth: int = 3) -> None:  # noqa: ANN401
@@ -206,6 +221,8 @@ def _culprit(message: str) -> str | None:
 
 def _where(node: Any, name: str, path: list[Any]) -> str:  # noqa: ANN401
     """Return `file:line:column` of the innermost key of a path that is there."""
+    if node is None:
+        return name
     mark = node.start_mark
     for key in path:
         found = [(k, v) for k, v in node.value if k.value == str(key)] if node.id == "mapping" else []

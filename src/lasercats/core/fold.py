@@ -11,9 +11,10 @@ import msgspec
 from immutables import Map
 
 from lasercats.core.address import Address
+from lasercats.core.command import Forget
 from lasercats.core.errors import LogConflict
 from lasercats.core.kind import Kinds
-from lasercats.core.record import Accepted, AnyEntry, Ended, Event
+from lasercats.core.record import FORGOTTEN, NULL, Accepted, AnyEntry, Ended, Event
 from lasercats.core.state import Entry, State
 
 
@@ -40,8 +41,9 @@ class Fold(msgspec.Struct):
         """Take in the next record."""
         self.position = position
         if isinstance(entry, Event):
+            forgotten = entry.type == Forget.past
             for address, (_, after) in entry.delta.items():
-                self.entries[address] = (position, after)
+                self.entries[address] = (position, FORGOTTEN if forgotten and after == NULL else after)
         elif isinstance(entry, Accepted):
             self.open[position] = Open(entry.run, entry.process, entry.actor, entry.claims)
             for address in entry.claims:
@@ -84,8 +86,12 @@ class Fold(msgspec.Struct):
     def state(self, kinds: Kinds) -> State:
         """Decode the state."""
         decode = kinds.decode_resource
-        pairs = ((a, Entry(v, decode(a, bytes(raw)))) for a, (v, raw) in self.entries.items())
-        return State(Map(pairs), self.position)
+        entries = Map[Address, Entry]().mutate()
+        for address, (version, raw) in self.entries.items():
+            forgotten = raw == FORGOTTEN
+            resource = None if forgotten else decode(address, bytes(raw))
+            entries[address] = Entry(version, resource, forgotten)
+        return State(entries.finish(), self.position)
 
     def _end(self, command: int) -> None:
         ended = self.open.pop(command, None)

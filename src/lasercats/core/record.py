@@ -15,6 +15,8 @@ from lasercats.core.address import Address
 from lasercats.core.change import Delta
 
 NULL = msgspec.Raw(b"null")
+FORGOTTEN = msgspec.Raw(b'""')
+"""Stands for a resource of which it is no longer known whether it is there."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -62,7 +64,7 @@ class Event(Entry, frozen=True, gc=False):
 
     name: ClassVar[str] = "event"
     type: str
-    """Past tense: `file.written`; `observed` for what was found changed on a machine."""
+    """Past tense: `file.written`; `observed` for what was found changed on a machine, `forgotten`."""
     delta: dict[Address, tuple[msgspec.Raw, msgspec.Raw]]
     command: int | None = None
     """The command that caused it; None for an observation."""

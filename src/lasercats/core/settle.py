@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
-from lasercats.core.command import Command
+from lasercats.core.command import Command, take
 from lasercats.core.errors import Refused
 from lasercats.core.resource import Resource, decided_fields, same, settle
 from lasercats.core.state import State
@@ -37,7 +37,7 @@ def decide_all(commands: Sequence[Command], state: State) -> tuple[list[Target],
             else:
                 targets.append(Target(index, address, Change(before, after)))
                 if before != after:
-                    state = state.put([(address, after)])
+                    state = take(command, state, Delta({address: Change(before, after)}))
     return targets, state
 
 

@@ -19,6 +19,8 @@ class Entry(NamedTuple):
 
     version: int
     resource: Resource | None
+    forgotten: bool = False
+    """True when it is no longer known whether something is there."""
 
 
 class State:
@@ -44,7 +46,7 @@ class State:
     def known_absent(self, address: Address) -> bool:
         """Tell whether the log says that nothing is at the address."""
         entry = self._entries.get(address)
-        return entry is not None and entry.resource is None
+        return entry is not None and entry.resource is None and not entry.forgotten
 
     def version(self, address: Address) -> int:
         """Return the position that last changed the address, 0 if none did."""
@@ -68,6 +70,13 @@ class State:
         for address, change in delta.items():
             entries[address] = Entry(at, change.after)
         return State(entries.finish(), at)
+
+    def forget(self, addresses: Iterable[Address]) -> "State":
+        """Return the state in which nothing is known of these addresses."""
+        entries = self._entries.mutate()
+        for address in addresses:
+            entries[address] = Entry(self.version(address), None, forgotten=True)
+        return State(entries.finish(), self.position)
 
     def put(self, resources: Iterable[tuple[Address, Resource | None]]) -> "State":
         """Return the state with these addresses set, or absent where None."""

@@ -70,12 +70,13 @@ lc_write64() { lc_replace "$1" "$2" "$3" "$4" base64 "$5"; } # PATH MODE OWNER G
 lc_attributes() { # PATH MODE OWNER GROUP
   if [ -L "$1" ]; then echo "$1: is a symbolic link"; return 1; fi
   if [ -n "$3$4" ]; then chown -- "$3${4:+:$4}" "$1" || return 1; fi
-  if [ -n "$2" ]; then chmod -- "$2" "$1" || return 1; fi
+  # Five digits, because with fewer GNU chmod keeps the setuid and setgid bits of a directory.
+  if [ -n "$2" ]; then chmod -- "0$2" "$1" || return 1; fi
 }
 lc_mkdir() { # PATH MODE OWNER GROUP
-  mkdir -m "${2:-0755}" -- "$1" || return 1
+  mkdir -m 0700 -- "$1" || return 1
   if [ -n "$3$4" ] && ! chown -- "$3${4:+:$4}" "$1"; then rmdir -- "$1"; return 1; fi
-  case $2 in [1-7]???) chmod -- "$2" "$1" ;; esac
+  chmod -- "0${2:-0755}" "$1"
 }
 lc_symlink() { # PATH TARGET
   if [ -d "$1" ] && [ ! -L "$1" ]; then echo "$1: is a directory"; return 1; fi

@@ -226,8 +226,9 @@ class _Run:
             self._over(index, address)
         elif command.effect is Effect.OPAQUE:
             self._report(index, address, task.result)
+        elif change is None or same(change.before, change.after):
+            self._over(index, address)
         else:
-            assert change is not None  # noqa: S101 - a refused target has no task
             real = settle(change.after, task.result)
             if not same(real, change.after):
                 self._problems[index][address] = _deviation(change.after, real)

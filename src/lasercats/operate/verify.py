@@ -3,7 +3,7 @@
 from lasercats.core.address import Address
 from lasercats.core.errors import LogCorrupt
 from lasercats.core.fold import Fold
-from lasercats.core.record import NULL, Event
+from lasercats.core.record import FORGOTTEN, NULL, Event
 from lasercats.operate.project import Project
 
 
@@ -38,7 +38,8 @@ def verify(project: Project) -> dict[str, int]:
 
 def _check_meets(fold: Fold, address: Address, before: bytes, position: int) -> None:
     known = fold.entries.get(address)
-    if bytes(known[1] if known else NULL) != before:
+    left = bytes(known[1]) if known is not None and known[1] != FORGOTTEN else bytes(NULL)
+    if left != before:
         raise LogCorrupt(
             f"the event at position {position} starts from another {address} than the events before it left"
         )

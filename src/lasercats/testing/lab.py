@@ -9,6 +9,7 @@ Everything is gone when the lab is left. It needs root, `sshd`, `ip` and `unshar
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import secrets
@@ -27,6 +28,11 @@ PATIENCE = 15.0
 """Seconds that a host may take to answer."""
 
 _UNSHARE = ("unshare", "--mount", "--pid", "--uts", "--ipc", "--net", "--fork", "--kill-child=SIGKILL")
+_PROBE = """\
+mount -t tmpfs probe /mnt && mkdir /mnt/upper /mnt/work /mnt/root
+mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root
+"""
+
 _INIT = """\
 set -e
 lab=$1 name=$2 root=$1/$2/root
@@ -35,7 +41,6 @@ mount -t overlay overlay -o lowerdir=/,upperdir=$lab/$name/upper,workdir=$lab/$n
 mount -t proc proc $root/proc
 mount -t tmpfs run $root/run
 mount -t tmpfs tmp $root/tmp -o mode=1777
-mount -t tmpfs home $root/root -o mode=0700
 mkdir -p $root/full $root/run/sshd
 mount -t tmpfs full $root/full -o size=64k
 mount -t tmpfs dev $root/dev -o mode=0755
@@ -48,7 +53,7 @@ mount -t devpts pts $root/dev/pts -o newinstance,ptmxmode=0666
 ln -s pts/ptmx $root/dev/ptmx
 ln -s /proc/self/fd $root/dev/fd
 hostname $name
-mkdir -m 700 $root/root/.ssh
+mkdir -p -m 700 $root/root/.ssh
 cat $lab/id.pub >$root/root/.ssh/authorized_keys
 chmod 600 $root/root/.ssh/authorized_keys
 cp $lab/hostkey $root/run/hostkey
@@ -70,6 +75,10 @@ def unavailable() -> str | None:
     for tool in (SSHD, "ip", "unshare", "nsenter", "ssh", "ssh-keygen", "pivot_root"):
         if shutil.which(tool) is None:
             return f"the SSH lab needs {tool}"
+    probe = ["unshare", "--mount", "--pid", "--uts", "--ipc", "--net", "--fork", "sh", "-ec", _PROBE]
+    tried = subprocess.run(probe, check=False, capture_output=True, text=True)
+    if tried.returncode != 0:
+        return f"the SSH lab needs namespaces and overlayfs: {tried.stderr.strip()}"
     return None
 
 
@@ -104,6 +113,10 @@ class Host:
         """Boot, with the disk as it was left, and connect the network."""
         for part in ("upper", "work", "root"):
             (self._lab.directory / self.name / part).mkdir(parents=True, exist_ok=True)
+        home = self.upper / "root"
+        if not home.exists():  # a home of its own on the disk: the machine's .bashrc is slow
+            home.mkdir(mode=0o700)
+            os.setxattr(home, "trusted.overlay.opaque", b"y")
         with (self._lab.directory / f"{self.name}.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*_UNSHARE, "sh", str(self._lab.directory / "init.sh"), str(self._lab.directory), self.name],
@@ -228,14 +241,12 @@ class Lab:
 
     def _make_bridge(self) -> str:
         _ip("link", "add", self.bridge, "type", "bridge")
-        for attempt in range(10):
-            network = next(_free_networks(skip=attempt))
-            try:
+        with (Path(tempfile.gettempdir()) / "lasercats-lab.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # the kernel lets two bridges have one address
+            for network in _free_networks():
                 _ip("addr", "add", f"{network}.1/24", "dev", self.bridge)
-            except subprocess.CalledProcessError:
-                continue
-            _ip("link", "set", self.bridge, "up")
-            return network
+                _ip("link", "set", self.bridge, "up")
+                return network
         raise RuntimeError("no free network for the lab")
 
     def _write_files(self, names: list[tuple[str, str]]) -> None:
@@ -261,11 +272,11 @@ class Lab:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-def _free_networks(skip: int = 0) -> Iterator[str]:
+def _free_networks() -> Iterator[str]:
     told = subprocess.run(["ip", "-j", "addr"], check=True, capture_output=True).stdout
     used = {a.get("local", "") for link in json.loads(told) for a in link.get("addr_info", ())}
     start = secrets.randbelow(200)
-    for n in range(skip, 250):
+    for n in range(250):
         network = f"10.99.{(start + n) % 250}"
         if f"{network}.1" not in used:
             yield network

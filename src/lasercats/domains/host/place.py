@@ -69,10 +69,9 @@ def rivals(address: Address) -> tuple[Address, ...]:
 
 
 def needs(address: Address, _resource: object = None) -> tuple[Address, ...]:
-    """Return the address of the directory that the path lies in."""
+    """Return the addresses of the directories that the path lies in, the nearest first."""
     machine, path = at(address)
-    parent = dirname(path)
-    return () if parent == "/" else (make("directory", f"{machine}:{parent}"),)
+    return tuple(make("directory", f"{machine}:{above}") for above in _above(path))
 
 
 def check(address: Address, state: State) -> None:
@@ -90,7 +89,7 @@ def check(address: Address, state: State) -> None:
         for kind in ("file", "symlink"):
             if state.get(make(kind, f"{machine}:{above}")) is not None:
                 raise Refused(f"{machine}:{above} is a {kind}, so nothing can be put below it")
-    for parent in needs(address):
+    for parent in needs(address)[:1]:
         if not _has_directory(parent, state):
             raise Refused(
                 f"directory {machine}:{rest_of(parent)} does not exist; "

@@ -1,0 +1,256 @@
+"""The conformance kit: the laws that every kind must keep.
+
+    class TestFile(KindLaws):
+        kinds = Kinds([DOMAIN])
+        kind = file.KIND
+        names = ("m:/t/a", "m:/t/a/b", "m:/t/c")
+
+runs the laws that need no machine. `check_fidelity`, `check_recreate` and `check_replay` are for a real one.
+"""
+
+from asyncio import Runner
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lasercats.core.address import Address, kind_of
+from lasercats.core.change import NOTHING, Change, Delta
+from lasercats.core.command import Command, Effect, decide, take
+from lasercats.core.converge import converge, retract
+from lasercats.core.document import parse, render
+from lasercats.core.kind import Kind, Kinds
+from lasercats.core.program import drive, generator
+from lasercats.core.record import Event, Finished, Started
+from lasercats.core.resource import Resource, decisions, same, settle
+from lasercats.core.state import State, apply, diff
+from lasercats.interpreters.context import Context, Result
+from lasercats.interpreters.live import Live
+from lasercats.interpreters.looking import look
+from lasercats.interpreters.simulate import simulate
+from lasercats.testing import strategies
+from lasercats.testing.strategies import Fields
+
+
+class NoInputs:
+    """Takes sealed tokens as they are; there are no files."""
+
+    def source(self, path: str) -> str:
+        """Fail: a rendered document names no file."""
+        raise AssertionError(path)
+
+    def secret(self, reference: str) -> str:
+        """Return the token."""
+        return reference
+
+
+class KindLaws:
+    """The laws of one kind, alone and among the kinds that share its names."""
+
+    kinds: ClassVar[Kinds]
+    kind: ClassVar[Kind]
+    names: ClassVar[Sequence[str]]
+    fields: ClassVar[Fields] = {}
+    ground: ClassVar[Sequence[Command]] = ()
+    """Commands that make what the names stand on, so that any two states can lie on one machine."""
+
+    @property
+    def neighbours(self) -> list[Kind]:
+        """The kinds that share names with this one, itself included."""
+        wanted = {self.kind.name} | {kind_of(a) for a in self.kind.rivals(self._address(self.names[0]))}
+        return [self.kinds.kinds[name] for name in sorted(wanted)]
+
+    def _address(self, name: str) -> Address:
+        return self.kinds.address(name, self.kind)
+
+    def _states(self) -> st.SearchStrategy[State]:
+        return strategies.states(self.neighbours, self.names, self.fields, self.ground)
+
+    def _logs(self) -> st.SearchStrategy[list[Command]]:
+        return strategies.logs(self.neighbours, self.names, self.fields)
+
+    def test_every_default_is_undecided(self) -> None:
+        """A resource without fields decides nothing, so a default cannot rewrite history."""
+        assert decisions(self.kind.resource()) == {}
+
+    def test_every_command_has_an_event(self) -> None:
+        """Each command names its event in the past tense, and no two kinds share one."""
+        assert all("." in c.past for c in self.kind.commands)
+
+    def test_law_1_algebra(self) -> None:
+        """A diff applied gives the other side; deltas compose associatively and have inverses."""
+
+        @given(self._states(), self._states(), self._states())
+        def law(a: State, b: State, c: State) -> None:
+            assert apply(diff(a, b), a) == b
+            assert diff(a, b).then(diff(b, c)) == diff(a, c)
+            assert diff(a, b).inverse() == diff(b, a)
+            assert diff(a, b).inverse().inverse() == diff(a, b)
+            assert diff(a, b).then(diff(a, b).inverse()) == NOTHING
+            assert diff(a, b).then(diff(b, c)).then(diff(c, a)) == diff(a, b).then(
+                diff(b, c).then(diff(c, a))
+            )
+
+        law()
+
+    def test_law_2_converge(self) -> None:
+        """Deciding the commands of a diff one by one from the first state ends in the second."""
+
+        @given(self._states(), self._states())
+        def law(a: State, b: State) -> None:
+            assert decided(run(converge(self.kinds, diff(a, b), a), a)) == decided(b)
+
+        law()
+
+    def test_law_3_undo(self) -> None:
+        """A command and its undo give the state back."""
+
+        @given(self._logs(), self._states())
+        def law(log: list[Command], state: State) -> None:
+            for command in log:
+                delta = decide(command, state).delta
+                after = state.apply(delta)
+                taken, conflicts = retract(delta, after)
+                assert not conflicts
+                assert decided(run(converge(self.kinds, taken, after), after)) == decided(state)
+                state = State.of(dict(after.items()))
+
+        law()
+
+    def test_law_5_document(self) -> None:
+        """A rendered state parses to itself, as YAML and as JSON."""
+
+        @given(self._states())
+        def law(state: State) -> None:
+            for form in ("yaml", "json"):
+                text = render(state.items(), form=form)
+                assert decided(State.of(parse(text, self.kinds, NoInputs()))) == decided(state)
+
+        law()
+
+    def test_stored_values_come_back(self) -> None:
+        """Commands and resources survive the log."""
+
+        @given(self._logs(), self._states())
+        def law(log: list[Command], state: State) -> None:
+            for command in log:
+                assert self.kinds.decode_command(msgspec.json.encode(command)) == command
+            for address, resource in state.items():
+                assert self.kinds.decode_resource(address, msgspec.json.encode(resource)) == resource
+
+        law()
+
+    def test_simulated_programs_end_as_decided(self) -> None:
+        """A program whose answers are as expected results in what was decided."""
+
+        @given(self._logs())
+        def law(log: list[Command]) -> None:
+            state = strategies.after(self.ground)
+            for command in log:
+                delta = decide(command, state).delta
+                for address, change in delta.items():
+                    program = generator(command.interpret(address, change))
+                    real = drive(program, lambda instruction: instruction.predict())
+                    assert same(settle(change.after, real), change.after)
+                state = take(command, state, delta)
+
+        law()
+
+
+def run(commands: Sequence[Command], state: State) -> State:
+    """Decide commands one by one; none may be refused."""
+    for command in commands:
+        decision = decide(command, state)
+        assert not decision.refusals, decision.refusals
+        state = take(command, state, decision.delta)
+    return state
+
+
+def decided(state: State) -> dict[Address, dict[str, Any]]:
+    """Return what is decided in a state, given fields left out."""
+    return {address: decisions(resource) for address, resource in state.items()}
+
+
+def check_fidelity(commands: Sequence[Command], context: Context, runner: Runner) -> Sequence[Result]:
+    """Law 6: what `simulate` predicts of each command is what `live` did, on every decided field."""
+    before = context.log.fold().state(context.kinds)
+    predicted, state = simulate(commands, before)
+    lived = runner.run(Live().run(commands, context))
+    for command, expected, real in zip(commands, predicted, lived, strict=True):
+        told = f"{command}\n expected {expected}\n real {real}"
+        assert _net(expected) == _net(real), told
+        assert expected.problems.keys() == real.problems.keys(), told
+    assert decided(context.log.fold().state(context.kinds)) == decided(state)
+    return lived
+
+
+def check_recreate(wish: Mapping[Address, Resource], context: Context, runner: Runner) -> None:
+    """Law 7: a document, applied to an empty machine, is observed back as it is."""
+    renamed, state = wish, context.log.fold().state(context.kinds)
+    delta = Delta({address: Change(state.get(address), resource) for address, resource in renamed.items()})
+    results = runner.run(Live().run(converge(context.kinds, delta, state, exact=False), context))
+    assert all(result.ok for result in results), results
+    seen = observed(context, list(renamed), runner)
+    for address, resource in renamed.items():
+        wanted, found = decisions(resource), seen[address]
+        assert found is not None
+        assert {name: getattr(found, name) for name in wanted} == wanted
+
+
+def observed(
+    context: Context, addresses: Sequence[Address], runner: Runner
+) -> dict[Address, Resource | None]:
+    """Look at addresses."""
+    state = context.log.fold().state(context.kinds)
+    found, unseen = runner.run(look(dict.fromkeys(addresses, 0), state, context))
+    assert not unseen, unseen
+    return {address: found[address] for address in addresses}
+
+
+def check_replay(context: Context) -> int:
+    """Law 8: every recorded command, run again from its outcomes, says and results in the same.
+
+    Returns how many programs were run again.
+    """
+    kinds, records = context.kinds, list(context.log.read())
+    outcomes: dict[tuple[int, bytes], Any] = {}
+    started: dict[int, Started] = {}
+    for record in records:
+        if isinstance(record.entry, Started):
+            started[record.position] = record.entry
+        elif isinstance(record.entry, Finished):
+            batch = started[record.entry.started]
+            for owner, raw, outcome in zip(
+                batch.commands, batch.instructions, record.entry.outcomes, strict=True
+            ):
+                instruction = kinds.decode_instruction(bytes(raw))
+                outcomes[owner, bytes(raw)] = kinds.decode_outcome(instruction, bytes(outcome))
+    count = 0
+    for record in records:
+        event = record.entry
+        if (
+            isinstance(event, Event)
+            and event.command is not None
+            and event.type not in ("observed", "forgotten")
+        ):
+            accepted: Any = next(context.log.read(event.command, event.command)).entry
+            command = kinds.decode_command(bytes(accepted.command))
+            count += _replayed(command, kinds.decode_delta(event.delta), event.command, outcomes)
+    return count
+
+
+def _replayed(command: Command, delta: Delta, owner: int, outcomes: Mapping[tuple[int, bytes], Any]) -> int:
+    for address, change in delta.items():
+        if command.effect is Effect.STATE and not same(change.before, change.after):
+            program = generator(command.interpret(address, change))
+            real = drive(program, lambda i: outcomes[owner, msgspec.json.encode(i)])
+            assert settle(change.after, real) == change.after, (command, change, real)
+    return len(delta)
+
+
+def _net(result: Result) -> dict[Address, tuple[dict[str, Any], dict[str, Any]]]:
+    net = result.observed.then(result.delta) if result.observed else result.delta
+    sides = {a: (decisions(c.before), decisions(c.after)) for a, c in net.items()}
+    return {address: pair for address, pair in sides.items() if pair[0] != pair[1]}

@@ -1,0 +1,94 @@
+"""Hypothesis strategies for the values of any kind, made from its types."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, get_args
+
+import msgspec
+from hypothesis import strategies as st
+
+from lasercats.core.address import Address, make
+from lasercats.core.command import Command, decide, take
+from lasercats.core.document import loading_field
+from lasercats.core.kind import Kind
+from lasercats.core.resource import Resource, Role, fields_of, roles_of
+from lasercats.core.state import State
+
+Fields = Mapping[str, st.SearchStrategy[Any]]
+"""Strategies for fields by name, where the type does not tell enough (a user that exists)."""
+
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)
+tokens = st.binary(min_size=1, max_size=6).map(lambda data: "sealed:" + data.hex())
+
+
+def field(owner: type[msgspec.Struct], spec: Any, fields: Fields) -> st.SearchStrategy[Any]:  # noqa: ANN401
+    """Return a strategy for one field of a resource or command."""
+    if spec.name in fields:
+        made = fields[spec.name]
+    elif spec.name in fields_of(owner, Role.SECRET):
+        made = tokens
+    elif spec.name == loading_field(owner):
+        made = texts
+    else:
+        made = _of_type(spec.type)
+    return made if spec.required else st.none() | made
+
+
+def resources(kind: Kind, fields: Fields) -> st.SearchStrategy[Resource]:
+    """Return a strategy for resources of a kind that can really be made: a command converges to them."""
+    specs = [
+        s for s in msgspec.structs.fields(kind.resource) if roles_of(kind.resource)[s.name] is not Role.GIVEN
+    ]
+    parts = {s.name: field(kind.resource, s, fields) for s in specs}
+    return st.fixed_dictionaries(parts).map(partial(_build, kind.resource)).filter(lambda r: r is not None)
+
+
+def commands(kind: Kind, names: Sequence[str], fields: Fields) -> st.SearchStrategy[Command]:
+    """Return a strategy for commands of a kind on one or two of the names."""
+    on = st.lists(st.sampled_from([make(kind.name, n) for n in names]), min_size=1, max_size=2, unique=True)
+    made = []
+    for type_ in kind.commands:
+        specs = [s for s in msgspec.structs.fields(type_) if s.name != "on"]
+        parts = {s.name: field(type_, s, fields) for s in specs}
+        made.append(st.fixed_dictionaries({"on": on.map(tuple), **parts}).map(partial(_build, type_)))
+    return st.one_of(made).filter(lambda c: c is not None)
+
+
+def logs(
+    kinds: Sequence[Kind], names: Sequence[str], fields: Fields, *, size: int = 10
+) -> st.SearchStrategy[list[Command]]:
+    """Return a strategy for logs of commands over several kinds that share their names."""
+    return st.lists(st.one_of([commands(k, names, fields) for k in kinds]), min_size=1, max_size=size)
+
+
+def states(
+    kinds: Sequence[Kind], names: Sequence[str], fields: Fields, ground: Sequence[Command] = ()
+) -> st.SearchStrategy[State]:
+    """Return a strategy for states that commands can lead to, from what the `ground` commands make."""
+    return logs(kinds, names, fields, size=12).map(lambda log: after([*ground, *log]))
+
+
+def after(log: Sequence[Command]) -> State:
+    """Return what is present after commands."""
+    state = State()
+    for command in log:
+        state = take(command, state, decide(command, state).delta)
+    return State.of(dict[Address, Resource](state.items()))
+
+
+def _build(type_: type[Any], values: dict[str, Any]) -> Any:  # noqa: ANN401
+    try:
+        return msgspec.convert({k: v for k, v in values.items() if v is not None}, type_)
+    except (msgspec.ValidationError, ValueError):
+        return None
+
+
+def _of_type(annotation: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401
+    for part in (annotation, *get_args(annotation)):
+        for note in getattr(part, "__metadata__", ()):
+            if getattr(note, "pattern", None):
+                return st.from_regex(note.pattern.rstrip("$") + r"\Z", fullmatch=False).filter(
+                    lambda text: len(text) < 40
+                )
+    plain = next((t for t in (annotation, *get_args(annotation)) if isinstance(t, type)), str)
+    return st.from_type(plain)

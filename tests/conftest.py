@@ -1,0 +1,47 @@
+"""Fixtures: the SSH lab, contexts on real hosts, projects for the command line."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lasercats.core.kind import Kinds
+from lasercats.domains.host import DOMAIN
+from lasercats.interpreters.context import Context
+from lasercats.logs.sqlite import SqliteLog
+from lasercats.machines.vault import KeyVault
+from lasercats.operate.project import BoundMachines
+from lasercats.testing.lab import Lab, unavailable
+
+MakeContext = Callable[..., Context]
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """Three real SSH hosts; without root a skip with the reason, in CI as root an error."""
+    reason = unavailable()
+    if reason is not None:
+        if os.environ.get("CI") and os.getuid() == 0:
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with Lab(hosts=3) as started:
+        yield started
+
+
+@pytest.fixture
+def kinds() -> Kinds:
+    """The built-in kinds."""
+    return Kinds([DOMAIN])
+
+
+@pytest.fixture
+def make_context(tmp_path: Path, kinds: Kinds) -> MakeContext:
+    """Make contexts with a fresh log, on machines given by name and URL."""
+
+    def make(**urls: str) -> Context:
+        machines = BoundMachines(urls or {"m": "local:"}, KeyVault(tmp_path / "key"))
+        log = SqliteLog(":memory:", create=True)
+        return Context(kinds=kinds, log=log, machines=machines, actor="tester", run="test")
+
+    return make

@@ -1,0 +1,153 @@
+"""The laws of the host kinds on real SSH hosts, seen by independent eyes."""
+
+import asyncio
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from posixpath import dirname
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lasercats.core import content
+from lasercats.core.address import Address, rest_of
+from lasercats.core.command import Command
+from lasercats.core.document import parse, render
+from lasercats.core.kind import Kinds
+from lasercats.domains.host import DOMAIN
+from lasercats.domains.host.directory import Create, Directory
+from lasercats.domains.host.file import File
+from lasercats.domains.host.symlink import Symlink
+from lasercats.interpreters.context import Context
+from lasercats.interpreters.live import Live
+from lasercats.interpreters.script import Script
+from lasercats.logs.sqlite import SqliteLog
+from lasercats.machines.host import HostMachine
+from lasercats.machines.vault import KeyVault
+from lasercats.operate.project import BoundMachines
+from lasercats.testing import strategies
+from lasercats.testing.lab import Host, Lab
+from lasercats.testing.laws import NoInputs, check_fidelity, check_recreate, check_replay
+
+pytestmark = pytest.mark.lab
+KINDS = Kinds([DOMAIN])
+NAMES = ("m:/t/a", "m:/t/a/b", "m:/t/a/b/c", "m:/t/d", 'm:/t/it\'s a "name" $x')
+FIELDS = {
+    "owner": st.sampled_from(["root", "daemon", "0", "nobody"]),
+    "group": st.sampled_from(["root", "daemon", "0", "nogroup"]),
+    "mode": st.sampled_from(["600", "0644", "755", "4755", "1777", "000", "0062"]),
+    "secret": st.nothing(),
+    "content": st.one_of(strategies.texts, st.binary(max_size=40).map(content.encode)),
+}
+GROUND = Create(on=(Address("directory/m:/t"),))
+LOGS = strategies.logs(list(KINDS.kinds.values()), NAMES, FIELDS, size=12)
+REAL = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(REAL, max_examples=25)
+
+
+@pytest.fixture(scope="module")
+def bench(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator["Bench"]:
+    """Two hosts that stay connected from example to example."""
+    with asyncio.Runner() as runner:
+        made = Bench(lab, runner, tmp_path_factory.mktemp("vault"))
+        yield made
+        runner.run(made.machines.close())
+
+
+class Bench:
+    """The hosts `m` and `n`, fresh for each example."""
+
+    def __init__(self, lab: Lab, runner: asyncio.Runner, folder: Path) -> None:
+        self.hosts, self.runner = lab.hosts[:2], runner
+        urls = {name: host.url for name, host in zip("mn", self.hosts, strict=True)}
+        self.machines = BoundMachines(urls, KeyVault(folder / "key"))
+
+    def fresh(self) -> Context:
+        """Clear both hosts and start a new log."""
+        self.runner.run(self._clear())
+        log = SqliteLog(":memory:", create=True)
+        return Context(kinds=KINDS, log=log, machines=self.machines, actor="tester", run="test")
+
+    async def _clear(self) -> None:
+        for name in "mn":
+            machine = self.machines.get(name)
+            assert isinstance(machine, HostMachine)
+            await machine.pipe("rm -rf /t", b"", lambda _: None)
+
+
+@REAL
+@given(LOGS)
+def test_law_6_fidelity_and_law_8_replay(bench: Bench, log: list[Command]) -> None:
+    """What is simulated is what a real host does, and every recorded program runs again the same way."""
+    context = bench.fresh()
+    check_fidelity([GROUND, *log], context, bench.runner)
+    check_replay(context)
+
+
+@FEW
+@given(LOGS)
+def test_law_6_one_command_at_a_time(bench: Bench, log: list[Command]) -> None:
+    """The prediction holds as well when every command is a run of its own; independent eyes agree."""
+    context = bench.fresh()
+    for command in [GROUND, *log]:
+        check_fidelity([command], context, bench.runner)
+    _check_with_independent_eyes(bench.hosts[0], context)
+
+
+@FEW
+@given(LOGS)
+def test_law_7_recreate(bench: Bench, log: list[Command]) -> None:
+    """The document of one host's state makes the same state on another."""
+    context = bench.fresh()
+    bench.runner.run(Live().run([GROUND, *log], context))
+    text = render(context.log.fold().state(KINDS).items()).replace("/m:/", "/n:/")
+    check_recreate(parse(text, KINDS, NoInputs()), context, bench.runner)
+
+
+@FEW
+@given(LOGS)
+def test_the_script_leaves_the_same_files(bench: Bench, log: list[Command]) -> None:
+    """What `--interpreter script` prints, run by sh on a fresh host, leaves what the live run leaves."""
+    context = bench.fresh()
+    printed: list[str] = []
+    context.write = printed.append
+    bench.runner.run(Script().run([GROUND, *log], context))
+    bench.runner.run(Live().run([GROUND, *log], context))
+    ran = bench.hosts[1].ssh("cat >/tmp/script && sh /tmp/script", printed[0].encode())
+    assert ran.returncode == 0, ran.stderr
+    assert _listing(bench.hosts[0]) == _listing(bench.hosts[1])
+
+
+def _listing(host: Host) -> bytes:
+    """List all below /t by plain tools: type, mode, owner, group, target, digest, path."""
+    look = "find /t -printf '%y %m %u %g %l %p\\n' | sort; find /t -type f -exec sha256sum {} + | sort -k2"
+    told = host.ssh(look)
+    assert told.returncode == 0, told.stderr
+    return told.stdout
+
+
+def _check_with_independent_eyes(host: Host, context: Context) -> None:
+    lines = _listing(host).decode().split("\n")
+    seen = {line.split(" ", 5)[5]: line.split(" ", 5)[:5] for line in lines if line[1:2] == " "}
+    digests = {line.split("  ", 1)[1]: line.split("  ", 1)[0].strip("\\") for line in lines if "  /t" in line}
+    state = context.log.fold().state(KINDS)
+    there = {rest_of(address) for address, _ in state.items()}
+    assert there == set(seen)
+    assert all(dirname(path) in there | {"/"} for path in there)
+    for address, resource in state.items():
+        path = rest_of(address)
+        type_, mode, owner, group, target = seen[path]
+        match resource:
+            case Symlink():
+                assert (type_, target) == ("l", resource.target) or " " in (resource.target or " ")
+            case File() | Directory():
+                assert type_ == ("f" if isinstance(resource, File) else "d")
+                assert mode.zfill(4) == resource.mode
+                assert owner == (resource.owner or owner).replace("0", "root")
+                assert group == (resource.group or group).replace("0", "root")
+                if isinstance(resource, File):
+                    wanted = hashlib.sha256(content.decode(resource.content or "")).hexdigest()
+                    assert digests[path.replace("\\", "\\\\")] == wanted
+            case _:
+                raise AssertionError(resource)
