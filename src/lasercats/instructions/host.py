@@ -23,7 +23,6 @@ trap 'if [ -n "$lc_tmp" ]; then rm -f -- "$lc_tmp"; fi' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
-trap '' PIPE
 # Replace a file at once: a temporary file beside it, then a rename. What is not said stays as it was.
 lc_replace() { # PATH MODE OWNER GROUP text|base64 CONTENT
   lc_mode=$2 lc_owner=$3 lc_group=$4

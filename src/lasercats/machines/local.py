@@ -47,10 +47,19 @@ class LocalMachine(HostMachine):
             async with asyncio.timeout(self._timeout):
                 _, status = await asyncio.gather(_feed(process, script), _drain(process, receive))
         except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
+            await _end(process)
             return None
         return status if status >= 0 else 128 - status
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Ask the whole session to end, then make it, and wait for it."""
+    for way, patience in ((signal.SIGTERM, 2.0), (signal.SIGKILL, None)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, way)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.communicate(), patience)
+            return
 
 
 async def _feed(process: asyncio.subprocess.Process, script: bytes) -> None:

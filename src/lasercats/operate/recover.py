@@ -36,19 +36,18 @@ class Recovered(NamedTuple):
 def recover(project: Project, *, force: bool = False) -> list[Recovered]:
     """Find out what became of every open command, and end it in the log.
 
-    A command whose run still lives on this host is left alone, unless `force` is given.
+    All machines are looked at once, in one batch each. A command whose run still lives on this host is left
+    alone, unless `force` is given.
     """
-    results = []
+    living, dead = dict[int, Recovered](), dict[int, Command]()
     for position, opened in sorted(project.log.fold().open.items()):
-        record = next(project.log.read(position, position))
-        assert isinstance(record.entry, Accepted)  # noqa: S101 - only accepted commands are open
-        command = project.kinds.decode_command(bytes(record.entry.command))
+        command = _command(project, position)
         if not force and alive(opened.process):
             facts = dict.fromkeys(command.on, f"process {opened.process} is still at it")
-            results.append(Recovered(position, command, "open", facts))
+            living[position] = Recovered(position, command, "open", facts)
         else:
-            results.append(_recover(project, position, command))
-    return results
+            dead[position] = command
+    return sorted([*living.values(), *_recover(project, dead)])
 
 
 def alive(process: str) -> bool:
@@ -65,33 +64,73 @@ def alive(process: str) -> bool:
     return True
 
 
-def _recover(project: Project, position: int, command: Command) -> Recovered:
-    if command.effect is Effect.OPAQUE:
-        fact = "nobody knows whether it ran; look for yourself"
-        return _end(project, position, command, [], dict.fromkeys(command.on, fact))
-    if command.effect is Effect.RECORD:
-        return _end(project, position, command, [], dict.fromkeys(command.on, "not done"))
-    state = project.state()
-    todo = [a for a in command.on if state.version(a) < position or not _done(project, position, a)]
+def _recover(project: Project, dead: Mapping[int, Command]) -> list[Recovered]:
+    state, done = project.state(), _events(project, min(dead, default=0))
+    todo = {
+        (position, address): command
+        for position, command in dead.items()
+        if command.effect is Effect.STATE
+        for address in command.on
+        if (position, address) not in done
+    }
+    found, unseen = _ask(project, {address: position for position, address in todo}, state)
+    results = []
+    for position, command in dead.items():
+        mine = [address for p, address in todo if p == position]
+        lost = {address: unseen[address] for address in mine if address in unseen}
+        if lost:
+            results.append(Recovered(position, command, "open", lost))
+            continue
+        entries, facts = list[AnyEntry](), _facts(command)
+        for address in mine:
+            believed = believe(state, {address: found[address]})
+            facts[address], entry = _judge(command, position, address, state, believed)
+            if entry is not None:
+                entries.append(entry)
+                state = believed
+        results.append(_end(project, position, command, entries, facts))
+    return results
+
+
+def _ask(
+    project: Project, wanted: Mapping[Address, int], state: State
+) -> tuple[dict[Address, Resource | None], dict[Address, str]]:
     context = project.context()
 
     async def ask() -> tuple[dict[Address, Resource | None], dict[Address, str]]:
         try:
-            return await look(dict.fromkeys(todo, position), state, context)
+            return await look(wanted, state, context)
         finally:
             await project.machines.close()
 
-    found, unseen = run(ask(), context.stop)
-    if unseen:
-        return Recovered(position, command, "open", unseen)
-    believed = believe(state, {a: r for a, r in found.items() if a in todo})
-    entries, facts = list[AnyEntry](), dict.fromkeys(command.on, "done")
-    for address in todo:
-        fact, entry = _judge(command, position, address, state, believed)
-        facts[address] = fact
-        if entry is not None:
-            entries.append(entry)
-    return _end(project, position, command, entries, facts)
+    answer: tuple[dict[Address, Resource | None], dict[Address, str]] = run(ask(), context.stop)
+    return answer
+
+
+def _facts(command: Command) -> dict[Address, str]:
+    """Return what is known of a command before anything is asked."""
+    known = {
+        Effect.STATE: "done",
+        Effect.RECORD: "not done",
+        Effect.OPAQUE: "nobody knows whether it ran; look for yourself",
+    }
+    return dict.fromkeys(command.on, known[command.effect])
+
+
+def _command(project: Project, position: int) -> Command:
+    record = next(project.log.read(position, position))
+    assert isinstance(record.entry, Accepted)  # noqa: S101 - only accepted commands are open
+    return project.kinds.decode_command(bytes(record.entry.command))
+
+
+def _events(project: Project, first: int) -> set[tuple[int, Address]]:
+    """Return which addresses have an event of which command already."""
+    done: set[tuple[int, Address]] = set()
+    for record in project.log.read(first, names=("event",)) if first else ():
+        event = record.entry
+        if isinstance(event, Event) and event.command is not None and event.type != "observed":
+            done |= {(event.command, address) for address in event.delta}
+    return done
 
 
 def _judge(
@@ -109,15 +148,6 @@ def _judge(
     if same(now, before):
         return "not done", None
     return "changed otherwise", Event(type="observed", delta=delta, command=position)
-
-
-def _done(project: Project, position: int, address: Address) -> bool:
-    events = project.log.read(position, names=("event",))
-    return any(
-        r.entry.command == position and address in r.entry.delta and r.entry.type != "observed"
-        for r in events
-        if isinstance(r.entry, Event)
-    )
 
 
 def _end(

@@ -1,0 +1,164 @@
+"""The contract of log stores: subclass it, give it a store, and run it unchanged.
+
+class TestSqlite(LogContract):
+    def open(self, folder, *, create): return SqliteLog(folder / "log.db", create=create)
+"""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lasercats.core.address import Address
+from lasercats.core.errors import LogConflict
+from lasercats.core.ports import Log
+from lasercats.core.record import NULL, Accepted, AnyEntry, Ended, Event, raw
+
+A, B = Address("file/m:/a"), Address("file/m:/b")
+
+
+def event(address: Address = A, content: str = "hi") -> Event:
+    """Make an event that wrote a file."""
+    return Event(type="file.written", delta={address: (NULL, raw({"content": content}))})
+
+
+def accepted(run: str = "one", *claims: Address) -> Accepted:
+    """Make the acceptance of a command that claims addresses."""
+    return Accepted(command=raw({}), actor="tester", run=run, process="1@here", claims=claims or (A,))
+
+
+class LogContract:
+    """What every log store does."""
+
+    def open(self, folder: Path, *, create: bool) -> Log:
+        """Open the store in a folder, or make it."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def log(self, tmp_path: Path) -> Log:
+        """A new store."""
+        return self.open(tmp_path, create=True)
+
+    def test_an_empty_log_has_head_zero(self, log: Log) -> None:
+        """Positions begin at 1."""
+        assert log.head() == 0
+        assert list(log.read()) == []
+        assert log.append([event()]) == 1
+
+    def test_positions_have_no_gap(self, log: Log) -> None:
+        """Entries of one append follow each other, and appends follow each other."""
+        assert log.append([event(), event(B)]) == 1
+        assert log.append([event()]) == 3
+        assert [record.position for record in log.read()] == [1, 2, 3]
+
+    def test_what_is_written_is_read(self, log: Log) -> None:
+        """Every type of entry comes back as it was."""
+        entries: list[AnyEntry] = [accepted(), event(), Ended(command=1, status="done")]
+        log.append(entries)
+        assert [record.entry for record in log.read()] == entries
+
+    def test_read_takes_a_range_and_names(self, log: Log) -> None:
+        """A range is inclusive; names select the types of entries."""
+        log.append([accepted(), event(), Ended(command=1, status="done"), event(B)])
+        assert [r.position for r in log.read(2, 3)] == [2, 3]
+        assert [r.position for r in log.read(names=("event",))] == [2, 4]
+
+    def test_times_never_go_back(self, log: Log) -> None:
+        """A later position has no earlier time, and `at` finds the last one at a time."""
+        for _ in range(5):
+            log.append([event()])
+        times = [record.time for record in log.read()]
+        assert times == sorted(times)
+        assert log.at(times[-1]) == 5
+        assert log.at(times[0] - 1) == 0
+
+    def test_a_moved_address_is_a_conflict(self, log: Log) -> None:
+        """An append that decided on an older version is refused, and nothing of it is written."""
+        log.append([event()])
+        log.append([event()], expect={A: 1})
+        with pytest.raises(LogConflict, match="was changed at position 2"):
+            log.append([event(B), event()], expect={A: 1})
+        assert log.head() == 2
+        log.append([event(B)], expect={B: 0})
+
+    def test_a_claim_keeps_other_runs_away(self, log: Log) -> None:
+        """An address of an open command is closed to other runs until it ends, open to its own."""
+        log.append([accepted("one")])
+        with pytest.raises(LogConflict, match="is being changed by command 1"):
+            log.append([accepted("two")])
+        log.append([accepted("one"), accepted("two", B)])
+        log.append([Ended(command=1, status="done"), Ended(command=2, status="done")])
+        log.append([accepted("two")])
+
+    def test_the_fold_is_of_any_position(self, log: Log) -> None:
+        """The fold up to a position has what was there then."""
+        for content in ("one", "two", "three"):
+            log.append([event(A, content)])
+        assert bytes(log.fold(2).entries[A][1]) == b'{"content":"two"}'
+        assert log.fold().entries[A][0] == 3
+        assert log.fold(0).entries == {}
+
+    def test_it_lasts(self, tmp_path: Path) -> None:
+        """What one process appended another reads, with its fold and its claims."""
+        first = self.open(tmp_path, create=True)
+        first.append([accepted(), event()])
+        first.close()
+        second = self.open(tmp_path, create=False)
+        assert second.head() == 2
+        assert second.fold().version(A) == 2
+        assert list(second.fold().open) == [1]
+
+    def test_two_writers_share_it(self, tmp_path: Path) -> None:
+        """Each of two open stores sees what the other wrote, and conflicts with it."""
+        one = self.open(tmp_path, create=True)
+        two = self.open(tmp_path, create=False)
+        one.append([event()])
+        assert two.fold().version(A) == 1
+        two.append([event()], expect={A: 1})
+        with pytest.raises(LogConflict):
+            one.append([event()], expect={A: 1})
+
+    def test_a_long_log_opens_with_its_fold(self, tmp_path: Path) -> None:
+        """A log of many records has the same fold after it was closed and opened, in the past too."""
+        log = self.open(tmp_path, create=True)
+        for start in range(0, 12_000, 1000):
+            log.append([event(Address(f"file/m:/{n % 50}"), str(n)) for n in range(start, start + 1000)])
+        before, past = log.fold().entries, log.fold(7001).entries
+        log.close()
+        again = self.open(tmp_path, create=False)
+        again.append([event()])
+        again.close()
+        again = self.open(tmp_path, create=False)
+        assert {**again.fold().entries} == {**before, A: again.fold().entries[A]}
+        assert again.fold(7001).entries == past
+
+    def test_many_threads_append_without_a_gap(self, tmp_path: Path) -> None:
+        """Appends that race each other all land, one after another."""
+        self.open(tmp_path, create=True).close()
+
+        def work() -> None:
+            log = self.open(tmp_path, create=False)
+            for _ in range(20):
+                log.append([event(), event(B)])
+            log.close()
+
+        _in_threads(work, 4)
+        assert [r.position for r in self.open(tmp_path, create=False).read()] == list(range(1, 161))
+
+    def test_tail_follows(self, tmp_path: Path) -> None:
+        """Tail gives what others append while it waits."""
+        reader, writer = self.open(tmp_path, create=True), self.open(tmp_path, create=False)
+        writer.append([event()])
+        tail = reader.tail(0, patience=0.5)
+        assert next(tail).position == 1
+        writer.append([event()])
+        assert [record.position for record in tail] == [2]
+
+
+def _in_threads(work: Callable[[], None], count: int) -> None:
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

@@ -1,0 +1,212 @@
+"""The contract of machines that are hosts: subclass it, give it a machine and a folder on it."""
+
+import asyncio
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+from lasercats.core import content as contents
+from lasercats.core.instruction import Batch, Failure, Instruction, Item
+from lasercats.core.ports import Machine, Vault
+from lasercats.instructions.host import (
+    ExecResult,
+    Execute,
+    MakeDirectory,
+    MakeSymlink,
+    PathStatus,
+    ReadPath,
+    RemovePath,
+    SetAttributes,
+    WriteFile,
+)
+
+
+def batch(*items: Instruction | tuple[Instruction, int]) -> Batch:
+    """Make a batch; a pair is an instruction and the index that it depends on."""
+    return tuple(Item(i[0], (i[1],)) if isinstance(i, tuple) else Item(i) for i in items)
+
+
+class HostContract:
+    """What every host does."""
+
+    def connect(self) -> Machine:
+        """Return a machine that is not connected yet."""
+        raise NotImplementedError
+
+    def vault(self) -> Vault:
+        """Return the vault that the machine uses."""
+        raise NotImplementedError
+
+    def folder(self) -> str:
+        """Return the path of an empty folder on it."""
+        raise NotImplementedError
+
+    def run(self, *items: Instruction | tuple[Instruction, int], sink: Any = None) -> list[Any]:  # noqa: ANN401
+        """Run one batch on a connection of its own."""
+        outcomes: list[Any] = self.using(lambda machine: machine.run(batch(*items), sink))
+        return outcomes
+
+    def using(self, work: Callable[[Machine], Any]) -> Any:  # noqa: ANN401
+        """Connect, work, disconnect."""
+
+        async def whole() -> Any:  # noqa: ANN401
+            machine = self.connect()
+            try:
+                return await work(machine)
+            finally:
+                await machine.close()
+
+        return asyncio.run(whole())
+
+    def test_check_answers(self) -> None:
+        """A machine that is there passes its check."""
+        assert self.using(lambda machine: machine.check()) is None
+
+    def test_an_empty_batch_is_no_round_trip(self) -> None:
+        """Nothing asked, nothing sent."""
+        machine = self.connect()
+        assert list(asyncio.run(machine.run(()))) == []
+        assert machine.trips == 0
+
+    def test_many_instructions_are_one_round_trip(self) -> None:
+        """A batch of looks and changes is one round trip."""
+        folder = self.folder()
+        items = [WriteFile(machine="m", path=f"{folder}/{n}", content=str(n), mode="0644") for n in range(30)]
+        looks = [ReadPath(machine="m", path=f"{folder}/{n}") for n in range(30)]
+
+        async def work(machine: Machine) -> int:
+            outcomes = await machine.run(batch(*items, *looks))
+            assert all(isinstance(o, PathStatus) for o in outcomes)
+            return machine.trips
+
+        assert self.using(work) == 1
+
+    def test_any_bytes_travel(self) -> None:
+        """Text, quotes, control characters and raw bytes arrive as they are."""
+        folder = self.folder()
+        for data in (
+            b"",
+            b"x",
+            b"a'b\"c$d`e\\n%s\n",
+            b"\r\n\t\x1b[0m",
+            bytes(range(256)),
+            "zażółć\n".encode(),
+        ):
+            content = contents.encode(data)
+            path = f'{folder}/it\'s a "file" $x'
+            (wrote,) = self.run(WriteFile(machine="m", path=path, content=content, mode="0600"))
+            assert (wrote.type, wrote.mode, wrote.size) == ("file", "0600", len(data))
+            (read,) = self.run(ReadPath(machine="m", path=path, whole=True))
+            assert contents.decode(read.content) == data
+
+    def test_a_large_content_travels(self) -> None:
+        """A content of a megabyte arrives as it is."""
+        content = "0123456789abcdef" * 65536
+        path = f"{self.folder()}/large"
+        (wrote,) = self.run(WriteFile(machine="m", path=path, content=content, mode="0644"))
+        assert wrote.size == len(content)
+        look = ReadPath(machine="m", path=path, whole=True, expect=contents.digest(content))
+        assert self.run(look)[0].same
+
+    def test_a_look_brings_only_what_is_not_expected(self) -> None:
+        """The content comes over only where it differs from the expected digest."""
+        path = f"{self.folder()}/f"
+        self.run(WriteFile(machine="m", path=path, content="one", mode="0644"))
+        look = ReadPath(machine="m", path=path, whole=True, expect=contents.digest("one"))
+        (same,) = self.run(look)
+        assert (same.same, same.content) == (True, None)
+        self.run(WriteFile(machine="m", path=path, content="two", mode="0644"))
+        (other,) = self.run(look)
+        assert (other.same, other.content) == (False, "two")
+
+    def test_secrets_never_come_back_in_clear(self) -> None:
+        """A secret is written in clear on the host and is answered sealed."""
+        token, path = self.vault().seal(b"hunter2"), f"{self.folder()}/secret"
+        (wrote,) = self.run(WriteFile(machine="m", path=path, content=token, mode="0600"))
+        assert wrote.size == len(b"hunter2")
+        look = ReadPath(machine="m", path=path, whole=True, expect=token, sealed=True)
+        assert self.run(look)[0].same
+        self.run(WriteFile(machine="m", path=path, content="swordfish", mode="0600"))
+        (changed,) = self.run(look)
+        assert changed.content.startswith("sealed:")
+        assert self.vault().open(changed.content) == b"swordfish"
+
+    def test_one_failure_fails_no_neighbour(self) -> None:
+        """A write that cannot be made fails alone; what depends on it is skipped."""
+        folder = self.folder()
+        bad = WriteFile(machine="m", path=f"{folder}/none/x", content="x", mode="0644")
+        outcomes = self.run(
+            WriteFile(machine="m", path=f"{folder}/a", content="a", mode="0644"),
+            bad,
+            (SetAttributes(machine="m", path=f"{folder}/none/x", type="file", mode="0600"), 1),
+            WriteFile(machine="m", path=f"{folder}/b", content="b", mode="0644"),
+        )
+        assert isinstance(outcomes[0], PathStatus)
+        assert isinstance(outcomes[1], Failure)
+        assert "does not exist" in outcomes[1].reason
+        assert outcomes[2].skipped
+        assert isinstance(outcomes[3], PathStatus)
+
+    def test_a_batch_runs_in_order(self) -> None:
+        """A directory, a file in it and its attributes are made in one batch; each answers for its moment."""
+        folder = self.folder()
+        path = f"{folder}/d/f"
+        outcomes = self.run(
+            MakeDirectory(machine="m", path=f"{folder}/d", mode="0750"),
+            (WriteFile(machine="m", path=path, content="x", mode="0644"), 0),
+            (SetAttributes(machine="m", path=path, type="file", mode="0600"), 1),
+            (MakeSymlink(machine="m", path=f"{folder}/d/l", target="f"), 0),
+            (RemovePath(machine="m", path=path, type="file"), 2),
+        )
+        assert [o.type for o in outcomes] == ["directory", "file", "file", "symlink", "absent"]
+        assert [o.mode for o in outcomes[:3]] == ["0750", "0644", "0600"]
+
+    def test_a_replaced_file_keeps_what_is_not_said(self) -> None:
+        """Mode and owner of an existing file stay when only its content is written."""
+        path = f"{self.folder()}/f"
+        self.run(WriteFile(machine="m", path=path, content="one", mode="0640"))
+        (after,) = self.run(WriteFile(machine="m", path=path, content="two"))
+        assert after.mode == "0640"
+
+    def test_nothing_temporary_is_left(self) -> None:
+        """After writes, good and bad, the folder holds only what was asked for."""
+        folder = self.folder()
+        self.run(
+            WriteFile(machine="m", path=f"{folder}/good", content="x", mode="0644"),
+            WriteFile(machine="m", path=f"{folder}/bad", content="x", mode="0644", owner="no-such-user"),
+            MakeSymlink(machine="m", path=f"{folder}/link", target="x"),
+        )
+        (listing,) = self.run(Execute(machine="m", argv=("ls", "-A", folder)))
+        assert listing.output.split() == ["good", "link"]
+
+    def test_strange_things_are_told(self) -> None:
+        """A pipe, a directory and nothing at all are told from a file."""
+        folder = self.folder()
+        self.run(Execute(machine="m", argv=("mkfifo", f"{folder}/pipe")))
+        paths = (f"{folder}/pipe", folder, f"{folder}/none", f"{folder}/pipe/below")
+        outcomes = self.run(*(ReadPath(machine="m", path=path, whole=True) for path in paths))
+        assert [o.type for o in outcomes] == ["other", "directory", "absent", "absent"]
+
+    def test_output_is_streamed_and_the_status_kept(self) -> None:
+        """A raw command's output reaches the sink, and its status the outcome."""
+        seen = bytearray()
+        script = "echo out; echo err >&2; exit 3"
+        (result,) = self.run(
+            Execute(machine="m", argv=("sh", "-c", script)), sink=lambda _m, _i, data: seen.extend(data)
+        )
+        assert result == ExecResult(3, "out\nerr\n")
+        assert bytes(seen) == b"out\nerr\n"
+
+    def test_half_a_script_does_nothing(self) -> None:
+        """A shell that gets only a part of the script, cut anywhere, changes nothing."""
+        from lasercats.machines.shell import Script  # noqa: PLC0415 - the script is the machines' own
+
+        folder = self.folder()
+        items = [WriteFile(machine="m", path=f"{folder}/{n}", content="x\ny", mode="0644") for n in range(3)]
+        whole = Script(batch(*items), self.vault()).encode()
+        for cut in range(len(whole) // 2, len(whole) - 2, 37):
+            half = whole[:cut].decode(errors="ignore")
+            place = shlex.quote(folder)
+            command = f"printf %s {shlex.quote(half)} | sh >{place}.out 2>&1; ls -A {place}"
+            (listing,) = self.run(Execute(machine="m", argv=("sh", "-c", command)))
+            assert listing.output == ""

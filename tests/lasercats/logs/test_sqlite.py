@@ -1,0 +1,99 @@
+"""The SQLite log keeps the contract, and detects damage."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from lasercats.core.errors import LogCorrupt, LogError, LogTooNew
+from lasercats.logs.sqlite import SqliteLog
+from lasercats.testing.logs import LogContract, event
+
+
+class TestContract(LogContract):
+    """The contract of log stores."""
+
+    def open(self, folder: Path, *, create: bool) -> SqliteLog:
+        """Open the log file."""
+        return SqliteLog(folder / "log.db", create=create)
+
+
+def make(path: Path, appends: int = 3) -> Path:
+    """Make a log with some appends of two entries."""
+    log = SqliteLog(path / "log.db", create=True)
+    for n in range(appends):
+        log.append([event(content=str(n)), event(content="x" * 50)])
+    log.close()
+    return path / "log.db"
+
+
+def test_the_chain_holds(tmp_path: Path) -> None:
+    """An untouched log passes its check."""
+    assert SqliteLog(make(tmp_path)).check_chain() == 6
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        (
+            "UPDATE records SET body = CAST(upper(CAST(body AS TEXT)) AS BLOB) WHERE position = 2",
+            "records 1 to 2",
+        ),
+        ("UPDATE records SET time = time + 1 WHERE position = 3", "records 3 to 4"),
+        ("DELETE FROM records WHERE position = 3", "no record 3"),
+        (
+            "DELETE FROM records WHERE position > 4; UPDATE records SET hash = NULL WHERE position = 4",
+            "middle",
+        ),
+    ],
+)
+def test_a_tampered_record_breaks_the_chain(tmp_path: Path, statement: str, message: str) -> None:
+    """A changed, backdated or missing record is found, with its position."""
+    path = make(tmp_path)
+    db = sqlite3.connect(path)
+    db.executescript(statement)
+    db.close()
+    with pytest.raises(LogCorrupt, match=message):
+        SqliteLog(path).check_chain()
+
+
+def test_a_damaged_snapshot_is_not_used(tmp_path: Path) -> None:
+    """A snapshot that does not match its digest is passed over; the log is folded instead."""
+    path = make(tmp_path, appends=3000)
+    db = sqlite3.connect(path)
+    assert db.execute("SELECT count(*) FROM snapshots").fetchone() == (1,)
+    db.execute("UPDATE snapshots SET body = x'7b7d'")
+    db.commit()
+    db.close()
+    assert len(SqliteLog(path).fold().entries) == 1
+
+
+def test_what_is_no_log_is_told(tmp_path: Path) -> None:
+    """A missing file, another file, another database and a later format each have their sentence."""
+    with pytest.raises(LogError, match=r"there is no log at .*; make one with `lasercats init`"):
+        SqliteLog(tmp_path / "none.db")
+    (tmp_path / "text.db").write_bytes(b"not a database, but long enough to be looked at" * 100)
+    with pytest.raises(LogCorrupt, match="is damaged"):
+        SqliteLog(tmp_path / "text.db")
+    sqlite3.connect(tmp_path / "other.db").executescript("CREATE TABLE x (y)")
+    with pytest.raises(LogCorrupt, match="is no LaserCats log"):
+        SqliteLog(tmp_path / "other.db")
+    path = make(tmp_path)
+    db = sqlite3.connect(path)
+    db.execute("PRAGMA user_version = 2")
+    db.close()
+    with pytest.raises(LogTooNew, match="has format 2, this LaserCats reads up to 1; upgrade"):
+        SqliteLog(path)
+    with pytest.raises(LogError, match="there is a log at"):
+        SqliteLog(path, create=True)
+
+
+def test_a_record_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """A body that is no JSON is named by its position."""
+    path = make(tmp_path)
+    db = sqlite3.connect(path)
+    db.execute("UPDATE records SET body = x'00' WHERE position = 5")
+    db.commit()
+    db.close()
+    with pytest.raises(LogCorrupt, match="record 5"):
+        SqliteLog(path)
