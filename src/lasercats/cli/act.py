@@ -25,6 +25,8 @@ class Request:
     as_json: bool = False
     show_diff: bool = False
     because: str | None = None
+    brief: bool = False
+    """True when the operator has seen the changes already, as a plan."""
 
     @classmethod
     def take(cls, values: dict[str, Any]) -> "Request":
@@ -61,7 +63,7 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
             show.print_problems(result.problems)
     else:
         predicted = request.interpreter in PREDICTING
-        show.print_results(results, both=request.show_diff, predicted=predicted)
+        show.print_results(results, both=request.show_diff, predicted=predicted, brief=request.brief)
     if any(result.status == "open" for result in results):
         click.echo("! some outcomes are not known; run `lasercats recover`", err=True)
     if not all(result.ok for result in results):

@@ -127,7 +127,7 @@ def apply(context: click.Context, /, documents: tuple[str, ...], yes: bool, **va
             if request.as_json or not show.confirm("Carry this out?"):
                 raise LaserCatsError("not carried out, because it was not agreed to; agree with --yes")
         if made.commands or request.as_json:
-            act(context, project, made.commands, replace(request, because=made.because))
+            act(context, project, made.commands, replace(request, because=made.because, brief=not predicting))
 
 
 @click.command()

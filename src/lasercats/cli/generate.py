@@ -13,7 +13,7 @@ from lasercats.core.command import Command
 from lasercats.core.document import loading_field
 from lasercats.core.errors import BadInput
 from lasercats.core.kind import Kind, Kinds, tag_of
-from lasercats.core.resource import Role, fields_of
+from lasercats.core.resource import Role, fields_of, notes
 
 if TYPE_CHECKING:
     from lasercats.operate.project import Project
@@ -116,11 +116,7 @@ def _field_options(command: type[Command]) -> list[click.Parameter]:
 
 def description(annotation: Any) -> str:  # noqa: ANN401
     """Return the description in a field's annotation."""
-    for part in (annotation, *get_args(annotation)):
-        for note in getattr(part, "__metadata__", ()):
-            if getattr(note, "description", None):
-                return str(note.description)
-    return ""
+    return next((str(n.description) for n in notes(annotation) if getattr(n, "description", None)), "")
 
 
 def _complete(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:

@@ -33,7 +33,7 @@ def print_delta(delta: Delta, *, both: bool = False, indent: str = "") -> None:
             click.echo(f"{indent}    {line}")
 
 
-def summary(delta: Delta) -> str:
+def summary(delta: Mapping[Address, Change[Resource]]) -> str:
     """Return `2 created, 1 changed`, or `nothing`."""
     names = {"create": "created", "change": "changed", "remove": "removed"}
     counts = {word: sum(1 for c in delta.values() if c.verb == verb) for verb, word in names.items()}
@@ -47,29 +47,36 @@ def print_problems(problems: Mapping[Address, str]) -> None:
         click.echo(click.style(f"! {address}: {why}", fg="red"), err=True)
 
 
-def print_results(results: Sequence[Result], *, both: bool, predicted: bool) -> None:
-    """Print what commands did, or would do."""
+def print_results(results: Sequence[Result], *, both: bool, predicted: bool, brief: bool = False) -> None:
+    """Print what commands did, or would do; when `brief`, only what the operator has not seen yet."""
     for result in results:
         if result.observed:
             click.echo(click.style("found changed outside:", fg="magenta"), err=True)
             print_delta(result.observed, both=both, indent="  ")
-        print_delta(result.delta, both=both)
+        if not brief:
+            print_delta(result.delta, both=both)
         print_problems(result.problems)
-    positions = [r.position for r in results if r.position is not None and r.delta]
-    total = Delta()
+    click.echo(_told(results, predicted=predicted), err=True)
+
+
+def _told(results: Sequence[Result], *, predicted: bool) -> str:
+    """Return the last line: what was done in all, and how to take it back."""
+    total: dict[Address, Change[Resource]] = {}
     for result in results:
-        total = (
-            total.then(result.observed).then(result.delta) if result.observed else total.then(result.delta)
-        )
-    text = summary(total)
+        for address, change in result.delta.items():
+            first = total.get(address, change)
+            total[address] = Change(first.before, change.after)
+    text, positions = summary(total), [r.position for r in results if r.position is not None and r.delta]
+    ran = sum(len(result.reports) for result in results)
     if predicted:
-        click.echo(f"would be: {text}", err=True)
-    elif len(positions) == 1:
-        click.echo(f"{text}; take it back with `lasercats undo {positions[0]}`", err=True)
-    elif positions:
-        click.echo(f"{text}; take it back with `lasercats undo {positions[0]}..{positions[-1]}`", err=True)
-    else:
-        click.echo(text, err=True)
+        return f"would be: {text}"
+    if ran:
+        machines = f"executed on {ran} machine{'s' if ran != 1 else ''}"
+        text = f"{machines}; {text}" if total else machines
+    if not positions:
+        return text
+    span = f"{positions[0]}" if len(positions) == 1 else f"{positions[0]}..{positions[-1]}"
+    return f"{text}; take it back with `lasercats undo {span}`"
 
 
 def results_data(results: Sequence[Result], trips: Mapping[str, int]) -> dict[str, Any]:

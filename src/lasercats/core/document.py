@@ -12,9 +12,10 @@ given as `source`, a file beside the document; a secret field as `env:NAME`, `fi
 
 import contextlib
 import json
+import re
 from collections.abc import Iterable, Mapping
-from functools import partial
-from typing import Any
+from functools import cache, partial
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -23,7 +24,7 @@ from lasercats.core.command import LOADS
 from lasercats.core.errors import BadDocument, BadInput
 from lasercats.core.kind import Kind, Kinds, convert
 from lasercats.core.ports import Inputs
-from lasercats.core.resource import Resource, Role, decisions, fields_of
+from lasercats.core.resource import Resource, Role, decisions, fields_of, notes
 
 HEADER = "# A LaserCats document: `lasercats plan FILE` shows what it would change.\n"
 
@@ -107,7 +108,9 @@ def fill(type_: type[msgspec.Struct], fields: Mapping[str, Any], inputs: Inputs)
     """
     filled = dict(fields)
     content = loading_field(type_)
-    if content is not None and "source" in filled and content not in filled:
+    if content is not None and filled.get("source") is not None:
+        if filled.get(content) is not None:
+            raise BadInput(f"field {content!r} and 'source' are both given; give one of them")
         filled[content] = inputs.source(str(filled.pop("source")))
     for name in fields_of(type_, Role.SECRET):
         if filled.get(name) is not None:
@@ -154,13 +157,7 @@ def _kind_schema(kind: Kind, definitions: dict[str, Any]) -> dict[str, Any]:
 
 
 def _loads(annotation: object) -> bool:
-    from typing import get_args  # noqa: PLC0415
-
-    for part in (annotation, *get_args(annotation)):
-        for note in getattr(part, "__metadata__", ()):
-            if getattr(note, "extra", None) == LOADS:
-                return True
-    return False
+    return any(getattr(note, "extra", None) == LOADS for note in notes(annotation))
 
 
 def load_yaml(text: str, name: str) -> tuple[Any, Any]:
@@ -171,7 +168,7 @@ def load_yaml(text: str, name: str) -> tuple[Any, Any]:
             return json.loads(text, object_pairs_hook=partial(_no_twins, name)), None
     import yaml  # noqa: PLC0415 - only when a document is read
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+    loader = _loader()(text)
     try:
         node = loader.get_single_node()
         _refuse_twins(node, name)
@@ -184,6 +181,29 @@ def load_yaml(text: str, name: str) -> tuple[Any, Any]:
         raise BadDocument(name, f"malformed YAML: {error}".splitlines()[0]) from None
     finally:
         loader.dispose()
+
+
+@cache
+def _loader() -> Any:  # noqa: ANN401
+    """Return a safe loader, in C where there is one, with the plain scalars of YAML 1.2 (core schema).
+
+    So `on` and `no` are words and 12:30 is no number. One thing is read otherwise: what begins with a zero,
+    as in `mode: 0644`, is text and no number.
+    """
+    import yaml  # noqa: PLC0415
+
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+
+    prefix = "tag:yaml.org,2002:"
+    for tag, pattern, first in (
+        ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+        ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+        ("int", r"[-+]?(0|[1-9][0-9]*)|0x[0-9a-fA-F]+", list("-+0123456789")),
+        ("float", r"[-+]?(0|[1-9][0-9]*)?\.[0-9]+([eE][-+]?[0-9]+)?", list("-+.0123456789")),
+    ):
+        Loader.add_implicit_resolver(prefix + tag, re.compile(f"^(?:{pattern})$"), first)
+    return Loader
 
 
 def _no_twins(name: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -15,6 +15,8 @@ class Instruction(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", omi
     machine: str
     looks: ClassVar[bool] = False
     """True when it changes nothing."""
+    alone: ClassVar[bool] = False
+    """True when a batch ends with it: it may take long, and what follows must be able to be called off."""
     answer: ClassVar[Any] = None
     """The type of its outcome."""
 

@@ -122,13 +122,21 @@ class Kinds:
         if not texts or not all(isinstance(text, str) for text in texts):
             raise BadInput(f"command {tag} needs 'on', the address or addresses it is about")
         kind = self._kind_of.get(tag)
-        named = [self.address(t, kind) if self._is_managed(tag) else Address(t) for t in texts]
+        named = [self.address(t, kind) if self._is_managed(tag) else _on_machine(tag, t) for t in texts]
         command: Command = convert({**data, "on": list(dict.fromkeys(named))}, type_, f"command {tag}")
         return command
 
     def decode_command(self, raw: bytes) -> Command:
-        """Decode a command from a log."""
-        type_ = self.commands[msgspec.json.decode(raw, type=_Tagged).command]
+        """Decode a command from a log.
+
+        Raises:
+            UnknownName: the plugin that it belongs to is not installed.
+
+        """
+        tag = msgspec.json.decode(raw, type=_Tagged).command
+        if tag not in self.commands:
+            raise UnknownName("command", tag, self.commands)
+        type_ = self.commands[tag]
         command: Command = msgspec.json.decode(raw, type=type_)
         return command
 
@@ -171,6 +179,16 @@ class Kinds:
         return tag in self._kind_of or tag == tag_of(Forget)
 
 
+def _value(data: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401
+    return data.get(path.rstrip("`").partition("[")[0])
+
+
+def _on_machine(tag: str, text: str) -> Address:
+    """Read what a command of no kind is on: a whole machine, `exec/web1:`."""
+    name = text.removeprefix(f"{tag}/").removesuffix(":")
+    return addresses.make(tag, f"{addresses.check_machine_name(name)}:")
+
+
 class _Tagged(msgspec.Struct):
     command: str
 
@@ -205,4 +223,8 @@ def convert(data: Mapping[str, Any], type_: type[Any], what: str) -> Any:  # noq
     except msgspec.ValidationError as error:
         fact, _, path = str(error).partition(" - at `$.")
         where = f" field {path.rstrip('`')!r}:" if path else ""
+        if "Expected `str" in fact and ("got `int`" in fact or "got `float`" in fact or "got `bool`" in fact):
+            fact += "; write it in quotes"
+        elif "matching regex" in fact:
+            fact = f"{_value(data, path)!r} is not of the form {fact.partition('regex ')[2]}"
         raise BadInput(f"{what}:{where} {fact[:1].lower()}{fact[1:]}") from None

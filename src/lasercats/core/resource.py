@@ -6,10 +6,10 @@
 * *secret*: specified, but only ever held as a sealed token (see `lasercats.core.secret`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from functools import cache
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from typing import Any, TypeVar, get_args
 
 import msgspec
 from msgspec.structs import force_setattr, replace
@@ -102,10 +102,15 @@ def settle(known: R | None, found: R | None) -> R | None:
 
 
 def _role(annotation: object) -> Role:
-    if get_origin(annotation) is Annotated:
-        for note in get_args(annotation)[1:]:
-            extra = getattr(note, "extra", None) or {}
-            if "role" in extra:
-                role: Role = extra["role"]
-                return role
+    for note in notes(annotation):
+        extra = getattr(note, "extra", None) or {}
+        if "role" in extra:
+            role: Role = extra["role"]
+            return role
     return Role.SPECIFIED
+
+
+def notes(annotation: object) -> Iterator[Any]:
+    """Iterate over what `Annotated` says of a field's type, or of a part of its union."""
+    for part in (annotation, *get_args(annotation)):
+        yield from getattr(part, "__metadata__", ())

@@ -257,6 +257,7 @@ class Execute(Instruction, frozen=True, tag="host.execute"):
     """Execute a command; its output is streamed."""
 
     answer: ClassVar[Any] = ExecResult
+    alone: ClassVar[bool] = True
 
     argv: tuple[str, ...]
 

@@ -168,6 +168,8 @@ class Driver:
                 task.sent = True
                 if task.single:
                     placed[id(task)] = n
+                if instruction.alone:
+                    return slots
         return slots
 
     async def _send(self, machine: str, slots: Sequence[_Slot]) -> None:

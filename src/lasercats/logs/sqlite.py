@@ -60,16 +60,14 @@ class SqliteLog:
             raise LogError(f"there is a log at {path} already")
         if not create and not exists:
             raise LogError(f"there is no log at {path}; make one with `lasercats init`")
+        self._fold, self._hash, self._time = Fold(), b"", 0
         with self._explained():
             self._db = sqlite3.connect(self._path, isolation_level=None, timeout=30)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            if create:
-                self._create()
-            self._check_format()
-            self._fold, self._hash, self._time = Fold(), b"", 0
-            self._snapshot = self._load()
-            self._catch_up()
+            try:
+                self._open(create=create)
+            except BaseException:
+                self._db.close()
+                raise
 
     def append(self, entries: Sequence[AnyEntry], *, expect: Mapping[Address, int] | None = None) -> int:
         """Commit entries together, durably, and return the position of the first."""
@@ -183,6 +181,15 @@ class SqliteLog:
             self._db.close()
         except sqlite3.Error:
             self._db.close()
+
+    def _open(self, *, create: bool) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        if create:
+            self._create()
+        self._check_format()
+        self._snapshot = self._load()
+        self._catch_up()
 
     def _create(self) -> None:
         self._db.executescript(

@@ -18,6 +18,19 @@ class Url:
     user: str | None
     options: dict[str, str]
 
+    def check(self) -> "Url":
+        """Check the options whose values have a form.
+
+        Raises:
+            BadInput: a time that is no positive number, a flag that is neither true nor false.
+
+        """
+        for option in ("timeout", "connect_timeout"):
+            self.seconds(option, 1)
+        if self.options.get("sudo", "true") not in ("true", "false"):
+            raise BadInput(f"option 'sudo' in {self.text!r} must be true or false")
+        return self
+
     def seconds(self, option: str, default: float) -> float:
         """Return an option that is a number of seconds.
 
@@ -54,4 +67,4 @@ def parse(text: str, options: Collection[str] | None = None) -> Url:
     for name in given:
         if options is not None and name not in options:
             raise UnknownName("option of a machine URL", name, options)
-    return Url(text, parts.scheme, parts.hostname, port, parts.username, given)
+    return Url(text, parts.scheme, parts.hostname, port, parts.username, given).check()

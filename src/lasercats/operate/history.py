@@ -93,7 +93,7 @@ def command_at(log: Log, position: int) -> int:
         BadInput: there is no such position.
 
     """
-    record = next(log.read(position, position), None) if position > 0 else None
+    record = next(log.read(position, position), None) if 0 < position <= log.head() else None
     if record is None:
         raise BadInput(f"there is no position {position}; the log goes from 1 to {log.head()}")
     match record.entry:
@@ -125,7 +125,10 @@ def resolve(log: Log, text: str) -> int:
     if match := re.fullmatch(r"HEAD(?:~(\d+))?", text):
         return end_of(log, _nth_last(log, int(match[1] or 0)))
     if match := _AGO.fullmatch(text):
-        moment = datetime.now(UTC) - timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+        try:
+            moment = datetime.now(UTC) - timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+        except OverflowError:
+            raise BadInput(f"{text!r} is before all time; write a shorter time ago") from None
         return log.at(int(moment.timestamp() * 1_000_000))
     try:
         moment = datetime.fromisoformat(text)
@@ -146,7 +149,10 @@ def resolve_range(log: Log, text: str | None) -> tuple[int, int | None]:
     if not dots:
         position = command_at(log, int(text)) if text.isdigit() else resolve(log, text)
         return command_at(log, position), resolve(log, text)
-    begin = 1 if not first else (int(first) if first.isdigit() else resolve(log, first))
+    begin = 1
+    if first:
+        at = int(first) if first.isdigit() else resolve(log, first)
+        begin = command_at(log, at) if first.isdigit() or first.startswith("HEAD") else at + 1
     return begin, resolve(log, last) if last else None
 
 

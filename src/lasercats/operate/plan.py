@@ -15,7 +15,7 @@ from lasercats.core.change import Delta
 from lasercats.core.command import Command
 from lasercats.core.converge import converge, wanted
 from lasercats.core.document import parse
-from lasercats.core.errors import BadDocument, BadInput, StalePlan
+from lasercats.core.errors import BadDocument, BadInput, StalePlan, UnknownName
 from lasercats.core.kind import Kinds
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
@@ -137,6 +137,10 @@ def load(project: Project, path: Path) -> Plan:
         saved = msgspec.json.decode(path.read_bytes(), type=_Saved)
     except (OSError, msgspec.DecodeError) as error:
         raise BadInput(f"{path} is no saved plan: {error}") from None
+    try:
+        commands = [project.kinds.decode_command(bytes(raw)) for raw in saved.commands]
+    except (msgspec.DecodeError, UnknownName) as error:
+        raise BadInput(f"{path} holds a command that cannot be read: {error}; make the plan again") from None
     if saved.lasercats_plan != FORMAT:
         raise BadInput(
             f"{path} is a plan of format {saved.lasercats_plan}; make it again with this LaserCats"
@@ -148,7 +152,6 @@ def load(project: Project, path: Path) -> Plan:
                 f"the plan {path} is stale: {address} changed at position {state.version(address)}; "
                 "make the plan again"
             )
-    commands = [project.kinds.decode_command(bytes(raw)) for raw in saved.commands]
     results, _ = simulate(commands, state)
     delta, problems = Delta(), dict[Address, str]()
     for result in results:

@@ -14,7 +14,7 @@ from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Effect
 from lasercats.core.errors import Refused
 from lasercats.core.record import Accepted, AnyEntry, Ended, Event, raw_delta
-from lasercats.core.resource import Resource, same
+from lasercats.core.resource import Resource, same, settle
 from lasercats.core.settle import believe
 from lasercats.core.state import State
 from lasercats.interpreters.looking import look
@@ -83,11 +83,11 @@ def _recover(project: Project, dead: Mapping[int, Command]) -> list[Recovered]:
             continue
         entries, facts = list[AnyEntry](), _facts(command)
         for address in mine:
-            believed = believe(state, {address: found[address]})
-            facts[address], entry = _judge(command, position, address, state, believed)
+            now = believe(state, {address: found[address]}).get(address)
+            facts[address], entry = _judge(command, position, address, state, now)
             if entry is not None:
                 entries.append(entry)
-                state = believed
+                state = state.put([(address, now)])
         results.append(_end(project, position, command, entries, facts))
     return results
 
@@ -134,13 +134,14 @@ def _events(project: Project, first: int) -> set[tuple[int, Address]]:
 
 
 def _judge(
-    command: Command, position: int, address: Address, state: State, believed: State
+    command: Command, position: int, address: Address, state: State, now: Resource | None
 ) -> tuple[str, AnyEntry | None]:
-    before, now = state.get(address), believed.get(address)
+    before = state.get(address)
     try:
         asked = command.decide(address, state)
     except Refused:
         asked = before
+    now = settle(asked, now) if before is None and asked is not None else now
     delta = raw_delta(Delta({address: Change(before, now)}))
     if same(now, asked):
         event = Event(type=command.past, delta=delta, command=position) if not same(now, before) else None

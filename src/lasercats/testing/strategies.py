@@ -11,7 +11,7 @@ from lasercats.core.address import Address, make
 from lasercats.core.command import Command, decide, take
 from lasercats.core.document import loading_field
 from lasercats.core.kind import Kind
-from lasercats.core.resource import Resource, Role, fields_of, roles_of
+from lasercats.core.resource import Resource, Role, fields_of, notes, roles_of
 from lasercats.core.state import State
 
 Fields = Mapping[str, st.SearchStrategy[Any]]
@@ -84,11 +84,9 @@ def _build(type_: type[Any], values: dict[str, Any]) -> Any:  # noqa: ANN401
 
 
 def _of_type(annotation: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401
-    for part in (annotation, *get_args(annotation)):
-        for note in getattr(part, "__metadata__", ()):
-            if getattr(note, "pattern", None):
-                return st.from_regex(note.pattern.rstrip("$") + r"\Z", fullmatch=False).filter(
-                    lambda text: len(text) < 40
-                )
+    for note in notes(annotation):
+        if getattr(note, "pattern", None):
+            pattern = note.pattern.rstrip("$") + r"\Z"
+            return st.from_regex(pattern, fullmatch=False).filter(lambda text: len(text) < 40)
     plain = next((t for t in (annotation, *get_args(annotation)) if isinstance(t, type)), str)
     return st.from_type(plain)

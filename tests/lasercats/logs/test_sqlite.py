@@ -9,6 +9,8 @@ from lasercats.core.errors import LogCorrupt, LogError, LogTooNew
 from lasercats.logs.sqlite import SqliteLog
 from lasercats.testing.logs import LogContract, event
 
+BEND = "UPDATE records SET body = CAST(replace(CAST(body AS TEXT), 'xxx', 'yyy') AS BLOB) WHERE position = 2"
+
 
 class TestContract(LogContract):
     """The contract of log stores."""
@@ -35,10 +37,7 @@ def test_the_chain_holds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("statement", "message"),
     [
-        (
-            "UPDATE records SET body = CAST(upper(CAST(body AS TEXT)) AS BLOB) WHERE position = 2",
-            "records 1 to 2",
-        ),
+        (BEND, "records 1 to 2"),
         ("UPDATE records SET time = time + 1 WHERE position = 3", "records 3 to 4"),
         ("DELETE FROM records WHERE position = 3", "no record 3"),
         (

@@ -102,7 +102,7 @@ class Remove(DirectoryCommand, frozen=True, tag="directory.remove"):
                 raise Refused(f"{place.at(address)[1]} is no directory but a {rival.partition('/')[0]}")
         inside = next(place.below(address, state), None)
         if inside is not None:
-            raise Refused(f"{address} is not empty: {inside} is in it; remove that first")
+            raise Refused(f"it is not empty: {inside} is in it; remove that first")
 
 
 def existing(address: Address, state: State) -> Directory:

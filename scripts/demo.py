@@ -1,0 +1,138 @@
+"""The tour: a project, hosts commanded, changed behind its back, observed, undone, planned and applied.
+
+Runs on two hosts of the SSH lab where this machine can have them (root), else on the local machine. Every
+command is the real `lasercats`, and what it prints is what you see.
+"""
+
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lasercats.testing.lab import Lab, unavailable
+
+DOCUMENT = """\
+# The team's document. Addresses are KIND/MACHINE:PATH.
+resources:
+  directory/{web1}:{base}/app:
+    mode: "0750"
+  file/{web1}:{base}/app/port.conf:
+    content: |
+      port = 8080
+    mode: "0640"
+  symlink/{web1}:{base}/current:
+    target: {base}/app
+"""
+
+
+class Tour:
+    """Runs commands in a project and shows them as a terminal would."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._environment = {**os.environ, "LASERCATS_ACTOR": "ada@desk", "PYTHONUNBUFFERED": "1"}
+
+    def say(self, text: str) -> None:
+        """Tell what comes next."""
+        print(f"\n# {text}", flush=True)
+
+    def run(self, command: str, expect: int = 0) -> None:
+        """Show and run a command line.
+
+        Raises:
+            SystemExit: it ended otherwise than expected.
+
+        """
+        print(f"$ {command}", flush=True)
+        done = subprocess.run(
+            ["sh", "-c", command], cwd=self._folder, env=self._environment, check=False, stderr=subprocess.STDOUT
+        )
+        if done.returncode != expect:
+            sys.exit(f"demo: exit code {done.returncode} where {expect} was expected")
+
+
+@contextmanager
+def hosts(folder: Path) -> Iterator[tuple[str, str, str, Callable[[str], None], str]]:
+    """Give two machine URLs, a folder on them, a way to meddle with the first, and what they are."""
+    reason = unavailable()
+    if reason is None:
+        with Lab(hosts=2) as lab:
+            one, two = lab.hosts
+            yield one.url, two.url, "/srv", lambda command: _meddle(one.ssh(command)), "two real SSH hosts"
+    else:
+        base = folder / "srv"
+        base.mkdir()
+
+        def meddle(command: str) -> None:
+            _meddle(subprocess.run(["sh", "-c", command], capture_output=True, check=False))
+
+        yield "local:", "local:", str(base), meddle, f"this machine ({reason})"
+
+
+def _meddle(done: subprocess.CompletedProcess[bytes]) -> None:
+    if done.returncode != 0:
+        sys.exit(f"demo: meddling failed: {done.stderr.decode()}")
+
+
+def main() -> None:
+    """Run the tour."""
+    with tempfile.TemporaryDirectory(prefix="lasercats-demo-") as temporary, hosts(Path(temporary)) as found:
+        url1, url2, base, meddle, what = found
+        folder = Path(temporary) / "site"
+        folder.mkdir()
+        tour = Tour(folder)
+        tour.say(f"A project, and {what}.")
+        tour.run("lasercats init")
+        tour.run(f"lasercats machine add web1 {shlex.quote(url1)} 2>&1 | cut -d '?' -f 1")
+        tour.run(f"lasercats machine add web2 {shlex.quote(url2)} 2>&1 | cut -d '?' -f 1")
+        tour.run("lasercats machine check web1 web2")
+        _command(tour, base)
+        _drift(tour, base, meddle)
+        _declare(tour, folder, base)
+        tour.say("The history: who, what, why.")
+        tour.run("lasercats log")
+        tour.run("lasercats verify")
+
+
+def _command(tour: Tour, base: str) -> None:
+    tour.say("A direct command. --check tells first what it would do.")
+    tour.run(f"lasercats file write 'web*:{base}/motd' --content 'Welcome.\n' --check")
+    tour.run(f"lasercats file write 'web*:{base}/motd' --content 'Welcome.\n' -m 'as agreed'")
+    tour.say("3 a.m.: a change on the spot. 4 a.m.: taken back.")
+    tour.run(f"lasercats file write web1:{base}/motd --content 'Down for repair.\n' --diff -m 'pager 4711'")
+    tour.run("lasercats undo HEAD")
+    tour.say("The same command as a script (its last lines), to read or to run by hand.")
+    tour.run(f"lasercats file chmod web1:{base}/motd --mode 600 --interpreter script | tail -n 4")
+    tour.say("And traced: every instruction, its outcome, its time.")
+    tour.run(f"lasercats file chmod web1:{base}/motd --mode 600 --interpreter trace")
+
+
+def _drift(tour: Tour, base: str, meddle: Callable[[str], None]) -> None:
+    tour.say("Somebody meddles with the file behind our back; drift sees it, and puts it back.")
+    meddle(f"echo 'Hacked.' >>{base}/motd; chmod 666 {base}/motd")
+    tour.run("lasercats drift --diff --detailed-exitcode", expect=2)
+    tour.run("lasercats drift --revert -m 'nobody owned up'")
+    tour.run(f"lasercats exec web1 -- cat {base}/motd")
+
+
+def _declare(tour: Tour, folder: Path, base: str) -> None:
+    tour.say("The state is a document; a document is a plan.")
+    (folder / "site.yaml").write_text(DOCUMENT.format(web1="web1", base=base))
+    tour.run("cat site.yaml")
+    tour.run("lasercats plan site.yaml")
+    tour.run("lasercats apply site.yaml --yes -m 'first release'")
+    tour.run("lasercats plan site.yaml")
+    tour.say("A bad document is told with its line and column, and changes nothing.")
+    (folder / "bad.yaml").write_text("resources:\n  file/web1:/etc/x:\n    contnt: hi\n")
+    tour.run("lasercats apply bad.yaml --yes", expect=1)
+    tour.say("Undo the release, all of it, in the right order.")
+    tour.run("lasercats undo HEAD~2..HEAD")
+    tour.run("lasercats document")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""What an operator mistypes: one sentence, the nearest name, and nothing in the log."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.lasercats.cli.conftest import Cli
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("fil", "no verb is called 'fil'; did you mean 'file'?"),
+        ("file wrte a:/x", "no verb is called 'wrte'; did you mean 'write'?"),
+        ("zzz", "no verb is called 'zzz'; `lasercats --help` lists them"),
+        ("machine ad x local:", "no verb is called 'ad'; did you mean 'add'?"),
+        ("observe fil/a:/x", "no kind is called 'fil'; did you mean 'file'?"),
+        (
+            "file write a:/x --contnt x",
+            "No such option '--contnt'. Did you mean '--content'?; see `lasercats file write --help`",
+        ),
+        ("file write web:/x --content x", "no machine is called 'web'; add it with "),
+        ("exec c -- true", "no machine is called 'c'; add it with `lasercats machine add NAME URL`"),
+        ("exec q* -- true", "no machine fits 'q*'; `lasercats machine list` shows which there are"),
+        ("--env defalt state", "no environment is called 'defalt'; did you mean 'default'?"),
+        ("--env prod state", "no environment is called 'prod'; there are: default"),
+        (
+            "file write a:/x --content x --interpreter lve",
+            "no interpreter is called 'lve'; did you mean 'live'?",
+        ),
+        ("machine remove zz", "no machine is called 'zz'; add it with"),
+        ("machine check locl", "no machine is called 'locl'; did you mean 'local'?"),
+        ("completion bsh", "'bsh' is not one of 'bash', 'zsh', 'fish'; see `lasercats completion --help`"),
+    ],
+)
+def test_an_unknown_name_is_told_with_the_nearest(cli: "Cli", line: str, told: str) -> None:
+    """A name of nothing is refused with the nearest one or the remedy, and nothing is logged."""
+    assert told in cli.refuses(*line.split())
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("a:etc/x", "'a:etc/x' is no path on a machine; write MACHINE:/PATH, as in web1:/etc/motd"),
+        ("/etc/x", "'/etc/x' is no path on a machine; write MACHINE:/PATH, as in web1:/etc/motd"),
+        ("a:/tmp/../x", "path '/tmp/../x' climbs with '..'; write the path that is meant"),
+        ("a:/", "'a:/' is the root directory, which cannot be managed"),
+        ("a://", "'a://' is the root directory, which cannot be managed"),
+        ("a:/\x01", "'file/a:/\\x01' holds a control character; an address is printable text"),
+        ("a:/x\ny", "'file/a:/x\\ny' holds a control character; an address is printable text"),
+        (":/x", "'file/:/x' names no machine before the colon; write MACHINE:REST"),
+    ],
+)
+def test_a_bad_path_is_refused(cli: "Cli", name: str, told: str) -> None:
+    """A path that cannot be managed is refused before anything is accepted."""
+    assert cli.refuses("file", "write", name, "--content", "x") == told
+
+
+@pytest.mark.parametrize("mode", ["rwx", "888", "00644", "-1", "0o644"])
+def test_a_bad_mode_is_refused(cli: "Cli", mode: str) -> None:
+    """A mode that is not one to four octal digits is refused, naming the field."""
+    told = cli.refuses("file", "write", "a:/x", "--content", "x", f"--mode={mode}")
+    assert told.startswith("command file.write: field 'mode': ")
+
+
+@pytest.mark.parametrize("owner", ["a b", "a:b", "$(id)", "-x"])
+def test_a_bad_owner_is_refused(cli: "Cli", owner: str) -> None:
+    """An owner that is no name is refused, so that it never comes to a shell."""
+    told = cli.refuses("file", "write", "a:/x", "--content", "x", f"--owner={owner}")
+    assert told.startswith("command file.write: field 'owner': ")
+
+
+def test_content_and_source_exclude_each_other(cli: "Cli") -> None:
+    """A content and a source together are refused, and both are named."""
+    source = cli.file("s", "x")
+    told = cli.refuses("file", "write", "a:/x", "--content", "x", "--source", source)
+    assert "'content'" in told
+    assert "'source'" in told
+    assert "no field of" not in told
+
+
+def test_content_and_source_are_refused_at_all(cli: "Cli") -> None:
+    """A content and a source together touch nothing."""
+    source = cli.file("s", "x")
+    assert "source" in cli.refuses("file", "write", "a:/x", "--content", "x", "--source", source)
+
+
+def test_a_source_that_is_missing(cli: "Cli") -> None:
+    """A source that is not there is told by its name."""
+    told = cli.refuses("file", "write", "a:/x", "--source", "nope")
+    assert told == "nope cannot be read: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("secret", "told"),
+    [
+        ("hunter2", "a secret is never written in clear; give env:NAME or file:PATH"),
+        ("env:LC_NOT_SET", "the secret is to come from the variable LC_NOT_SET, which is not set; export it"),
+        ("file:nope", "nope cannot be read: No such file or directory"),
+        ("pass:word", "a secret is never written in clear; give env:NAME or file:PATH"),
+    ],
+)
+def test_a_secret_is_never_taken_in_clear(cli: "Cli", secret: str, told: str) -> None:
+    """A secret comes from a file or a variable that is there, or not at all."""
+    assert cli.refuses("file", "write", "a:/x", "--secret", secret) == told
+
+
+def test_a_secret_never_stands_in_the_log(cli: "Cli", monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a secret says is neither in the log file nor in what is shown."""
+    monkeypatch.setenv("LC_SECRET", "hunter2-hunter2")
+    name = f"a:{cli.folder}/secret"
+    ran = cli.done("file", "write", name, "--secret", "env:LC_SECRET", "--diff")
+    assert (cli.folder / "secret").read_text() == "hunter2-hunter2"
+    shown = ran.out + ran.err + cli.done("state").out + cli.done("document").out + cli.done("show", "1").out
+    shown += cli.done("log", "--json").out + cli.done("file", "write", name, "--content=x", "--check").out
+    assert "hunter2" not in shown
+    for file in (cli.folder / ".lasercats").iterdir():
+        assert b"hunter2" not in file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("machine add a local:", "machine 'a' is there already (local:); remove it first"),
+        ("machine add z bad:", "no machine scheme is called 'bad'; there are: local, ssh"),
+        ("machine add z local:?x=1", "no option of a machine URL is called 'x'; there are: sudo, timeout"),
+        ("machine add z ssh://", "'ssh://' names no host; write ssh://user@host:port"),
+        ("machine add z ssh://u:p@h", "a machine URL must not carry a password; use a key or an agent"),
+        ("machine add a/b local:", "'a/b' is no machine name; use letters, digits, '.', '_' and '-'"),
+        ("exec a", "no command is given; write `lasercats exec MACHINE... -- COMMAND ...`"),
+        ("exec a --", "no command is given; write `lasercats exec MACHINE... -- COMMAND ...`"),
+        ("file write", "Missing argument 'NAME...'; see `lasercats file write --help`"),
+        ("file chmod a:/x", "Missing option '--mode'; see `lasercats file chmod --help`"),
+        ("log -n 0", "0 is not in the range x>=1; see `lasercats log --help`"),
+        ("drift --adopt --revert", "--adopt keeps what was found and --revert puts it back; choose one"),
+        (
+            "plan x.yaml --interpreter live",
+            "a plan changes nothing, so its interpreter is simulate or script",
+        ),
+        ("observe a:/x", "'a:/x' is not an address; write KIND/NAME, as in file/web1:/etc/motd"),
+        ("state file/a:/x", "file/a:/x is not in the state; `lasercats observe file/a:/x` would manage it"),
+    ],
+)
+def test_a_bad_line_is_refused(cli: "Cli", line: str, told: str) -> None:
+    """What makes no sense is refused with the remedy, and nothing is logged."""
+    assert told in cli.refuses(*line.split())
+
+
+@pytest.mark.parametrize("url", ["ssh://h?connect_timeout=soon", "local:?timeout=-1", "local:?sudo=maybe"])
+def test_an_option_of_a_url_is_checked_when_it_is_given(cli: "Cli", url: str) -> None:
+    """A machine whose options have values that make no sense is refused when it is added."""
+    assert "option" in cli.refuses("machine", "add", "z", url)

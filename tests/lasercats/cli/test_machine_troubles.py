@@ -1,0 +1,138 @@
+"""What the machine refuses: told by its reason, the log whole, and the state as it really is."""
+
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.lasercats.cli.conftest import Cli, Ran
+
+Place = Callable[..., str]
+
+
+def test_a_directory_at_the_path(cli: "Cli", place: Place) -> None:
+    """A file is not written where a directory stands."""
+    told = cli.fails("file", "write", place(), "--content", "x", status="refused")
+    assert told == f"file/{place()}: {place()} is a directory; remove it first"
+
+
+def test_a_file_below_a_file(cli: "Cli", place: Place) -> None:
+    """Nothing is put below a file that is managed."""
+    cli.done("file", "write", place("f"), "--content", "x")
+    told = cli.fails("file", "write", place("f/g"), "--content", "x", status="refused")
+    assert told == f"file/{place('f/g')}: {place('f')} is a file, so nothing can be put below it"
+
+
+def test_a_file_below_a_file_that_is_not_managed(cli: "Cli", place: Place) -> None:
+    """Nothing is put below a file that LaserCats did not know of."""
+    (cli.folder / "t" / "f").write_text("mine")
+    cli.fails("file", "write", place("f/g"), "--content", "x", status="failed")
+    assert (cli.folder / "t" / "f").read_text() == "mine"
+
+
+def test_a_directory_that_is_missing(cli: "Cli", place: Place) -> None:
+    """A file in a directory that is not there is refused by the machine, which names the directory."""
+    told = cli.fails("file", "write", place("no/f"), "--content", "x", status="failed")
+    assert f"directory {cli.folder}/t/no does not exist" in told
+
+
+def test_a_directory_that_is_not_empty(cli: "Cli", place: Place) -> None:
+    """A directory with a managed file in it is not removed, and the file is named."""
+    cli.done("directory", "create", place("d"))
+    cli.done("file", "write", place("d/f"), "--content", "x")
+    told = cli.fails("directory", "remove", place("d"), status="refused")
+    assert told.endswith(f"is not empty: file/{place('d/f')} is in it; remove that first")
+    assert (cli.folder / "t/d/f").exists()
+
+
+def test_a_directory_with_a_stranger_in_it(cli: "Cli", place: Place) -> None:
+    """A directory with something in it that nobody manages is not removed either."""
+    cli.done("directory", "create", place("d"))
+    (cli.folder / "t/d/mine").write_text("mine")
+    told = cli.fails("directory", "remove", place("d"), status="failed")
+    assert "Directory not empty" in told
+    assert (cli.folder / "t/d/mine").read_text() == "mine"
+    assert f"directory/{place('d')}" in cli.done("state", "--json").data["resources"]
+
+
+def test_an_owner_that_is_unknown(cli: "Cli", place: Place) -> None:
+    """An owner that the machine does not know leaves no file behind."""
+    told = cli.fails("file", "write", place("f"), "--content", "x", "--owner", "nobody-such", status="failed")
+    assert "nobody-such" in told
+    assert list((cli.folder / "t").iterdir()) == []
+
+
+def test_the_rest_is_done_where_one_fails(cli: "Cli", place: Place) -> None:
+    """A failure at one address does not stop the same command at the others."""
+    ran = cli("file", "write", place("no/f"), place("g"), "--content", "x", "--json")
+    assert ran.code == 1
+    (result,) = ran.data["results"]
+    assert list(result["delta"]) == [f"file/{place('g')}"]
+    assert list(result["problems"]) == [f"file/{place('no/f')}"]
+    assert result["status"] == "failed"
+    cli.verifies()
+
+
+def test_exec_that_fails(cli: "Cli") -> None:
+    """A raw command that fails ends with 1, its status told and its output kept."""
+    told = cli.fails("exec", "a", "--", "sh", "-c", "echo out; exit 7", status="failed")
+    assert told.endswith(": exit status 7")
+    ran = cli("exec", "a", "--json", "--", "sh", "-c", "echo out; echo err >&2; exit 7")
+    (report,) = ran.data["results"][0]["reports"].values()
+    assert report["status"] == 7
+    assert report["output"] == "out\nerr\n"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, to become another user")
+def test_no_permission(cli: "Cli", place: Place, tmp_path: Path) -> None:
+    """What the user may not write is told as the machine tells it, and the file stays as it is."""
+    cli.done("file", "write", place("loaded"), "--content", "every module that this needs")
+    (tmp_path / "t" / "f").write_text("root's")
+    for folder in tmp_path.parents[:3]:
+        folder.chmod(folder.stat().st_mode | 0o055)
+    tmp_path.chmod(0o755)
+    for path in (tmp_path / ".lasercats", *(tmp_path / ".lasercats").iterdir()):
+        os.chown(path, 65534, 65534)
+    ran = as_nobody(lambda: cli("file", "write", place("f"), "--content", "x"), tmp_path / "told")
+    assert ran.startswith("1\n")
+    assert f"\n! file/{place('f')}: " in ran
+    assert "Permission denied" in ran
+    assert (tmp_path / "t" / "f").read_text() == "root's"
+    assert cli.log()[-1]["status"] == "failed"
+    cli.verifies()
+
+
+def as_nobody(run: "Callable[[], Ran]", told: Path) -> str:
+    """Run in a child that is user nobody; return its exit code and what it said."""
+    with told.open("w") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a fork among threads: the child does as little as it can
+        child = os.fork()
+        if child == 0:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            ran = run()
+            file.write(f"{ran.code}\n{ran.err}")
+            file.flush()
+            os._exit(0)
+    os.waitpid(child, 0)
+    return told.read_text()
+
+
+def test_an_address_is_told_once(cli: "Cli", place: Place) -> None:
+    """A refusal does not repeat the address before its own reason."""
+    told = cli.fails("file", "chmod", place("nope"), "--mode", "600", status="refused")
+    assert told.endswith("does not exist; write it with `lasercats file write`")
+
+
+def test_a_look_is_not_a_change(cli: "Cli", place: Place) -> None:
+    """What was only found outside is not counted as done by a command that failed."""
+    (cli.folder / "t/d").mkdir()
+    (cli.folder / "t/d/mine").write_text("mine")
+    ran = cli("directory", "remove", place("d"))
+    assert ran.code == 1
+    assert ran.err.endswith("nothing changed\n")

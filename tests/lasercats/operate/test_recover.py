@@ -1,0 +1,118 @@
+"""Recover: a command that died is judged by what is on the machine."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lasercats.core.record import Accepted, raw
+from lasercats.operate.project import Project
+from lasercats.operate.recover import Recovered, alive, recover
+from lasercats.operate.verify import verify
+
+HOST = socket.gethostname()
+DEAD = f"{2**22 + 1}@{HOST}"
+"""No process has this number: it is above what Linux gives out."""
+
+
+def die(project: Project, *, process: str = DEAD, **command: Any) -> int:  # noqa: ANN401
+    """Leave a command open, as a run does that is killed after it was accepted."""
+    built = project.kinds.command(command)
+    claims = () if command["command"] == "exec" else built.on
+    entry = Accepted(command=raw(built), actor="tester", run="dead", process=process, claims=claims)
+    return project.log.append([entry])
+
+
+def judged(project: Project, *, force: bool = False) -> Recovered:
+    """Recover the one command that is open; the log is whole afterwards."""
+    (found,) = recover(project, force=force)
+    verify(project)
+    return found
+
+
+def test_it_was_done(project: Project, tmp_path: Path) -> None:
+    """A file that is as asked was written: the event is made up for."""
+    position = die(project, command="file.write", on=f"a:{tmp_path}/f", content="x")
+    (tmp_path / "f").write_text("x")
+    (tmp_path / "f").chmod(0o644)
+    found = judged(project)
+    assert (found.position, found.status, set(found.facts.values())) == (position, "done", {"done"})
+    assert list(project.state().resources()) == [f"file/a:{tmp_path}/f"]
+    assert recover(project) == []
+
+
+def test_it_was_not_done(project: Project, tmp_path: Path) -> None:
+    """Where nothing is there nothing was done, and nothing is done now."""
+    die(project, command="file.write", on=f"a:{tmp_path}/f", content="x")
+    found = judged(project)
+    assert (found.status, set(found.facts.values())) == ("failed", {"not done"})
+    assert not (tmp_path / "f").exists()
+    assert project.state().resources() == {}
+
+
+def test_it_is_otherwise(project: Project, tmp_path: Path) -> None:
+    """What is neither as before nor as asked is taken in as found, and left alone."""
+    die(project, command="file.write", on=f"a:{tmp_path}/f", content="x")
+    (tmp_path / "f").write_text("mine")
+    found = judged(project)
+    assert (found.status, set(found.facts.values())) == ("failed", {"changed otherwise"})
+    assert (tmp_path / "f").read_text() == "mine"
+    assert "mine" in str(project.state().resources())
+
+
+def test_one_was_done_and_one_was_not(project: Project, tmp_path: Path) -> None:
+    """Each address is judged on its own."""
+    on = [f"a:{tmp_path}/f", f"a:{tmp_path}/g"]
+    die(project, command="file.write", on=on, content="x", mode="600")
+    (tmp_path / "f").write_text("x")
+    (tmp_path / "f").chmod(0o600)
+    found = judged(project)
+    assert found.status == "failed"
+    assert list(found.facts.values()) == ["done", "not done"]
+
+
+def test_nobody_knows_of_a_raw_command(project: Project) -> None:
+    """A raw command is never repeated: it ends as not known."""
+    die(project, command="exec", on=["exec/a:"], argv=["true"])
+    found = judged(project)
+    assert found.status == "failed"
+    assert set(found.facts.values()) == {"nobody knows whether it ran; look for yourself"}
+
+
+def test_forget_is_not_done(project: Project, tmp_path: Path) -> None:
+    """A command that touches no machine and has no event was not done."""
+    die(project, command="forget", on=[f"file/a:{tmp_path}/f"])
+    assert set(judged(project).facts.values()) == {"not done"}
+
+
+@pytest.mark.parametrize(
+    "process", [f"{os.getpid()}@{HOST}", "1@elsewhere.invalid"], ids=["here", "elsewhere"]
+)
+def test_the_living_are_left_alone(project: Project, tmp_path: Path, process: str) -> None:
+    """A command of a process that lives, or of another host, stays open unless forced."""
+    die(project, process=process, command="file.write", on=f"a:{tmp_path}/f", content="x")
+    found = judged(project)
+    assert (found.status, set(found.facts.values())) == ("open", {f"process {process} is still at it"})
+    assert judged(project, force=True).status == "failed"
+    assert recover(project) == []
+
+
+def test_a_machine_that_cannot_be_asked(project: Project, tmp_path: Path) -> None:
+    """While its machine cannot be asked, a command stays open."""
+    die(project, command="file.write", on=f"dead:{tmp_path}/f", content="x")
+    project.urls["dead"] = "ssh://127.0.0.1:1?connect_timeout=1"
+    found = judged(project)
+    assert found.status == "open"
+    assert "cannot be reached" in next(iter(found.facts.values()))
+    assert len(project.log.fold().open) == 1
+
+
+def test_who_lives() -> None:
+    """A process of this host is looked for; one of another is taken to live; one without a name is dead."""
+    assert alive(f"{os.getpid()}@{HOST}")
+    assert alive("1@elsewhere.invalid")
+    assert not alive(DEAD)
+    assert not alive("")
+    assert not alive(f"x@{HOST}")
