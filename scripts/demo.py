@@ -49,7 +49,11 @@ class Tour:
         """
         print(f"$ {command}", flush=True)
         done = subprocess.run(
-            ["sh", "-c", command], cwd=self._folder, env=self._environment, check=False, stderr=subprocess.STDOUT
+            ["sh", "-c", command],
+            cwd=self._folder,
+            env=self._environment,
+            check=False,
+            stderr=subprocess.STDOUT,
         )
         if done.returncode != expect:
             sys.exit(f"demo: exit code {done.returncode} where {expect} was expected")

@@ -1,0 +1,96 @@
+"""Addresses, contents, resources and sealed tokens: the values that everything is made of."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lasercats.core import content
+from lasercats.core.address import kind_of, machine_of, name_of, parse, rest_of
+from lasercats.core.errors import BadInput, UnknownName
+from lasercats.core.resource import Role, decisions, fields_of, overlay, same, settle
+from lasercats.domains.host.file import File
+
+
+def test_an_address_has_parts() -> None:
+    """Kind, name, machine and rest are read off an address."""
+    address = parse("file/web1:/etc/motd")
+    assert (kind_of(address), name_of(address)) == ("file", "web1:/etc/motd")
+    assert (machine_of(address), rest_of(address)) == ("web1", "/etc/motd")
+    assert machine_of(parse("ec2.instance/web-1")) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "file", "file/", "/x", "File/x", "file/:x", "file/a b:/x", "file/m:/a\nb"]
+)
+def test_what_is_no_address_is_refused(text: str) -> None:
+    """Text that is not KIND/NAME, or holds a control character, is no address."""
+    with pytest.raises(BadInput):
+        parse(text)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_content(data: bytes) -> None:
+    """Every byte string has one content string, from which it comes back."""
+    text = content.encode(data)
+    assert content.decode(text) == data
+    assert content.canonical(text) == text
+    assert content.digest(text) == content.digest_of(data)
+
+
+@given(st.sampled_from(["data:;base64,", "sha256:"]), st.text(max_size=20))
+def test_text_is_never_taken_for_a_form(prefix: str, rest: str) -> None:
+    """Text that begins like one of the other forms keeps its meaning."""
+    data = (prefix + rest).encode()
+    assert content.decode(content.encode(data)) == data
+
+
+def test_a_content_has_a_limit() -> None:
+    """More bytes than the log keeps are refused, by name of the limit."""
+    with pytest.raises(ValueError, match="at most 8388608 are kept"):
+        content.canonical("x" * (content.LIMIT + 1))
+    with pytest.raises(ValueError, match="not valid base64"):
+        content.canonical("data:;base64,???")
+
+
+def test_fields_have_roles() -> None:
+    """A field's role is read off its annotation, in a union too."""
+    assert fields_of(File, Role.SECRET) == ("secret",)
+    assert fields_of(File, Role.GIVEN) == ("modified",)
+    assert fields_of(File, Role.SPECIFIED) == ("content", "mode", "owner", "group")
+
+
+def test_given_fields_are_not_compared() -> None:
+    """Two resources are the same when all that is decided is."""
+    one = File(content="x", modified="2026-01-01T00:00:00Z")
+    assert same(one, File(content="x"))
+    assert not same(one, File(content="y"))
+    assert not same(one, None)
+    assert same(None, None)
+
+
+def test_a_wish_lies_over_what_is_there() -> None:
+    """An overlay takes each decision of the wish and leaves the rest."""
+    assert overlay(File(content="x", mode="0600"), File(mode="0644")) == File(content="x", mode="0644")
+    assert overlay(None, File(mode="0644")) == File(mode="0644")
+
+
+def test_what_nobody_decided_stays_undecided() -> None:
+    """What is found in an undecided field is not taken for a decision."""
+    found = File(content="y", mode="0644", owner="root", group="root", modified="now")
+    assert settle(File(content="x"), found) == File(content="y", modified="now")
+    assert settle(None, found) == found
+    assert settle(File(content="x"), None) is None
+
+
+def test_a_secret_in_clear_is_refused() -> None:
+    """A secret field takes a sealed token and nothing else."""
+    assert decisions(File(secret="sealed:abc")) == {"secret": "sealed:abc"}  # noqa: S106 - a token
+    with pytest.raises(ValueError, match="must be sealed"):
+        File(secret="hunter2")  # noqa: S106 - what must be refused
+
+
+def test_the_nearest_name_is_suggested() -> None:
+    """An unknown name tells the nearest known one, or the remedy, or all there are."""
+    assert str(UnknownName("verb", "wrte", ["write", "remove"])).endswith("did you mean 'write'?")
+    assert str(UnknownName("verb", "xyz", ["write"], "see --help")).endswith("see --help")
+    assert str(UnknownName("verb", "xyz", [])).endswith("there are none")

@@ -1,0 +1,186 @@
+"""The driver batches by machine, drops repeated looks, and keeps failures apart."""
+
+import asyncio
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import pytest
+
+from lasercats.core.errors import MachineError
+from lasercats.core.instruction import Batch, Failure, Instruction, InstructionFailed
+from lasercats.core.program import Step
+from lasercats.interpreters.context import Context
+from lasercats.interpreters.driver import Driver, Task
+
+
+class Ask(Instruction, frozen=True, tag="test.ask"):
+    """A look."""
+
+    looks: ClassVar[bool] = True
+    what: str
+
+
+class Do(Instruction, frozen=True, tag="test.do"):
+    """A change."""
+
+    what: str
+
+
+class Recorder:
+    """A machine that remembers its batches and fails what is called `bad`."""
+
+    def __init__(self, *, broken: bool = False) -> None:
+        self.batches: list[list[str]] = []
+        self.trips, self._broken = 0, broken
+
+    async def run(self, batch: Batch, sink: object = None) -> Sequence[Any]:
+        self.batches.append([item.instruction.what for item in batch])  # type: ignore[attr-defined]
+        self.trips += 1
+        await asyncio.sleep(0)
+        if self._broken:
+            raise MachineError("it is broken")
+        outcomes: list[Any] = []
+        for item in batch:
+            what = item.instruction.what  # type: ignore[attr-defined]
+            if any(isinstance(outcomes[i], Failure) for i in item.after):
+                outcomes.append(Failure(reason="skipped", skipped=True))
+            else:
+                outcomes.append(Failure(reason="it is bad") if what == "bad" else f"{what}!")
+        return outcomes
+
+
+class Park:
+    """The machines of a test."""
+
+    def __init__(self, **machines: Recorder) -> None:
+        self.machines = machines
+
+    def check(self, name: str) -> None:
+        """Know them all."""
+
+    def get(self, name: str) -> Any:  # noqa: ANN401
+        return self.machines[name]
+
+    def url(self, name: str) -> str:
+        return f"test:{name}"
+
+
+@pytest.fixture
+def context(make_context: Any) -> Context:  # noqa: ANN401
+    """A context on two recorders."""
+    made: Context = make_context()
+    return replace(made, machines=Park(m=Recorder(), n=Recorder()))
+
+
+def program(*requests: Any) -> Generator[Any, Any, list[Any]]:  # noqa: ANN401
+    """Yield requests one after another and return the answers."""
+    answers = []
+    for request in requests:
+        answer = yield request
+        answers += [answer]
+    return answers
+
+
+def run(context: Context, *tasks: Task) -> None:
+    """Run tasks to their end."""
+    asyncio.run(Driver(context).run(tasks))
+
+
+def batches(context: Context, name: str) -> list[list[str]]:
+    """Return what a machine was given."""
+    machine: Recorder = context.machines.get(name)  # type: ignore[assignment]
+    return machine.batches
+
+
+def do(what: str, machine: str = "m") -> Do:
+    """Make a change."""
+    return Do(machine=machine, what=what)
+
+
+def ask(what: str, machine: str = "m") -> Ask:
+    """Make a look."""
+    return Ask(machine=machine, what=what)
+
+
+def test_a_hundred_programs_are_two_batches(context: Context) -> None:
+    """Programs of two steps on one machine are two round trips, however many they are."""
+    tasks = [Task(program(ask(f"a{n}"), do(f"d{n}"))) for n in range(100)]
+    run(context, *tasks)
+    assert [len(batch) for batch in batches(context, "m")] == [100, 100]
+    assert tasks[7].result == ["a7!", "d7!"]
+
+
+def test_equal_looks_are_made_once(context: Context) -> None:
+    """A look that many programs want is sent once and answered to all; changes never are."""
+    tasks = [Task(program(ask("same"), do("same"))) for _ in range(3)]
+    run(context, *tasks)
+    assert batches(context, "m") == [["same"], ["same", "same", "same"]]
+    assert [task.result for task in tasks] == [["same!", "same!"]] * 3
+
+
+def test_both_at_once(context: Context) -> None:
+    """A pair of instructions for two machines is answered as a pair."""
+    task = Task(program((ask("x", "m"), ask("y", "n"))))
+    run(context, task)
+    assert task.result == [("x!", "y!")]
+
+
+def test_steps_that_depend_go_into_one_batch(context: Context) -> None:
+    """Programs of one step stand in one batch in their order; a failure skips what depends on it."""
+    first = Task(Step(do("bad"), str))
+    second = Task(Step(do("second"), str), after=[first])
+    other = Task(Step(do("other"), str))
+    run(context, first, second, other)
+    assert batches(context, "m") == [["bad", "second", "other"]]
+    assert first.failure is not None
+    assert second.failure is not None
+    assert second.failure.skipped
+    assert other.result == "other!"
+
+
+def test_a_step_waits_for_another_machine(context: Context) -> None:
+    """What depends on another machine waits until that one has answered, and is not sent if it failed."""
+    first = Task(Step(do("one", "n"), str))
+    second = Task(Step(do("two"), str), after=[first])
+    bad = Task(Step(do("bad", "n"), str))
+    never = Task(Step(do("never"), str), after=[bad])
+    run(context, first, second, bad, never)
+    assert batches(context, "m") == [["two"]]
+    assert never.failure is not None
+
+
+def test_a_program_can_handle_a_failure(context: Context) -> None:
+    """A failure is thrown into the program, which may go on."""
+
+    def careful() -> Generator[Any, Any, str]:
+        try:
+            yield do("bad")
+        except InstructionFailed as failed:
+            answer = yield do("repair")
+            return f"{failed.failure.reason}, {answer}"
+        return "fine"
+
+    task = Task(careful())
+    run(context, task)
+    assert task.result == "it is bad, repair!"
+
+
+def test_a_broken_machine_fails_only_its_own(context: Context) -> None:
+    """When a machine cannot be used its programs fail and others go on."""
+    context.machines.machines["n"] = Recorder(broken=True)  # type: ignore[attr-defined]
+    good, bad = Task(program(do("x", "m"))), Task(program(do("x", "n")))
+    run(context, good, bad)
+    assert good.result == ["x!"]
+    assert bad.failure is not None
+    assert bad.failure.reason == "it is broken"
+
+
+def test_nothing_more_is_sent_after_stop(context: Context) -> None:
+    """Once the operator wants to stop, what is not sent is cancelled."""
+    context.stop.set()
+    task = Task(program(do("x")))
+    run(context, task)
+    assert batches(context, "m") == []
+    assert task.failure is not None
+    assert task.failure.reason.startswith("cancelled")
