@@ -14,6 +14,7 @@ import msgspec
 from lasercats.core.address import Address
 from lasercats.core.change import Delta
 
+_encode = msgspec.json.Encoder().encode
 NULL = msgspec.Raw(b"null")
 FORGOTTEN = msgspec.Raw(b'""')
 """Stands for a resource of which it is no longer known whether it is there."""
@@ -99,9 +100,15 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 def raw(value: Any) -> msgspec.Raw:  # noqa: ANN401
     """Encode any value, to be carried in an entry as it is."""
-    return msgspec.Raw(msgspec.json.encode(value))
+    return msgspec.Raw(_encode(value))
 
 
 def raw_delta(delta: Delta) -> dict[Address, tuple[msgspec.Raw, msgspec.Raw]]:
     """Encode a delta, to be carried in an event."""
-    return {address: (raw(change.before), raw(change.after)) for address, change in delta.items()}
+    return {
+        address: (
+            NULL if change.before is None else msgspec.Raw(_encode(change.before)),
+            NULL if change.after is None else msgspec.Raw(_encode(change.after)),
+        )
+        for address, change in delta.items()
+    }

@@ -278,8 +278,6 @@ class SqliteLog:
 
 
 def _chain(before: bytes, rows: Sequence[tuple[Any, ...]]) -> bytes:
-    digest = hashlib.sha256(before)
-    for position, when, name, body, *_ in rows:
-        digest.update(b"%d %d %s %d\n" % (position, when, name.encode(), len(body)))
-        digest.update(body)
-    return digest.digest()
+    """Hash what was there before, then place, time, type and length of each row, then all bodies."""
+    heads = [(row[0], row[1], row[2], len(row[3])) for row in rows]
+    return hashlib.sha256(b"".join([before, _encode(heads), *[row[3] for row in rows]])).digest()

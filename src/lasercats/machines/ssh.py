@@ -1,6 +1,10 @@
 """`ssh://user@host:port`: a host by SSH, with the operator's own `~/.ssh/config`, agent and known hosts."""
 
 import asyncio
+import contextlib
+import shlex
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,13 +50,12 @@ class SshMachine(HostMachine):
 
         connection = self._connection or await self._connect()
         if self._sudo:
-            import shlex  # noqa: PLC0415
-
             command = f"{self._sudo}/bin/sh -c {shlex.quote(command)}"
         try:
-            process = await connection.create_process(
-                command, encoding=None, stderr=asyncssh.STDOUT, stdin=asyncssh.PIPE
-            )
+            with _acknowledging(connection.get_extra_info("socket")):
+                process = await connection.create_process(
+                    command, encoding=None, stderr=asyncssh.STDOUT, stdin=asyncssh.PIPE
+                )
         except (OSError, asyncssh.Error) as error:
             raise self._unreachable(f"the channel was refused: {error}") from None
         try:
@@ -115,3 +118,27 @@ class SshMachine(HostMachine):
         url = self._url
         where = f"{url.host}:{url.port}" if url.port else url.host
         return Unreachable(f"machine {self.name} ({where}) cannot be reached: {why}")
+
+
+@contextlib.contextmanager
+def _acknowledging(connection: socket.socket | None) -> Iterator[None]:
+    """Acknowledge at once while a channel opens; saves 40 ms on each new connection.
+
+    OpenSSH sends two small packets after the login and turns Nagle's algorithm (RFC 896) off only when the
+    session runs, so the second packet waits for our acknowledgement, which Linux delays.
+    """
+    if connection is None or not hasattr(socket, "TCP_QUICKACK"):
+        yield
+        return
+
+    async def keep_on() -> None:
+        while True:
+            with contextlib.suppress(OSError):
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            await asyncio.sleep(0.002)
+
+    task = asyncio.ensure_future(keep_on())
+    try:
+        yield
+    finally:
+        task.cancel()
