@@ -102,16 +102,20 @@ def _field_options(command: type[Command]) -> list[click.Parameter]:
             continue
         text, required = description(field.type), field.required
         variable = "LASERCATS_" + f"{tag_of(command)}_{field.name}".replace(".", "_").upper()
-        more: dict[str, Any] = {"help": text, "envvar": variable, "required": required}
+        more: dict[str, Any] = {"help": _sentence(text), "envvar": variable, "required": required}
         if bool in (field.type, *get_args(field.type)):
             more |= {"is_flag": True, "default": None}
         if field.name in secret:
-            more |= {"metavar": "env:NAME|file:PATH", "help": f"{text}; never written in clear"}
+            more |= {"metavar": "env:NAME|file:PATH", "help": _sentence(f"{text}; never written in clear")}
         made.append(click.Option([f"--{field.name.replace('_', '-')}"], **more))
         if field.name == loads:
             help_ = f"A local file with {text.removesuffix(', as text')}, any bytes."
             made.append(click.Option(["--source"], metavar="FILE", help=help_, envvar=f"{variable}_SOURCE"))
     return made
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def description(annotation: Any) -> str:  # noqa: ANN401

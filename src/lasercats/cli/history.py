@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lasercats.cli import options, show
+from lasercats.core.command import Effect
 
 if TYPE_CHECKING:
     from lasercats.core.record import Started
@@ -119,7 +120,8 @@ def _effect(happened: "Happening") -> str:
         return happened.error
     if happened.command is None:
         return f"{show.summary(happened.observed)} outside"
-    return "effect not in the state" if happened.opaque else show.summary(happened.delta)
+    removed = "forgotten" if happened.command.effect is Effect.RECORD else "removed"
+    return "effect not in the state" if happened.opaque else show.summary(happened.delta, removed)
 
 
 def _why(happened: "Happening") -> str:

@@ -110,7 +110,7 @@ def root(context: click.Context, project: str | None, env: str | None) -> None:
     """Manage configuration and infrastructure as an event-sourced log of commands.
 
     Exit codes: 0 done or nothing to do, 1 error or refusal, 2 changes are pending (--detailed-exitcode),
-    130 stopped by Ctrl-C.
+    130 stopped by Ctrl-C. Every option has a variable too: --as-of is LASERCATS_AS_OF.
     """
     del project, env
     if os.environ.get("NO_COLOR"):

@@ -11,6 +11,7 @@ import msgspec
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
+from lasercats.core.command import Effect
 from lasercats.core.resource import Resource, decisions
 from lasercats.core.secret import hide
 from lasercats.interpreters.context import Result
@@ -33,9 +34,9 @@ def print_delta(delta: Delta, *, both: bool = False, indent: str = "") -> None:
             click.echo(f"{indent}    {line}")
 
 
-def summary(delta: Mapping[Address, Change[Resource]]) -> str:
-    """Return `2 created, 1 changed`, or `nothing`."""
-    names = {"create": "created", "change": "changed", "remove": "removed"}
+def summary(delta: Mapping[Address, Change[Resource]], removed: str = "removed") -> str:
+    """Return `2 created, 1 changed`, or `nothing changed`."""
+    names = {"create": "created", "change": "changed", "remove": removed}
     counts = {word: sum(1 for c in delta.values() if c.verb == verb) for verb, word in names.items()}
     told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     return told or "nothing changed"
@@ -66,7 +67,9 @@ def _told(results: Sequence[Result], *, predicted: bool) -> str:
         for address, change in result.delta.items():
             first = total.get(address, change)
             total[address] = Change(first.before, change.after)
-    text, positions = summary(total), [r.position for r in results if r.position is not None and r.delta]
+    forgot = all(result.command.effect is Effect.RECORD for result in results)
+    text = summary(total, removed="forgotten" if forgot else "removed")
+    positions = [r.position for r in results if r.position is not None and r.delta]
     ran = sum(len(result.reports) for result in results)
     if predicted:
         return f"would be: {text}"

@@ -56,5 +56,11 @@ def outcome_text(outcome: Any) -> str:  # noqa: ANN401
     """Return an outcome as one short line."""
     if isinstance(outcome, Failure):
         return f"failed: {outcome.reason}"
-    fields = {f: getattr(outcome, f) for f in outcome.__struct_fields__ if f not in ("content", "output")}
-    return " ".join(f"{name}={value}" for name, value in fields.items() if value not in (None, False))
+    fields = {f: getattr(outcome, f) for f in outcome.__struct_fields__ if f != "content"}
+    told = {name: value for name, value in fields.items() if value is not None and value is not False}
+    return " ".join(f"{name}={_short(str(value))}" for name, value in told.items())
+
+
+def _short(text: str) -> str:
+    line, *more = text.split("\n", 1)
+    return f"{line}…" if any(more) else line
