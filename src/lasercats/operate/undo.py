@@ -9,7 +9,7 @@ from lasercats.core.converge import converge, retract
 from lasercats.core.errors import Refused
 from lasercats.core.state import State
 from lasercats.interpreters.simulate import simulate
-from lasercats.operate.history import Happening, happening
+from lasercats.operate.history import Happening, command_at, happening
 from lasercats.operate.plan import Plan
 from lasercats.operate.project import Project
 
@@ -31,7 +31,9 @@ def plan_undo(project: Project, positions: Sequence[int], *, partial: bool = Fal
         _check(happened)
         delta = happened.observed if happened.command is None else happened.delta
         taken, conflicts = retract(delta, state)
-        problems |= {a: f"{why} (position {state.version(a)})" for a, why in conflicts.items()}
+        for address, why in conflicts.items():
+            version = start.version(address)
+            problems[address] = f"{why}, by command {command_at(project.log, version)}" if version else why
         made = converge(project.kinds, taken, state)
         results, state = simulate(made, state)
         for result in results:

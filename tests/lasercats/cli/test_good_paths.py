@@ -1,6 +1,7 @@
 """What an operator does when all is well."""
 
 import json
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -28,11 +29,11 @@ def test_every_verb_prints_one_json_value(cli: "Cli", place: Place) -> None:
         ["machine", "remove", "c"],
         ["directory", "create", place("d")],
         ["directory", "chmod", place("d"), "--mode", "700"],
-        ["directory", "chown", place("d"), "--owner", "0"],
+        ["directory", "chown", place("d"), "--owner", str(os.getuid())],
         ["directory", "remove", place("d")],
         ["file", "write", on, "--content", "1"],
         ["file", "chmod", on, "--mode", "600"],
-        ["file", "chown", on, "--group", "0"],
+        ["file", "chown", on, "--group", str(os.getgid())],
         ["file", "write", on, "--content", "2", "--check"],
         ["file", "write", on, "--content", "2", "--interpreter", "trace"],
         ["file", "write", on, "--content", "3", "--interpreter", "script"],

@@ -1,0 +1,368 @@
+"""Writes docs/reference/ from the code; with --check, tells which file is out of date and exits with 1."""
+
+import argparse
+import ast
+import inspect
+import json
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import click
+import msgspec
+
+from lasercats.cli.main import root
+from lasercats.core import errors
+from lasercats.core.command import Command
+from lasercats.core.document import loading_field, schema
+from lasercats.core.instruction import Instruction
+from lasercats.core.kind import Domain, Kind, Kinds, tag_of
+from lasercats.core.resource import Role, notes, roles_of
+from lasercats.operate.plugins import kinds as installed
+
+FOLDER = Path(__file__).parent.parent / "docs" / "reference"
+NOTE = "<!-- Written by scripts/reference.py from the code. Do not edit. -->"
+EXAMPLES = {
+    "file": """\
+resources:
+  file/web1:/etc/motd:
+    content: |
+      hello
+    mode: "0644"
+    owner: root
+  file/web1:/etc/app/password:
+    secret: env:APP_PASSWORD
+    mode: "0600"
+""",
+    "directory": """\
+resources:
+  directory/web1:/etc/app:
+    mode: "0750"
+    owner: root
+    group: adm
+""",
+    "symlink": """\
+resources:
+  symlink/web1:/srv/current:
+    target: /srv/release-7
+""",
+}
+"""A document for each built-in kind; the tests parse them."""
+
+Struct = type[msgspec.Struct]
+
+
+def pages(kinds: Kinds) -> dict[str, str]:
+    """Return the text of every file of the reference, by its name."""
+    return {
+        "commands.md": page("Commands", commands()),
+        "kinds.md": page("Kinds", kinds_page(kinds)),
+        "instructions.md": page("Instructions", instructions_page(kinds.domains)),
+        "errors.md": page("Errors and exit codes", errors_page()),
+        "document-schema.json": json.dumps(schema(kinds), indent=2, ensure_ascii=False) + "\n",
+    }
+
+
+def page(title: str, parts: Iterable[str]) -> str:
+    """Return a page of Markdown, its parts apart by empty lines."""
+    return "\n\n".join([f"# {title}", NOTE, *(part.strip("\n") for part in parts if part)]) + "\n"
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table of Markdown, or nothing when it has no rows."""
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    if not lines:
+        return ""
+    return "\n".join(["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads), *lines])
+
+
+def doc(thing: object) -> str:
+    """Return a docstring, its `Raises:` part left out."""
+    return inspect.cleandoc(getattr(thing, "__doc__", None) or "").partition("\n\nRaises:")[0]
+
+
+def sentence(text: str) -> str:
+    """Return a text that begins large and ends with a full stop."""
+    text = text.strip().removesuffix(".")
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+# Commands
+
+
+def commands() -> Iterator[str]:
+    """Describe every verb, walking the tree of the command line."""
+    yield (
+        "Every option can also be given by the variable that stands beside it. An option on the command line "
+        "wins over its variable. Options before the verb belong to `lasercats` itself."
+    )
+    context = click.Context(root, info_name="lasercats")
+    yield from command(context, "lasercats", 2)
+
+
+def command(context: click.Context, path: str, depth: int) -> Iterator[str]:
+    """Describe one verb, then those under it."""
+    here = context.command
+    yield f"{'#' * depth} {path}"
+    usage = " ".join([path, *here.collect_usage_pieces(context)])
+    yield f"```text\n{usage}\n```"
+    yield inspect.cleandoc(here.help or "")
+    yield table(("Option", "Variable", "Meaning"), map(option_row, options_of(here)))
+    if isinstance(here, click.Group):
+        for name in here.list_commands(context):
+            below = here.get_command(context, name)
+            if below is not None:
+                yield from command(
+                    click.Context(below, info_name=name, parent=context), f"{path} {name}", min(depth + 1, 4)
+                )
+
+
+def options_of(verb: click.Command) -> list[click.Option]:
+    """Return the options of a verb."""
+    return [parameter for parameter in verb.params if isinstance(parameter, click.Option)]
+
+
+def option_row(option: click.Option) -> tuple[str, str, str]:
+    """Describe an option: its names and value, its variable, its help."""
+    value = "" if option.is_flag else f" {option.metavar or option.type.name.upper()}"
+    names = ", ".join(f"`{name}{value if name.startswith('--') else ''}`" for name in option.opts)
+    variable = option.envvar if isinstance(option.envvar, str) else ""
+    default = f" Default: `{option.default}`." if option.show_default else ""
+    required = " Required." if option.required else ""
+    many = " May be given many times." if option.multiple else ""
+    help_ = sentence(option.help or "") + required + many + default
+    return names, f"`{variable}`" if variable else "", help_.strip()
+
+
+# Kinds
+
+
+def kinds_page(kinds: Kinds) -> Iterator[str]:
+    """Describe every kind that is installed."""
+    yield (
+        "A field is *specified* (the operator decides it), *secret* (decided too, but kept sealed) or "
+        "*given* (the machine assigns it; a plan never compares it). A field that is left out is not "
+        "decided: it stays as the machine has it."
+    )
+    for name, kind in sorted(kinds.kinds.items()):
+        yield f"## {name}"
+        yield doc(kind.resource)
+        yield table(("Field", "Role", "Type", "Meaning"), resource_rows(kind.resource))
+        yield "As a document:"
+        yield f"```yaml\n{EXAMPLES[name]}```" if name in EXAMPLES else "(no example)"
+        yield from commands_of(kind)
+    for domain in kinds.domains:
+        for free in domain.commands:
+            yield f"## Command {tag_of(free)}"
+            yield "It belongs to no kind."
+            yield from command_type(free)
+
+
+def commands_of(kind: Kind) -> Iterator[str]:
+    """Describe the commands of a kind."""
+    for made in kind.commands:
+        yield f"### {tag_of(made)}"
+        yield from command_type(made)
+
+
+def command_type(made: type[Command]) -> Iterator[str]:
+    """Describe a command: its event and its fields."""
+    yield f"{doc(made)}\n\nIts event is `{made.past}`."
+    yield table(("Field", "Type", "Needed", "Meaning"), field_rows(made, skip=("on",)))
+
+
+def resource_rows(resource: Struct) -> Iterator[tuple[str, str, str, str]]:
+    """Describe the fields of a resource, and the `source` that may stand for its content."""
+    told = attribute_docs(resource)
+    for field in msgspec.structs.fields(resource):
+        role: Role = roles_of(resource)[field.name]
+        meaning = sentence(meaning_of(field.type) or told.get(field.name, ""))
+        yield f"`{field.name}`", role.value, type_text(field.type), meaning
+    if loading_field(resource):
+        yield "`source`", "specified", "text", "In a document: a local file with the content."
+
+
+def field_rows(struct: Struct, skip: Sequence[str] = ()) -> Iterator[tuple[str, str, str, str]]:
+    """Describe the fields of a command, an instruction or an outcome."""
+    told = attribute_docs(struct)
+    for field in msgspec.structs.fields(struct):
+        if field.name in skip:
+            continue
+        meaning = sentence(meaning_of(field.type) or told.get(field.name, ""))
+        yield f"`{field.name}`", type_text(field.type), "yes" if field.required else "", meaning
+
+
+def meaning_of(annotation: Any) -> str:  # noqa: ANN401 - an annotation is of any type
+    """Return the description that an annotation carries."""
+    return next((str(n.description) for n in notes(annotation) if getattr(n, "description", None)), "")
+
+
+def attribute_docs(struct: Struct) -> dict[str, str]:
+    """Return the strings that stand below the fields of a class, and of those that it derives from."""
+    told: dict[str, str] = {}
+    for class_ in reversed(struct.__mro__):
+        if issubclass(class_, msgspec.Struct) and class_.__module__.startswith("lasercats."):
+            told |= own_attribute_docs(class_)
+    return told
+
+
+def own_attribute_docs(class_: type) -> dict[str, str]:
+    """Return the strings below the fields of one class."""
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(class_))).body
+    body = tree.body if isinstance(tree, ast.ClassDef) else []
+    told: dict[str, str] = {}
+    for one, next_ in pairwise(body):
+        if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name):
+            if isinstance(next_, ast.Expr) and isinstance(next_.value, ast.Constant):
+                told[one.target.id] = " ".join(str(next_.value.value).split())
+    return told
+
+
+def type_text(annotation: Any) -> str:  # noqa: ANN401 - an annotation is of any type
+    """Return a type in words, with the constraints on it."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return ", ".join([type_text(arguments[0]), *constraints(arguments[1:])])
+    if origin in (Union, UnionType):
+        return " or ".join(type_text(part) for part in arguments if part is not NoneType)
+    if origin is Literal:
+        return " or ".join(f"`{value}`" for value in arguments)
+    if origin in (tuple, list):
+        return f"list of {type_text(arguments[0])}"
+    return {str: "text", int: "whole number", float: "number", bool: "true or false"}.get(
+        annotation, getattr(annotation, "__name__", str(annotation))
+    )
+
+
+def constraints(metas: Iterable[Any]) -> Iterator[str]:
+    """Put the constraints of an annotation in words."""
+    words = {
+        "pattern": "of the form `{}`",
+        "min_length": "at least {} long",
+        "max_length": "at most {} long",
+        "ge": "{} or more",
+        "gt": "more than {}",
+        "le": "{} or less",
+        "lt": "less than {}",
+        "multiple_of": "a multiple of {}",
+    }
+    for meta in metas:
+        for name, text in words.items():
+            value = getattr(meta, name, None)
+            if value is not None:
+                yield text.format(value)
+
+
+# Instructions
+
+
+def instructions_page(domains: Iterable[Domain]) -> Iterator[str]:
+    """Describe the vocabulary of every domain."""
+    yield (
+        "An instruction is one step for one machine, as data. `lasercats show POSITION` lists those of a "
+        "command, `--interpreter trace` prints them while they run, `--interpreter script` prints them as a "
+        "script."
+    )
+    for domain in sorted(domains, key=lambda domain: domain.name):
+        yield f"## Vocabulary of the domain {domain.name}"
+        for made in domain.instructions:
+            yield from instruction(made)
+        for answer in dict.fromkeys(made.answer for made in domain.instructions):
+            if answer is not None:
+                yield f"### Outcome {answer.__name__}"
+                yield doc(answer)
+                yield table(("Field", "Type", "Always", "Meaning"), field_rows(answer))
+
+
+def instruction(made: type[Instruction]) -> Iterator[str]:
+    """Describe an instruction: what it does, its fields, its outcome."""
+    yield f"### {tag_of(made)}"
+    yield doc(made)
+    facts = ["Only looks." if made.looks else "Changes something."]
+    facts += ["A batch ends with it."] if made.alone else []
+    facts += [f"Its outcome is {made.answer.__name__}, or a failure."] if made.answer else []
+    yield " ".join(facts)
+    yield table(("Field", "Type", "Needed", "Meaning"), field_rows(made, skip=("machine",)))
+
+
+# Errors
+
+
+def errors_page() -> Iterator[str]:
+    """Describe the tree of errors, and every exit code."""
+    yield (
+        "An error is one sentence on standard error that begins with `lasercats:`: the fact, the subject, "
+        "the remedy."
+    )
+    codes = [
+        ("0", "Done, or nothing to do."),
+        ("1", "An error or a refusal, or not everything could be done."),
+        ("2", "Changes are pending; only with `--detailed-exitcode`."),
+        ("130", "Stopped by Ctrl-C."),
+    ]
+    yield table(("Exit code", "Meaning"), codes)
+    yield "## The errors"
+    yield "```text\n" + "\n".join(tree(errors.LaserCatsError)) + "\n```"
+    rows = ((f"`{e.__name__}`", str(e.exit_code), doc(e)) for e in family(errors.LaserCatsError))
+    yield table(("Error", "Exit code", "Meaning"), rows)
+
+
+def family(error: type[errors.LaserCatsError]) -> Iterator[type[errors.LaserCatsError]]:
+    """Iterate over an error and those that derive from it, in the core."""
+    yield error
+    for below in children(error):
+        yield from family(below)
+
+
+def children(error: type[errors.LaserCatsError]) -> list[type[errors.LaserCatsError]]:
+    """Return what derives straight from an error, in the order of the code."""
+    known = [e for e in vars(errors).values() if isinstance(e, type)]
+    return [e for e in known if issubclass(e, errors.LaserCatsError) and e.__base__ is error]
+
+
+def tree(error: type[errors.LaserCatsError], indent: str = "") -> Iterator[str]:
+    """Draw an error with those that derive from it."""
+    yield indent + error.__name__
+    for below in children(error):
+        yield from tree(below, indent + "    ")
+
+
+# Files
+
+
+def stale(folder: Path, texts: dict[str, str]) -> list[str]:
+    """Return the names of the files that are not as the code says, one that nothing writes any more too."""
+    there = {path.name: path.read_text() for path in sorted(folder.glob("*")) if path.is_file()}
+    return sorted(name for name in {*there, *texts} if there.get(name) != texts.get(name))
+
+
+def write(folder: Path, texts: dict[str, str]) -> None:
+    """Write every file, and remove those that nothing writes any more."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in stale(folder, texts):
+        if name in texts:
+            (folder / name).write_text(texts[name])
+        else:
+            (folder / name).unlink()
+
+
+def main() -> int:
+    """Write the reference, or check it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a file is stale")
+    texts = pages(installed())
+    if not parser.parse_args().check:
+        write(FOLDER, texts)
+        return 0
+    names = stale(FOLDER, texts)
+    for name in names:
+        print(f"docs/reference/{name} is out of date; write it with `make docs`", file=sys.stderr)
+    return 1 if names else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
