@@ -116,6 +116,8 @@ def _what(happened: "Happening") -> str:
 
 
 def _effect(happened: "Happening") -> str:
+    if happened.status == "open":
+        return "not known yet"
     if happened.error:
         return happened.error
     if happened.command is None:

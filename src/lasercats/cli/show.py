@@ -9,7 +9,7 @@ from typing import Any
 import click
 import msgspec
 
-from lasercats.core.address import Address
+from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Effect
 from lasercats.core.resource import Resource, decisions
@@ -45,7 +45,7 @@ def summary(delta: Mapping[Address, Change[Resource]], removed: str = "removed")
 def print_problems(problems: Mapping[Address, str]) -> None:
     """Print what went wrong, on standard error."""
     for address, why in problems.items():
-        click.echo(click.style(f"! {address}: {why}", fg="red"), err=True)
+        click.echo(click.style(f"! {told(address)}: {why}", fg="red"), err=True)
 
 
 def print_results(results: Sequence[Result], *, both: bool, predicted: bool, brief: bool = False) -> None:

@@ -9,6 +9,7 @@ import click
 from lasercats.cli import options, show
 from lasercats.cli.act import Request, act
 from lasercats.cli.main import VerbGroup
+from lasercats.core.address import told
 from lasercats.core.errors import BadInput
 
 
@@ -225,7 +226,7 @@ def recover(context: click.Context, force: bool, as_json: bool) -> None:
     for result in [] if as_json else results:
         click.echo(f"command {result.position} ({result.command.__struct_config__.tag}): {result.status}")
         for address, fact in result.facts.items():
-            click.echo(f"    {address}: {fact}")
+            click.echo(f"    {told(address)}: {fact}")
     if not results:
         click.echo("nothing is open", err=True)
     context.exit(1 if any(result.status == "open" for result in results) else 0)

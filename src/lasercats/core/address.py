@@ -67,6 +67,11 @@ def machine_of(address: Address) -> str | None:
     return machine if colon else None
 
 
+def told(address: Address) -> str:
+    """Return the address as it stands before a colon in a sentence: `exec/web1` for `exec/web1:`."""
+    return address.removesuffix(":")
+
+
 def rest_of(address: Address) -> str:
     """Return what follows the machine in the name: `/etc/motd`; the whole name if there is none."""
     machine, colon, rest = name_of(address).partition(":")

@@ -35,7 +35,7 @@ class Accepted(Entry, frozen=True, gc=False):
     run: str
     """The run of the program that issued it: commands of one run may share addresses."""
     process: str = ""
-    """`PID@HOST` of that run, so that others can tell whether it still lives."""
+    """`PID+START@HOST` of that run, so that others can tell whether it still lives."""
     message: str | None = None
     because: str | None = None
     """What made it: `undo 12`, `apply site.yaml`."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from lasercats.core.errors import MachineError, Refused
+from lasercats.core.errors import LaserCatsError, Refused
 from lasercats.core.instruction import Failure, Instruction, InstructionFailed, Item
 from lasercats.core.program import Program, Request, Step, answer, generator
 from lasercats.interpreters.context import Context
@@ -183,7 +183,7 @@ class Driver:
         try:
             batch = tuple(slot.item for slot in slots)
             outcomes = await self._context.machines.get(machine).run(batch, watcher.output)
-        except MachineError as error:
+        except LaserCatsError as error:  # the machine, or the key of a secret; nothing was sent
             outcomes = [Failure(reason=str(error)) for _ in slots]
         watcher.answered(machine, instructions, outcomes, time.perf_counter() - begin)
         touched: dict[int, Task] = {}

@@ -8,7 +8,7 @@ Every step is in the log before it is taken, so that `lasercats recover` can fin
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lasercats.core.address import Address, machine_of
+from lasercats.core.address import Address, machine_of, told
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Effect
 from lasercats.core.instruction import Instruction
@@ -265,7 +265,7 @@ class _Run:
         self._left[index] -= 1
         self._context.watcher.finished(self._commands[index], address)
         if not self._left[index] and index not in self._doubt:
-            problems = "; ".join(f"{a}: {why}" for a, why in self._problems[index].items())
+            problems = "; ".join(f"{told(a)}: {why}" for a, why in self._problems[index].items())
             ended = Ended(command=self._positions[index], status=self._status(index), error=problems or None)
             self._queue.append(ended)
 

@@ -7,6 +7,7 @@ documents tell nothing; destroying it destroys every secret in the history.
 import base64
 import binascii
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,13 +21,23 @@ if TYPE_CHECKING:
 class KeyVault:
     """Seals with the key in a file, which is made when the first secret is sealed."""
 
-    def __init__(self, path: Path) -> None:
-        """Use the key at `path`."""
-        self._path = path
+    def __init__(self, path: Path, in_use: Callable[[], bool] = lambda: False) -> None:
+        """Use the key at `path`; `in_use` tells whether there are tokens that a key has sealed."""
+        self._path, self._in_use = path, in_use
 
     def seal(self, secret: bytes) -> str:
-        """Return the token of a secret; equal secrets give equal tokens."""
+        """Return the token of a secret; equal secrets give equal tokens.
+
+        Raises:
+            BadInput: the key is missing, and there are secrets that it sealed.
+
+        """
         if not self._path.exists():
+            if self._in_use():
+                raise BadInput(
+                    f"the key file {self._path} is missing, and the log holds secrets that it sealed; "
+                    "bring it back before you seal another one"
+                )
             self._make_key()
         sealed = self._cipher().encrypt(secret or b"\0", None if secret else [b"empty"])
         return PREFIX + ("" if secret else "0.") + base64.urlsafe_b64encode(sealed).decode()

@@ -53,7 +53,7 @@ class Project:
         self.environment = environment
         self.urls = _read_machines(root / FILE, environment)
         self.kinds: Kinds = plugins.kinds()
-        self.vault = KeyVault(root / FOLDER / "key")
+        self.vault = KeyVault(root / FOLDER / "key", self._has_secrets)
         self._log: Log | None = None
         self.machines = BoundMachines(self.urls, self.vault)
 
@@ -68,6 +68,9 @@ class Project:
             self._log = open_log(path, create=create)
         return self._log
 
+    def _has_secrets(self) -> bool:
+        return any(b'"sealed:' in bytes(raw) for _, raw in self.log.fold().entries.values())
+
     def state(self, position: int | None = None) -> State:
         """Return the state, at a position of the past if one is given."""
         return self.log.fold(position).state(self.kinds)
@@ -80,7 +83,7 @@ class Project:
             machines=self.machines,
             actor=actor(),
             run=secrets.token_hex(8),
-            process=f"{os.getpid()}@{socket.gethostname()}",
+            process=process_name(os.getpid()),
             **more,
         )
 
@@ -189,7 +192,8 @@ def init(folder: Path) -> Path:
     if (folder / FILE).exists():
         raise LaserCatsError(f"{folder / FILE} is there already; this is a project")
     try:
-        (folder / FOLDER).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / FOLDER).mkdir(mode=0o700, exist_ok=True)
         plugins.load("logs", "sqlite", "log store")(folder / FOLDER / "log.db", create=True).close()
         (folder / FOLDER / ".gitignore").write_text("*\n")
         (folder / FILE).write_text(_TEMPLATE)
@@ -207,6 +211,20 @@ def actor() -> str:
     except (KeyError, OSError):
         user = str(os.getuid())
     return f"{user}@{socket.gethostname()}"
+
+
+def process_name(pid: int) -> str:
+    """Return `PID+START@HOST`, where START (clock ticks since boot) tells a process from a later one."""
+    return f"{pid}+{started(pid) or ''}@{socket.gethostname()}"
+
+
+def started(pid: int) -> str | None:
+    """Return when a process of this machine started, None when it does not run (any more)."""
+    try:
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if state in "ZX" else fields[18]  # field 22 of proc(5): starttime
 
 
 def machine_type(url: str) -> Any:  # noqa: ANN401

@@ -4,12 +4,11 @@ A command whose run died holds its addresses. For each one that has no event yet
 what is there is either what the command would have made, or what was there before, or something else.
 """
 
-import os
 import socket
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from lasercats.core.address import Address
+from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Effect
 from lasercats.core.errors import Refused
@@ -19,7 +18,7 @@ from lasercats.core.settle import believe
 from lasercats.core.state import State
 from lasercats.interpreters.looking import look
 from lasercats.operate.issue import run
-from lasercats.operate.project import Project
+from lasercats.operate.project import Project, started
 
 
 class Recovered(NamedTuple):
@@ -51,17 +50,13 @@ def recover(project: Project, *, force: bool = False) -> list[Recovered]:
 
 
 def alive(process: str) -> bool:
-    """Tell whether `PID@HOST` is a living process; of another host nobody can tell, so it is taken to be."""
-    pid, _, host = process.partition("@")
-    if host != socket.gethostname() or not pid.isdigit():
-        return bool(host) and host != socket.gethostname()
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    """Tell whether `PID+START@HOST` is a living process; one of another host is taken to be."""
+    name, _, host = process.partition("@")
+    pid, _, start = name.partition("+")
+    if host != socket.gethostname():
+        return bool(host)
+    now = started(int(pid)) if pid.isdigit() else None
+    return now is not None and start in ("", now)
 
 
 def _recover(project: Project, dead: Mapping[int, Command]) -> list[Recovered]:
@@ -159,7 +154,7 @@ def _end(
     facts: Mapping[Address, str],
 ) -> Recovered:
     status = "done" if all(fact == "done" for fact in facts.values()) else "failed"
-    left = "; ".join(f"{address}: {fact}" for address, fact in facts.items() if fact != "done")
+    left = "; ".join(f"{told(address)}: {fact}" for address, fact in facts.items() if fact != "done")
     error = f"interrupted: {left}" if left else None
     project.log.append([*entries, Ended(command=position, status=status, error=error)])
     return Recovered(position, command, status, facts)

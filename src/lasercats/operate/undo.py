@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 
 from lasercats.core.address import Address
-from lasercats.core.change import Delta
+from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command
 from lasercats.core.converge import converge, retract
 from lasercats.core.errors import Refused
+from lasercats.core.record import Event
+from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.interpreters.simulate import simulate
-from lasercats.operate.history import Happening, command_at, happening
+from lasercats.operate.history import Happening, happening
 from lasercats.operate.plan import Plan
 from lasercats.operate.project import Project
 
@@ -32,8 +34,9 @@ def plan_undo(project: Project, positions: Sequence[int], *, partial: bool = Fal
         delta = happened.observed if happened.command is None else happened.delta
         taken, conflicts = retract(delta, state)
         for address, why in conflicts.items():
-            version = start.version(address)
-            problems[address] = f"{why}, by command {command_at(project.log, version)}" if version else why
+            problems[address] = why + _culprit(
+                project, position, address, Change(delta[address].after, start.get(address))
+            )
         made = converge(project.kinds, taken, state)
         results, state = simulate(made, state)
         for result in results:
@@ -47,6 +50,17 @@ def plan_undo(project: Project, positions: Sequence[int], *, partial: bool = Fal
         versions=_versions(commands, start),
         documents=(),
     )
+
+
+def _culprit(project: Project, position: int, address: Address, since: Change[Resource]) -> str:
+    """Return the position of the last command after one that made a change since."""
+    fields, culprit = set(since.fields), 0
+    for record in project.log.read(position + 1, names=("event",)):
+        if isinstance(record.entry, Event) and address in record.entry.delta:
+            later = project.kinds.decode_delta({address: record.entry.delta[address]})
+            if record.entry.command != position and fields & set(later[address].fields):
+                culprit = record.entry.command or record.position
+    return f", at position {culprit}" if culprit else ""
 
 
 def _check(happened: Happening) -> None:

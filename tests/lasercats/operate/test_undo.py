@@ -71,7 +71,7 @@ def test_a_conflict_is_told(project: Project, issue: Issue, tmp_path: Path) -> N
     plan = plan_undo(project, [first.position or 0])
     (why,) = plan.problems.values()
     assert why.startswith("content")
-    assert "since, by command " in why
+    assert "since, at position " in why
     assert plan_undo(project, [first.position or 0], partial=True).commands == ()
 
 

@@ -85,7 +85,7 @@ class Chown(DirectoryCommand, frozen=True, tag="directory.chown"):
     def decide(self, address: Address, state: State) -> Directory:
         """Return the directory with this owner."""
         if self.owner is None and self.group is None:
-            raise Refused(f"{address}: give an owner, a group or both")
+            raise Refused("give an owner, a group or both")
         found = existing(address, state)
         return replace(found, owner=self.owner or found.owner, group=self.group or found.group)
 
@@ -109,7 +109,7 @@ def existing(address: Address, state: State) -> Directory:
     """Return the directory that a command needs to be there."""
     found = state.get(address)
     if not isinstance(found, Directory):
-        raise Refused(f"{address} does not exist; create it with `lasercats directory create`")
+        raise Refused("it does not exist; create it with `lasercats directory create`")
     return found
 
 

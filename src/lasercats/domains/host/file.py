@@ -72,9 +72,9 @@ class Write(FileCommand, frozen=True, tag="file.write"):
     def decide(self, address: Address, state: State) -> File:
         """Return the file with this content."""
         if (self.content is None) == (self.secret is None):
-            raise Refused(f"{address}: give either content or secret")
+            raise Refused("give either content or secret")
         if self.content is not None and contents.is_digest(self.content):
-            raise Refused(f"{address}: the content was too large to be kept and cannot be written again")
+            raise Refused("the content was too large to be kept and cannot be written again")
         place.check(address, state)
         file = state.get(address)
         if not isinstance(file, File):
@@ -89,7 +89,7 @@ class Write(FileCommand, frozen=True, tag="file.write"):
                 group=self.group or file.group,
             )
         except ValueError as error:
-            raise Refused(f"{address}: {error}") from None
+            raise Refused(str(error)) from None
 
 
 class Chmod(FileCommand, frozen=True, tag="file.chmod"):
@@ -115,7 +115,7 @@ class Chown(FileCommand, frozen=True, tag="file.chown"):
     def decide(self, address: Address, state: State) -> File:
         """Return the file with this owner."""
         if self.owner is None and self.group is None:
-            raise Refused(f"{address}: give an owner, a group or both")
+            raise Refused("give an owner, a group or both")
         file = existing(address, state)
         return replace(file, owner=self.owner or file.owner, group=self.group or file.group)
 
@@ -136,7 +136,7 @@ def existing(address: Address, state: State) -> File:
     """Return the file that a command needs to be there."""
     file = state.get(address)
     if not isinstance(file, File):
-        raise Refused(f"{address} does not exist; write it with `lasercats file write`")
+        raise Refused("it does not exist; write it with `lasercats file write`")
     return file
 
 
