@@ -46,9 +46,9 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="command", om
         """
         raise NotImplementedError
 
-    def interpret(self, address: Address, change: Change[Resource]) -> "Step | Program[Any]":
-        """Return the program that makes the change; its result is the resource as it then really is."""
-        raise NotImplementedError
+    def interpret(self, address: Address, change: Change[Resource]) -> "Step | Program[Any] | None":
+        """Return the program of the command; None where it is just to make the change, as its kind acts."""
+        return None
 
 
 class Forget(Command, frozen=True, tag="forget"):

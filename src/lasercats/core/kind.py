@@ -16,7 +16,7 @@ from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Forget
 from lasercats.core.errors import BadInput, UnknownName
 from lasercats.core.instruction import Failure, Instruction
-from lasercats.core.program import Program
+from lasercats.core.program import Program, Step
 from lasercats.core.resource import Resource
 
 Found = Mapping[Address, Resource | None]
@@ -40,6 +40,8 @@ class Kind:
     commands: tuple[type[Command], ...]
     converge: Callable[[Address, Change[Any]], Iterable[Command]]
     """The commands that, decided one by one from `before`, end in `after`."""
+    act: Callable[[Address, Change[Any]], "Step | Program[Any]"]
+    """The program that makes a change; its result is the resource as it then really is."""
     observe: Callable[[str, Mapping[Address, Any]], "Program[Found]"]
     """Looks at a machine, given what is known at some addresses; answers what is really there."""
     canonical: Callable[[str], str] = str
@@ -90,6 +92,11 @@ class Kinds:
     def kind_for(self, command: Command | type[Command]) -> Kind | None:
         """Return the kind that a command belongs to, None for one that belongs to none."""
         return self._kind_of.get(tag_of(command))
+
+    def program(self, command: Command, address: Address, change: Change[Resource]) -> "Step | Program[Any]":
+        """Return the program of a command at an address: its own, or the one by which its kind acts."""
+        own = command.interpret(address, change)
+        return self.kind(address).act(address, change) if own is None else own
 
     def address(self, text: str, kind: Kind | None = None) -> Address:
         """Read an address, of which the kind may be left out where it is known.

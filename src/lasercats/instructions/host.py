@@ -36,7 +36,7 @@ lc_replace() { # PATH MODE OWNER GROUP text|base64 CONTENT
   fi
   lc_mode=${lc_mode:-0644}
   lc_tmp=${1%/*}/.lasercats.$$
-  rm -f -- "$lc_tmp" || return 1
+  if [ -e "$lc_tmp" ] || [ -L "$lc_tmp" ]; then rm -f -- "$lc_tmp" || return 1; fi
   # A mode without x and special bits is made by the umask alone: 0666 less each digit, without borrowing.
   case $lc_mode in 0[0246][0246][0246]) umask $((10666 - 1$lc_mode)) ;; *) umask 077 ;; esac
   set -C
@@ -80,7 +80,8 @@ lc_mkdir() { # PATH MODE OWNER GROUP
 lc_symlink() { # PATH TARGET
   if [ -d "$1" ] && [ ! -L "$1" ]; then echo "$1: is a directory"; return 1; fi
   lc_tmp=${1%/*}/.lasercats.$$
-  rm -f -- "$lc_tmp" && ln -s -- "$2" "$lc_tmp" && mv -fT -- "$lc_tmp" "$1"
+  if [ -e "$lc_tmp" ] || [ -L "$lc_tmp" ]; then rm -f -- "$lc_tmp" || return 1; fi
+  ln -s -- "$2" "$lc_tmp" && mv -fT -- "$lc_tmp" "$1"
   lc_ok=$?
   if [ $lc_ok != 0 ]; then rm -f -- "$lc_tmp"; fi
   lc_tmp=

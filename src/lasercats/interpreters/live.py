@@ -183,7 +183,7 @@ class _Run:
             return None
         program: Any = _nothing(change.after)
         if not same(change.before, change.after):
-            program = command.interpret(address, change)
+            program = self._context.kinds.program(command, address, change)
         task = Task(program, self._positions[index], after)
         order.add(address, change, task)
         self._targets[id(task)] = target
@@ -191,7 +191,7 @@ class _Run:
 
     def _opaque_task(self, index: int, address: Address, order: Order) -> Task:
         change: Change[Resource] = Change(None, None)
-        program = self._commands[index].interpret(address, change)
+        program = self._context.kinds.program(self._commands[index], address, change)
         task = Task(program, self._positions[index], order.barrier(machine_of(address)))
         order.set_barrier(machine_of(address), task)
         self._targets[id(task)] = Target(index, address, change)

@@ -11,6 +11,7 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import Command, Effect
 from lasercats.core.instruction import Instruction
+from lasercats.core.kind import Kinds
 from lasercats.core.program import drive, generator
 from lasercats.core.resource import Resource
 from lasercats.instructions.host import PRELUDE
@@ -28,14 +29,14 @@ class Script:
         results, _ = simulate(commands, context.log.fold().state(context.kinds))
         by_machine: dict[str, list[str]] = {}
         for result in results:
-            for instruction in instructions_of(result):
+            for instruction in instructions_of(result, context.kinds):
                 lines = by_machine.setdefault(instruction.machine, [])
                 lines.append(f"lc {instruction.line()}")
         context.write(_render(by_machine, context))
         return results
 
 
-def instructions_of(result: Result) -> list[Instruction]:
+def instructions_of(result: Result, kinds: Kinds) -> list[Instruction]:
     """Return the instructions that a predicted command gives, if every answer is as expected. Pure."""
     said: list[Instruction] = []
 
@@ -48,7 +49,7 @@ def instructions_of(result: Result) -> list[Instruction]:
         changes = [(address, Change(None, None)) for address in result.command.on]
     if result.command.effect is not Effect.RECORD:
         for address, change in changes:
-            drive(generator(result.command.interpret(address, change)), respond)
+            drive(generator(kinds.program(result.command, address, change)), respond)
     return [instruction for instruction in said if not instruction.looks]
 
 

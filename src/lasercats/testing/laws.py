@@ -151,7 +151,7 @@ class KindLaws:
             for command in log:
                 delta = decide(command, state).delta
                 for address, change in delta.items():
-                    program = generator(command.interpret(address, change))
+                    program = generator(self.kinds.program(command, address, change))
                     real = drive(program, lambda instruction: instruction.predict())
                     assert same(settle(change.after, real), change.after)
                 state = take(command, state, delta)
@@ -237,14 +237,16 @@ def check_replay(context: Context) -> int:
         ):
             accepted: Any = next(context.log.read(event.command, event.command)).entry
             command = kinds.decode_command(bytes(accepted.command))
-            count += _replayed(command, kinds.decode_delta(event.delta), event.command, outcomes)
+            count += _replayed(kinds, command, kinds.decode_delta(event.delta), event.command, outcomes)
     return count
 
 
-def _replayed(command: Command, delta: Delta, owner: int, outcomes: Mapping[tuple[int, bytes], Any]) -> int:
+def _replayed(
+    kinds: Kinds, command: Command, delta: Delta, owner: int, outcomes: Mapping[tuple[int, bytes], Any]
+) -> int:
     for address, change in delta.items():
         if command.effect is Effect.STATE and not same(change.before, change.after):
-            program = generator(command.interpret(address, change))
+            program = generator(kinds.program(command, address, change))
             real = drive(program, lambda i: outcomes[owner, msgspec.json.encode(i)])
             assert settle(change.after, real) == change.after, (command, change, real)
     return len(delta)

@@ -126,7 +126,7 @@ def as_nobody(run: "Callable[[], Ran]", told: Path) -> str:
 def test_an_address_is_told_once(cli: "Cli", place: Place) -> None:
     """A refusal does not repeat the address before its own reason."""
     told = cli.fails("file", "chmod", place("nope"), "--mode", "600", status="refused")
-    assert told.endswith("does not exist; write it with `lasercats file write`")
+    assert told.endswith("does not exist; make it with `lasercats file write`")
 
 
 def test_a_look_is_not_a_change(cli: "Cli", place: Place) -> None:

@@ -31,15 +31,7 @@ class Directory(Resource, frozen=True):
         self._set("mode", place.mode_of(self.mode))
 
 
-class DirectoryCommand(Command, frozen=True):
-    """A command on directories."""
-
-    def interpret(self, address: Address, change: Change[Resource]) -> "Step | Program[Any]":
-        """Make the change on the host."""
-        return act(address, change)
-
-
-class Create(DirectoryCommand, frozen=True, tag="directory.create"):
+class Create(Command, frozen=True, tag="directory.create"):
     """Create a directory, or give an existing one these attributes."""
 
     past: ClassVar[str] = "directory.created"
@@ -62,55 +54,29 @@ class Create(DirectoryCommand, frozen=True, tag="directory.create"):
         )
 
 
-class Chmod(DirectoryCommand, frozen=True, tag="directory.chmod"):
+class Chmod(place.Chmod, frozen=True, tag="directory.chmod"):
     """Change the permission bits of a directory."""
 
     past: ClassVar[str] = "directory.mode_changed"
 
-    mode: Mode
 
-    def decide(self, address: Address, state: State) -> Directory:
-        """Return the directory with these bits."""
-        return replace(existing(address, state), mode=self.mode)
-
-
-class Chown(DirectoryCommand, frozen=True, tag="directory.chown"):
+class Chown(place.Chown, frozen=True, tag="directory.chown"):
     """Change the owner or the group of a directory."""
 
     past: ClassVar[str] = "directory.owner_changed"
 
-    owner: User | None = None
-    group: Group | None = None
 
-    def decide(self, address: Address, state: State) -> Directory:
-        """Return the directory with this owner."""
-        if self.owner is None and self.group is None:
-            raise Refused("give an owner, a group or both")
-        found = existing(address, state)
-        return replace(found, owner=self.owner or found.owner, group=self.group or found.group)
-
-
-class Remove(DirectoryCommand, frozen=True, tag="directory.remove"):
+class Remove(place.Remove, frozen=True, tag="directory.remove"):
     """Remove an empty directory."""
 
     past: ClassVar[str] = "directory.removed"
 
     def decide(self, address: Address, state: State) -> None:
         """Leave nothing, where nothing is inside."""
-        for rival in place.rivals(address):
-            if state.get(rival) is not None:
-                raise Refused(f"{place.at(address)[1]} is no directory but a {rival.partition('/')[0]}")
+        place.Remove.decide(self, address, state)
         inside = next(place.below(address, state), None)
         if inside is not None:
             raise Refused(f"it is not empty: {inside} is in it; remove that first")
-
-
-def existing(address: Address, state: State) -> Directory:
-    """Return the directory that a command needs to be there."""
-    found = state.get(address)
-    if not isinstance(found, Directory):
-        raise Refused("it does not exist; create it with `lasercats directory create`")
-    return found
 
 
 def act(address: Address, change: Change[Any]) -> Step:
@@ -119,10 +85,11 @@ def act(address: Address, change: Change[Any]) -> Step:
     before, after = change.before, change.after
     if after is None:
         return Step(RemovePath(machine=machine, path=path, type="directory"), lambda _: None)
-    new = {n: getattr(after, n) for n in ("mode", "owner", "group")}
-    instruction: Any = MakeDirectory(machine=machine, path=path, **new)
-    if before is not None:
-        changed = {n: value for n, value in new.items() if value != getattr(before, n)}
+    if before is None:
+        new = {name: getattr(after, name) for name in ("mode", "owner", "group")}
+        instruction: Any = MakeDirectory(machine=machine, path=path, **new)
+    else:
+        changed = place.attributes(before, after)
         instruction = SetAttributes(machine=machine, path=path, type="directory", **changed)
     return Step(instruction, lambda status: resource(status, after))
 
@@ -136,12 +103,7 @@ def converge(address: Address, change: Change[Directory]) -> Iterator[Command]:
     if before is None:
         yield Create(on=on, mode=after.mode, owner=after.owner, group=after.group)
         return
-    owner = after.owner if after.owner != before.owner else None
-    group = after.group if after.group != before.group else None
-    if owner or group:
-        yield Chown(on=on, owner=owner, group=group)
-    if after.mode and after.mode != before.mode:
-        yield Chmod(on=on, mode=after.mode)
+    yield from place.converge_attributes(address, before, after, Chown, Chmod)
 
 
 def observe(machine: str, known: Mapping[Address, Directory | None]) -> Program[Found]:
@@ -164,6 +126,7 @@ KIND = Kind(
     resource=Directory,
     commands=(Create, Chmod, Chown, Remove),
     converge=converge,
+    act=act,
     observe=observe,
     canonical=place.canonical,
     needs=place.needs,

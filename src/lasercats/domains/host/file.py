@@ -50,15 +50,7 @@ class File(Resource, frozen=True):
         self._set("mode", place.mode_of(self.mode))
 
 
-class FileCommand(Command, frozen=True):
-    """A command on files."""
-
-    def interpret(self, address: Address, change: Change[Resource]) -> "Step | Program[Any]":
-        """Make the change on the host."""
-        return act(address, change)
-
-
-class Write(FileCommand, frozen=True, tag="file.write"):
+class Write(Command, frozen=True, tag="file.write"):
     """Write a file, whole and at once; what is not said of an existing file stays as it is."""
 
     past: ClassVar[str] = "file.written"
@@ -92,52 +84,22 @@ class Write(FileCommand, frozen=True, tag="file.write"):
             raise Refused(str(error)) from None
 
 
-class Chmod(FileCommand, frozen=True, tag="file.chmod"):
+class Chmod(place.Chmod, frozen=True, tag="file.chmod"):
     """Change the permission bits of a file."""
 
     past: ClassVar[str] = "file.mode_changed"
 
-    mode: Mode
 
-    def decide(self, address: Address, state: State) -> File:
-        """Return the file with these bits."""
-        return replace(existing(address, state), mode=self.mode)
-
-
-class Chown(FileCommand, frozen=True, tag="file.chown"):
+class Chown(place.Chown, frozen=True, tag="file.chown"):
     """Change the owner or the group of a file."""
 
     past: ClassVar[str] = "file.owner_changed"
 
-    owner: User | None = None
-    group: Group | None = None
 
-    def decide(self, address: Address, state: State) -> File:
-        """Return the file with this owner."""
-        if self.owner is None and self.group is None:
-            raise Refused("give an owner, a group or both")
-        file = existing(address, state)
-        return replace(file, owner=self.owner or file.owner, group=self.group or file.group)
-
-
-class Remove(FileCommand, frozen=True, tag="file.remove"):
+class Remove(place.Remove, frozen=True, tag="file.remove"):
     """Remove a file."""
 
     past: ClassVar[str] = "file.removed"
-
-    def decide(self, address: Address, state: State) -> None:
-        """Leave nothing."""
-        for rival in place.rivals(address):
-            if state.get(rival) is not None:
-                raise Refused(f"{place.at(address)[1]} is no file but a {rival.partition('/')[0]}")
-
-
-def existing(address: Address, state: State) -> File:
-    """Return the file that a command needs to be there."""
-    file = state.get(address)
-    if not isinstance(file, File):
-        raise Refused("it does not exist; write it with `lasercats file write`")
-    return file
 
 
 def act(address: Address, change: Change[Any]) -> Step:
@@ -146,11 +108,11 @@ def act(address: Address, change: Change[Any]) -> Step:
     before, after = change.before, change.after
     if after is None:
         return Step(RemovePath(machine=machine, path=path, type="file"), lambda _: None)
-    new = {n: getattr(after, n) for n in ("mode", "owner", "group")}
     if before is not None and (before.content, before.secret) == (after.content, after.secret):
-        changed = {n: value for n, value in new.items() if value != getattr(before, n)}
+        changed = place.attributes(before, after)
         instruction: Any = SetAttributes(machine=machine, path=path, type="file", **changed)
     else:
+        new = {name: getattr(after, name) for name in ("mode", "owner", "group")}
         instruction = WriteFile(machine=machine, path=path, content=after.secret or after.content, **new)
     return Step(instruction, lambda status: resource(status, after))
 
@@ -161,7 +123,7 @@ def converge(address: Address, change: Change[File]) -> Iterator[Command]:
     if after is None:
         yield Remove(on=on)
     elif after.content is None and after.secret is None:
-        yield from _converge_attributes(on, before or File(), after)
+        yield from place.converge_attributes(address, before or File(), after, Chown, Chmod)
     elif before is None or (before.content, before.secret) != (after.content, after.secret):
         yield Write(
             on=on,
@@ -172,16 +134,7 @@ def converge(address: Address, change: Change[File]) -> Iterator[Command]:
             group=after.group,
         )
     else:
-        yield from _converge_attributes(on, before, after)
-
-
-def _converge_attributes(on: tuple[Address, ...], before: File, after: File) -> Iterator[Command]:
-    owner = after.owner if after.owner != before.owner else None
-    group = after.group if after.group != before.group else None
-    if owner or group:
-        yield Chown(on=on, owner=owner, group=group)
-    if after.mode and after.mode != before.mode:
-        yield Chmod(on=on, mode=after.mode)
+        yield from place.converge_attributes(address, before, after, Chown, Chmod)
 
 
 def observe(machine: str, known: Mapping[Address, File | None]) -> Program[Found]:
@@ -221,6 +174,7 @@ KIND = Kind(
     resource=File,
     commands=(Write, Chmod, Chown, Remove),
     converge=converge,
+    act=act,
     observe=observe,
     canonical=place.canonical,
     needs=place.needs,

@@ -10,8 +10,10 @@ from posixpath import dirname, normpath
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from lasercats.core.address import Address, kind_of, machine_of, make, rest_of
+from lasercats.core.command import Command
 from lasercats.core.errors import BadInput, Refused
 from lasercats.core.kind import Found
 from lasercats.core.program import Program
@@ -95,6 +97,82 @@ def check(address: Address, state: State) -> None:
                 f"directory {machine}:{rest_of(parent)} does not exist; "
                 f"create it with `lasercats directory create {machine}:{rest_of(parent)}`"
             )
+
+
+class Chmod(Command, frozen=True):
+    """Change permission bits."""
+
+    mode: Mode
+
+    def decide(self, address: Address, state: State) -> Resource:
+        """Return the resource with these bits."""
+        changed: Resource = replace(existing(address, state), mode=self.mode)
+        return changed
+
+
+class Chown(Command, frozen=True):
+    """Change the owner or the group."""
+
+    owner: User | None = None
+    group: Group | None = None
+
+    def decide(self, address: Address, state: State) -> Resource:
+        """Return the resource with this owner."""
+        if self.owner is None and self.group is None:
+            raise Refused("give an owner, a group or both")
+        found = existing(address, state)
+        owner, group = self.owner or found.owner, self.group or found.group
+        changed: Resource = replace(found, owner=owner, group=group)
+        return changed
+
+
+class Remove(Command, frozen=True):
+    """Remove what is at a path, if it is of this kind."""
+
+    def decide(self, address: Address, state: State) -> None:
+        """Leave nothing."""
+        for rival in rivals(address):
+            if state.get(rival) is not None:
+                raise Refused(f"{at(address)[1]} is no {kind_of(address)} but a {kind_of(rival)}")
+
+
+def existing(address: Address, state: State) -> Any:  # noqa: ANN401 - of the kind of the address
+    """Return the resource that a command needs to be there.
+
+    Raises:
+        Refused: it is not.
+
+    """
+    found = state.get(address)
+    if found is None:
+        maker = {"file": "file write", "directory": "directory create"}[kind_of(address)]
+        raise Refused(f"it does not exist; make it with `lasercats {maker}`")
+    return found
+
+
+def attributes(before: Any, after: Any) -> dict[str, Any]:  # noqa: ANN401 - files and directories alike
+    """Return the attributes that a change sets: those that differ, and the bits that a chown would clear."""
+    new = {name: getattr(after, name) for name in ("mode", "owner", "group")}
+    changed = {name: value for name, value in new.items() if value != getattr(before, name)}
+    if changed.keys() & {"owner", "group"} and (after.mode or "0")[0] != "0":
+        changed["mode"] = after.mode  # chown(2) takes the setuid and setgid bits away
+    return changed
+
+
+def converge_attributes(
+    address: Address,
+    before: Any,  # noqa: ANN401 - files and directories alike
+    after: Any,  # noqa: ANN401
+    chown: type[Chown],
+    chmod: type[Chmod],
+) -> Iterator[Command]:
+    """Give the commands that change owner, group and permission bits, where they differ."""
+    owner = after.owner if after.owner != before.owner else None
+    group = after.group if after.group != before.group else None
+    if owner or group:
+        yield chown(on=(address,), owner=owner, group=group)
+    if after.mode and after.mode != before.mode:
+        yield chmod(on=(address,), mode=after.mode)
 
 
 def look(machine: str, known: Mapping[Address, R | None], read: "Reading[R]") -> Program[Found]:

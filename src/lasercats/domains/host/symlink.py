@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import Command
-from lasercats.core.errors import Refused
 from lasercats.core.kind import Found, Kind
 from lasercats.core.program import Program, Step
 from lasercats.core.resource import Resource
@@ -28,15 +27,7 @@ class Symlink(Resource, frozen=True):
     target: Target | None = None
 
 
-class SymlinkCommand(Command, frozen=True):
-    """A command on symbolic links."""
-
-    def interpret(self, address: Address, change: Change[Resource]) -> "Step | Program[Any]":
-        """Make the change on the host."""
-        return act(address, change)
-
-
-class Link(SymlinkCommand, frozen=True, tag="symlink.link"):
+class Link(Command, frozen=True, tag="symlink.link"):
     """Make a symbolic link point to a path, at once if it is there already."""
 
     past: ClassVar[str] = "symlink.linked"
@@ -50,16 +41,10 @@ class Link(SymlinkCommand, frozen=True, tag="symlink.link"):
         return replace(link if isinstance(link, Symlink) else Symlink(), target=self.target)
 
 
-class Remove(SymlinkCommand, frozen=True, tag="symlink.remove"):
+class Remove(place.Remove, frozen=True, tag="symlink.remove"):
     """Remove a symbolic link; what it points to stays."""
 
     past: ClassVar[str] = "symlink.removed"
-
-    def decide(self, address: Address, state: State) -> None:
-        """Leave nothing."""
-        for rival in place.rivals(address):
-            if state.get(rival) is not None:
-                raise Refused(f"{place.at(address)[1]} is no symlink but a {rival.partition('/')[0]}")
 
 
 def act(address: Address, change: Change[Any]) -> Step:
@@ -95,6 +80,7 @@ KIND = Kind(
     resource=Symlink,
     commands=(Link, Remove),
     converge=converge,
+    act=act,
     observe=observe,
     canonical=place.canonical,
     needs=place.needs,
