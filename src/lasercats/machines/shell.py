@@ -23,21 +23,25 @@ CHUNK = 1000
 LOOK = r"""
 lc_look() { # PATH EXPECT ...  EXPECT: sha256 of the content, '-' for unknown, '' when it is not wanted
   lc_types "$@"
-  lc_some exist "$@" | xargs -0 -r stat -c '%a %u %g %s %Y %U %G' --
-  lc_some absent "$@" | xargs -0 -r stat -c . -- 2>&1
-  lc_links "$@"
-  lc_some read "$@" | xargs -0 -r sha256sum -- | lc_contents "$@"
+  echo "$lc_seen"
+  # A process is started only for what is there to be looked at.
+  case $lc_seen in *[!a]*) lc_some exist "$@" | xargs -0 -r stat -c '%a %u %g %s %Y %U %G' -- ;; esac
+  case $lc_seen in *a*) lc_some absent "$@" | xargs -0 -r stat -c . -- 2>&1 ;; esac
+  case $lc_seen in *l*) lc_links "$@" ;; esac
+  case $lc_wanted$lc_seen in y*f*) lc_some read "$@" | xargs -0 -r sha256sum -- | lc_contents "$@" ;; esac
 }
 lc_types() {
+  lc_seen= lc_wanted=n
   while [ $# -gt 0 ]; do
-    if [ -L "$1" ]; then printf l
-    elif [ -f "$1" ]; then if [ -z "$2" ] || [ -r "$1" ]; then printf f; else printf u; fi
-    elif [ -d "$1" ]; then printf d
-    elif [ -e "$1" ]; then printf o
-    else printf a; fi
+    if [ -L "$1" ]; then lc_seen=${lc_seen}l
+    elif [ -f "$1" ] && [ -n "$2" ] && [ ! -r "$1" ]; then lc_seen=${lc_seen}u
+    elif [ -f "$1" ]; then lc_seen=${lc_seen}f
+    elif [ -d "$1" ]; then lc_seen=${lc_seen}d
+    elif [ -e "$1" ]; then lc_seen=${lc_seen}o
+    else lc_seen=${lc_seen}a; fi
+    if [ -n "$2" ]; then lc_wanted=y; fi
     shift 2
   done
-  echo
 }
 lc_some() {
   lc_which=$1; shift
