@@ -85,7 +85,14 @@ class SshMachine(HostMachine):
 
         try:
             async with asyncio.timeout(self._connect_timeout):
-                self._connection = await asyncssh.connect(self._url.host or "", **self._options())
+                host = self._url.host or ""
+                options = self._options()
+                if "known_hosts" not in options:
+                    configured = asyncssh.SSHClientConnectionOptions(host=host, **options)
+                    if configured.known_hosts is None:
+                        # `UserKnownHostsFile none`: asyncssh would take any key, OpenSSH then knows no host.
+                        options["known_hosts"] = lambda *_: ([], [], [])
+                self._connection = await asyncssh.connect(host, **options)
         except TimeoutError:
             raise self._unreachable(f"no answer within {self._connect_timeout:g} s") from None
         except asyncssh.HostKeyNotVerifiable as error:
@@ -101,7 +108,7 @@ class SshMachine(HostMachine):
         return self._connection
 
     def _options(self) -> dict[str, Any]:
-        url, options = self._url, dict[str, Any]()
+        url, options = self._url, dict[str, Any](config=())
         if url.port is not None:
             options["port"] = url.port
         if url.user is not None:

@@ -114,6 +114,25 @@ class TestSsh(HostContract):
         with pytest.raises(Unreachable, match="lets this user in with none of the keys"):
             asyncio.run(self.connect(url).check())
 
+    def test_the_ssh_config_is_honoured(self, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Host name, user, key and known hosts come from ~/.ssh/config; `none` knows no host."""
+        monkeypatch.setenv("HOME", str(self._tmp))
+        config = self._tmp / ".ssh" / "config"
+        config.parent.mkdir()
+        text = lab.ssh_config.read_text().replace(f"Host {self._host.name}\n", "Host alias\n")
+        config.write_text(text)
+        assert asyncio.run(self._check_alias()) is None
+        config.write_text(text.replace(str(lab.known_hosts), "none"))
+        with pytest.raises(Unreachable, match="host key is not the known one"):
+            asyncio.run(self._check_alias())
+
+    async def _check_alias(self) -> None:
+        machine = self.connect("ssh://alias")
+        try:
+            await machine.check()
+        finally:
+            await machine.close()
+
     def test_a_lost_connection_is_in_doubt(self) -> None:
         """When the host dies in the middle, a change is in doubt and a look has failed."""
 
