@@ -92,18 +92,20 @@ def diff(context: click.Context, first: str, last: str, detailed: bool, as_json:
 
 
 @click.command()
+@options.option("--repair", is_flag=True, help="Make the tables anew from the records first.")
 @options.as_json
 @click.pass_context
-def verify(context: click.Context, as_json: bool) -> None:
-    """Check the chain of hashes of the log, and that every event starts from what the one before left."""
+def verify(context: click.Context, repair: bool, as_json: bool) -> None:
+    """Check the hashes of the log, that its events meet, and that its tables are the fold of them."""
     from lasercats.operate.verify import verify as check  # noqa: PLC0415
 
     with options.opened(context) as project:
-        report = check(project)
+        report = check(project, repair=repair)
     if as_json:
         show.print_json(report)
     else:
-        click.echo(f"{report['records']} records, {report['events']} events: the chain and the fold hold")
+        told = ", ".join(f"{count} {name}" for name, count in report.items())
+        click.echo(f"{told}: the chain and the fold hold")
 
 
 def _what(happened: "Happening") -> str:

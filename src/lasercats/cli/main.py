@@ -28,7 +28,7 @@ VERBS = {
     "log": ("history", "Show the history, command by command."),
     "show": ("history", "Show one command with all that came of it."),
     "diff": ("history", "Show what changed between two positions."),
-    "verify": ("history", "Check the hashes of the log and that it folds."),
+    "verify": ("history", "Check the hashes of the log and its tables."),
     "completion": ("work", "Print the completion script of a shell."),
 }
 

@@ -1,10 +1,10 @@
-"""The fold of a log: the state, and which commands are still open, as of a position.
+"""The fold of a log: what is known of every address, and who is at work on it.
 
-It keeps resources in their encoded form, so that folding costs the same for every kind; what is wanted
-is decoded once, at the end.
+Resources are kept in their encoded form, so that folding costs the same for every kind; what is wanted
+is decoded once, at the end. A store may keep a fold as tables, but what the tables say is defined here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -18,70 +18,26 @@ from lasercats.core.record import FORGOTTEN, NULL, Accepted, AnyEntry, Ended, Ev
 from lasercats.core.state import Entry, State
 
 
-class Open(NamedTuple):
-    """A command that was accepted and has not ended."""
+class Version(NamedTuple):
+    """What an address held from one position on."""
 
-    run: str
-    process: str
-    actor: str
-    claims: tuple[Address, ...]
+    since: int
+    raw: msgspec.Raw
+    """The encoded resource, `NULL` where there is none, `FORGOTTEN` where it is not known any more."""
 
 
 class Fold(msgspec.Struct):
-    """An accumulator over records, in order."""
+    """An accumulator over records, in order: the newest version of every address."""
 
     position: int = 0
-    entries: dict[Address, tuple[int, msgspec.Raw]] = {}
-    """For each address: the position that last changed it, and the encoded resource or null."""
-    open: dict[int, Open] = {}
-    claims: dict[Address, list[int]] = {}
-    """For each claimed address, the open commands that claim it."""
+    entries: dict[Address, Version] = {}
 
     def add(self, position: int, entry: AnyEntry) -> None:
         """Take in the next record."""
         self.position = position
         if isinstance(entry, Event):
-            forgotten = entry.type == Forget.past
-            for address, (_, after) in entry.delta.items():
-                self.entries[address] = (position, FORGOTTEN if forgotten and after == NULL else after)
-        elif isinstance(entry, Accepted):
-            self.open[position] = Open(entry.run, entry.process, entry.actor, entry.claims)
-            for address in entry.claims:
-                self.claims.setdefault(address, []).append(position)
-        elif isinstance(entry, Ended):
-            self._end(entry.command)
-
-    def version(self, address: Address) -> int:
-        """Return the position that last changed the address, 0 if none did."""
-        entry = self.entries.get(address)
-        return 0 if entry is None else entry[0]
-
-    def check(self, entries: Iterable[AnyEntry], expect: Mapping[Address, int]) -> None:
-        """Check that entries may be appended by someone who saw the versions in `expect`.
-
-        Raises:
-            LogConflict: an address moved since, or is being moved by a command of another run.
-
-        """
-        for address, version in expect.items():
-            if self.version(address) != version:
-                raise LogConflict(
-                    f"{address} was changed at position {self.version(address)}, after it was looked at; "
-                    "look at it with `lasercats state` and issue the command again"
-                )
-        for entry in entries:
-            if isinstance(entry, Accepted) and entry.claims:
-                self._check_claims(entry)
-
-    def _check_claims(self, entry: Accepted) -> None:
-        for address in entry.claims:
-            for position in self.claims.get(address, ()):
-                other = self.open[position]
-                if other.run != entry.run:
-                    raise LogConflict(
-                        f"{address} is being changed by command {position} ({other.actor}, "
-                        f"process {other.process}); wait for it, or run `lasercats recover` if it died"
-                    )
+            for address, raw in left_by(entry):
+                self.entries[address] = Version(position, raw)
 
     def state(self, kinds: Kinds) -> State:
         """Decode the state."""
@@ -93,10 +49,77 @@ class Fold(msgspec.Struct):
             entries[address] = Entry(version, resource, forgotten)
         return State(entries.finish(), self.position)
 
+
+def left_by(event: Event) -> Iterator[tuple[Address, msgspec.Raw]]:
+    """Iterate over the addresses of an event, each with what the event left there, encoded."""
+    forgotten = event.type == Forget.past
+    for address, (_, after) in event.delta.items():
+        yield address, FORGOTTEN if forgotten and after == NULL else after
+
+
+class Open(NamedTuple):
+    """A command that was accepted and has not ended."""
+
+    run: str
+    process: str
+    actor: str
+    claims: tuple[Address, ...]
+
+
+class Claims:
+    """An accumulator over records, in order: the open commands, and the addresses that they claim."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.open: dict[int, Open] = {}
+        self._claimed: dict[Address, list[int]] = {}
+
+    def add(self, position: int, entry: AnyEntry) -> None:
+        """Take in the next record."""
+        if isinstance(entry, Accepted):
+            self.open[position] = Open(entry.run, entry.process, entry.actor, entry.claims)
+            for address in entry.claims:
+                self._claimed.setdefault(address, []).append(position)
+        elif isinstance(entry, Ended):
+            self._end(entry.command)
+
+    def check(self, entries: Iterable[AnyEntry]) -> None:
+        """Check that entries claim nothing that a command of another run is at work on.
+
+        Raises:
+            LogConflict: one does.
+
+        """
+        for entry in entries:
+            for address in entry.claims if isinstance(entry, Accepted) else ():
+                for position in self._claimed.get(address, ()):
+                    other = self.open[position]
+                    if other.run != entry.run:  # type: ignore[union-attr]
+                        raise LogConflict(
+                            f"{address} is being changed by command {position} ({other.actor}, "
+                            f"process {other.process}); wait for it, or run `lasercats recover` if it died"
+                        )
+
     def _end(self, command: int) -> None:
         ended = self.open.pop(command, None)
         for address in ended.claims if ended else ():
-            positions = self.claims[address]
+            positions = self._claimed[address]
             positions.remove(command)
             if not positions:
-                del self.claims[address]
+                del self._claimed[address]
+
+
+def check_versions(expect: Mapping[Address, int], version: Callable[[Address], int]) -> None:
+    """Check that addresses are at the versions that someone saw; `version` tells those of now.
+
+    Raises:
+        LogConflict: an address moved since.
+
+    """
+    for address, seen in expect.items():
+        now = version(address)
+        if now != seen:
+            raise LogConflict(
+                f"{address} was changed at position {now}, after it was looked at; "
+                "look at it with `lasercats state` and issue the command again"
+            )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from lasercats.core.address import Address
-from lasercats.core.fold import Fold
+from lasercats.core.fold import Fold, Open, Version
 from lasercats.core.instruction import Batch, Instruction
 from lasercats.core.record import AnyEntry, Record
 
@@ -26,8 +26,19 @@ class Log(Protocol):
         """
         ...
 
-    def read(self, first: int = 1, last: int | None = None, *, names: Sequence[str] = ()) -> Iterator[Record]:
+    def read(
+        self,
+        first: int = 1,
+        last: int | None = None,
+        *,
+        names: Sequence[str] = (),
+        backwards: bool = False,
+    ) -> Iterator[Record]:
         """Iterate over records from `first` to `last` inclusive, only those of these names if given."""
+        ...
+
+    def caused(self, position: int) -> Iterator[Record]:
+        """Iterate over the records that came of one: a command's events and end, a batch's outcomes."""
         ...
 
     def head(self) -> int:
@@ -38,8 +49,19 @@ class Log(Protocol):
         """Return the last position committed at or before a time in microseconds since 1970 UTC."""
         ...
 
-    def fold(self, position: int | None = None) -> Fold:
-        """Return the fold up to a position, by default up to now. The caller must not change it."""
+    def fold(self, position: int | None = None, addresses: Sequence[Address] | None = None) -> Fold:
+        """Return the fold up to a position, by default up to now, of all addresses or of some.
+
+        What it costs does not depend on the length of the log. The caller must not change it.
+        """
+        ...
+
+    def versions(self, address: Address) -> Iterator[Version]:
+        """Iterate over all that an address held, the oldest first."""
+        ...
+
+    def open(self) -> Mapping[int, Open]:
+        """Return the commands that have not ended, by position."""
         ...
 
     def tail(self, after: int, *, patience: float) -> Iterator[Record]:

@@ -25,6 +25,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
 
     name: ClassVar[str]
 
+    @property
+    def cause(self) -> int | None:
+        """The position of the record that it came of; None for an acceptance or an observation."""
+        return None
+
 
 class Accepted(Entry, frozen=True, gc=False):
     """A command was accepted."""
@@ -51,6 +56,11 @@ class Started(Entry, frozen=True, gc=False):
     """For each instruction, the position of the command that it serves."""
     instructions: tuple[msgspec.Raw, ...]
 
+    @property
+    def cause(self) -> int | None:
+        """The first of its commands."""
+        return self.commands[0] if self.commands else None
+
 
 class Finished(Entry, frozen=True, gc=False):
     """A batch came back."""
@@ -58,6 +68,11 @@ class Finished(Entry, frozen=True, gc=False):
     name: ClassVar[str] = "finished"
     started: int
     outcomes: tuple[msgspec.Raw, ...]
+
+    @property
+    def cause(self) -> int | None:
+        """The batch."""
+        return self.started
 
 
 class Event(Entry, frozen=True, gc=False):
@@ -74,6 +89,11 @@ class Event(Entry, frozen=True, gc=False):
     opaque: bool = False
     """True when it also had an effect that is not in the state: a barrier for undo and rewrite."""
 
+    @property
+    def cause(self) -> int | None:
+        """The command that caused it."""
+        return self.command
+
 
 class Ended(Entry, frozen=True, gc=False):
     """A command is over."""
@@ -83,6 +103,11 @@ class Ended(Entry, frozen=True, gc=False):
     status: str
     """`done`, `unchanged`, `failed`, `refused` or `cancelled`."""
     error: str | None = None
+
+    @property
+    def cause(self) -> int | None:
+        """The command that it ends."""
+        return self.command
 
 
 AnyEntry: TypeAlias = Accepted | Started | Finished | Event | Ended

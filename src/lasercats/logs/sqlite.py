@@ -1,10 +1,17 @@
 """The default log: one SQLite file, in WAL mode, every commit synced to disk.
 
-    records(position, time, type, body, hash)   one row a record; positions without a gap
-    snapshots(position, body, digest)           the fold at a position, so that opening is quick
+    records(position, time, type, body, hash, cause)   one row a record; positions without a gap
+    present(address, since, body)                      the newest version of every address
+    past(address, since, until, body)                  the versions before
+    open(position)                                     the commands that have not ended
 
 Each append is one transaction. The last row of an append carries the SHA-256 of the hash before it and of
 all that the append wrote, so that a changed or missing row breaks the chain.
+
+The other tables are the fold of the records, kept in the same transaction: a table and its history, as
+SQL:2011 has them for system-versioned tables. So the state of now is read without folding anything, and
+one of the past costs two searches for each address, however long the log is. A `body` is NULL where it is
+known that there is nothing, and empty where it is not known (any more) what there is.
 """
 
 import hashlib
@@ -19,22 +26,57 @@ import msgspec
 
 from lasercats.core.address import Address
 from lasercats.core.errors import LogConflict, LogCorrupt, LogError, LogTooNew
-from lasercats.core.fold import Fold
-from lasercats.core.record import ENTRIES, AnyEntry, Record
+from lasercats.core.fold import Claims, Fold, Open, Version, check_versions, left_by
+from lasercats.core.record import ENTRIES, FORGOTTEN, NULL, Accepted, AnyEntry, Ended, Event, Record
 
 APPLICATION = 0x4C436174
 """`LCat`, in the header of the file (SQLite's application_id)."""
-FORMAT = 1
-SNAPSHOT_EVERY = 5000
-"""Records between snapshots, at least; a large state is written less often."""
+FORMAT = 2
+CLAIMING = ("accepted", "ended")
+CHUNK = 10_000
+"""Records that are taken in at once when the tables are made anew."""
 
-_SCHEMA = """
+_RECORDS = """
 CREATE TABLE records (
-    position INTEGER PRIMARY KEY, time INTEGER NOT NULL, type TEXT NOT NULL, body BLOB NOT NULL, hash BLOB
-) STRICT;
-CREATE TABLE snapshots (position INTEGER PRIMARY KEY, body BLOB NOT NULL, digest BLOB NOT NULL) STRICT;
+    position INTEGER PRIMARY KEY, time INTEGER NOT NULL, type TEXT NOT NULL, body BLOB NOT NULL, hash BLOB,
+    cause INTEGER
+) STRICT
 """
-_INSERT = "INSERT INTO records VALUES (?, ?, ?, ?, ?)"
+_TABLES = (
+    "CREATE INDEX caused ON records (cause) WHERE cause IS NOT NULL",
+    "CREATE TABLE open (position INTEGER PRIMARY KEY) STRICT",
+    """CREATE TABLE present (
+        address TEXT PRIMARY KEY, since INTEGER NOT NULL, body BLOB
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE past (
+        address TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL, body BLOB,
+        PRIMARY KEY (address, since)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TRIGGER keep_past BEFORE UPDATE ON present BEGIN
+        INSERT INTO past VALUES (old.address, old.since, new.since, old.body);
+    END""",
+)
+_INSERT = "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)"
+_PUT = """
+INSERT INTO present VALUES (?, ?, ?)
+ON CONFLICT (address) DO UPDATE SET since = excluded.since, body = excluded.body
+"""
+_AS_OF = """
+SELECT address, since, body FROM present WHERE since <= ?1
+UNION ALL
+SELECT past.address, past.since, past.body FROM present JOIN past
+ON past.address = present.address AND past.since = (
+    SELECT max(since) FROM past WHERE past.address = present.address AND since <= ?1
+) WHERE present.since > ?1
+"""
+_ONE_AS_OF = """
+SELECT address, since, body FROM present WHERE address = ?2 AND since <= ?1
+UNION ALL
+SELECT * FROM (
+    SELECT address, since, body FROM past WHERE address = ?2 AND since <= ?1 AND until > ?1
+    ORDER BY since DESC LIMIT 1
+)
+"""
 _DECODERS = {name: msgspec.json.Decoder(type_) for name, type_ in ENTRIES.items()}
 _encode = msgspec.json.Encoder().encode
 
@@ -60,7 +102,9 @@ class SqliteLog:
             raise LogError(f"there is a log at {path} already")
         if not create and not exists:
             raise LogError(f"there is no log at {path}; make one with `lasercats init`")
-        self._fold, self._hash, self._time = Fold(), b"", 0
+        self._head, self._hash, self._time = 0, b"", 0
+        self._claims = Claims()
+        self._fold: Fold | None = None
         with self._explained():
             self._db = sqlite3.connect(self._path, isolation_level=None, timeout=30)
             try:
@@ -71,35 +115,47 @@ class SqliteLog:
 
     def append(self, entries: Sequence[AnyEntry], *, expect: Mapping[Address, int] | None = None) -> int:
         """Commit entries together, durably, and return the position of the first."""
-        fold, db = self._fold, self._db
-        with self._explained():
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                self._catch_up()
-                fold.check(entries, expect or {})
-                first = fold.position + 1
-                now = max(self._clock(), self._time)
-                rows = [
-                    (position, now, entry.name, _encode(entry), None)
-                    for position, entry in enumerate(entries, first)
-                ]
-                digest = _chain(self._hash, rows)
-                if rows:
-                    rows[-1] = (*rows[-1][:4], digest)  # type: ignore[assignment]
-                db.executemany(_INSERT, rows)
-                db.execute("COMMIT")
-            except BaseException:
-                db.rollback()
-                raise
-        self._hash, self._time = digest, now
+        with self._explained(), self._commit():
+            self._catch_up()
+            check_versions(expect or {}, self._version)
+            self._claims.check(entries)
+            first = self._head + 1
+            now = max(self._clock(), self._time)
+            rows = [
+                (position, now, entry.name, _encode(entry), None, entry.cause)
+                for position, entry in enumerate(entries, first)
+            ]
+            digest = _chain(self._hash, rows)
+            if rows:
+                rows[-1] = (*rows[-1][:4], digest, rows[-1][5])  # type: ignore[assignment]
+            self._db.executemany(_INSERT, rows)
+            self._take_in(first, entries)
+        self._head, self._hash, self._time = self._head + len(rows), digest, now
         for position, entry in enumerate(entries, first):
-            fold.add(position, entry)
+            if entry.name in CLAIMING:
+                self._claims.add(position, entry)
         return first
 
-    def read(self, first: int = 1, last: int | None = None, *, names: Sequence[str] = ()) -> Iterator[Record]:
+    def read(
+        self,
+        first: int = 1,
+        last: int | None = None,
+        *,
+        names: Sequence[str] = (),
+        backwards: bool = False,
+    ) -> Iterator[Record]:
         """Iterate over records from `first` to `last` inclusive, only those of these names if given."""
-        for position, when, name, body in self._rows(first, last, names):
-            yield Record(position, when, self._decode(position, name, body))
+        sql = "SELECT position, time, type, body FROM records WHERE position BETWEEN ? AND ?"
+        arguments: list[Any] = [first, 2**62 if last is None else last]
+        if names:
+            sql += f" AND type IN ({', '.join('?' * len(names))})"
+            arguments += names
+        return self._records(f"{sql} ORDER BY position {'DESC' if backwards else 'ASC'}", arguments)
+
+    def caused(self, position: int) -> Iterator[Record]:
+        """Iterate over the records that came of one: a command's events and end, a batch's outcomes."""
+        sql = "SELECT position, time, type, body FROM records WHERE cause = ? ORDER BY position"
+        return self._records(sql, [position])
 
     def head(self) -> int:
         """Return the position of the last record, 0 when there is none."""
@@ -116,21 +172,34 @@ class SqliteLog:
                 low, high = (middle, high) if row[0] <= time else (low, middle - 1)
         return low
 
-    def fold(self, position: int | None = None) -> Fold:
-        """Return the fold up to a position, by default up to now. The caller must not change it."""
-        if position is None or position >= self._fold.position:
-            with self._explained():
-                self._catch_up()
-            if position is None or position >= self._fold.position:
-                return self._fold
-        fold = Fold()
-        row = self._newest_snapshot(position)
-        if row is not None:
-            fold = row
-        for record in self.read(fold.position + 1, position):
-            fold.add(record.position, record.entry)
-        fold.position = position
-        return fold
+    def fold(self, position: int | None = None, addresses: Sequence[Address] | None = None) -> Fold:
+        """Return the fold up to a position, by default up to now, of all addresses or of some."""
+        with self._explained():
+            head = self.head()
+            if position is not None and position < head:
+                return self._fold_of(position, addresses)
+            if addresses is not None:
+                return self._fold_of(head, addresses)
+            if self._fold is None:
+                self._fold = self._fold_of(head, None)
+            for record in self.read(self._fold.position + 1, head, names=("event",)):
+                self._fold.add(record.position, record.entry)
+            self._fold.position = head
+            return self._fold
+
+    def versions(self, address: Address) -> Iterator[Version]:
+        """Iterate over all that an address held, the oldest first."""
+        sql = """SELECT since, body FROM past WHERE address = ?1
+            UNION ALL SELECT since, body FROM present WHERE address = ?1 ORDER BY since"""
+        with self._explained():
+            for since, body in self._db.execute(sql, (address,)):
+                yield Version(since, _raw(body))
+
+    def open(self) -> Mapping[int, Open]:
+        """Return the commands that have not ended, by position."""
+        with self._explained():
+            self._catch_up()
+        return self._claims.open
 
     def tail(self, after: int, *, patience: float) -> Iterator[Record]:
         """Iterate over records after a position as they come, until none came for `patience` seconds."""
@@ -172,15 +241,64 @@ class SqliteLog:
             raise LogCorrupt(f"the log {self._path} ends in the middle of a commit, after {rows[0][0] - 1}")
         return expected - 1
 
+    def check_tables(self) -> int:
+        """Check that the tables are the fold of the records; return how many versions there are.
+
+        Raises:
+            LogCorrupt: they are not.
+
+        """
+        count = 0
+        sql = """SELECT since, address, body, until FROM past
+            UNION ALL SELECT since, address, body, NULL FROM present ORDER BY since, address"""
+        with self._explained():
+            self._check_open()
+            rows = self._db.execute(sql)
+            until: dict[Address, int | None] = {}
+            for record in self.read(names=("event",)):
+                for address, raw in sorted(left_by(record.entry)):  # type: ignore[arg-type]
+                    count += 1
+                    row = rows.fetchone()
+                    wanted = (record.position, address, _body(raw))
+                    if row is None or row[:3] != wanted or until.get(address, record.position) != wanted[0]:
+                        raise self._wrong_tables(address)
+                    until[address] = row[3]
+            row = rows.fetchone()
+            strange = row[1] if row else next((a for a, end in until.items() if end is not None), None)
+            if strange is not None:
+                raise self._wrong_tables(strange)
+        return count
+
+    def rebuild(self) -> None:
+        """Make the tables anew from the records; those are not touched."""
+        with self._explained(), self._commit():
+            self._db.execute("DROP INDEX IF EXISTS caused")
+            for table in ("open", "present", "past"):
+                self._db.execute(f"DROP TABLE IF EXISTS {table}")
+            self._make_tables()
+        self._head, self._claims, self._fold = 0, Claims(), None
+        self._load()
+
+    def connect(self) -> sqlite3.Connection:
+        """Return a connection of its own that can only read, for queries.
+
+        Raises:
+            LogError: the file cannot be opened.
+
+        """
+        with self._explained():
+            if self._path == ":memory:":
+                copy = sqlite3.connect(":memory:", isolation_level=None)
+                self._db.backup(copy)
+            else:
+                uri = f"{Path(self._path).absolute().as_uri()}?mode=ro"
+                copy = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30)
+            copy.execute("PRAGMA query_only = ON")
+        return copy
+
     def close(self) -> None:
-        """Write a snapshot where one is due, and let go of the file."""
-        try:
-            grown = self._fold.position - self._snapshot
-            if grown >= max(SNAPSHOT_EVERY, len(self._fold.entries)):
-                self._save()
-            self._db.close()
-        except sqlite3.Error:
-            self._db.close()
+        """Let go of the file."""
+        self._db.close()
 
     def _open(self, *, create: bool) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
@@ -188,13 +306,24 @@ class SqliteLog:
         if create:
             self._create()
         self._check_format()
-        self._snapshot = self._load()
-        self._catch_up()
+        self._load()
 
     def _create(self) -> None:
-        self._db.executescript(
-            f"BEGIN; {_SCHEMA} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {FORMAT}; COMMIT;"
-        )
+        with self._commit():
+            self._db.execute(_RECORDS)
+            self._make_tables()
+            self._db.execute(f"PRAGMA application_id = {APPLICATION}")
+            self._db.execute(f"PRAGMA user_version = {FORMAT}")
+
+    @contextmanager
+    def _commit(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._db.rollback()
+            raise
 
     def _check_format(self) -> None:
         application = self._db.execute("PRAGMA application_id").fetchone()[0]
@@ -205,17 +334,77 @@ class SqliteLog:
             raise LogTooNew(
                 f"the log {self._path} has format {version}, this LaserCats reads up to {FORMAT}; upgrade it"
             )
+        if version < FORMAT:
+            self._migrate()
 
-    def _rows(
-        self, first: int, last: int | None, names: Sequence[str]
-    ) -> Iterator[tuple[int, int, str, bytes]]:
-        sql = "SELECT position, time, type, body FROM records WHERE position >= ? AND position <= ?"
-        arguments: list[Any] = [first, 2**62 if last is None else last]
-        if names:
-            sql += f" AND type IN ({', '.join('?' * len(names))})"
-            arguments += names
+    def _migrate(self) -> None:
+        """Bring a log of format 1 to this one: it had snapshots, and no tables."""
+        with self._commit():
+            if self._db.execute("PRAGMA user_version").fetchone()[0] != 1:
+                return  # another process was quicker
+            self._db.execute("ALTER TABLE records ADD COLUMN cause INTEGER")
+            self._db.execute("DROP TABLE snapshots")
+            for first in range(1, self.head() + 1, CHUNK):
+                chunk = list(self.read(first, first + CHUNK - 1))
+                self._db.executemany(
+                    "UPDATE records SET cause = ? WHERE position = ?",
+                    [(record.entry.cause, record.position) for record in chunk],
+                )
+            self._make_tables()
+            self._db.execute(f"PRAGMA user_version = {FORMAT}")
+
+    def _make_tables(self) -> None:
+        """Make the tables, and take all records into them."""
+        for statement in _TABLES:
+            self._db.execute(statement)
+        for first in range(1, self.head() + 1, CHUNK):
+            self._take_in(first, [record.entry for record in self.read(first, first + CHUNK - 1)])
+
+    def _take_in(self, first: int, entries: Sequence[AnyEntry]) -> None:
+        """Bring the tables up to date with entries, of which the first stands at a position."""
+        put, begun, ended = list[tuple[Address, int, bytes | None]](), list[tuple[int]](), list[tuple[int]]()
+        for position, entry in enumerate(entries, first):
+            if isinstance(entry, Event):
+                put += [(address, position, _body(raw)) for address, raw in left_by(entry)]
+            elif isinstance(entry, Accepted):
+                begun.append((position,))
+            elif isinstance(entry, Ended):
+                ended.append((entry.command,))
+        self._db.executemany(_PUT, put)
+        self._db.executemany("INSERT INTO open VALUES (?)", begun)
+        self._db.executemany("DELETE FROM open WHERE position = ?", ended)
+
+    def _fold_of(self, position: int, addresses: Sequence[Address] | None) -> Fold:
+        if addresses is None:
+            rows = self._db.execute(_AS_OF, (position,)).fetchall()
+        else:
+            rows = [row for a in addresses for row in self._db.execute(_ONE_AS_OF, (position, a))]
+        return Fold(position, {address: Version(since, _raw(body)) for address, since, body in rows})
+
+    def _version(self, address: Address) -> int:
+        row = self._db.execute("SELECT since FROM present WHERE address = ?", (address,)).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def _check_open(self) -> None:
+        claims = Claims()
+        for record in self.read(names=CLAIMING):
+            claims.add(record.position, record.entry)
+        if claims.open.keys() != {position for (position,) in self._db.execute("SELECT position FROM open")}:
+            raise LogCorrupt(
+                f"the log {self._path} keeps another list of open commands than its records tell; "
+                "`lasercats verify --repair` makes it anew from them"
+            )
+
+    def _wrong_tables(self, address: Address) -> LogCorrupt:
+        return LogCorrupt(
+            f"the tables of the log {self._path} are not the fold of its events at {address}; "
+            "`lasercats verify --repair` makes them anew from the records"
+        )
+
+    def _records(self, sql: str, arguments: Sequence[Any]) -> Iterator[Record]:
         with self._explained():
-            yield from self._db.execute(sql + " ORDER BY position", arguments)
+            for position, when, name, body in self._db.execute(sql, arguments):
+                yield Record(position, when, self._decode(position, name, body))
 
     def _decode(self, position: int, name: str, body: bytes) -> AnyEntry:
         try:
@@ -225,42 +414,31 @@ class SqliteLog:
                 f"record {position} of the log {self._path} cannot be read; restore it from a backup"
             ) from None
 
+    def _load(self) -> None:
+        """Take in where the log ends, and the commands that are open."""
+        self._head = self.head()
+        self._end_at(self._head)
+        for (position,) in self._db.execute("SELECT position FROM open ORDER BY position").fetchall():
+            for record in self.read(position, position):
+                self._claims.add(position, record.entry)
+
     def _catch_up(self) -> None:
-        """Take in what others, or an earlier run, have written."""
-        head = self._db.execute("SELECT max(position) FROM records").fetchone()[0] or 0
-        if head == self._fold.position:
+        """Take in what others have written."""
+        head = self.head()
+        if head == self._head:
             return
-        for record in self.read(self._fold.position + 1, head):
-            self._fold.add(record.position, record.entry)
+        for record in self.read(self._head + 1, head, names=CLAIMING):
+            self._claims.add(record.position, record.entry)
+        self._end_at(head)
+        self._head = head
+
+    def _end_at(self, head: int) -> None:
+        if not head:
+            return
         row = self._db.execute("SELECT hash, time FROM records WHERE position = ?", (head,)).fetchone()
         if row is None or row[0] is None:
             raise LogCorrupt(f"the log {self._path} ends in the middle of a commit; restore it from a backup")
         self._hash, self._time = row
-
-    def _load(self) -> int:
-        fold = self._newest_snapshot(2**62)
-        if fold is not None and fold.position <= self.head():
-            self._fold = fold
-            row = self._db.execute("SELECT hash, time FROM records WHERE position = ?", (fold.position,))
-            self._hash, self._time = row.fetchone() or (b"", 0)
-        return self._fold.position
-
-    def _newest_snapshot(self, position: int) -> Fold | None:
-        """Return the newest intact snapshot up to a position; a damaged one is as good as none."""
-        with self._explained():
-            rows = self._db.execute(
-                "SELECT body, digest FROM snapshots WHERE position <= ? ORDER BY position DESC", (position,)
-            )
-            for body, digest in rows:
-                if hashlib.sha256(body).digest() == digest:
-                    return msgspec.json.decode(body, type=Fold)
-        return None
-
-    def _save(self) -> None:
-        body = _encode(self._fold)
-        row = (self._fold.position, body, hashlib.sha256(body).digest())
-        self._db.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?)", row)
-        self._snapshot = self._fold.position
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -275,6 +453,20 @@ class SqliteLog:
             raise LogError(f"the log {self._path} cannot be used: {error}; nothing was done") from None
         except sqlite3.DatabaseError as error:
             raise LogCorrupt(f"the log {self._path} is damaged ({error}); restore it from a backup") from None
+
+
+def _body(raw: msgspec.Raw) -> bytes | None:
+    """Return an encoded resource as the tables hold it."""
+    if raw == NULL:
+        return None
+    return b"" if raw == FORGOTTEN else bytes(raw)
+
+
+def _raw(body: bytes | None) -> msgspec.Raw:
+    """Return what the tables hold as an encoded resource."""
+    if body is None:
+        return NULL
+    return msgspec.Raw(body) if body else FORGOTTEN
 
 
 def _chain(before: bytes, rows: Sequence[tuple[Any, ...]]) -> bytes:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
@@ -57,13 +58,8 @@ def happening(project: Project, position: int) -> Happening:
     """
     position = command_at(project.log, position)
     found: dict[int, Happening] = {}
-    for record in project.log.read(position, names=("accepted", "event", "ended")):
-        if record.position == position or getattr(record.entry, "command", None) == position:
-            _take(found, record, project.kinds)
-        if isinstance(record.entry, Ended) and record.entry.command == position:
-            break
-        if isinstance(record.entry, Event) and record.position == position:
-            break
+    for record in chain(project.log.read(position, position), project.log.caused(position)):
+        _take(found, record, project.kinds)
     return found[position]
 
 
@@ -176,10 +172,8 @@ def end_of(log: Log, position: int) -> int:
     record = next(log.read(position, position), None)
     if record is None or not isinstance(record.entry, Accepted):
         return position
-    for later in log.read(position, names=("ended",)):
-        if isinstance(later.entry, Ended) and later.entry.command == position:
-            return later.position
-    return log.head()
+    ends = (later.position for later in log.caused(position) if isinstance(later.entry, Ended))
+    return next(ends, log.head())
 
 
 def between(project: Project, first: int, last: int) -> tuple[Delta, State, State]:

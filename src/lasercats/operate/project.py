@@ -12,12 +12,12 @@ import os
 import secrets
 import socket
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lasercats.core import content
-from lasercats.core.address import check_machine_name
+from lasercats.core.address import Address, check_machine_name
 from lasercats.core.errors import BadInput, LaserCatsError, UnknownName
 from lasercats.core.kind import Kinds
 from lasercats.core.ports import Log, Machine
@@ -71,9 +71,9 @@ class Project:
     def _has_secrets(self) -> bool:
         return any(b'"sealed:' in bytes(raw) for _, raw in self.log.fold().entries.values())
 
-    def state(self, position: int | None = None) -> State:
-        """Return the state, at a position of the past if one is given."""
-        return self.log.fold(position).state(self.kinds)
+    def state(self, position: int | None = None, addresses: Sequence[Address] | None = None) -> State:
+        """Return the state, at a position of the past if one is given, of all addresses or of some."""
+        return self.log.fold(position, addresses).state(self.kinds)
 
     def context(self, **more: Any) -> Context:  # noqa: ANN401
         """Return what an interpreter needs to work for the operator at the keyboard."""

@@ -39,7 +39,7 @@ def recover(project: Project, *, force: bool = False) -> list[Recovered]:
     alone, unless `force` is given.
     """
     living, dead = dict[int, Recovered](), dict[int, Command]()
-    for position, opened in sorted(project.log.fold().open.items()):
+    for position, opened in sorted(project.log.open().items()):
         command = _command(project, position)
         if not force and alive(opened.process):
             facts = dict.fromkeys(command.on, f"process {opened.process} is still at it")

@@ -6,14 +6,17 @@ class TestSqlite(LogContract):
 
 import threading
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.errors import LogConflict
+from lasercats.core.fold import Fold
 from lasercats.core.ports import Log
-from lasercats.core.record import NULL, Accepted, AnyEntry, Ended, Event, raw
+from lasercats.core.record import NULL, Accepted, AnyEntry, Ended, Event, Finished, Started, raw
 
 A, B = Address("file/m:/a"), Address("file/m:/b")
 
@@ -95,9 +98,39 @@ class LogContract:
         """The fold up to a position has what was there then."""
         for content in ("one", "two", "three"):
             log.append([event(A, content)])
-        assert bytes(log.fold(2).entries[A][1]) == b'{"content":"two"}'
-        assert log.fold().entries[A][0] == 3
+        assert bytes(log.fold(2).entries[A].raw) == b'{"content":"two"}'
+        assert log.fold().entries[A].since == 3
         assert log.fold(0).entries == {}
+
+    def test_every_fold_is_that_of_its_records(self, log: Log) -> None:
+        """At each position, of all addresses or of one, the log knows what its records fold to."""
+        for n, (address, kind) in enumerate(product((A, B), ("file.written", "forgotten", "removed"))):
+            left = (NULL, raw({"content": str(n)})) if kind == "file.written" else (raw({}), NULL)
+            log.append([accepted(), Event(type=kind, delta={address: left}), event(B, str(n))])
+        fold = Fold()
+        assert log.fold(0).entries == {}
+        for record in log.read():
+            fold.add(record.position, record.entry)
+            assert log.fold(record.position).entries == fold.entries
+            assert log.fold(record.position, [A]).entries == {a: v for a, v in fold.entries.items() if a == A}
+        assert log.fold().entries == fold.entries
+        assert [v.since for v in log.versions(A)] == [2, 5, 8]
+        assert list(log.versions(B))[-1] == fold.entries[B]
+
+    def test_what_came_of_a_command_is_found(self, log: Log) -> None:
+        """A command's events and end, and a batch's outcomes, are found by their cause."""
+        batch = Started(machine="m", commands=(1,), instructions=(raw({}),))
+        of_one: list[AnyEntry] = [replace(event(A), command=1), Ended(command=1, status="done")]
+        log.append([accepted("one"), accepted("two", B), batch, replace(event(B), command=2)])
+        log.append([Finished(started=3, outcomes=(raw({}),)), *of_one])
+        assert [r.position for r in log.caused(1)] == [3, 6, 7]
+        assert [r.position for r in log.caused(2)] == [4]
+        assert [r.position for r in log.caused(3)] == [5]
+
+    def test_reading_backwards(self, log: Log) -> None:
+        """The newest comes first."""
+        log.append([accepted(), event(), event(B)])
+        assert [r.position for r in log.read(2, backwards=True)] == [3, 2]
 
     def test_it_lasts(self, tmp_path: Path) -> None:
         """What one process appended another reads, with its fold and its claims."""
@@ -106,15 +139,15 @@ class LogContract:
         first.close()
         second = self.open(tmp_path, create=False)
         assert second.head() == 2
-        assert second.fold().version(A) == 2
-        assert list(second.fold().open) == [1]
+        assert second.fold().entries[A].since == 2
+        assert list(second.open()) == [1]
 
     def test_two_writers_share_it(self, tmp_path: Path) -> None:
         """Each of two open stores sees what the other wrote, and conflicts with it."""
         one = self.open(tmp_path, create=True)
         two = self.open(tmp_path, create=False)
         one.append([event()])
-        assert two.fold().version(A) == 1
+        assert two.fold().entries[A].since == 1
         two.append([event()], expect={A: 1})
         with pytest.raises(LogConflict):
             one.append([event()], expect={A: 1})

@@ -1,13 +1,16 @@
 """The SQLite log keeps the contract, and detects damage."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lasercats.core.errors import LogCorrupt, LogError, LogTooNew
+from lasercats.core.record import Ended
 from lasercats.logs.sqlite import SqliteLog
-from lasercats.testing.logs import LogContract, event
+from lasercats.testing.logs import A, B, LogContract, accepted, event
 
 BEND = "UPDATE records SET body = CAST(replace(CAST(body AS TEXT), 'xxx', 'yyy') AS BLOB) WHERE position = 2"
 
@@ -56,15 +59,68 @@ def test_a_tampered_record_breaks_the_chain(tmp_path: Path, statement: str, mess
         SqliteLog(path).check_chain()
 
 
-def test_a_damaged_snapshot_is_not_used(tmp_path: Path) -> None:
-    """A snapshot that does not match its digest is passed over; the log is folded instead."""
-    path = make(tmp_path, appends=3000)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE present SET body = x'7b7d'",
+        "UPDATE present SET since = since + 1",
+        "DELETE FROM present",
+        "UPDATE past SET body = x'7b7d' WHERE since = 2",
+        "UPDATE past SET until = until + 1 WHERE since = 2",
+        "DELETE FROM past WHERE since = 2",
+        "INSERT INTO past VALUES ('file/m:/none', 7, 8, x'7b7d')",
+        "INSERT INTO open VALUES (1)",
+    ],
+)
+def test_tables_that_are_not_the_fold_are_found_and_repaired(tmp_path: Path, statement: str) -> None:
+    """Whatever is wrong with the tables is noticed, and they are made anew from the records."""
+    path = make(tmp_path)
     db = sqlite3.connect(path)
-    assert db.execute("SELECT count(*) FROM snapshots").fetchone() == (1,)
-    db.execute("UPDATE snapshots SET body = x'7b7d'")
+    db.execute("DROP TRIGGER keep_past")
+    db.execute(statement)
     db.commit()
     db.close()
-    assert len(SqliteLog(path).fold().entries) == 1
+    log = SqliteLog(path)
+    with pytest.raises(LogCorrupt, match="verify --repair"):
+        log.check_tables()
+    log.rebuild()
+    assert log.check_tables() == 6
+    assert [version.since for version in log.versions(A)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_log_of_format_1_is_brought_to_this_one(tmp_path: Path) -> None:
+    """What an earlier LaserCats wrote has all its records, chain, folds and causes after it is opened."""
+    path = make(tmp_path)
+    now = SqliteLog(path)
+    now.append([accepted(), replace(event(), command=7), accepted("two", B), Ended(command=7, status="done")])
+    entries, opened = now.fold().entries, dict(now.open())
+    now.close()
+    db = sqlite3.connect(path)
+    db.executescript("""
+        DROP TABLE present; DROP TABLE past; DROP TABLE open; DROP INDEX caused;
+        ALTER TABLE records DROP COLUMN cause;
+        CREATE TABLE snapshots (position INTEGER PRIMARY KEY, body BLOB, digest BLOB) STRICT;
+        PRAGMA user_version = 1;
+    """)
+    db.close()
+    log = SqliteLog(path)
+    assert log.check_chain() == 10
+    assert log.check_tables() == 7
+    assert (log.fold().entries, dict(log.open())) == (entries, opened)
+    assert [record.position for record in log.caused(7)] == [8, 10]
+    log.append([event()], expect={A: 8})
+    assert SqliteLog(path).check_chain() == 11
+
+
+def test_a_connection_for_queries_cannot_write(tmp_path: Path) -> None:
+    """It reads what is there, also of a log in memory, and refuses to write."""
+    memory = SqliteLog(":memory:", create=True)
+    memory.append([event()])
+    for log in (memory, SqliteLog(make(tmp_path))):
+        with closing(log.connect()) as db:
+            assert db.execute("SELECT address FROM present").fetchall() == [(A,)]
+            with pytest.raises(sqlite3.OperationalError, match="readonly"):
+                db.execute("DELETE FROM present")
 
 
 def test_what_is_no_log_is_told(tmp_path: Path) -> None:
@@ -79,9 +135,9 @@ def test_what_is_no_log_is_told(tmp_path: Path) -> None:
         SqliteLog(tmp_path / "other.db")
     path = make(tmp_path)
     db = sqlite3.connect(path)
-    db.execute("PRAGMA user_version = 2")
+    db.execute("PRAGMA user_version = 3")
     db.close()
-    with pytest.raises(LogTooNew, match="has format 2, this LaserCats reads up to 1; upgrade"):
+    with pytest.raises(LogTooNew, match="has format 3, this LaserCats reads up to 2; upgrade"):
         SqliteLog(path)
     with pytest.raises(LogError, match="there is a log at"):
         SqliteLog(path, create=True)
@@ -95,4 +151,4 @@ def test_a_record_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     db.commit()
     db.close()
     with pytest.raises(LogCorrupt, match="record 5"):
-        SqliteLog(path)
+        list(SqliteLog(path).read())

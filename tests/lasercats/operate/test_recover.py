@@ -106,7 +106,7 @@ def test_a_machine_that_cannot_be_asked(project: Project, tmp_path: Path) -> Non
     found = judged(project)
     assert found.status == "open"
     assert "cannot be reached" in next(iter(found.facts.values()))
-    assert len(project.log.fold().open) == 1
+    assert len(project.log.open()) == 1
 
 
 def test_who_lives() -> None:
