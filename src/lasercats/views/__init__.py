@@ -1,0 +1,1 @@
+"""Views: SQL over the state, its history and the log; read only."""
