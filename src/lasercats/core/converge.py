@@ -39,30 +39,49 @@ def converge(kinds: Kinds, delta: Delta, state: State, *, exact: bool = True) ->
 
     """
     commands: list[Command] = []
-    needed = _needed(kinds, delta, state)
+    needed = needed_by(kinds, delta, state)
     for address in ordered(kinds, delta):
-        change = delta[address]
-        if change.after is None and address in needed:
-            made: list[Command] = [Forget(on=(address,))]
-        else:
-            made = list(kinds.kind(address).converge(address, change))
-        state = _after(made, state)
-        if exact and change.after is not None:
-            released = _released(state.get(address), change.after)
-            if released:
-                made.append(Forget(on=(address,), fields=released))
-                state = _after(made[-1:], state)
+        made, state = converge_one(
+            kinds, address, delta[address], state, exact=exact, needed=address in needed
+        )
         commands += made
     return commands
 
 
-def _after(commands: Iterable[Command], state: State) -> State:
+def converge_one(
+    kinds: Kinds,
+    address: Address,
+    change: Change[Resource],
+    state: State,
+    *,
+    exact: bool = True,
+    needed: bool = False,
+) -> tuple[list[Command], State]:
+    """Return the commands that bring one change about, and the state after them.
+
+    What is `needed` by something that stays is forgotten, not removed.
+    """
+    if change.after is None and needed:
+        made: list[Command] = [Forget(on=(address,))]
+    else:
+        made = list(kinds.kind(address).converge(address, change))
+    state = after(made, state)
+    if exact and change.after is not None:
+        released = _released(state.get(address), change.after)
+        if released:
+            made.append(Forget(on=(address,), fields=released))
+            state = after(made[-1:], state)
+    return made, state
+
+
+def after(commands: Iterable[Command], state: State) -> State:
+    """Return the state after commands, as far as they are not refused."""
     for command in commands:
         state = take(command, state, decide(command, state).delta)
     return state
 
 
-def _needed(kinds: Kinds, delta: Delta, state: State) -> set[Address]:
+def needed_by(kinds: Kinds, delta: Delta, state: State) -> set[Address]:
     """Return what must stay, because something that is there in the end needs it.
 
     A directory that nobody decides any more, with a file in it that somebody does, is forgotten, not removed.

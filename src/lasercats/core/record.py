@@ -18,6 +18,8 @@ _encode = msgspec.json.Encoder().encode
 NULL = msgspec.Raw(b"null")
 FORGOTTEN = msgspec.Raw(b'""')
 """Stands for a resource of which it is no longer known whether it is there."""
+OBSERVED = "observed"
+"""The type of an event that no command caused: something was found changed on a machine."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -80,7 +82,7 @@ class Event(Entry, frozen=True, gc=False):
 
     name: ClassVar[str] = "event"
     type: str
-    """Past tense: `file.written`; `observed` for what was found changed on a machine, `forgotten`."""
+    """Past tense: `file.written`; OBSERVED, or `forgotten`."""
     delta: dict[Address, tuple[msgspec.Raw, msgspec.Raw]]
     command: int | None = None
     """The command that caused it; None for an observation."""

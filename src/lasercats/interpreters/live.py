@@ -12,15 +12,25 @@ from lasercats.core.address import Address, machine_of, told
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Effect
 from lasercats.core.instruction import Instruction
+from lasercats.core.order import Order
 from lasercats.core.program import Program
-from lasercats.core.record import Accepted, AnyEntry, Ended, Event, Finished, Started, raw, raw_delta
+from lasercats.core.record import (
+    OBSERVED,
+    Accepted,
+    AnyEntry,
+    Ended,
+    Event,
+    Finished,
+    Started,
+    raw,
+    raw_delta,
+)
 from lasercats.core.resource import Resource, same, settle
 from lasercats.core.settle import Target, believe, decide_all, drift, learn
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Result
 from lasercats.interpreters.driver import Driver, Task
 from lasercats.interpreters.looking import look
-from lasercats.interpreters.order import Order
 
 
 class Live:
@@ -138,7 +148,7 @@ class _Run:
                 context = self._context
                 self._queue.append(
                     Event(
-                        type="observed",
+                        type=OBSERVED,
                         delta=raw_delta(delta),
                         command=self._positions[index],
                         actor=context.actor,
@@ -152,7 +162,7 @@ class _Run:
 
     def _tasks(self, targets: Sequence[Target]) -> list[Task]:
         """Make a task of everything that has something to do, with what it depends on."""
-        order = Order(self._context.kinds)
+        order = Order[Task](self._context.kinds)
         by_command: dict[int, list[Target]] = {}
         for target in targets:
             by_command.setdefault(target.command, []).append(target)
@@ -166,7 +176,7 @@ class _Run:
                     tasks.append(task)
         return tasks
 
-    def _task(self, target: Target, order: Order) -> Task | None:
+    def _task(self, target: Target, order: Order[Task]) -> Task | None:
         index, address, change, refusal = target
         command = self._commands[index]
         if change is None:
@@ -189,11 +199,11 @@ class _Run:
         self._targets[id(task)] = target
         return task
 
-    def _opaque_task(self, index: int, address: Address, order: Order) -> Task:
+    def _opaque_task(self, index: int, address: Address, order: Order[Task]) -> Task:
         change: Change[Resource] = Change(None, None)
         program = self._context.kinds.program(self._commands[index], address, change)
-        task = Task(program, self._positions[index], order.barrier(machine_of(address)))
-        order.set_barrier(machine_of(address), task)
+        task = Task(program, self._positions[index], order.barrier(address))
+        order.set_barrier(address, task)
         self._targets[id(task)] = Target(index, address, change)
         return task
 

@@ -13,7 +13,7 @@ from lasercats.core.command import Command
 from lasercats.core.errors import BadInput
 from lasercats.core.kind import Kinds
 from lasercats.core.ports import Log
-from lasercats.core.record import Accepted, Ended, Event, Finished, Record, Started
+from lasercats.core.record import OBSERVED, Accepted, Ended, Event, Finished, Record, Started
 from lasercats.core.state import State, diff
 from lasercats.operate.project import Project
 
@@ -218,7 +218,7 @@ def _take(found: dict[int, Happening], record: Record, kinds: Kinds) -> None:
         case Event(command=int(position)) if position in found:
             happened = found[position]
             delta = kinds.decode_delta(entry.delta)
-            if entry.type == "observed":
+            if entry.type == OBSERVED:
                 found[position] = happened._replace(observed=happened.observed.then(delta))
             else:
                 found[position] = happened._replace(

@@ -84,7 +84,7 @@ def run(work: Any, stop: asyncio.Event) -> Any:  # noqa: ANN401
 
 
 def read_commands(text: str, kinds: Kinds, inputs: Inputs, name: str) -> list[Command]:
-    """Read commands: JSON lines, a JSON array, or a YAML list.
+    """Read commands: JSON lines, a JSON array, or a YAML list; a line that begins with `#` is a comment.
 
     Raises:
         BadDocument: malformed, or a command that cannot be built, with its line or number.
@@ -108,16 +108,14 @@ def build(data: Mapping[str, Any], kinds: Kinds, inputs: Inputs) -> Command:
 
 
 def _entries(text: str, name: str) -> list[tuple[str, Any]]:
-    if text.lstrip().startswith("{"):
+    lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip() and line[0] != "#"]
+    if lines and lines[0][1].lstrip().startswith("{"):
         entries = []
-        for number, line in enumerate(text.splitlines(), 1):
-            if line.strip():
-                try:
-                    entries.append((f"{name}:{number}:1", json.loads(line)))
-                except json.JSONDecodeError as error:
-                    raise BadDocument(
-                        f"{name}:{number}:{error.colno}", f"malformed JSON: {error.msg}"
-                    ) from None
+        for number, line in lines:
+            try:
+                entries.append((f"{name}:{number}:1", json.loads(line)))
+            except json.JSONDecodeError as error:
+                raise BadDocument(f"{name}:{number}:{error.colno}", f"malformed JSON: {error.msg}") from None
         return entries
     from lasercats.core.document import load_yaml  # noqa: PLC0415 - YAML is only loaded for YAML
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from lasercats.core.address import Address, machine_of
 from lasercats.core.change import Delta
 from lasercats.core.errors import BadInput
-from lasercats.core.record import Event, raw_delta
+from lasercats.core.record import OBSERVED, Event, raw_delta
 from lasercats.core.settle import believe, drift
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Watcher
@@ -58,7 +58,7 @@ def record(project: Project, seen: Observation, message: str | None = None) -> O
         return seen
     state = project.state()
     expect = {address: seen_version(state, address, seen) for address in seen.drift}
-    event = Event(type="observed", delta=raw_delta(seen.drift), actor=actor(), message=message)
+    event = Event(type=OBSERVED, delta=raw_delta(seen.drift), actor=actor(), message=message)
     return seen._replace(position=project.log.append([event], expect=expect))
 
 

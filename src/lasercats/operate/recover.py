@@ -12,7 +12,7 @@ from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Effect
 from lasercats.core.errors import Refused
-from lasercats.core.record import Accepted, AnyEntry, Ended, Event, raw_delta
+from lasercats.core.record import OBSERVED, Accepted, AnyEntry, Ended, Event, raw_delta
 from lasercats.core.resource import Resource, same, settle
 from lasercats.core.settle import believe
 from lasercats.core.state import State
@@ -123,7 +123,7 @@ def _events(project: Project, first: int) -> set[tuple[int, Address]]:
     done: set[tuple[int, Address]] = set()
     for record in project.log.read(first, names=("event",)) if first else ():
         event = record.entry
-        if isinstance(event, Event) and event.command is not None and event.type != "observed":
+        if isinstance(event, Event) and event.command is not None and event.type != OBSERVED:
             done |= {(event.command, address) for address in event.delta}
     return done
 
@@ -143,7 +143,7 @@ def _judge(
         return "done", event
     if same(now, before):
         return "not done", None
-    return "changed otherwise", Event(type="observed", delta=delta, command=position)
+    return "changed otherwise", Event(type=OBSERVED, delta=delta, command=position)
 
 
 def _end(

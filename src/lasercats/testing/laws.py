@@ -18,13 +18,14 @@ from hypothesis import strategies as st
 
 from lasercats.core.address import Address, kind_of
 from lasercats.core.change import NOTHING, Change, Delta
-from lasercats.core.command import Command, Effect, decide, take
+from lasercats.core.command import Command, Effect, Forget, decide, take
 from lasercats.core.converge import converge, retract
 from lasercats.core.document import parse, render
 from lasercats.core.kind import Kind, Kinds
 from lasercats.core.program import drive, generator
-from lasercats.core.record import Event, Finished, Started
+from lasercats.core.record import OBSERVED, Event, Finished, Started, raw_delta
 from lasercats.core.resource import Resource, decisions, same, settle
+from lasercats.core.rewrite import Deed, Rewritten, deed, evidence, rewrite
 from lasercats.core.state import State, apply, diff
 from lasercats.interpreters.context import Context, Result
 from lasercats.interpreters.live import Live
@@ -52,9 +53,12 @@ class KindLaws:
     kinds: ClassVar[Kinds]
     kind: ClassVar[Kind]
     names: ClassVar[Sequence[str]]
+    """Names to try; nothing else may need the last one."""
     fields: ClassVar[Fields] = {}
     ground: ClassVar[Sequence[Command]] = ()
     """Commands that make what the names stand on, so that any two states can lie on one machine."""
+    barriers: ClassVar[Sequence[Command]] = ()
+    """Commands whose effect is not in the state, on the machines of the names."""
 
     @property
     def neighbours(self) -> list[Kind]:
@@ -119,6 +123,22 @@ class KindLaws:
 
         law()
 
+    def test_law_4_rewrite(self) -> None:
+        """A rewritten log ends in the same state, is never longer, and is its own rewriting."""
+        extra = [st.just(command) for command in self.barriers]
+        extra.append(st.just(Forget(on=(self._address(self.names[-1]),))))
+        logs = st.lists(st.one_of(self._logs(), *[e.map(lambda c: [c]) for e in extra]), max_size=4)
+
+        @given(self._states(), logs)
+        def law(start: State, parts: list[list[Command]]) -> None:
+            log = [command for part in parts for command in part]
+            short = check_rewrite(self.kinds, log, start)
+            assert [c for c, _ in check_rewrite(self.kinds, [c for c, _ in short], start)] == [
+                c for c, _ in short
+            ]
+
+        law()
+
     def test_law_5_document(self) -> None:
         """A rendered state parses to itself, as YAML and as JSON."""
 
@@ -157,6 +177,28 @@ class KindLaws:
                 state = take(command, state, delta)
 
         law()
+
+
+def check_rewrite(kinds: Kinds, log: Sequence[Command], start: State) -> list[Rewritten]:
+    """Law 4: a rewritten log ends in the same state and is never longer; return it.
+
+    Commands whose effect is not in the state are kept in their order, but for those that are elidable.
+    """
+    deeds, state, effective = list[Deed](), start, 0
+    for position, command in enumerate(log, 1):
+        delta = decide(command, state).delta
+        opaque = command.effect is Effect.OPAQUE
+        if delta or opaque:
+            event = Event(type=command.past, delta=raw_delta(delta), command=position, opaque=opaque)
+            deeds.append(deed(event))
+            effective += not getattr(command, "elidable", False)
+        state = take(command, state, delta)
+    commands = rewrite(kinds, lambda: deeds, lambda position: log[position - 1], start).commands
+    assert evidence([c for c, _ in commands], start, state) is None, commands
+    assert len(commands) <= effective, commands
+    kept = [c for c in log if c.effect is Effect.OPAQUE and not getattr(c, "elidable", False)]
+    assert [c for c, _ in commands if c.effect is Effect.OPAQUE] == kept
+    return commands
 
 
 def run(commands: Sequence[Command], state: State) -> State:
@@ -233,7 +275,7 @@ def check_replay(context: Context) -> int:
         if (
             isinstance(event, Event)
             and event.command is not None
-            and event.type not in ("observed", "forgotten")
+            and event.type not in (OBSERVED, Forget.past)
         ):
             accepted: Any = next(context.log.read(event.command, event.command)).entry
             command = kinds.decode_command(bytes(accepted.command))

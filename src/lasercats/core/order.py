@@ -1,0 +1,67 @@
+"""The order of changes: what must wait for what, and what may go at once.
+
+Two changes touch each other when one is at, needs or rivals the address of the other. A command whose effect
+is not in the state may touch anything in its lane, which is its machine, so it waits for all before it there
+and all after it wait for it.
+"""
+
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+from lasercats.core.address import Address, machine_of
+from lasercats.core.change import Change
+from lasercats.core.kind import Kinds
+from lasercats.core.resource import Resource
+
+T = TypeVar("T", bound=Hashable)
+Lane = Callable[[Address], str | None]
+
+
+class Order(Generic[T]):
+    """Remembers, in order, which task touches what; a task is whatever its user makes of it."""
+
+    def __init__(self, kinds: Kinds, lane: Lane = machine_of) -> None:
+        """Ask the kinds for needs and rivals, and `lane` for the lane of an address."""
+        self._kinds, self._lane = kinds, lane
+        self._writer: dict[Address, T] = {}
+        self._readers: dict[Address, list[T]] = {}
+        self._barrier: dict[str | None, T] = {}
+        self._since: dict[str | None, list[T]] = {}
+
+    def after(self, address: Address, change: Change[Resource]) -> list[T]:
+        """Return the earlier tasks that a change must wait for."""
+        tasks = [self._writer[a] for a in touched(self._kinds, address, change) if a in self._writer]
+        tasks += self._readers.get(address, ())
+        lane = self._lane(address)
+        return list(dict.fromkeys([*tasks, self._barrier[lane]] if lane in self._barrier else tasks))
+
+    def add(self, address: Address, change: Change[Resource], task: T) -> None:
+        """Remember the task of a change."""
+        self._writer[address] = task
+        self._readers[address] = []
+        for other in touched(self._kinds, address, change):
+            if other != address:
+                self._readers.setdefault(other, []).append(task)
+        self._since.setdefault(self._lane(address), []).append(task)
+
+    def barrier(self, address: Address) -> list[T]:
+        """Return the earlier tasks that a command at an address must wait for, as it may touch anything."""
+        lane = self._lane(address)
+        before = [self._barrier[lane]] if lane in self._barrier else []
+        return [*self._since.get(lane, ()), *before]
+
+    def set_barrier(self, address: Address, task: T) -> None:
+        """Remember a command that may touch anything."""
+        lane = self._lane(address)
+        self._barrier[lane] = task
+        self._since[lane] = []
+
+
+def touched(kinds: Kinds, address: Address, change: Change[Resource]) -> list[Address]:
+    """Return the addresses that a change touches: its own, its rivals, and what either side needs."""
+    kind = kinds.kind(address)
+    found = [address, *kind.rivals(address)]
+    for side in (change.before, change.after):
+        if side is not None:
+            found += kind.needs(address, side)
+    return list(dict.fromkeys(found))
