@@ -1,0 +1,198 @@
+"""Verbs that ask: query, and for, which runs a command on what a query gives."""
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from lasercats.cli import options, show
+from lasercats.core.errors import BadInput
+
+if TYPE_CHECKING:
+    from lasercats.views.query import Answer
+
+F = TypeVar("F", bound=Callable[..., Any])
+FORMATS = ("table", "json", "csv", "markdown")
+
+
+def _limits(function: F) -> F:
+    """Add `--as-of`, `--timeout` and `--max-rows`."""
+    timeout = options.option(
+        "--timeout",
+        type=click.FloatRange(0, min_open=True),
+        default=30.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long it may take.",
+    )
+    max_rows = options.option(
+        "--max-rows",
+        type=click.IntRange(1),
+        default=100_000,
+        show_default=True,
+        metavar="N",
+        help="How many rows it may give.",
+    )
+    return options.as_of(timeout(max_rows(function)))
+
+
+@click.command()
+@click.argument("sql", required=False)
+@options.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="table",
+    show_default=True,
+    help="How to print the rows.",
+)
+@_limits
+@options.option("--tables", is_flag=True, help="List the tables and their columns instead.")
+@options.as_json
+@click.pass_context
+def query(
+    context: click.Context,
+    /,
+    sql: str | None,
+    form: str,
+    tables: bool,
+    as_json: bool,
+    **more: Any,  # noqa: ANN401
+) -> None:
+    """Answer a query in SQL over the state, its history and the log; `-` reads it from standard input.
+
+    There is a table for each kind, and events, commands and instructions. After a table may stand FOR
+    SYSTEM_TIME AS OF P, BETWEEN P AND Q, FROM P TO Q or ALL, where P is a position, or a text such as
+    'HEAD~3' or a time.
+    """
+    from lasercats.operate import query as queries  # noqa: PLC0415
+
+    form = "json" if as_json else form
+    with options.opened(context) as project:
+        if tables:
+            _print_tables(queries.tables(project), form)
+            return
+        answer = queries.ask(project, _text(sql), **more)
+    {"table": _print_table, "json": _print_json, "csv": _print_csv, "markdown": _print_markdown}[form](answer)
+
+
+@click.command("for", context_settings={"allow_interspersed_args": False})
+@click.argument("sql")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@_limits
+@options.option("--check", is_flag=True, help="Only show what the command would do.")
+@click.pass_context
+def for_(context: click.Context, /, sql: str, command: tuple[str, ...], check: bool, **more: Any) -> None:  # noqa: ANN401
+    """Run a COMMAND on all that a query gives: its column address, else name, else the first.
+
+    The names stand at the end of the command, or before its `--`:
+    lasercats for "SELECT name FROM file WHERE mode = '0666'" file chmod --mode 0644
+    """
+    from lasercats.operate import query as queries  # noqa: PLC0415
+
+    check = check or command[:1] == ("--check",)
+    command = command[1:] if command[:1] == ("--check",) else command
+    if not command:
+        raise BadInput("no command is given; write `lasercats for SQL COMMAND ...`")
+    with options.opened(context) as project:
+        names = _names(queries.ask(project, _text(sql), **more))
+    if not names:
+        click.echo("nothing to do: the query gave no rows", err=True)
+        return
+    cut = command.index("--") if "--" in command else len(command)
+    root = context.find_root()
+    given = {"--project": root.params.get("project"), "--env": root.params.get("env")}
+    line = [part for option, value in given.items() if value for part in (option, value)]
+    line += [*command[:cut], *(["--check"] if check else []), *names, *command[cut:]]
+    code = root.command.main(line, prog_name=root.info_name, standalone_mode=False)
+    context.exit(code if isinstance(code, int) else 0)
+
+
+def _text(sql: str | None) -> str:
+    if sql is None:
+        raise BadInput('no query is given; write `lasercats query "SELECT ..."`, or see --tables')
+    return sys.stdin.read() if sql == "-" else sql
+
+
+def _names(answer: "Answer") -> list[str]:
+    """Return the names in an answer, once each.
+
+    Raises:
+        BadInput: one would be taken for an option.
+
+    """
+    lower = [column.lower() for column in answer.columns]
+    index = next((lower.index(name) for name in ("address", "name") if name in lower), 0)
+    names = list(dict.fromkeys(str(row[index]) for row in answer.rows if row[index] is not None))
+    for name in names:
+        if name.startswith("-"):
+            raise BadInput(f"the query gave {name!r}, which is no name; select the column address or name")
+    return names
+
+
+def _print_tables(tables: Any, form: str) -> None:  # noqa: ANN401
+    if form == "json":
+        show.print_json(tables)
+        return
+    rows = [(table, column, type_) for table, columns in tables.items() for column, type_ in columns.items()]
+    show.table(rows, ("TABLE", "COLUMN", "TYPE"))
+
+
+def _print_table(answer: "Answer") -> None:
+    limit = show.WIDE if sys.stdout.isatty() else None
+    show.table(([_cell(cell, limit) for cell in row] for row in answer.rows), answer.columns)
+    count = len(answer.rows)
+    click.echo(f"{count} row{'' if count == 1 else 's'}", err=True)
+
+
+def _print_json(answer: "Answer") -> None:
+    names = list(_unique(answer.columns))
+    show.print_json([dict(zip(names, map(_plain, row), strict=True)) for row in answer.rows])
+
+
+def _print_csv(answer: "Answer") -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(answer.columns)
+    writer.writerows([_plain(cell) for cell in row] for row in answer.rows)
+    click.echo(text.getvalue(), nl=False)
+
+
+def _print_markdown(answer: "Answer") -> None:
+    click.echo(_markdown(answer.columns))
+    click.echo(_markdown(["---"] * len(answer.columns)))
+    for row in answer.rows:
+        click.echo(_markdown([_cell(cell, None).replace("|", "\\|") for cell in row]))
+
+
+def _markdown(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _plain(cell: object) -> object:
+    """Return a cell as it can stand in JSON or CSV; bytes as SQL writes them."""
+    return f"x'{cell.hex()}'" if isinstance(cell, bytes) else cell
+
+
+def _cell(cell: object, limit: int | None) -> str:
+    """Return a cell as one line; cut where there is a limit."""
+    if cell is None:
+        return "NULL"
+    text = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in str(_plain(cell)))
+    return text if limit is None or len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _unique(columns: Iterable[str]) -> Iterable[str]:
+    """Iterate over names of columns, numbered where one is there already."""
+    seen = set[str]()
+    for column in columns:
+        name, number = column, 1
+        while name in seen:
+            number += 1
+            name = f"{column}_{number}"
+        seen.add(name)
+        yield name

@@ -1,0 +1,63 @@
+"""`query`: SQL over the state, its history and the log of a project."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from lasercats.core.errors import LaserCatsError
+from lasercats.operate import history
+from lasercats.operate.project import Project
+
+if TYPE_CHECKING:
+    from lasercats.views.query import Answer
+
+
+def ask(
+    project: Project,
+    sql: str,
+    *,
+    as_of: int | str | None = None,
+    timeout: float = 30.0,
+    max_rows: int = 100_000,
+) -> "Answer":
+    """Answer a query; `as_of` is for every table that has no version clause of its own.
+
+    Raises:
+        BadInput: the query has a mistake, does not only read, or goes beyond a limit.
+        LaserCatsError: the log store of the project cannot be queried.
+
+    """
+    from lasercats.views.query import query  # noqa: PLC0415 - sqlglot takes long to import
+
+    connect = getattr(project.log, "connect", None)
+    if connect is None:
+        raise LaserCatsError(
+            "the log store of this project cannot be queried; use one that can, such as sqlite"
+        )
+    with closing(connect()) as connection:
+        return query(
+            sql,
+            project.kinds,
+            connection,
+            lambda text: position(project, text),
+            as_of=as_of,
+            timeout=timeout,
+            max_rows=max_rows,
+        )
+
+
+def position(project: Project, text: str) -> int:
+    """Return the position that a text means; 0 is before all records.
+
+    Raises:
+        BadInput: it means none, or one out of range.
+
+    """
+    return 0 if text == "0" else history.resolve(project.log, text)
+
+
+def tables(project: Project) -> dict[str, Mapping[str, str]]:
+    """Return the types of the columns of every table."""
+    from lasercats.views.tables import tables as all_tables  # noqa: PLC0415
+
+    return {name: table.types for name, table in all_tables(project.kinds).items()}
