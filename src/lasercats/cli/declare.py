@@ -21,12 +21,10 @@ if TYPE_CHECKING:
     from lasercats.operate.plan import Plan
     from lasercats.operate.project import Project
 
-as_of = options.option("--as-of", metavar="POSITION", help="A number, a time, HEAD~3, @{10 minutes ago}.")
-
 
 @click.command()
 @click.argument("addresses", nargs=-1, metavar="[ADDRESS]...")
-@as_of
+@options.as_of
 @options.as_json
 @click.pass_context
 def state(context: click.Context, addresses: tuple[str, ...], as_of: str | None, as_json: bool) -> None:
@@ -46,7 +44,7 @@ def state(context: click.Context, addresses: tuple[str, ...], as_of: str | None,
 
 @click.command()
 @click.argument("addresses", nargs=-1, metavar="[ADDRESS]...")
-@as_of
+@options.as_of
 @options.as_json
 @click.pass_context
 def document(context: click.Context, addresses: tuple[str, ...], as_of: str | None, as_json: bool) -> None:
@@ -273,16 +271,18 @@ def _chosen(project: "Project", addresses: Sequence[str], position: str | None) 
     from lasercats.operate.history import resolve  # noqa: PLC0415
 
     at = None if position is None else resolve(project.log, position)
-    resources = project.state(at).resources()
+    patterns = [text for text in addresses if any(sign in text for sign in "*?[")]
+    named = {text: project.kinds.address(text) for text in addresses if text not in patterns}
+    resources = project.state(at, None if patterns or not addresses else [*named.values()]).resources()
     if not addresses:
         return resources
     chosen: dict[Address, Resource] = {}
     for text in addresses:
-        if any(sign in text for sign in "*?["):
+        if text in patterns:
             chosen |= {a: r for a, r in resources.items() if fnmatchcase(a, text)}
-            continue
-        address = project.kinds.address(text)
-        if address not in resources:
-            raise BadInput(f"{address} is not in the state; `lasercats observe {address}` would manage it")
-        chosen[address] = resources[address]
+        elif named[text] not in resources:
+            remedy = f"`lasercats observe {named[text]}` would manage it"
+            raise BadInput(f"{named[text]} is not in the state; {remedy}")
+        else:
+            chosen[named[text]] = resources[named[text]]
     return chosen

@@ -1,39 +1,74 @@
 """Verbs about the past: log, show, diff, verify."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lasercats.cli import options, show
 from lasercats.core.command import Effect
+from lasercats.core.errors import UnknownName
 
 if TYPE_CHECKING:
-    from lasercats.core.record import Started
-    from lasercats.operate.history import Happening
-    from lasercats.operate.project import Project
+    from lasercats.operate.history import Batch, Happening
+
+STATUSES = ("done", "unchanged", "failed", "refused", "cancelled", "open")
 
 
 @click.command()
 @click.argument("span", required=False, metavar="[A..B]")
+@options.option("--address", "addresses", multiple=True, metavar="PATTERN", help="About such an address.")
+@options.option(
+    "--actor", envvar="LASERCATS_LOG_ACTOR", metavar="PATTERN", help="By such an actor, as 'ada@*'."
+)
+@options.option("--kind", metavar="KIND", help="About resources of a kind, as file.")
+@options.option("--command", metavar="PATTERN", help="As file.write, 'file.*', observed.")
+@options.option("--grep", metavar="TEXT", help="With this text in its message, its reason or the command.")
+@options.option("--status", type=click.Choice(STATUSES), help="How it ended.")
 @options.option("-n", "--limit", type=click.IntRange(1), help="Only the last so many.")
+@options.option("--graph", is_flag=True, help="Show what came of what: runs, commands, events, undos.")
 @options.as_json
 @click.pass_context
-def log(context: click.Context, span: str | None, limit: int | None, as_json: bool) -> None:
-    """Show the history, command by command; a range is A..B in positions or times."""
+def log(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
+    """Show the history, command by command; a range is A..B in positions or times.
+
+    Filters are combined: what fits all of them is shown.
+    """
     from lasercats.operate import history  # noqa: PLC0415
 
+    wanted = history.Filter(
+        values["addresses"],
+        values["actor"],
+        values["kind"],
+        values["command"],
+        values["grep"],
+        values["status"],
+    )
     with options.opened(context) as project:
-        first, last = history.resolve_range(project.log, span)
-        found = history.happenings(project, first, last)[-(limit or 0) :]
-    if as_json:
+        if wanted.kind is not None and wanted.kind not in project.kinds.kinds:
+            raise UnknownName("kind", wanted.kind, project.kinds.kinds)
+        first, last = history.resolve_range(project.log, values["span"])
+        chosen = history.ALL if wanted == history.ALL else wanted
+        found = history.happenings(project, first, last, wanted=chosen, limit=values["limit"])
+    if values["as_json"]:
         show.print_json([history.as_data(h) for h in found])
-        return
-    rows = [
-        (str(h.position), history.iso(h.time), h.actor, _what(h), h.status, _effect(h) + _why(h))
-        for h in found
-    ]
-    show.table(rows, ("POSITION", "TIME", "ACTOR", "COMMAND", "STATUS", "EFFECT"))
+    elif values["graph"]:
+        for line in graph(found):
+            click.echo(line)
+    else:
+        rows = [
+            (
+                str(h.position),
+                history.iso(h.time),
+                h.actor,
+                show.title(h),
+                h.status,
+                _effect(h) + show.why(h.because, h.message),
+            )
+            for h in found
+        ]
+        show.table(rows, ("POSITION", "TIME", "ACTOR", "COMMAND", "STATUS", "EFFECT"))
 
 
 @click.command("show")
@@ -47,11 +82,11 @@ def show_(context: click.Context, position: str, as_json: bool) -> None:
     with options.opened(context) as project:
         (chosen,) = history.positions(project.log, [position])
         happened = history.happening(project, chosen)
-        batches = list(_batches(project, chosen))
+        batches = [_batch_data(batch) for batch in history.batches(project, happened.position)]
     if as_json:
         show.print_json({**history.as_data(happened), "batches": batches})
         return
-    click.echo(click.style(f"{happened.position}  {_what(happened)}  {happened.status}", bold=True))
+    click.echo(click.style(f"{happened.position}  {show.title(happened)}  {happened.status}", bold=True))
     click.echo(f"time:    {history.iso(happened.time)}\nactor:   {happened.actor}")
     for label, text in (
         ("message", happened.message),
@@ -108,13 +143,53 @@ def verify(context: click.Context, repair: bool, as_json: bool) -> None:
         click.echo(f"{told}: the chain and the fold hold")
 
 
-def _what(happened: "Happening") -> str:
-    command = happened.command
-    if command is None:
-        return happened.type
-    first = command.on[0].partition("/")[2].removesuffix(":")
-    more = f" and {len(command.on) - 1} more" if len(command.on) > 1 else ""
-    return f"{happened.type.replace('.', ' ')} {first}{more}"
+def graph(found: "Sequence[Happening]") -> Iterator[str]:
+    """Draw what came of what: a run, its commands, their events, and what was taken back by what."""
+    from lasercats.operate import history  # noqa: PLC0415
+
+    undone: dict[int, list[int]] = {}
+    for happened in found:
+        for position in _takes_back(happened):
+            undone.setdefault(position, []).append(happened.position)
+    for _, group in groupby(found, key=lambda h: h.run or h.position):
+        commands = list(group)
+        head = commands[0]
+        what = head.because or (f"{len(commands)} commands at once" if len(commands) > 1 else None)
+        bullet = click.style("● ", fg="cyan")
+        if what is not None:
+            yield bullet + click.style(f"{what}  {head.actor}  {history.iso(head.time)}", bold=True)
+        for happened in commands:
+            last = happened is commands[-1]
+            branch, below = (bullet, "") if what is None else ("└─ ", "   ") if last else ("├─ ", "│  ")
+            yield from _branch(happened, branch, below, undone, named=what is None)
+
+
+def _branch(
+    happened: "Happening", branch: str, below: str, undone: Mapping[int, list[int]], *, named: bool
+) -> Iterator[str]:
+    from lasercats.operate import history  # noqa: PLC0415
+
+    who = f"  {happened.actor}  {history.iso(happened.time)}" if named else ""
+    message = f"  ({happened.message})" if happened.message else ""
+    color = {"done": "green", "unchanged": None, "open": "yellow"}.get(happened.status, "red")
+    status = click.style(happened.status, fg=color)
+    yield f"{branch}{happened.position} {show.title(happened)}  {status}{who}{message}"
+    notes = [f"{at} {type_}: {_many(count)}" for at, type_, count in happened.events if happened.command]
+    if happened.error:
+        notes.append(click.style(happened.error, fg="red"))
+    if happened.position in undone:
+        notes.append(f"taken back by {', '.join(map(str, undone[happened.position]))}")
+    for number, note in enumerate(notes):
+        yield f"{below}{'└' if number == len(notes) - 1 else '├'}─ {note}"
+
+
+def _takes_back(happened: "Happening") -> list[int]:
+    words = (happened.because or "").split()
+    return [int(word) for word in words[1:]] if words[:1] == ["undo"] else []
+
+
+def _many(count: int) -> str:
+    return f"{count} resource{'' if count == 1 else 's'}" if count else "effect not in the state"
 
 
 def _effect(happened: "Happening") -> str:
@@ -128,39 +203,13 @@ def _effect(happened: "Happening") -> str:
     return "effect not in the state" if happened.opaque else show.summary(happened.delta, removed)
 
 
-def _why(happened: "Happening") -> str:
-    told = [text for text in (happened.because, happened.message) if text]
-    return f"  ({'; '.join(told)})" if told else ""
-
-
-def _batches(project: "Project", position: int) -> Iterator[dict[str, Any]]:
-    from lasercats.core.record import Finished, Started  # noqa: PLC0415
-    from lasercats.operate import history  # noqa: PLC0415
-
-    open_: dict[int, Started] = {}
-    for record in history.records_of(project, position):
-        if isinstance(record.entry, Started):
-            open_[record.position] = record.entry
-        elif isinstance(record.entry, Finished):
-            batch = open_.pop(record.entry.started)
-            yield _batch(project, position, record.entry.started, batch, record.entry.outcomes)
-    for at, batch in open_.items():
-        yield _batch(project, position, at, batch, ())
-
-
-def _batch(
-    project: "Project", position: int, at: int, batch: "Started", outcomes: Sequence[Any]
-) -> dict[str, Any]:
+def _batch_data(batch: "Batch") -> dict[str, Any]:
     from lasercats.interpreters.trace import describe, outcome_text  # noqa: PLC0415
 
-    lines, told = [], []
-    for number, (owner, raw) in enumerate(zip(batch.commands, batch.instructions, strict=True)):
-        if owner == position:
-            instruction = project.kinds.decode_instruction(bytes(raw))
-            lines.append(describe(instruction))
-            known = number < len(outcomes)
-            text = "not known: it never came back"
-            if known:
-                text = outcome_text(project.kinds.decode_outcome(instruction, bytes(outcomes[number])))
-            told.append(text)
-    return {"position": at, "machine": batch.machine, "instructions": lines, "outcomes": told}
+    told = [outcome_text(outcome) for outcome in batch.outcomes]
+    return {
+        "position": batch.position,
+        "machine": batch.machine,
+        "instructions": [describe(instruction) for instruction in batch.instructions],
+        "outcomes": told or ["not known: it never came back"] * len(batch.instructions),
+    }

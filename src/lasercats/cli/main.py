@@ -28,6 +28,13 @@ VERBS = {
     "log": ("history", "Show the history, command by command."),
     "show": ("history", "Show one command with all that came of it."),
     "diff": ("history", "Show what changed between two positions."),
+    "query": ("ask", "Answer a query in SQL over the state and its history."),
+    "for": ("ask", "Run a command on all that a query gives."),
+    "blame": ("past", "Show who gave each field of a resource its value, when and why."),
+    "bisect": ("past", "Find the first command after which a check fails."),
+    "replay": ("past", "Run a past command again from its recorded outcomes."),
+    "trace": ("past", "Show the trace of a past command from the log alone."),
+    "rewrite": ("past", "Make a log of commands shorter, with the evidence."),
     "verify": ("history", "Check the hashes of the log and its tables."),
     "completion": ("work", "Print the completion script of a shell."),
 }
@@ -62,7 +69,7 @@ class Root(VerbGroup):
         """Return a verb, imported or made just now."""
         if cmd_name in VERBS:
             module = import_module(f"lasercats.cli.{VERBS[cmd_name][0]}")
-            name = f"{cmd_name}_" if cmd_name in ("exec", "show") else cmd_name
+            name = f"{cmd_name}_" if cmd_name in ("exec", "for", "show") else cmd_name
             verb: click.Command = getattr(module, name)
             return verb
         if cmd_name in _generated():

@@ -29,6 +29,8 @@ detailed = option(
 only = option("--only", multiple=True, metavar="PATTERN", help="Only addresses that match, as file/web1:*.")
 exclude = option("--exclude", multiple=True, metavar="PATTERN", help="No addresses that match.")
 
+as_of = option("--as-of", metavar="POSITION", help="A number, a time, HEAD~3, @{10 minutes ago}.")
+
 
 def interpreters() -> list[str]:
     """Return the names of the installed interpreters."""

@@ -4,7 +4,7 @@ import difflib
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -15,6 +15,9 @@ from lasercats.core.command import Effect
 from lasercats.core.resource import Resource, decisions
 from lasercats.core.secret import hide
 from lasercats.interpreters.context import Result
+
+if TYPE_CHECKING:
+    from lasercats.operate.history import Happening
 
 GLYPHS = {"create": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red"), "keep": ("=", None)}
 WIDE = 60
@@ -110,6 +113,32 @@ def changes_data(delta: Delta) -> dict[str, Any]:
     }
 
 
+def plain(value: Any) -> Any:  # noqa: ANN401
+    """Return a typed value as plain data."""
+    return msgspec.to_builtins(value)
+
+
+def title(happened: "Happening") -> str:
+    """Return a command as a line of history names it: `file write web1:/etc/motd and 2 more`."""
+    command = happened.command
+    if command is None:
+        return happened.type
+    first = command.on[0].partition("/")[2].removesuffix(":")
+    more = f" and {len(command.on) - 1} more" if len(command.on) > 1 else ""
+    return f"{happened.type.replace('.', ' ')} {first}{more}"
+
+
+def hidden(value: Any) -> Any:  # noqa: ANN401
+    """Return a value as plain data in which no secret shows."""
+    return hide(msgspec.to_builtins(value))
+
+
+def why(because: str | None, message: str | None) -> str:
+    """Return what made a command and what its operator said of it, to stand behind it."""
+    told = "; ".join(text for text in (because, message) if text)
+    return f"  ({told})" if told else ""
+
+
 def table(rows: Iterable[Sequence[str]], heads: Sequence[str]) -> None:
     """Print rows in columns; the last column takes what is left of the line."""
     all_rows = [list(heads), *map(list, rows)]
@@ -145,11 +174,11 @@ def _fields(change: Change[Resource], both: bool) -> Iterable[str]:
             yield f"{name}:"
             yield from _unified(str(old or ""), str(new or ""))
         elif change.verb == "create":
-            yield f"{name}: {_short(new)}"
+            yield f"{name}: {short(new)}"
         elif change.verb == "remove":
-            yield f"{name}: {_short(old)}"
+            yield f"{name}: {short(old)}"
         else:
-            yield f"{name}: {_short(old)} → {_short(new)}"
+            yield f"{name}: {short(old)} → {short(new)}"
 
 
 def _long(*values: object) -> bool:
@@ -165,7 +194,8 @@ def _unified(old: str, new: str) -> Iterable[str]:
         yield "  " + click.style(line, fg=colors.get(line[:1]))
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
+    """Return a value as one short line."""
     if value is None:
         return "(not decided)"
     text = value if isinstance(value, str) else json.dumps(msgspec.to_builtins(value), ensure_ascii=False)

@@ -1,6 +1,6 @@
 """`trace`: carries commands out as `live` does, and shows every instruction, its outcome and its time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lasercats.core.command import Command
@@ -36,14 +36,22 @@ class _Tracer(Watcher):
         self, machine: str, instructions: Sequence[Instruction], outcomes: Sequence[Any], seconds: float
     ) -> None:
         self._inner.answered(machine, instructions, outcomes, seconds)
-        write = self._context.write
-        count = f"{len(instructions)} instruction{'s' if len(instructions) != 1 else ''}"
-        write(f"{machine}  one batch, {count}, {seconds * 1000:.1f} ms")
-        pairs = list(zip(instructions, outcomes, strict=True))
-        for n, (instruction, outcome) in enumerate(pairs):
-            last = n == len(pairs) - 1
-            write(f"{'└' if last else '├'}─ {describe(instruction)}")
-            write(f"{' ' if last else '│'}    → {outcome_text(outcome)}")
+        for line in lines(machine, instructions, outcomes, seconds):
+            self._context.write(line)
+
+
+def lines(
+    machine: str, instructions: Sequence[Instruction], outcomes: Sequence[Any], seconds: float | None = None
+) -> Iterator[str]:
+    """Draw a batch as a tree: each instruction and, if it came back, its outcome."""
+    count = f"{len(instructions)} instruction{'s' if len(instructions) != 1 else ''}"
+    took = "" if seconds is None else f", {seconds * 1000:.1f} ms"
+    yield f"{machine}  one batch, {count}{took}"
+    for n, instruction in enumerate(instructions):
+        last = n == len(instructions) - 1
+        yield f"{'└' if last else '├'}─ {describe(instruction)}"
+        told = outcome_text(outcomes[n]) if n < len(outcomes) else "it never came back"
+        yield f"{' ' if last else '│'}    → {told}"
 
 
 def describe(instruction: Instruction) -> str:

@@ -64,7 +64,7 @@ ON CONFLICT (address) DO UPDATE SET since = excluded.since, body = excluded.body
 _AS_OF = """
 SELECT address, since, body FROM present WHERE since <= ?1
 UNION ALL
-SELECT past.address, past.since, past.body FROM present JOIN past
+SELECT past.address, past.since, past.body FROM present CROSS JOIN past
 ON past.address = present.address AND past.since = (
     SELECT max(since) FROM past WHERE past.address = present.address AND since <= ?1
 ) WHERE present.since > ?1

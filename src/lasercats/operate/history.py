@@ -1,17 +1,19 @@
 """`log`, `show`, `diff`: the history, command by command; and how a position is written."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import chain
-from typing import NamedTuple
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
 
 import msgspec
 
+from lasercats.core.address import Address, kind_of
 from lasercats.core.change import Delta
 from lasercats.core.command import Command
 from lasercats.core.errors import BadInput
-from lasercats.core.kind import Kinds
+from lasercats.core.instruction import Instruction
+from lasercats.core.kind import Kinds, tag_of
 from lasercats.core.ports import Log
 from lasercats.core.record import OBSERVED, Accepted, Ended, Event, Finished, Record, Started
 from lasercats.core.state import State, diff
@@ -39,14 +41,70 @@ class Happening(NamedTuple):
     because: str | None = None
     error: str | None = None
     opaque: bool = False
+    run: str = ""
+    """Commands that were issued together share it."""
+    events: tuple[tuple[int, str, int], ...] = ()
+    """Position, type, and number of addresses of each event."""
 
 
-def happenings(project: Project, first: int = 1, last: int | None = None) -> list[Happening]:
-    """Return what happened in a range of positions, in order of acceptance."""
-    found: dict[int, Happening] = {}
-    for record in project.log.read(first, last, names=("accepted", "event", "ended")):
-        _take(found, record, project.kinds)
-    return [found[position] for position in sorted(found)]
+class Filter(NamedTuple):
+    """Which happenings are wanted; patterns are those of a shell, and None wants all."""
+
+    addresses: Sequence[str] = ()
+    """Patterns, of which one must match an address that it is about."""
+    actor: str | None = None
+    kind: str | None = None
+    command: str | None = None
+    """A pattern for the tag: `file.write`, `file.*`, `observed`."""
+    text: str | None = None
+    """Must stand in the message, in the reason, or in the command, in whatever case."""
+    status: str | None = None
+
+    def fits(self, entry: Accepted | Event) -> bool:
+        """Tell whether what is seen at the start of a happening, before it is decoded, is wanted."""
+        head = msgspec.json.decode(entry.command, type=_Head) if isinstance(entry, Accepted) else None
+        on, tag = (entry.delta, entry.type) if head is None else (head.on, head.command)  # type: ignore[union-attr]
+        text = " ".join(filter(None, [entry.message, getattr(entry, "because", None), tag, *on]))
+        if head is not None and self.text:
+            text += bytes(entry.command).decode()  # type: ignore[arg-type]
+        return (
+            (not self.addresses or any(fnmatchcase(a, p) for p in self.addresses for a in on))
+            and (self.actor is None or fnmatchcase(entry.actor or "", self.actor))
+            and (self.kind is None or any(kind_of(a) == self.kind for a in on))
+            and (self.command is None or fnmatchcase(tag, self.command))
+            and (self.text is None or self.text.casefold() in text.casefold())
+        )
+
+
+ALL = Filter()
+
+
+class _Head(msgspec.Struct):
+    command: str
+    on: tuple[Address, ...]
+
+
+def happenings(
+    project: Project,
+    first: int = 1,
+    last: int | None = None,
+    *,
+    wanted: Filter = ALL,
+    limit: int | None = None,
+) -> list[Happening]:
+    """Return what happened in a range of positions, in order of acceptance; of many only the last so many."""
+    found: list[Happening] = []
+    for record in project.log.read(first, last, names=("accepted", "event"), backwards=True):
+        if limit is not None and len(found) == limit:
+            break
+        entry = record.entry
+        if isinstance(entry, Event) and entry.command is not None:
+            continue
+        if wanted is ALL or wanted.fits(entry):  # type: ignore[arg-type]
+            happened = _told(project, record)
+            if wanted.status in (None, happened.status):
+                found.append(happened)
+    return found[::-1]
 
 
 def happening(project: Project, position: int) -> Happening:
@@ -56,30 +114,44 @@ def happening(project: Project, position: int) -> Happening:
         BadInput: there is no such position.
 
     """
-    position = command_at(project.log, position)
-    found: dict[int, Happening] = {}
-    for record in chain(project.log.read(position, position), project.log.caused(position)):
-        _take(found, record, project.kinds)
-    return found[position]
+    (record,) = project.log.read(command_at(project.log, position), command_at(project.log, position))
+    return _told(project, record)
 
 
-def records_of(project: Project, position: int) -> Iterator[Record]:
-    """Iterate over the records of a command, batches too."""
-    batches = set()
-    for record in project.log.read(position):
+class Batch(NamedTuple):
+    """What was sent to a machine at once, as far as it served some commands."""
+
+    position: int
+    machine: str
+    sent: int
+    """When, in microseconds since 1970-01-01 UTC."""
+    back: int | None
+    """When its outcomes came back; None if they never did."""
+    instructions: tuple[Instruction, ...]
+    outcomes: tuple[Any, ...]
+    """An outcome for each instruction; none where the batch never came back."""
+
+
+def batches(project: Project, position: int) -> list[Batch]:
+    """Return the batches that served a command, with the instructions that did."""
+    kinds, found, open_ = project.kinds, dict[int, Batch](), dict[int, list[int]]()
+    for record in project.log.read(position, end_of(project.log, position), names=("started", "finished")):
         entry = record.entry
-        match entry:
-            case Started() if position in entry.commands:
-                batches.add(record.position)
-                yield record
-            case Finished() if entry.started in batches:
-                yield record
-            case Event() | Ended() if position in (entry.command, record.position):
-                yield record
-            case Accepted() if record.position == position:
-                yield record
-        if isinstance(entry, Ended) and entry.command == position:
-            return
+        if isinstance(entry, Started) and position in entry.commands:
+            mine = [n for n, owner in enumerate(entry.commands) if owner == position]
+            instructions = tuple(kinds.decode_instruction(bytes(entry.instructions[n])) for n in mine)
+            open_[record.position] = mine
+            found[record.position] = Batch(
+                record.position, entry.machine, record.time, None, instructions, ()
+            )
+        elif isinstance(entry, Finished) and entry.started in open_:
+            batch, mine = found[entry.started], open_.pop(entry.started)
+            outcomes = tuple(
+                kinds.decode_outcome(instruction, bytes(entry.outcomes[n]))
+                for n, instruction in zip(mine, batch.instructions, strict=True)
+            )
+            found[entry.started] = batch._replace(back=record.time, outcomes=outcomes)
+    return list(found.values())
 
 
 def command_at(log: Log, position: int) -> int:
@@ -187,47 +259,53 @@ def iso(time: int) -> str:
     return datetime.fromtimestamp(time / 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _take(found: dict[int, Happening], record: Record, kinds: Kinds) -> None:
+def _told(project: Project, record: Record) -> Happening:
+    """Return the happening that begins with a record."""
+    entry, kinds = record.entry, project.kinds
+    if isinstance(entry, Event):
+        return Happening(
+            record.position,
+            record.time,
+            entry.actor or "",
+            entry.type,
+            "done",
+            Delta(),
+            kinds.decode_delta(entry.delta),
+            message=entry.message,
+            events=((record.position, entry.type, len(entry.delta)),),
+        )
+    assert isinstance(entry, Accepted)  # noqa: S101 - nothing else begins one
+    command = kinds.decode_command(bytes(entry.command))
+    happened = Happening(
+        record.position,
+        record.time,
+        entry.actor,
+        tag_of(command),
+        "open",
+        Delta(),
+        Delta(),
+        command,
+        entry.message,
+        entry.because,
+        run=entry.run,
+    )
+    for later in project.log.caused(record.position):
+        happened = _with(happened, later, kinds)
+    return happened
+
+
+def _with(happened: Happening, record: Record, kinds: Kinds) -> Happening:
+    """Return a happening with one more thing that came of its command."""
     entry = record.entry
-    match entry:
-        case Accepted():
-            command = kinds.decode_command(bytes(entry.command))
-            found[record.position] = Happening(
-                record.position,
-                record.time,
-                entry.actor,
-                str(command.__struct_config__.tag),
-                "open",
-                Delta(),
-                Delta(),
-                command,
-                entry.message,
-                entry.because,
-            )
-        case Event(command=None):
-            found[record.position] = Happening(
-                record.position,
-                record.time,
-                entry.actor or "",
-                entry.type,
-                "done",
-                Delta(),
-                kinds.decode_delta(entry.delta),
-                message=entry.message,
-            )
-        case Event(command=int(position)) if position in found:
-            happened = found[position]
-            delta = kinds.decode_delta(entry.delta)
-            if entry.type == OBSERVED:
-                found[position] = happened._replace(observed=happened.observed.then(delta))
-            else:
-                found[position] = happened._replace(
-                    delta=happened.delta.then(delta), opaque=happened.opaque or entry.opaque
-                )
-        case Ended(command=position) if position in found:
-            found[position] = found[position]._replace(status=entry.status, error=entry.error)
-        case _:
-            pass
+    if isinstance(entry, Ended):
+        return happened._replace(status=entry.status, error=entry.error)
+    if not isinstance(entry, Event):
+        return happened
+    delta = kinds.decode_delta(entry.delta)
+    happened = happened._replace(events=(*happened.events, (record.position, entry.type, len(delta))))
+    if entry.type == OBSERVED:
+        return happened._replace(observed=happened.observed.then(delta))
+    return happened._replace(delta=happened.delta.then(delta), opaque=happened.opaque or entry.opaque)
 
 
 def _nth_last(log: Log, n: int) -> int:

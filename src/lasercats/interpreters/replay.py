@@ -1,0 +1,147 @@
+"""`replay`: runs recorded commands again from their recorded outcomes; touches no machine and no log.
+
+It is `live` itself that runs, with a tape in place of the log and of the machines: the tape answers each
+instruction with the outcome that was recorded for it, and keeps what would have been recorded. So what a
+program does now with the answers of then can be compared with what it did then (law 8).
+"""
+
+from asyncio import sleep
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, cast
+
+import msgspec
+
+from lasercats.core.address import Address
+from lasercats.core.command import Command
+from lasercats.core.fold import Fold
+from lasercats.core.instruction import Batch, Failure
+from lasercats.core.kind import Kinds
+from lasercats.core.ports import Log, Sink
+from lasercats.core.record import OBSERVED, AnyEntry, Ended, Event, Finished, Record, Started
+from lasercats.interpreters.context import Context, Result
+from lasercats.interpreters.live import Live
+
+Asked = tuple[int, bytes]
+"""An instruction as it was recorded: the command that it serves, and its encoding."""
+
+
+class Facts(NamedTuple):
+    """What the log says of some commands, without the order in which machines happened to answer."""
+
+    asked: Mapping[Asked, int]
+    """How often each instruction was given."""
+    changed: Mapping[tuple[int, str, Address], tuple[bytes, bytes]]
+    """Both sides of what each command changed, or found changed, by type of event and address."""
+    ended: Mapping[int, tuple[str, str | None]]
+    """Status and error of each command."""
+
+
+class Tape:
+    """What was recorded of a run: it stands for the log and the machines."""
+
+    def __init__(self, kinds: Kinds, fold: Fold, first: int, records: Sequence[Record]) -> None:
+        """Play the records of commands, of which the first stands at a position, on the fold before it."""
+        self.entries: list[AnyEntry] = []
+        self.missing: list[Asked] = []
+        """Instructions that are asked for now and were not then."""
+        self.trips = 0
+        self._kinds, self._fold, self._next = kinds, fold, first
+        self._started: dict[str, Started] = {}
+        self._outcomes: dict[Asked, deque[msgspec.Raw | None]] = {}
+        """For each instruction the outcomes that came back, in order; None for one that never did."""
+        done = {r.entry.started: r.entry.outcomes for r in records if isinstance(r.entry, Finished)}
+        for record in records:
+            batch = record.entry
+            if isinstance(batch, Started):
+                outcomes = done.get(record.position, [None] * len(batch.commands))
+                for owner, raw, outcome in zip(batch.commands, batch.instructions, outcomes, strict=True):
+                    self._outcomes.setdefault((owner, bytes(raw)), deque()).append(outcome)
+
+    # In place of the log.
+
+    def fold(self) -> Fold:
+        """Return the fold before the commands."""
+        return self._fold
+
+    def append(self, entries: Sequence[AnyEntry], *, expect: Mapping[Address, int] | None = None) -> int:
+        """Keep what would be recorded."""
+        del expect
+        first, self._next = self._next, self._next + len(entries)
+        self.entries += entries
+        self._started |= {entry.machine: entry for entry in entries if isinstance(entry, Started)}
+        return first
+
+    # In place of the machines.
+
+    def check(self, name: str) -> None:
+        """Take any machine."""
+
+    def url(self, name: str) -> str:
+        """Return where a machine is: on tape."""
+        return f"tape:{name}"
+
+    def get(self, name: str) -> "_Machine":
+        """Return what answers for a machine."""
+        return _Machine(self, name)
+
+    def answer(self, machine: str, batch: Batch) -> list[Any]:
+        """Return the recorded outcomes of the batch that was just started."""
+        started = self._started.pop(machine)
+        outcomes = []
+        for item, owner, raw in zip(batch, started.commands, started.instructions, strict=True):
+            known = self._outcomes.get((owner, bytes(raw)))
+            if not known:
+                self.missing.append((owner, bytes(raw)))
+                outcomes.append(Failure(reason="this was not asked then, so there is no answer on record"))
+            elif (outcome := known.popleft()) is None:
+                outcomes.append(Failure(reason="it never came back", in_doubt=True))
+            else:
+                outcomes.append(self._kinds.decode_outcome(item.instruction, bytes(outcome)))
+        return outcomes
+
+
+class _Machine:
+    """One machine, on tape."""
+
+    def __init__(self, tape: Tape, name: str) -> None:
+        self.trips = 0
+        self._tape, self._name = tape, name
+
+    async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
+        outcomes = self._tape.answer(self._name, batch)
+        await sleep(0)
+        return outcomes
+
+    async def check(self) -> None:
+        await sleep(0)
+
+    async def close(self) -> None:
+        await sleep(0)
+
+
+async def replay(commands: Sequence[Command], tape: Tape, context: Context) -> Sequence[Result]:
+    """Run commands again on a tape; afterwards `tape.entries` is what would have been recorded."""
+    played = replace(context, log=cast("Log", tape), machines=tape)
+    return await Live().run(commands, played)
+
+
+def facts(entries: Sequence[AnyEntry], positions: Sequence[int]) -> Facts:
+    """Return what entries say of the commands at some positions."""
+    asked = dict[Asked, int]()
+    changed = dict[tuple[int, str, Address], tuple[bytes, bytes]]()
+    ended, mine = dict[int, tuple[str, str | None]](), set(positions)
+    for entry in entries:
+        if isinstance(entry, Started):
+            for owner, raw in zip(entry.commands, entry.instructions, strict=True):
+                if owner in mine:
+                    asked[owner, bytes(raw)] = asked.get((owner, bytes(raw)), 0) + 1
+        elif isinstance(entry, Event) and entry.command in mine:
+            name = OBSERVED if entry.type == OBSERVED else "changed"
+            for address, (before, after) in entry.delta.items():
+                sides = changed.get((entry.command, name, address), (bytes(before), b""))
+                changed[entry.command, name, address] = (sides[0], bytes(after))
+        elif isinstance(entry, Ended) and entry.command in mine:
+            ended[entry.command] = (entry.status, entry.error)
+    return Facts(asked, changed, ended)

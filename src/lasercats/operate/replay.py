@@ -1,0 +1,124 @@
+"""`replay`: run a recorded command again from its recorded outcomes, to find a fault without a machine."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
+from typing import NamedTuple
+
+from lasercats.core.address import Address
+from lasercats.core.command import Command
+from lasercats.core.errors import BadInput
+from lasercats.core.kind import Kinds
+from lasercats.core.ports import Log
+from lasercats.core.record import Accepted, Record
+from lasercats.interpreters.context import Context, Result, Watcher
+from lasercats.interpreters.replay import Facts, Tape, facts, replay
+from lasercats.operate.history import command_at, end_of
+
+
+class Replayed(NamedTuple):
+    """What came of a command now, with the answers of then, and in what that differs."""
+
+    position: int
+    command: Command
+    result: Result
+    commands: int
+    """How many commands were issued together with it, itself included; all were run again."""
+    instructions: int
+    """How many instructions of it were answered from the record."""
+    differences: Sequence[str]
+    """In what it differs from the record; none where it does as it did."""
+
+
+def replay_command(log: Log, kinds: Kinds, position: int, *, watcher: Watcher | None = None) -> Replayed:
+    """Run a command again, with those that were issued together with it, from the log alone.
+
+    Raises:
+        BadInput: there is no command at the position.
+
+    """
+    position = command_at(log, position)
+    accepted = _together(log, position)
+    positions = [record.position for record, _ in accepted]
+    commands = [kinds.decode_command(bytes(entry.command)) for _, entry in accepted]
+    last = max(end_of(log, p) for p in positions)
+    records = list(log.read(positions[0], last))
+    tape = Tape(kinds, log.fold(positions[0] - 1), positions[0], records)
+    context = Context(
+        kinds=kinds,
+        log=log,
+        machines=tape,
+        actor=accepted[0][1].actor,
+        run=accepted[0][1].run,
+    )
+    if watcher is not None:
+        context.watcher = watcher
+    results = asyncio.run(replay(commands, tape, context))
+    then, now = facts([r.entry for r in records], [position]), facts(tape.entries, [position])
+    index = positions.index(position)
+    return Replayed(
+        position,
+        commands[index],
+        results[index],
+        len(commands),
+        sum(now.asked.values()),
+        [*_asked(kinds, then, now), *_changed(then, now), *_ended(then, now)],
+    )
+
+
+def _together(log: Log, position: int) -> list[tuple[Record, Accepted]]:
+    """Return the acceptances of one append, that of a position among them."""
+    (record,) = log.read(position, position)
+    if not isinstance(record.entry, Accepted):
+        raise BadInput(f"position {position} is an observation; only commands can be replayed")
+    run = record.entry.run
+
+    def mine(records: Sequence[Record]) -> list[tuple[Record, Accepted]]:
+        pairs = ((r, r.entry) for r in records)
+        same = takewhile(lambda p: isinstance(p[1], Accepted) and p[1].run == run, pairs)
+        return [(r, entry) for r, entry in same if isinstance(entry, Accepted)]
+
+    before = mine(log.read(1, position - 1, backwards=True))  # type: ignore[arg-type]
+    return [*reversed(before), *mine(log.read(position))]  # type: ignore[arg-type]
+
+
+def _asked(kinds: Kinds, then: Facts, now: Facts) -> list[str]:
+    told = []
+    for facts_, others, fact in (
+        (then.asked, now.asked, "was asked then and is not now"),
+        (now.asked, then.asked, "is asked now and was not then"),
+    ):
+        for (owner, raw), count in facts_.items():
+            if others.get((owner, raw), 0) < count:
+                line = kinds.decode_instruction(raw).line().splitlines()[0]
+                told.append(f"{line} {fact}")
+    return told
+
+
+def _changed(then: Facts, now: Facts) -> list[str]:
+    told = []
+    for key in sorted(then.changed.keys() | now.changed.keys()):
+        _, what, address = key
+        if then.changed.get(key) != now.changed.get(key):
+            told.append(
+                f"what was {what} at {address} differs: {_sides(then.changed, key)} then, "
+                f"{_sides(now.changed, key)} now"
+            )
+    return told
+
+
+def _sides(
+    changed: Mapping[tuple[int, str, Address], tuple[bytes, bytes]], key: tuple[int, str, Address]
+) -> str:
+    return changed[key][1].decode() if key in changed else "nothing"
+
+
+def _ended(then: Facts, now: Facts) -> list[str]:
+    told = []
+    for position in then.ended.keys() | now.ended.keys():
+        one, other = then.ended.get(position, ("open", None)), now.ended.get(position, ("open", None))
+        if one != other:
+            told.append(
+                f"it ended as {' '.join(filter(None, one))!r} then, {' '.join(filter(None, other))!r} now"
+            )
+    return told
