@@ -6,8 +6,9 @@ so each is valid where it stands: done, unchanged or refused. No host is there; 
 is what was asked, with a time. The records are those of `live`, without the batches: accepted, event and
 ended, a thousand commands a commit, a minute apart.
 
-`python -m benchmarks.churn FOLDER COMMANDS versions` writes the files of `benchmarks/plain.py` instead, each
-in its versions, version after version.
+`python -m benchmarks.churn FOLDER COMMANDS barred` has ten times as many raw commands, which nothing may be
+moved across. `python -m benchmarks.churn FOLDER COMMANDS versions` writes the files of `benchmarks/plain.py`
+instead, each in its versions, version after version.
 """
 
 import random
@@ -38,8 +39,8 @@ UPPER, LOWER, FILES = 10, 9, 10
 BATCH = 1000
 BEGIN = 1_700_000_000_000_000
 ACTORS = ("ada@desk", "grace@desk", "linus@laptop")
-EXECUTED = 0.002
-"""The share of raw commands, half of them elidable."""
+EXECUTED = {"churn": 0.0002, "barred": 0.002}
+"""The share of raw commands, half of them elidable: 5 or 50 barriers a machine in a million commands."""
 SWEPT, DIRECTORIES = 0.0005, 0.03
 VERBS = ("write", "chmod", "chown", "remove")
 WEIGHTS = (60, 18, 17, 5)
@@ -132,8 +133,9 @@ class Scribe:
 class Churn:
     """Makes up commands over files and directories that come, change and go."""
 
-    def __init__(self, world: World, seed: int = 20) -> None:
+    def __init__(self, world: World, executed: float, seed: int = 20) -> None:
         """Look at a world, and choose at random, each time alike."""
+        self._executed = executed
         self._world, self._random = world, random.Random(seed)  # noqa: S311 - it is no secret
         self._upper = [
             Address(f"directory/{machine}:/srv/app{n}") for machine in MACHINES for n in range(UPPER)
@@ -154,11 +156,11 @@ class Churn:
             yield self._write(address)
         while True:
             chance = self._random.random()
-            if chance < EXECUTED:
-                yield self._execute(elidable=chance < EXECUTED / 2)
-            elif chance < EXECUTED + SWEPT:
+            if chance < self._executed:
+                yield self._execute(elidable=chance < self._executed / 2)
+            elif chance < self._executed + SWEPT:
                 yield from self._sweep(self._random.choice(self._lower))
-            elif chance < EXECUTED + SWEPT + DIRECTORIES:
+            elif chance < self._executed + SWEPT + DIRECTORIES:
                 yield self._directory()
             else:
                 yield self._file(self._random.choice(self._all))
@@ -231,7 +233,7 @@ def main(folder: str, commands: str, what: str = "churn") -> None:
     if what == "versions":
         scribe.write(versions(int(commands) // plain.VERSIONS))
     else:
-        scribe.write(islice(Churn(scribe.world).commands(), int(commands)))
+        scribe.write(islice(Churn(scribe.world, EXECUTED[what]).commands(), int(commands)))
 
 
 def _rfc3339(microseconds: int) -> str:

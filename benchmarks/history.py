@@ -51,6 +51,9 @@ def run() -> None:
         seconds = _make(churn, COMMANDS, "churn")
         print(f"history: {COMMANDS:,} commands written in {seconds:.0f} s", flush=True)
         measure_churn(churn)
+        barred = folder / "barred"
+        _make(barred, COMMANDS // 5, "barred")
+        _rewrite(barred, f"{COMMANDS // 5:,} commands with ten times as many barriers", goals=False)
         _make(files, FILES * plain.VERSIONS, "versions")
         for engine, python in _engines().items():
             process(python, "-m", "benchmarks.plain", engine, "fill", str(folder / engine), str(FILES))
@@ -61,7 +64,7 @@ def measure_churn(project: Path) -> None:
     """Measure the log of many commands; nothing is added to it."""
     _folds(project)
     _looks(project)
-    _rewrite(project)
+    _rewrite(project, f"{COMMANDS:,} commands", goals=True)
 
 
 def measure_queries(project: Path, tables: Path) -> None:
@@ -154,7 +157,7 @@ def _holds(log: SqliteLog, position: int, address: Address) -> bool:
     return all(version is not None and version.raw != NULL for version in found)
 
 
-def _rewrite(project: Path) -> None:
+def _rewrite(project: Path, what: str, *, goals: bool) -> None:
     """Rewrite the whole log, as a process of its own."""
     out = project.parent / "rewritten"
     told = process(
@@ -163,12 +166,16 @@ def _rewrite(project: Path) -> None:
     )
     seconds, memory = (json.loads(told)[name] for name in ("seconds", "bytes"))
     rows = [
-        ["seconds", f"{seconds:.1f}", _goal(REWRITE_GOAL, seconds <= REWRITE_GOAL)],
-        ["peak memory, GB", f"{memory / 1e9:.2f}", _goal(MEMORY_GOAL, memory / 1e9 < MEMORY_GOAL)],
+        ["seconds", f"{seconds:.1f}", _goal(REWRITE_GOAL, seconds <= REWRITE_GOAL) if goals else ""],
+        [
+            "peak memory, GB",
+            f"{memory / 1e9:.2f}",
+            _goal(MEMORY_GOAL, memory / 1e9 < MEMORY_GOAL) if goals else "",
+        ],
         ["commands before", f"{_commands(_log(project)):,}", ""],
         ["commands after", f"{_written(out):,}", ""],
     ]
-    table("history: `rewrite --out FILE` of the whole log, once", ("", "", "goal"), rows)
+    table(f"history: `rewrite --out FILE` of {what}, once", ("", "", "goal"), rows)
 
 
 def _commands(log: SqliteLog) -> int:

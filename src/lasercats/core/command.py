@@ -29,7 +29,7 @@ class Effect(Enum):
     """Not in the state: it is carried out and recorded, and never undone silently."""
 
 
-class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="command", omit_defaults=True):
+class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="command", omit_defaults=True, gc=False):
     """A command over one address or many; its tag is `DOMAIN.VERB`."""
 
     on: tuple[Address, ...]
@@ -80,16 +80,28 @@ class Decision(NamedTuple):
 def decide(command: Command, state: State) -> Decision:
     """Predict a command, address by address, each seeing the effect of the one before. Total."""
     delta, refusals = Delta(), dict[Address, str]()
-    if command.effect is Effect.OPAQUE:
-        return Decision(delta, refusals)
-    for address in command.on:
+    for address in () if command.effect is Effect.OPAQUE else command.on:
+        before = state.get(address)
         try:
-            change = Delta({address: Change(state.get(address), command.decide(address, state))})
+            state = step(command, address, state)
         except Refused as refused:
             refusals[address] = str(refused)
         else:
-            state, delta = take(command, state, change), delta.then(change)
+            delta = delta.then(Delta({address: Change(before, state.get(address))}))
     return Decision(delta, refusals)
+
+
+def step(command: Command, address: Address, state: State) -> State:
+    """Return the state after a command at one of its addresses, as predicted.
+
+    Raises:
+        Refused: the command must not be carried out there.
+
+    """
+    after = command.decide(address, state)
+    if after == state.get(address):
+        return state
+    return state.holding(address, after, forgotten=after is None and command.effect is Effect.RECORD)
 
 
 def take(command: Command, state: State, delta: Delta) -> State:

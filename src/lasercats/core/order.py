@@ -30,19 +30,25 @@ class Order(Generic[T]):
 
     def after(self, address: Address, change: Change[Resource]) -> list[T]:
         """Return the earlier tasks that a change must wait for."""
-        tasks = [self._writer[a] for a in touched(self._kinds, address, change) if a in self._writer]
-        tasks += self._readers.get(address, ())
-        lane = self._lane(address)
-        return list(dict.fromkeys([*tasks, self._barrier[lane]] if lane in self._barrier else tasks))
+        return self._after(address, touched(self._kinds, address, change))
 
-    def add(self, address: Address, change: Change[Resource], task: T) -> None:
-        """Remember the task of a change."""
+    def add(self, address: Address, change: Change[Resource], task: T) -> list[T]:
+        """Remember the task of a change; return the earlier tasks that it must wait for."""
+        around = touched(self._kinds, address, change)
+        before = self._after(address, around)
         self._writer[address] = task
         self._readers[address] = []
-        for other in touched(self._kinds, address, change):
+        for other in around:
             if other != address:
                 self._readers.setdefault(other, []).append(task)
         self._since.setdefault(self._lane(address), []).append(task)
+        return before
+
+    def _after(self, address: Address, around: list[Address]) -> list[T]:
+        tasks = [self._writer[a] for a in around if a in self._writer]
+        tasks += self._readers.get(address, ())
+        lane = self._lane(address)
+        return list(dict.fromkeys([*tasks, self._barrier[lane]] if lane in self._barrier else tasks))
 
     def barrier(self, address: Address) -> list[T]:
         """Return the earlier tasks that a command at an address must wait for, as it may touch anything."""

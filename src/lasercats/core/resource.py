@@ -31,7 +31,7 @@ SECRET = msgspec.Meta(extra={"role": Role.SECRET})
 """`Annotated[str | None, SECRET]`: this field holds a sealed token."""
 
 
-class Resource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Resource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One thing that is managed. Every field defaults to None, "not decided".
 
     Because every default is None, a resource that is stored without a field means the same for

@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 from lasercats.core.address import Address, machine_of
 from lasercats.core.change import Change, Delta
-from lasercats.core.command import Command, Forget, decide, take
+from lasercats.core.command import Command, Effect, Forget, decide, step, take
 from lasercats.core.converge import converge_one, ordered
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Kinds
@@ -95,7 +95,7 @@ def rewrite(
 
 def evidence(commands: Iterable[Command], start: State, end: State) -> Address | None:
     """Return the first address where commands, decided one by one, do not end as they should, or None."""
-    _, reached = decide_all([c for c in commands if not _is_opaque(c)], start)
+    _, reached = decide_all([c for c in commands if c.effect is not Effect.OPAQUE], start)
     return difference(reached, end)
 
 
@@ -285,9 +285,8 @@ class _Rewriter:
             made = self._as_they_were(chains)
         for node, address, change in made:
             number = self._add(node)
-            for other in self._order.after(address, change):
+            for other in self._order.add(address, change, number):
                 self._wait(number, other)
-            self._order.add(address, change, number)
 
     def _is_managed(self, address: Address) -> bool:
         return self._state.get(address) is not None or address in self._open.get(self._lane(address), {})
@@ -306,7 +305,7 @@ class _Rewriter:
         made: list[tuple[_Node, Address, Change[Resource]]] = []
         for address in ordered(self._kinds, delta):
             chain, change, state = chains[address], delta[address], self._state
-            kept = self._kept(address, chain) if len(chain.commands) == 1 else None
+            kept = self._kept(address, chain, change) if len(chain.commands) == 1 else None
             if kept is None:
                 self._state = state
                 fewest = self._fewest(address, change)
@@ -314,7 +313,7 @@ class _Rewriter:
                     address, chain, change
                 ):
                     after, self._state = self._state, state
-                    kept = self._kept(address, chain)
+                    kept = self._kept(address, chain, change)
                     if kept is None:
                         self._state = after
                 if kept is None:
@@ -340,7 +339,9 @@ class _Rewriter:
             made, self._state = converge_one(self._kinds, address, change, state, needed=True)
         return made
 
-    def _kept(self, address: Address, chain: _Chain) -> list[tuple[_Node, Address, Change[Resource]]] | None:
+    def _kept(
+        self, address: Address, chain: _Chain, change: Change[Resource]
+    ) -> list[tuple[_Node, Address, Change[Resource]]] | None:
         """Return the commands as they were, if they do here what they did; None if not."""
         kept = []
         for place, position, side in zip(chain.places, chain.commands, chain.sides, strict=True):
@@ -348,10 +349,13 @@ class _Rewriter:
                 return None
             command = replace(self._fetch(position), on=(address,))
             before = self._state.get(address)
-            delta = decide(command, self._state).delta
-            self._state = take(command, self._state, delta)
+            try:
+                self._state = step(command, address, self._state)
+            except Refused:
+                return None
             after = self._state.get(address)
-            if not same(after, self._kinds.decode_resource(address, side)):
+            there = change.after if side is chain.last else self._kinds.decode_resource(address, side)
+            if not same(after, there):
                 return None
             kept.append((_Node(command, place, (position,), barrier=False), address, Change(before, after)))
         return kept
@@ -408,7 +412,3 @@ def _key(command: Command) -> bytes:
 
 def _one_lane(_address: Address) -> None:
     return None
-
-
-def _is_opaque(command: Command) -> bool:
-    return command.effect.value == "opaque"

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
-from lasercats.core.command import Command, take
+from lasercats.core.command import Command, step
 from lasercats.core.errors import Refused
 from lasercats.core.resource import Resource, decided_fields, same, settle
 from lasercats.core.state import State
@@ -31,13 +31,11 @@ def decide_all(commands: Sequence[Command], state: State) -> tuple[list[Target],
         for address in command.on:
             before = state.get(address)
             try:
-                after = command.decide(address, state)
+                state = step(command, address, state)
             except Refused as refused:
                 targets.append(Target(index, address, None, str(refused)))
             else:
-                targets.append(Target(index, address, Change(before, after)))
-                if before != after:
-                    state = take(command, state, Delta({address: Change(before, after)}))
+                targets.append(Target(index, address, Change(before, state.get(address))))
     return targets, state
 
 

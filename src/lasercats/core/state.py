@@ -71,6 +71,11 @@ class State:
             entries[address] = Entry(at, change.after)
         return State(entries.finish(), at)
 
+    def holding(self, address: Address, resource: Resource | None, *, forgotten: bool = False) -> "State":
+        """Return the state in which one address holds this."""
+        entry = Entry(self.version(address) if forgotten else self.position, resource, forgotten)
+        return State(self._entries.set(address, entry), self.position)
+
     def forget(self, addresses: Iterable[Address]) -> "State":
         """Return the state in which nothing is known of these addresses."""
         entries = self._entries.mutate()

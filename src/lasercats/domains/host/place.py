@@ -6,8 +6,9 @@ we manage must lie in directories that we manage; what lies elsewhere is taken t
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from posixpath import dirname, normpath
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -59,21 +60,46 @@ def mode_of(mode: str | None) -> str | None:
     return None if mode is None else mode.zfill(4)
 
 
+class Place(NamedTuple):
+    """A path of a host, and the addresses around it."""
+
+    machine: str
+    path: str
+    rivals: tuple[Address, ...]
+    """The same path under the other kinds."""
+    needs: tuple[Address, ...]
+    """The directories that it lies in, the nearest first."""
+    blocked: tuple[Address, ...]
+    """What would be in the place of one of these directories."""
+
+
+@lru_cache(maxsize=100_000)
+def place(address: Address) -> Place:
+    """Return the place of an address."""
+    machine, path = machine_of(address) or "", rest_of(address)
+    above = list(_above(path))
+    return Place(
+        machine,
+        path,
+        tuple(make(kind, f"{machine}:{path}") for kind in KINDS if kind != kind_of(address)),
+        tuple(make("directory", f"{machine}:{parent}") for parent in above),
+        tuple(make(kind, f"{machine}:{parent}") for parent in above for kind in ("file", "symlink")),
+    )
+
+
 def at(address: Address) -> tuple[str, str]:
     """Return the machine and the path of an address."""
-    return machine_of(address) or "", rest_of(address)
+    return place(address)[:2]
 
 
 def rivals(address: Address) -> tuple[Address, ...]:
     """Return the addresses of the same path under the other kinds."""
-    machine, path = at(address)
-    return tuple(make(kind, f"{machine}:{path}") for kind in KINDS if kind != kind_of(address))
+    return place(address).rivals
 
 
 def needs(address: Address, _resource: object = None) -> tuple[Address, ...]:
     """Return the addresses of the directories that the path lies in, the nearest first."""
-    machine, path = at(address)
-    return tuple(make("directory", f"{machine}:{above}") for above in _above(path))
+    return place(address).needs
 
 
 def check(address: Address, state: State) -> None:
@@ -83,19 +109,19 @@ def check(address: Address, state: State) -> None:
         Refused: another kind is there, or the directory it would lie in is not.
 
     """
-    machine, path = at(address)
-    for rival in rivals(address):
+    here = place(address)
+    for rival in here.rivals:
         if state.get(rival) is not None:
-            raise Refused(f"{machine}:{path} is a {kind_of(rival)}; remove it first")
-    for above in _above(path):
-        for kind in ("file", "symlink"):
-            if state.get(make(kind, f"{machine}:{above}")) is not None:
-                raise Refused(f"{machine}:{above} is a {kind}, so nothing can be put below it")
-    for parent in needs(address)[:1]:
+            raise Refused(f"{here.machine}:{here.path} is a {kind_of(rival)}; remove it first")
+    for other in here.blocked:
+        if state.get(other) is not None:
+            where = f"{here.machine}:{rest_of(other)}"
+            raise Refused(f"{where} is a {kind_of(other)}, so nothing can be put below it")
+    for parent in here.needs[:1]:
         if not _has_directory(parent, state):
             raise Refused(
-                f"directory {machine}:{rest_of(parent)} does not exist; "
-                f"create it with `lasercats directory create {machine}:{rest_of(parent)}`"
+                f"directory {here.machine}:{rest_of(parent)} does not exist; "
+                f"create it with `lasercats directory create {here.machine}:{rest_of(parent)}`"
             )
 
 
@@ -234,6 +260,5 @@ def _above(path: str) -> Iterator[str]:
 def _has_directory(address: Address, state: State) -> bool:
     if state.get(address) is not None:
         return True
-    machine, path = at(address)
-    managed = (state.get(make("directory", f"{machine}:{above}")) for above in _above(path))
+    managed = (state.get(above) for above in place(address).needs)
     return not state.known_absent(address) and not any(managed)
