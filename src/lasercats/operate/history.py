@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -309,13 +310,8 @@ def _with(happened: Happening, record: Record, kinds: Kinds) -> Happening:
 
 
 def _nth_last(log: Log, n: int) -> int:
-    head, step = log.head(), 256
-    found: list[int] = []
-    high = head
-    while high > 0 and len(found) <= n:
-        low = max(1, high - step + 1)
-        found += [r.position for r in reversed(list(log.read(low, high, names=("accepted",))))]
-        high, step = low - 1, step * 2
+    commands = log.read(names=("accepted",), backwards=True)
+    found = [record.position for record in islice(commands, n + 1)]
     if len(found) <= n:
         raise BadInput(f"HEAD~{n} is before the first command; the log has {len(found)}")
     return found[n]

@@ -7,7 +7,7 @@ from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command
 from lasercats.core.converge import converge, retract
 from lasercats.core.errors import Refused
-from lasercats.core.record import Event
+from lasercats.core.record import FORGOTTEN
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.interpreters.simulate import simulate
@@ -54,12 +54,16 @@ def plan_undo(project: Project, positions: Sequence[int], *, partial: bool = Fal
 
 def _culprit(project: Project, position: int, address: Address, since: Change[Resource]) -> str:
     """Return the position of the last command after one that made a change since."""
-    fields, culprit = set(since.fields), 0
-    for record in project.log.read(position + 1, names=("event",)):
-        if isinstance(record.entry, Event) and address in record.entry.delta:
-            later = project.kinds.decode_delta({address: record.entry.delta[address]})
-            if record.entry.command != position and fields & set(later[address].fields):
-                culprit = record.entry.command or record.position
+    fields, culprit, left = set(since.fields), 0, None
+    for version in project.log.versions(address):
+        came = (
+            None if version.raw == FORGOTTEN else project.kinds.decode_resource(address, bytes(version.raw))
+        )
+        if version.since > position and fields & set(Change(left, came).fields):
+            (record,) = project.log.read(version.since, version.since)
+            if record.entry.cause != position:
+                culprit = record.entry.cause or version.since
+        left = came
     return f", at position {culprit}" if culprit else ""
 
 
