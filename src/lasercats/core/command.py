@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
 from lasercats.core.errors import Refused
-from lasercats.core.program import Program, Step
+from lasercats.core.program import Known, Program, Step
 from lasercats.core.resource import Resource, decided_fields
 from lasercats.core.state import State
 
@@ -46,7 +46,9 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="command", om
         """
         raise NotImplementedError
 
-    def interpret(self, address: Address, change: Change[Resource]) -> "Step | Program[Any] | None":
+    def interpret(
+        self, address: Address, change: Change[Resource], known: Known
+    ) -> "Step | Program[Any] | None":
         """Return the program of the command; None where it is just to make the change, as its kind acts."""
         return None
 

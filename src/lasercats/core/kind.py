@@ -16,7 +16,7 @@ from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Forget
 from lasercats.core.errors import BadInput, UnknownName
 from lasercats.core.instruction import Failure, Instruction
-from lasercats.core.program import Program, Step
+from lasercats.core.program import Known, Program, Step
 from lasercats.core.resource import Resource
 
 Found = Mapping[Address, Resource | None]
@@ -40,8 +40,11 @@ class Kind:
     commands: tuple[type[Command], ...]
     converge: Callable[[Address, Change[Any]], Iterable[Command]]
     """The commands that, decided one by one from `before`, end in `after`."""
-    act: Callable[[Address, Change[Any]], "Step | Program[Any]"]
-    """The program that makes a change; its result is the resource as it then really is."""
+    act: Callable[[Address, Change[Any], Known], "Step | Program[Any]"]
+    """The program that makes a change; its result is the resource as it then really is.
+
+    A generator may ask what is known at the addresses that it needs: it is begun when they are made.
+    """
     observe: Callable[[str, Mapping[Address, Any]], "Program[Found]"]
     """Looks at a machine, given what is known at some addresses; answers what is really there."""
     canonical: Callable[[str], str] = str
@@ -50,6 +53,8 @@ class Kind:
     """What must be there before a resource, and may go only after it."""
     rivals: Callable[[Address], Iterable[Address]] = _no_rivals
     """What cannot be there at the same time: the same place under another kind."""
+    machine: str | None = None
+    """The machine of a name that names none."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +98,20 @@ class Kinds:
         """Return the kind that a command belongs to, None for one that belongs to none."""
         return self._kind_of.get(tag_of(command))
 
-    def program(self, command: Command, address: Address, change: Change[Resource]) -> "Step | Program[Any]":
+    def program(
+        self, command: Command, address: Address, change: Change[Resource], known: Known
+    ) -> "Step | Program[Any]":
         """Return the program of a command at an address: its own, or the one by which its kind acts."""
-        own = command.interpret(address, change)
-        return self.kind(address).act(address, change) if own is None else own
+        own = command.interpret(address, change, known)
+        return self.kind(address).act(address, change, known) if own is None else own
+
+    def machine_of(self, address: Address) -> str | None:
+        """Return the machine that an address is on: the one in its name, or the one of its kind."""
+        named = addresses.machine_of(address)
+        if named is not None:
+            return named
+        kind = self.kinds.get(addresses.kind_of(address))
+        return None if kind is None else kind.machine
 
     def address(self, text: str, kind: Kind | None = None) -> Address:
         """Read an address, of which the kind may be left out where it is known.

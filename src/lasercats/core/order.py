@@ -8,7 +8,7 @@ and all after it wait for it.
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
-from lasercats.core.address import Address, machine_of
+from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.kind import Kinds
 from lasercats.core.resource import Resource
@@ -20,9 +20,9 @@ Lane = Callable[[Address], str | None]
 class Order(Generic[T]):
     """Remembers, in order, which task touches what; a task is whatever its user makes of it."""
 
-    def __init__(self, kinds: Kinds, lane: Lane = machine_of) -> None:
-        """Ask the kinds for needs and rivals, and `lane` for the lane of an address."""
-        self._kinds, self._lane = kinds, lane
+    def __init__(self, kinds: Kinds, lane: Lane | None = None) -> None:
+        """Ask the kinds for needs and rivals, and `lane`, if given, for the lane of an address."""
+        self._kinds, self._lane = kinds, lane or kinds.machine_of
         self._writer: dict[Address, T] = {}
         self._readers: dict[Address, list[T]] = {}
         self._barrier: dict[str | None, T] = {}

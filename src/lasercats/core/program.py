@@ -8,12 +8,16 @@ function of what it was made from and of the outcomes: with the same outcomes it
 from collections.abc import Callable, Generator
 from typing import Any, TypeAlias, TypeVar
 
+from lasercats.core.address import Address
 from lasercats.core.instruction import Failure, Instruction, InstructionFailed
+from lasercats.core.resource import Resource
 
 T = TypeVar("T")
 
 Request: TypeAlias = Instruction | tuple[Instruction, ...]
 Program: TypeAlias = Generator[Request, Any, T]
+Known: TypeAlias = Callable[[Address], Resource | None]
+"""What is known at an address when a program asks: what an earlier program made, else the state."""
 
 
 class Step:

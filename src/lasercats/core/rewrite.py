@@ -21,7 +21,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from lasercats.core.address import Address, machine_of
+from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Effect, Forget, decide, step, take
 from lasercats.core.converge import converge_one, ordered
@@ -79,7 +79,7 @@ def rewrite(
         Refused: there are observations that need each other in a circle.
 
     """
-    lane: Lane = machine_of
+    lane: Lane = kinds.machine_of
     work = _Rewriter(kinds, fetch, start, lane)
     if not work.run(deeds()):  # something needs what is on another machine
         lane = _one_lane

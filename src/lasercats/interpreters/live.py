@@ -8,7 +8,7 @@ Every step is in the log before it is taken, so that `lasercats recover` can fin
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lasercats.core.address import Address, machine_of, told
+from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Effect
 from lasercats.core.instruction import Instruction
@@ -46,7 +46,7 @@ class Live:
         """
         for command in commands:
             for address in command.on:
-                machine = machine_of(address)
+                machine = context.kinds.machine_of(address)
                 if machine is not None and command.effect is not Effect.RECORD:
                     context.machines.check(machine)
         return await _Run(commands, context).run() if commands else ()
@@ -193,15 +193,19 @@ class _Run:
             return None
         program: Any = _nothing(change.after)
         if not same(change.before, change.after):
-            program = self._context.kinds.program(command, address, change)
+            program = self._context.kinds.program(command, address, change, self._known)
         task = Task(program, self._positions[index], after)
         order.add(address, change, task)
         self._targets[id(task)] = target
         return task
 
+    def _known(self, address: Address) -> Resource | None:
+        """Return what is known at an address by now."""
+        return self._real[address] if address in self._real else self._state.get(address)
+
     def _opaque_task(self, index: int, address: Address, order: Order[Task]) -> Task:
         change: Change[Resource] = Change(None, None)
-        program = self._context.kinds.program(self._commands[index], address, change)
+        program = self._context.kinds.program(self._commands[index], address, change, self._known)
         task = Task(program, self._positions[index], order.barrier(address))
         order.set_barrier(address, task)
         self._targets[id(task)] = Target(index, address, change)

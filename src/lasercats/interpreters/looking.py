@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from lasercats.core.address import Address, machine_of
+from lasercats.core.address import Address
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context
@@ -19,7 +19,7 @@ async def look(
     """
     tasks: dict[Address, Task] = {}
     for address, position in wanted.items():
-        machine = machine_of(address)
+        machine = context.kinds.machine_of(address)
         if machine is not None:
             program = context.kinds.kind(address).observe(machine, {address: state.get(address)})
             tasks[address] = Task(program, position)

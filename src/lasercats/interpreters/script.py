@@ -13,7 +13,8 @@ from lasercats.core.command import Command, Effect
 from lasercats.core.instruction import Instruction
 from lasercats.core.kind import Kinds
 from lasercats.core.program import drive, generator
-from lasercats.core.resource import Resource
+from lasercats.core.resource import Resource, settle
+from lasercats.core.state import State
 from lasercats.instructions.host import PRELUDE
 from lasercats.interpreters.context import Context, Result
 from lasercats.interpreters.simulate import simulate
@@ -26,18 +27,25 @@ class Script:
 
     async def run(self, commands: Sequence[Command], context: Context) -> Sequence[Result]:
         """Print the script and return what it is expected to do."""
-        results, _ = simulate(commands, context.log.fold().state(context.kinds))
+        state = context.log.fold().state(context.kinds)
+        results, _ = simulate(commands, state)
         by_machine: dict[str, list[str]] = {}
+        made = dict[Address, Resource | None]()
         for result in results:
-            for instruction in instructions_of(result, context.kinds):
+            for instruction in instructions_of(result, context.kinds, state, made):
                 lines = by_machine.setdefault(instruction.machine, [])
                 lines.append(f"lc {instruction.line()}")
         context.write(_render(by_machine, context))
         return results
 
 
-def instructions_of(result: Result, kinds: Kinds) -> list[Instruction]:
-    """Return the instructions that a predicted command gives, if every answer is as expected. Pure."""
+def instructions_of(
+    result: Result, kinds: Kinds, state: State, made: dict[Address, Resource | None]
+) -> list[Instruction]:
+    """Return the instructions that a predicted command gives, if every answer is as expected.
+
+    What its programs result in is put into `made`, where those of later commands find it.
+    """
     said: list[Instruction] = []
 
     def respond(instruction: Instruction) -> Any:  # noqa: ANN401
@@ -49,7 +57,12 @@ def instructions_of(result: Result, kinds: Kinds) -> list[Instruction]:
         changes = [(address, Change(None, None)) for address in result.command.on]
     if result.command.effect is not Effect.RECORD:
         for address, change in changes:
-            drive(generator(kinds.program(result.command, address, change)), respond)
+            program = kinds.program(
+                result.command, address, change, lambda a: made[a] if a in made else state.get(a)
+            )
+            real = drive(generator(program), respond)
+            if result.command.effect is Effect.STATE:
+                made[address] = settle(change.after, real)
     return [instruction for instruction in said if not instruction.looks]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lasercats.core.address import check_machine_name, machine_of
+from lasercats.core.address import check_machine_name
 from lasercats.core.errors import BadInput, LaserCatsError, MachineError
 from lasercats.operate.issue import run
 from lasercats.operate.project import FILE, Project, check_url
@@ -46,7 +46,7 @@ def remove(project: Project, name: str) -> None:
 
     """
     project.machines.check(name)
-    on = [address for address, _ in project.state().items() if machine_of(address) == name]
+    on = [address for address, _ in project.state().items() if project.kinds.machine_of(address) == name]
     if on:
         raise BadInput(
             f"machine {name!r} holds {len(on)} resources in the state, such as {on[0]}; "

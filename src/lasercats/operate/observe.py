@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from lasercats.core.address import Address, machine_of
+from lasercats.core.address import Address
 from lasercats.core.change import Delta
 from lasercats.core.errors import BadInput
 from lasercats.core.record import OBSERVED, Event, raw_delta
@@ -76,13 +76,15 @@ def select(project: Project, targets: Sequence[str], state: State) -> list[Addre
     for target in targets:
         if "/" in target:
             address = project.kinds.address(target)
-            project.machines.check(machine_of(address) or "")
+            project.machines.check(project.kinds.machine_of(address) or "")
             chosen[address] = None
         elif ":" in target:
             raise BadInput(f"{target!r} is neither a machine nor an address; write KIND/MACHINE:REST")
         else:
             project.machines.check(target)
-            chosen |= {address: None for address, _ in state.items() if machine_of(address) == target}
+            chosen |= {
+                address: None for address, _ in state.items() if project.kinds.machine_of(address) == target
+            }
     return list(chosen)
 
 

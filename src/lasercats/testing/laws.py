@@ -172,7 +172,7 @@ class KindLaws:
             for command in log:
                 delta = decide(command, state).delta
                 for address, change in delta.items():
-                    program = generator(self.kinds.program(command, address, change))
+                    program = generator(self.kinds.program(command, address, change, state.get))
                     real = drive(program, lambda instruction: instruction.predict())
                     assert same(settle(change.after, real), change.after)
                 state = take(command, state, delta)

@@ -18,7 +18,7 @@ from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import BadInput, LaserCatsError
 from lasercats.core.kind import Domain, Kind, Kinds
-from lasercats.core.program import Step
+from lasercats.core.program import Known, Step
 from lasercats.core.record import FORGOTTEN, NULL, Accepted, Ended, Event, Finished, Started, raw
 from lasercats.core.resource import SECRET, Resource
 from lasercats.domains.host import DOMAIN as HOST
@@ -55,7 +55,7 @@ def no_commands(address: Address, change: Change[Any]) -> Iterator[Command]:
     return iter(())
 
 
-def no_act(address: Address, change: Change[Any]) -> Step:
+def no_act(address: Address, change: Change[Any], known: Known) -> Step:
     """Do not act."""
     raise NotImplementedError
 

@@ -10,7 +10,7 @@ from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Found, Kind
-from lasercats.core.program import Program, Step
+from lasercats.core.program import Known, Program, Step
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.domains.host import place
@@ -79,7 +79,7 @@ class Remove(place.Remove, frozen=True, tag="directory.remove"):
             raise Refused(f"it is not empty: {inside} is in it; remove that first")
 
 
-def act(address: Address, change: Change[Any]) -> Step:
+def act(address: Address, change: Change[Any], _known: Known) -> Step:
     """Make, change or remove the directory."""
     machine, path = place.at(address)
     before, after = change.before, change.after

@@ -7,7 +7,7 @@ from msgspec import Meta
 from lasercats.core.address import Address, machine_of
 from lasercats.core.change import Change
 from lasercats.core.command import Command, Effect
-from lasercats.core.program import Step
+from lasercats.core.program import Known, Step
 from lasercats.core.resource import Resource
 from lasercats.instructions.host import Execute
 
@@ -23,7 +23,7 @@ class Exec(Command, frozen=True, tag="exec"):
         bool, Meta(description="it only looks, or its effect does not matter: a rewrite may drop it")
     ] = False
 
-    def interpret(self, address: Address, _change: Change[Resource]) -> Step:
+    def interpret(self, address: Address, _change: Change[Resource], _known: Known) -> Step:
         """Execute it; the result is how it ended."""
         return Step(Execute(machine=machine_of(address) or "", argv=self.argv), _same)
 

@@ -13,7 +13,7 @@ from lasercats.core.change import Change
 from lasercats.core.command import LOADS, Command
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Found, Kind
-from lasercats.core.program import Program, Step
+from lasercats.core.program import Known, Program, Step
 from lasercats.core.resource import GIVEN, SECRET, Resource
 from lasercats.core.state import State
 from lasercats.domains.host import place
@@ -102,7 +102,7 @@ class Remove(place.Remove, frozen=True, tag="file.remove"):
     past: ClassVar[str] = "file.removed"
 
 
-def act(address: Address, change: Change[Any]) -> Step:
+def act(address: Address, change: Change[Any], _known: Known) -> Step:
     """Write, change or remove the file."""
     machine, path = place.at(address)
     before, after = change.before, change.after

@@ -10,7 +10,7 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.kind import Found, Kind
-from lasercats.core.program import Program, Step
+from lasercats.core.program import Known, Program, Step
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.domains.host import place
@@ -47,7 +47,7 @@ class Remove(place.Remove, frozen=True, tag="symlink.remove"):
     past: ClassVar[str] = "symlink.removed"
 
 
-def act(address: Address, change: Change[Any]) -> Step:
+def act(address: Address, change: Change[Any], _known: Known) -> Step:
     """Make or remove the link."""
     machine, path = place.at(address)
     after = change.after
