@@ -121,6 +121,12 @@ def apply(context: click.Context, /, documents: tuple[str, ...], yes: bool, **va
             _show_plan(made, as_json=False, both=request.show_diff)
         if made.problems:
             raise LaserCatsError(f"the plan is refused: {_first(made.problems)}; nothing was done")
+        if made.replaced and not (yes or predicting):
+            told = ", ".join(made.replaced[:3]) + (" and more" if len(made.replaced) > 3 else "")  # noqa: PLR2004
+            raise LaserCatsError(
+                f"this would remove {told} and make it anew, which is not done unless it is agreed to; "
+                "agree with --yes"
+            )
         if made.commands and not (yes or predicting):
             if request.as_json or not show.confirm("Carry this out?"):
                 raise LaserCatsError("not carried out, because it was not agreed to; agree with --yes")
@@ -246,9 +252,9 @@ def _show_plan(made: "Plan", *, as_json: bool, both: bool) -> None:
 
         commands = [to_builtins(command) for command in made.commands]
         data = {"commands": commands, "delta": show.changes_data(made.delta), "problems": dict(made.problems)}
-        show.print_json(data)
+        show.print_json({**data, "replaced": list(made.replaced)})
         return
-    show.print_delta(made.delta, both=both)
+    show.print_delta(made.delta, both=both, replaced=made.replaced)
     show.print_problems(made.problems)
     if made.commands or made.problems:
         click.echo(f"plan: {_pending(made.delta)}", err=True)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lasercats.operate.history import Happening
 
 GLYPHS = {"create": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red"), "keep": ("=", None)}
+REPLACED = ("±", "magenta")
 WIDE = 60
 
 
@@ -28,12 +29,16 @@ def print_json(data: Any) -> None:  # noqa: ANN401
     click.echo(json.dumps(msgspec.to_builtins(data), indent=2, ensure_ascii=False))
 
 
-def print_delta(delta: Delta, *, both: bool = False, indent: str = "") -> None:
+def print_delta(
+    delta: Delta, *, both: bool = False, indent: str = "", replaced: Sequence[Address] = ()
+) -> None:
     """Print a line for each change, and its fields; with `both`, both sides of them."""
-    for address, change in delta.items():
-        glyph, color = GLYPHS[change.verb]
-        click.echo(indent + click.style(f"{glyph} {address}", fg=color, bold=color is not None))
-        for line in _fields(change, both):
+    for address in dict.fromkeys([*delta, *replaced]):
+        change = delta.get(address)
+        glyph, color = REPLACED if address in replaced or change is None else GLYPHS[change.verb]
+        note = "  (removed and made anew)" if address in replaced else ""
+        click.echo(indent + click.style(f"{glyph} {address}{note}", fg=color, bold=color is not None))
+        for line in () if change is None else _fields(change, both):
             click.echo(f"{indent}    {line}")
 
 

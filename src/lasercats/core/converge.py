@@ -40,10 +40,9 @@ def converge(kinds: Kinds, delta: Delta, state: State, *, exact: bool = True) ->
     """
     commands: list[Command] = []
     needed = needed_by(kinds, delta, state)
-    for address in ordered(kinds, delta):
-        made, state = converge_one(
-            kinds, address, delta[address], state, exact=exact, needed=address in needed
-        )
+    for address, change in ordered(kinds, delta, state):
+        stays = address in needed and address in delta and delta[address].after is None
+        made, state = converge_one(kinds, address, change, state, exact=exact, needed=stays)
         commands += made
     return commands
 
@@ -94,43 +93,89 @@ def needed_by(kinds: Kinds, delta: Delta, state: State) -> set[Address]:
     return needed
 
 
-def ordered(kinds: Kinds, delta: Delta) -> list[Address]:
-    """Return the addresses so that what is needed comes first, goes last, and rivals go before.
+class Part(NamedTuple):
+    """One change that is made at once. What is replaced is two of them: its end, and its new beginning."""
+
+    address: Address
+    change: Change[Resource]
+
+
+_Key = tuple[Address, int]
+"""A part: the first of its address, or the second."""
+
+
+def ordered(kinds: Kinds, delta: Delta, state: State) -> list[Part]:
+    """Return a delta in parts, so that what is needed comes first, goes last, and rivals go before.
+
+    What cannot be changed in place is replaced, and with it what needs it before and after, changed or not.
 
     Raises:
         Refused: they need each other in a circle.
 
     """
-    graph: TopologicalSorter[Address] = TopologicalSorter()
-    for address, change in sorted(delta.items()):
-        graph.add(address)
-        for first, then in _edges(kinds, delta, address, change):
+    again = replaced(kinds, delta, state)
+    parts: dict[_Key, Part] = {}
+    for address, change in sorted({**delta, **again}.items(), key=lambda item: item[0]):
+        if address in again:
+            parts[address, 0] = Part(address, Change(change.before, None))
+            parts[address, 1] = Part(address, Change(None, change.after))
+        else:
+            parts[address, 0] = Part(address, change)
+    graph: TopologicalSorter[_Key] = TopologicalSorter()
+    for key in parts:
+        graph.add(key)
+        for first, then in _edges(kinds, parts, key):
             graph.add(then, first)
     try:
-        return list(graph.static_order())
+        return [parts[key] for key in graph.static_order()]
     except CycleError as error:
-        circle = " → ".join(error.args[1])
+        circle = " → ".join(address for address, _ in error.args[1])
         raise Refused(
             f"these changes need each other in a circle: {circle}; make one of them first"
         ) from None
 
 
-def _edges(
-    kinds: Kinds, delta: Delta, address: Address, change: Change[Resource]
-) -> Iterator[tuple[Address, Address]]:
+def replaced(kinds: Kinds, delta: Delta, state: State) -> dict[Address, Change[Resource]]:
+    """Return what a delta replaces: what cannot be changed in place, and what cannot stay without that."""
+    found = {a: c for a, c in delta.items() if c.before and c.after and kinds.kind(a).replaces(c)}
+    if not found:
+        return {}
+    users: dict[Address, list[tuple[Address, Resource]]] = {}
+    for address, resource in state.items():
+        for need in kinds.kind(address).needs(address, resource):
+            users.setdefault(need, []).append((address, resource))
+    waiting = list(found)
+    while waiting:
+        need = waiting.pop()
+        for address, resource in users.get(need, ()):
+            change = delta.get(address, Change(resource, resource))
+            after = () if change.after is None else kinds.kind(address).needs(address, change.after)
+            if address not in found and need in after:
+                found[address] = change
+                waiting.append(address)
+    return found
+
+
+def _edges(kinds: Kinds, parts: Mapping[_Key, Part], key: _Key) -> Iterator[tuple[_Key, _Key]]:
+    """Iterate over what of two parts comes first, as far as it concerns one of them."""
+    address, change = parts[key]
     kind = kinds.kind(address)
-    if change.after is not None:
-        for need in kind.needs(address, change.after):
-            if need in delta:
-                yield (address, need) if delta[need].after is None else (need, address)
-    if change.before is not None:
-        for need in kind.needs(address, change.before):
-            if need in delta and delta[need].after is None:
-                yield address, need
-    if change.before is None:
-        for rival in kind.rivals(address):
-            if rival in delta and delta[rival].after is None:
-                yield rival, address
+    if key[1]:
+        yield (address, 0), key
+    for need in () if change.after is None else kind.needs(address, change.after):
+        maker = _last(parts, need)
+        if maker is not None:
+            yield (key, maker) if parts[maker].change.after is None else (maker, key)
+    for need in () if change.before is None else kind.needs(address, change.before):
+        if (need, 0) in parts and parts[need, 0].change.after is None:
+            yield key, (need, 0)
+    for rival in kind.rivals(address) if change.before is None else ():
+        if (rival, 0) in parts and parts[rival, 0].change.after is None:
+            yield (rival, 0), key
+
+
+def _last(parts: Mapping[_Key, Part], address: Address) -> _Key | None:
+    return next((key for key in ((address, 1), (address, 0)) if key in parts), None)
 
 
 def _released(now: Resource | None, target: Resource) -> tuple[str, ...]:

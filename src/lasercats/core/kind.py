@@ -31,6 +31,10 @@ def _no_needs(_address: Address, _resource: Any) -> tuple[Address, ...]:  # noqa
     return ()
 
 
+def _never(_change: Any) -> bool:  # noqa: ANN401
+    return False
+
+
 @dataclass(frozen=True)
 class Kind:
     """One kind of resource: its type, its commands, and the pure functions between them."""
@@ -55,6 +59,8 @@ class Kind:
     """What cannot be there at the same time: the same place under another kind."""
     machine: str | None = None
     """The machine of a name that names none."""
+    replaces: Callable[[Change[Any]], bool] = _never
+    """Tells whether a change cannot be made in place: the resource is removed and made anew."""
 
 
 @dataclass(frozen=True)

@@ -161,7 +161,7 @@ class _Rewriter:
         self._order = Order[int](kinds, lane)
         self._barriers: set[int] = set()
         self._effective: set[int | None] = set()
-        self._crosses = False
+        self._crosses, self._place = False, 0
         self.elided: list[int] = []
         self.observed = False
 
@@ -175,7 +175,7 @@ class _Rewriter:
         lane_of, opened, effective = self._lane, self._open, self._effective
         place = 0
         for command, delta, barrier in deeds:
-            place += 1
+            self._place = place = place + 1
             if barrier and command is not None:
                 self._barrier(command, delta, place)
                 continue
@@ -303,15 +303,16 @@ class _Rewriter:
     ) -> list[tuple[_Node, Address, Change[Resource]]]:
         """Say each net change in as few commands as it takes, in an order that works."""
         made: list[tuple[_Node, Address, Change[Resource]]] = []
-        for address in ordered(self._kinds, delta):
-            chain, change, state = chains[address], delta[address], self._state
-            kept = self._kept(address, chain, change) if len(chain.commands) == 1 else None
+        for address, change in ordered(self._kinds, delta, self._state):
+            chain, state = chains.get(address), self._state
+            whole = chain is not None and delta.get(address) == change
+            kept = (
+                self._kept(address, chain, change) if chain and whole and len(chain.commands) == 1 else None
+            )
             if kept is None:
                 self._state = state
                 fewest = self._fewest(address, change)
-                if 1 < len(chain.commands) <= min(len(fewest), FEW) and self._is_plain(
-                    address, chain, change
-                ):
+                if chain and whole and self._may_stay(address, chain, change, len(fewest)):
                     after, self._state = self._state, state
                     kept = self._kept(address, chain, change)
                     if kept is None:
@@ -321,15 +322,26 @@ class _Rewriter:
             made += kept
         return made
 
+    def _may_stay(self, address: Address, chain: _Chain, change: Change[Resource], fewest: int) -> bool:
+        """Tell whether a chain of several commands is as good as it was."""
+        return 1 < len(chain.commands) <= min(fewest, FEW) and self._is_plain(address, chain, change)
+
     def _anew(
-        self, chain: _Chain, commands: list[Command], address: Address, change: Change[Resource], state: State
+        self,
+        chain: _Chain | None,
+        commands: list[Command],
+        address: Address,
+        change: Change[Resource],
+        state: State,
     ) -> Iterator[tuple[_Node, Address, Change[Resource]]]:
         """Give the commands of a net change, each with its own part of it."""
+        places, originals = (chain.places, chain.originals) if chain else ([self._place], ())
+        place = places[-1 if change.before is None else 0]  # of a replacement, where it ended and began anew
         for command in commands:
             if len(commands) > 1:
                 before, state = state.get(address), take(command, state, decide(command, state).delta)
                 change = Change(before, state.get(address))
-            yield _Node(command, chain.places[0], chain.originals, barrier=False), address, change
+            yield _Node(command, place, originals, barrier=False), address, change
 
     def _fewest(self, address: Address, change: Change[Resource]) -> list[Command]:
         """Return the commands of a net change; what others still need is forgotten, not removed."""

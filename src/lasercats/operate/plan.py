@@ -32,6 +32,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     delta: Delta
     problems: Mapping[Address, str]
     versions: Mapping[Address, int]
+    replaced: tuple[Address, ...] = ()
+    """What would be removed and made anew."""
     documents: tuple[str, ...] = ()
 
     @property
@@ -91,17 +93,29 @@ def plan_delta(
 ) -> Plan:
     """Make the plan for a delta: its commands, and what they are predicted to do."""
     commands = converge(kinds, delta, state, exact=exact)
+    versions = {address: state.version(address) for command in commands for address in command.on}
+    return _predicted(commands, state, versions, documents)
+
+
+def _predicted(
+    commands: Sequence[Command], state: State, versions: Mapping[Address, int], documents: Sequence[str]
+) -> Plan:
+    """Make a plan of commands, with what `simulate` says of them."""
     results, _ = simulate(commands, state)
-    predicted, problems = Delta(), dict[Address, str]()
+    predicted, problems, gone, again = Delta(), dict[Address, str](), set[Address](), dict[Address, None]()
     for result in results:
         predicted = predicted.then(result.delta)
         problems |= result.problems
-    versions = {address: state.version(address) for command in commands for address in command.on}
+        gone |= {address for address, change in result.delta.items() if change.after is None}
+        again |= {
+            address: None for address, change in result.delta.items() if address in gone and change.after
+        }
     return Plan(
         commands=tuple(commands),
         delta=predicted,
         problems=problems,
         versions=versions,
+        replaced=tuple(again),
         documents=tuple(documents),
     )
 
@@ -152,18 +166,7 @@ def load(project: Project, path: Path) -> Plan:
                 f"the plan {path} is stale: {address} changed at position {state.version(address)}; "
                 "make the plan again"
             )
-    results, _ = simulate(commands, state)
-    delta, problems = Delta(), dict[Address, str]()
-    for result in results:
-        delta = delta.then(result.delta)
-        problems |= result.problems
-    return Plan(
-        commands=tuple(commands),
-        delta=delta,
-        problems=problems,
-        versions=saved.versions,
-        documents=saved.documents,
-    )
+    return _predicted(commands, state, saved.versions, saved.documents)
 
 
 def is_saved(path: Path) -> bool:
