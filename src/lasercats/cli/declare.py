@@ -287,8 +287,13 @@ def _chosen(project: "Project", addresses: Sequence[str], position: str | None) 
         if text in patterns:
             chosen |= {a: r for a, r in resources.items() if fnmatchcase(a, text)}
         elif named[text] not in resources:
-            remedy = f"`lasercats observe {named[text]}` would manage it"
-            raise BadInput(f"{named[text]} is not in the state; {remedy}")
+            if at is not None:
+                raise BadInput(
+                    f"{named[text]} was not there at position {at}; `lasercats log` tells when it was"
+                )
+            raise BadInput(
+                f"{named[text]} is not in the state; `lasercats observe {named[text]}` would manage it"
+            )
         else:
             chosen[named[text]] = resources[named[text]]
     return chosen

@@ -8,10 +8,11 @@ import click
 
 from lasercats.cli import options, show
 from lasercats.core.command import Effect
-from lasercats.core.errors import UnknownName
+from lasercats.core.errors import BadInput, UnknownName
 
 if TYPE_CHECKING:
     from lasercats.operate.history import Batch, Happening
+    from lasercats.operate.project import Project
 
 STATUSES = ("done", "unchanged", "failed", "refused", "cancelled", "open")
 
@@ -80,7 +81,7 @@ def show_(context: click.Context, position: str, as_json: bool) -> None:
     from lasercats.operate import history  # noqa: PLC0415
 
     with options.opened(context) as project:
-        (chosen,) = history.positions(project.log, [position])
+        chosen = one(project, position)
         happened = history.happening(project, chosen)
         batches = [_batch_data(batch) for batch in history.batches(project, happened.position)]
     if as_json:
@@ -116,7 +117,7 @@ def diff(context: click.Context, first: str, last: str, detailed: bool, as_json:
     from lasercats.operate import history  # noqa: PLC0415
 
     with options.opened(context) as project:
-        a, b = (0 if p == "0" else history.resolve(project.log, p) for p in (first, last))
+        a, b = (history.resolve(project.log, p) for p in (first, last))
         delta, _, _ = history.between(project, a, b)
     if as_json:
         show.print_json(show.changes_data(delta))
@@ -141,6 +142,20 @@ def verify(context: click.Context, repair: bool, as_json: bool) -> None:
     else:
         told = ", ".join(f"{count} {name}" for name, count in report.items())
         click.echo(f"{told}: the chain and the fold hold")
+
+
+def one(project: "Project", text: str) -> int:
+    """Return the position of the one command, or observation, that a text means.
+
+    Raises:
+        BadInput: it means none, or is a range.
+
+    """
+    from lasercats.operate import history  # noqa: PLC0415
+
+    if ".." in text:
+        raise BadInput(f"{text!r} is a range; name one command, as 17 or HEAD~3")
+    return history.positions(project.log, [text])[0]
 
 
 def graph(found: "Sequence[Happening]") -> Iterator[str]:

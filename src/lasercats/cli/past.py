@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lasercats.cli import options, show
+from lasercats.cli.history import one
 from lasercats.core.change import Change
 from lasercats.core.errors import BadInput, LaserCatsError
 from lasercats.core.instruction import Instruction
@@ -115,18 +116,18 @@ def replay(context: click.Context, position: str, pausing: bool, as_json: bool) 
     What it asks, changes and ends as now is compared with what was recorded; a difference is a fault of the
     program, or of the one that recorded it, and the exit code is then 1.
     """
-    from lasercats.operate import history  # noqa: PLC0415
     from lasercats.operate.replay import replay_command  # noqa: PLC0415
 
     with options.opened(context) as project:
-        (chosen,) = history.positions(project.log, [position])
+        chosen = one(project, position)
         watcher = None if as_json else _Steps(pausing=pausing)
         found = replay_command(project.log, project.kinds, chosen, watcher=watcher)
     same = not found.differences
     if as_json:
         result = show.results_data([found.result], {})["results"][0]
         data = {"position": found.position, "same": same, "differences": list(found.differences)}
-        show.print_json({**data, "instructions": found.instructions, "result": result})
+        data |= {"cut_off": found.cut, "instructions": found.instructions, "result": result}
+        show.print_json(data)
     else:
         show.print_delta(found.result.observed, both=True, indent="found  ")
         show.print_delta(found.result.delta, both=True)
@@ -135,7 +136,9 @@ def replay(context: click.Context, position: str, pausing: bool, as_json: bool) 
             click.echo(click.style(f"! {difference}", fg="red"), err=True)
         more = f", beside {found.commands - 1} issued with it" if found.commands > 1 else ""
         verdict = "as recorded" if same else "not as recorded"
-        click.echo(f"{found.instructions} instructions answered from the record{more}: {verdict}", err=True)
+        until = ", up to where it was cut off" if found.cut else ""
+        count = f"{found.instructions} instruction{'' if found.instructions == 1 else 's'}"
+        click.echo(f"{count} answered from the record{more}: {verdict}{until}", err=True)
     context.exit(0 if same else 1)
 
 
@@ -167,7 +170,7 @@ def trace(context: click.Context, position: str, as_json: bool) -> None:
     from lasercats.operate import history  # noqa: PLC0415
 
     with options.opened(context) as project:
-        (chosen,) = history.positions(project.log, [position])
+        chosen = one(project, position)
         found = history.batches(project, chosen)
     if as_json:
         show.print_json(
@@ -217,7 +220,7 @@ def bisect(
     from lasercats.operate import history  # noqa: PLC0415
     from lasercats.operate.bisect import bisect as search  # noqa: PLC0415
 
-    if (command is None) == (sql is None):
+    if (command is None) == (sql is None) or command == "":
         raise BadInput("give a check: either --run CMD or --query SQL")
     with options.opened(context) as project:
         first, last = history.resolve_range(project.log, span)
@@ -295,7 +298,11 @@ def _choose(project: "Project", first: int, last: int | None) -> dict[int, str]:
     from lasercats.operate import history  # noqa: PLC0415
 
     commands = [h for h in history.happenings(project, first, last) if h.command and (h.delta or h.opaque)]
-    lines = [f"{'keep  ' if h.opaque else 'squash'} {h.position} {show.title(h)}" for h in commands]
+    lines = [
+        f"{'keep' if h.opaque and not getattr(h.command, 'elidable', False) else 'squash':6} "
+        f"{h.position} {show.title(h)}"
+        for h in commands
+    ]
     last = project.log.head() if last is None else last
     todo = _TODO.format(first=first, last=last, count=len(commands))
     try:

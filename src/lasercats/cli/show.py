@@ -13,7 +13,7 @@ from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Effect
 from lasercats.core.resource import Resource, decisions
-from lasercats.core.secret import hide
+from lasercats.core.secret import hide, hide_all
 from lasercats.interpreters.context import Result
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def results_data(results: Sequence[Result], trips: Mapping[str, int]) -> dict[st
             {
                 "position": result.position,
                 "status": result.status,
-                "command": msgspec.to_builtins(result.command),
+                "command": hide_all(msgspec.to_builtins(result.command)),
                 "delta": changes_data(result.delta),
                 "observed": changes_data(result.observed),
                 "problems": dict(result.problems),
@@ -113,7 +113,10 @@ def results_data(results: Sequence[Result], trips: Mapping[str, int]) -> dict[st
 def changes_data(delta: Delta) -> dict[str, Any]:
     """Return a delta as plain data."""
     return {
-        address: {"before": msgspec.to_builtins(c.before), "after": msgspec.to_builtins(c.after)}
+        address: {
+            "before": hide_all(msgspec.to_builtins(c.before)),
+            "after": hide_all(msgspec.to_builtins(c.after)),
+        }
         for address, c in delta.items()
     }
 

@@ -44,6 +44,8 @@ class Deed(NamedTuple):
     """The position of its command; None for an observation."""
     delta: dict[Address, tuple[msgspec.Raw, msgspec.Raw]]
     barrier: bool = False
+    kept: bool = False
+    """True for a command that stays whatever it is, because the operator wants it."""
 
 
 class Rewritten(NamedTuple):
@@ -174,10 +176,10 @@ class _Rewriter:
         """Go through; return False where something needs what is in another lane."""
         lane_of, opened, effective = self._lane, self._open, self._effective
         place = 0
-        for command, delta, barrier in deeds:
+        for command, delta, barrier, kept in deeds:
             self._place = place = place + 1
-            if barrier and command is not None:
-                self._barrier(command, delta, place)
+            if (barrier or kept) and command is not None:
+                self._barrier(command, delta, place, kept=kept)
                 continue
             effective.add(command)
             for address, (before, after) in delta.items():
@@ -244,13 +246,13 @@ class _Rewriter:
                 yield later
 
     def _barrier(
-        self, position: int, delta: dict[Address, tuple[msgspec.Raw, msgspec.Raw]], place: int
+        self, position: int, delta: dict[Address, tuple[msgspec.Raw, msgspec.Raw]], place: int, *, kept: bool
     ) -> None:
         if position in self._barriers:
             return  # one command over many machines, of which each has its event
         self._barriers.add(position)
         command = self._fetch(position)
-        if getattr(command, "elidable", False):
+        if getattr(command, "elidable", False) and not kept:
             self.elided.append(position)
             return
         self._effective.add(position)

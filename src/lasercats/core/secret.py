@@ -6,6 +6,8 @@ diffs and undoes secrets without ever seeing one. Sealing and unsealing is the w
 `lasercats.machines.vault`, at the edge.
 """
 
+from typing import Any
+
 PREFIX = "sealed:"
 HIDDEN = "(sealed)"
 
@@ -24,6 +26,13 @@ def check_sealed(field: str, value: object) -> None:
     """
     if value is not None and not is_sealed(value):
         raise ValueError(f"field {field!r} is secret and must be sealed before it is stored")
+
+
+def hide_all(data: Any) -> Any:  # noqa: ANN401
+    """Return plain data as it may be shown to a person."""
+    if isinstance(data, dict):
+        return {name: hide_all(value) for name, value in data.items()}
+    return [hide_all(value) for value in data] if isinstance(data, list | tuple) else hide(data)
 
 
 def hide(value: object) -> object:

@@ -54,7 +54,8 @@ def bisect(
         return steps[-1].good
 
     size = (len(events) - 1).bit_length()
-    if (answer := good(first - 1, size + 1)) is not True:
+    before = (r.position for r in project.log.read(1, first - 1, names=("event",), backwards=True))
+    if (answer := good(next(before, 0), size + 1)) is not True:
         fact = "cannot tell" if answer is None else "does not hold"
         raise BadInput(f"the check {fact} before position {first}; begin where it still held")
     if (answer := good(last, size)) is not False:

@@ -17,6 +17,7 @@ from lasercats.core.instruction import Instruction
 from lasercats.core.kind import Kinds, tag_of
 from lasercats.core.ports import Log
 from lasercats.core.record import OBSERVED, Accepted, Ended, Event, Finished, Record, Started
+from lasercats.core.secret import hide_all
 from lasercats.core.state import State, diff
 from lasercats.operate.project import Project
 
@@ -65,19 +66,29 @@ class Filter(NamedTuple):
         """Tell whether what is seen at the start of a happening, before it is decoded, is wanted."""
         head = msgspec.json.decode(entry.command, type=_Head) if isinstance(entry, Accepted) else None
         on, tag = (entry.delta, entry.type) if head is None else (head.on, head.command)  # type: ignore[union-attr]
-        text = " ".join(filter(None, [entry.message, getattr(entry, "because", None), tag, *on]))
-        if head is not None and self.text:
-            text += bytes(entry.command).decode()  # type: ignore[arg-type]
+        texts = [entry.message, getattr(entry, "because", None), tag, *on]
+        if isinstance(entry, Accepted) and self.text:
+            texts += _texts(msgspec.json.decode(entry.command))
         return (
             (not self.addresses or any(fnmatchcase(a, p) for p in self.addresses for a in on))
             and (self.actor is None or fnmatchcase(entry.actor or "", self.actor))
             and (self.kind is None or any(kind_of(a) == self.kind for a in on))
             and (self.command is None or fnmatchcase(tag, self.command))
-            and (self.text is None or self.text.casefold() in text.casefold())
+            and (self.text is None or any(self.text.casefold() in t.casefold() for t in texts if t))
         )
 
 
 ALL = Filter()
+
+
+def _texts(value: Any) -> list[str]:  # noqa: ANN401
+    """Return the texts in plain data, and what a list of them says as a line."""
+    if isinstance(value, dict):
+        return [text for part in value.values() for text in _texts(part)]
+    if isinstance(value, list):
+        parts = [text for part in value for text in _texts(part)]
+        return [*parts, " ".join(parts)]
+    return [value] if isinstance(value, str) else []
 
 
 class _Head(msgspec.Struct):
@@ -180,16 +191,17 @@ def command_at(log: Log, position: int) -> int:
 def resolve(log: Log, text: str) -> int:
     """Return the position that a text means, as the moment after it.
 
-    `17` is a record, or, if a command was accepted there, the end of that command. `HEAD` is the last
-    command and `HEAD~3` the third before it. `2026-11-23T04:00`, with or without a zone (UTC), is the last
-    position before that time, `@{10 minutes ago}` likewise.
+    `0` is before all. `17` is a record, or, if a command was accepted there, the end of that command. `HEAD`
+    is the last command and `HEAD~3` the third before it. `2026-11-23T04:00`, with or without a zone (UTC), is
+    the last position before that time, `@{10 minutes ago}` likewise.
 
     Raises:
         BadInput: it is none of these, or out of range.
 
     """
     if text.isdigit():
-        command_at(log, int(text))
+        if int(text):
+            command_at(log, int(text))
         return end_of(log, int(text))
     if match := re.fullmatch(r"HEAD(?:~(\d+))?", text):
         return end_of(log, _nth_last(log, int(match[1] or 0)))
@@ -334,7 +346,7 @@ def as_data(happened: Happening) -> dict[str, object]:
     }
     if happened.command is not None:
         data["command"] = msgspec.to_builtins(happened.command)
-    return {name: value for name, value in data.items() if value not in (None, {}, False)}
+    return {name: hide_all(value) for name, value in data.items() if value not in (None, {}, False)}
 
 
 def delta_data(delta: Delta) -> dict[str, object]:

@@ -39,21 +39,11 @@ def ask(
             sql,
             project.kinds,
             connection,
-            lambda text: position(project, text),
+            lambda text: history.resolve(project.log, text),
             as_of=as_of,
             timeout=timeout,
             max_rows=max_rows,
         )
-
-
-def position(project: Project, text: str) -> int:
-    """Return the position that a text means; 0 is before all records.
-
-    Raises:
-        BadInput: it means none, or one out of range.
-
-    """
-    return 0 if text == "0" else history.resolve(project.log, text)
 
 
 def tables(project: Project) -> dict[str, Mapping[str, str]]:

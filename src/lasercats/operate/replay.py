@@ -2,15 +2,19 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import takewhile
 from typing import NamedTuple
+
+import msgspec
 
 from lasercats.core.address import Address
 from lasercats.core.command import Command
 from lasercats.core.errors import BadInput
 from lasercats.core.kind import Kinds
 from lasercats.core.ports import Log
-from lasercats.core.record import Accepted, Record
+from lasercats.core.record import Accepted, Finished, Record, Started
+from lasercats.core.secret import hide
 from lasercats.interpreters.context import Context, Result, Watcher
 from lasercats.interpreters.replay import Facts, Tape, facts, replay
 from lasercats.operate.history import command_at, end_of
@@ -28,6 +32,8 @@ class Replayed(NamedTuple):
     """How many instructions of it were answered from the record."""
     differences: Sequence[str]
     """In what it differs from the record; none where it does as it did."""
+    cut: bool = False
+    """True when it was cut off, by a crash; what would have come then is no difference."""
 
 
 def replay_command(log: Log, kinds: Kinds, position: int, *, watcher: Watcher | None = None) -> Replayed:
@@ -56,14 +62,30 @@ def replay_command(log: Log, kinds: Kinds, position: int, *, watcher: Watcher | 
     results = asyncio.run(replay(commands, tape, context))
     then, now = facts([r.entry for r in records], [position]), facts(tape.entries, [position])
     index = positions.index(position)
+    cut = _cut_off(records, position, then)
+    if cut:
+        now = Facts(
+            {key: count for key, count in now.asked.items() if key in then.asked},
+            {key: sides for key, sides in now.changed.items() if key in then.changed},
+            {},
+        )
+        then = Facts(then.asked, {k: sides for k, sides in then.changed.items() if k in now.changed}, {})
     return Replayed(
         position,
         commands[index],
-        results[index],
+        replace(results[index], status="open") if cut else results[index],
         len(commands),
         sum(now.asked.values()),
         [*_asked(kinds, then, now), *_changed(then, now), *_ended(then, now)],
+        cut,
     )
+
+
+def _cut_off(records: Sequence[Record], position: int, then: Facts) -> bool:
+    """Tell whether a command has no end, or a batch that never came back: `recover` may have ended it."""
+    back = {r.entry.started for r in records if isinstance(r.entry, Finished)}
+    mine = (r.position for r in records if isinstance(r.entry, Started) and position in r.entry.commands)
+    return position not in then.ended or any(batch not in back for batch in mine)
 
 
 def _together(log: Log, position: int) -> list[tuple[Record, Accepted]]:
@@ -110,15 +132,24 @@ def _changed(then: Facts, now: Facts) -> list[str]:
 def _sides(
     changed: Mapping[tuple[int, str, Address], tuple[bytes, bytes]], key: tuple[int, str, Address]
 ) -> str:
-    return changed[key][1].decode() if key in changed else "nothing"
+    if key not in changed:
+        return "nothing"
+    after = msgspec.json.decode(changed[key][1])
+    shown = {name: hide(value) for name, value in after.items()} if isinstance(after, dict) else after
+    return msgspec.json.encode(shown).decode()
 
 
 def _ended(then: Facts, now: Facts) -> list[str]:
     told = []
     for position in then.ended.keys() | now.ended.keys():
         one, other = then.ended.get(position, ("open", None)), now.ended.get(position, ("open", None))
-        if one != other:
+        if _unordered(*one) != _unordered(*other):
             told.append(
                 f"it ended as {' '.join(filter(None, one))!r} then, {' '.join(filter(None, other))!r} now"
             )
     return told
+
+
+def _unordered(status: str, error: str | None) -> tuple[str, list[str]]:
+    """Return an end without the order of its problems, which is that in which machines answered."""
+    return status, sorted((error or "").split("; "))

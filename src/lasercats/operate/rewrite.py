@@ -117,7 +117,7 @@ class _Stretch:
                 delta = decide(command, state).delta
                 state = take(command, state, delta)
                 again = deed(replace(event, delta=raw_delta(delta)))
-                yield again._replace(barrier=again.barrier or keep)
+                yield again._replace(kept=keep)
 
     def _where(self, position: int) -> tuple[Address, ...]:
         """Return the addresses at which a command had an effect."""
@@ -150,7 +150,8 @@ def write(rewriting: Rewriting, project: Project, path: Path | None) -> str:
 def told(rewriting: Rewriting) -> str:
     """Return the evidence in a sentence."""
     observed = f" and {_count(rewriting.observed, 'observation')}" if rewriting.observed else ""
-    text = f"{_count(len(rewriting.before), 'command')}{observed} are {len(rewriting.commands)} now"
+    verb = "is" if len(rewriting.before) + rewriting.observed == 1 else "are"
+    text = f"{_count(len(rewriting.before), 'command')}{observed} {verb} {len(rewriting.commands)} now"
     if rewriting.elided:
         text += f", {len(rewriting.elided)} that only looked left out"
     if rewriting.dropped:
