@@ -4,7 +4,7 @@ Resources are kept in their encoded form, so that folding costs the same for eve
 is decoded once, at the end. A store may keep a fold as tables, but what the tables say is defined here.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -50,11 +50,11 @@ class Fold(msgspec.Struct):
         return State(entries.finish(), self.position)
 
 
-def left_by(event: Event) -> Iterator[tuple[Address, msgspec.Raw]]:
-    """Iterate over the addresses of an event, each with what the event left there, encoded."""
-    forgotten = event.type == Forget.past
-    for address, (_, after) in event.delta.items():
-        yield address, FORGOTTEN if forgotten and after == NULL else after
+def left_by(event: Event) -> list[tuple[Address, msgspec.Raw]]:
+    """Return the addresses of an event, each with what the event left there, encoded."""
+    if event.type != Forget.past:
+        return [(address, after) for address, (_, after) in event.delta.items()]
+    return [(address, FORGOTTEN if after == NULL else after) for address, (_, after) in event.delta.items()]
 
 
 class Open(NamedTuple):

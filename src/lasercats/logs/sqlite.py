@@ -77,6 +77,7 @@ SELECT * FROM (
     ORDER BY since DESC LIMIT 1
 )
 """
+_SPECIAL: Mapping[bytes, bytes | None] = {bytes(NULL): None, bytes(FORGOTTEN): b""}
 _DECODERS = {name: msgspec.json.Decoder(type_) for name, type_ in ENTRIES.items()}
 _encode = msgspec.json.Encoder().encode
 
@@ -457,9 +458,7 @@ class SqliteLog:
 
 def _body(raw: msgspec.Raw) -> bytes | None:
     """Return an encoded resource as the tables hold it."""
-    if raw == NULL:
-        return None
-    return b"" if raw == FORGOTTEN else bytes(raw)
+    return _SPECIAL.get(body := bytes(raw), body)
 
 
 def _raw(body: bytes | None) -> msgspec.Raw:
