@@ -73,7 +73,7 @@ def test_every_culprit_by_a_query(worn: "Cli") -> None:
 
 def test_the_data(worn: "Cli") -> None:
     """--json gives the event, the command, the steps and what was skipped, and nothing else is printed."""
-    ran = worn.done("bisect", "--run", "echo noise; ! grep -q 9 state.yaml", "--json")
+    ran = worn.done("bisect", "--run", "echo noise; ! grep -Eq 'content: .?9' state.yaml", "--json")
     last = worn.log()[-1]
     data = ran.data
     assert (data["position"], data["first"], data["skipped"]) == (last["position"] + 5, last, [])
@@ -97,7 +97,7 @@ def test_the_form_of_the_state(worn: "Cli") -> None:
 def test_a_folder_of_its_own(worn: "Cli") -> None:
     """Each check runs in an empty folder that is gone afterwards, and knows project and environment."""
     out = worn.folder / "seen"
-    check = f"ls; pwd; echo $LASERCATS_PROJECT $LASERCATS_ENV; ! grep -q 9 state.yaml) >> {out}"
+    check = f"ls; pwd; echo $LASERCATS_PROJECT $LASERCATS_ENV; ! grep -Eq 'content: .?9' state.yaml) >> {out}"
     data = worn.done("bisect", "--run", f"({check}", "--json").data
     lines = out.read_text().splitlines()
     assert len(lines) == 3 * len(data["steps"])
