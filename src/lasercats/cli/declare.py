@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("addresses", nargs=-1, metavar="[ADDRESS]...")
+@click.argument("addresses", nargs=-1, metavar="[ADDRESS]...", shell_complete=options.complete_address)
 @options.as_of
 @options.as_json
 @click.pass_context
@@ -43,7 +43,7 @@ def state(context: click.Context, addresses: tuple[str, ...], as_of: str | None,
 
 
 @click.command()
-@click.argument("addresses", nargs=-1, metavar="[ADDRESS]...")
+@click.argument("addresses", nargs=-1, metavar="[ADDRESS]...", shell_complete=options.complete_address)
 @options.as_of
 @options.as_json
 @click.pass_context

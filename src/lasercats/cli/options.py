@@ -52,6 +52,17 @@ def interpreter(function: F) -> F:
     return choose(check(function))
 
 
+def complete_address(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Complete an address from what is in the state."""
+    from lasercats.core.errors import LaserCatsError  # noqa: PLC0415
+
+    try:
+        with opened(context) as project:
+            return sorted(a for a, _ in project.state().items() if a.startswith(incomplete))
+    except LaserCatsError:
+        return []
+
+
 @contextmanager
 def opened(context: click.Context) -> Iterator["Project"]:
     """Open the project that the operator stands in, or that `-C` names."""

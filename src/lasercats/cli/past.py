@@ -76,7 +76,7 @@ def rewrite(
 
 
 @click.command()
-@click.argument("address")
+@click.argument("address", shell_complete=options.complete_address)
 @options.as_of
 @options.as_json
 @click.pass_context

@@ -160,7 +160,9 @@ def issue(context: click.Context, /, file: str, **values: Any) -> None:  # noqa:
 
 
 @click.command()
-@click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
+@click.argument(
+    "addresses", nargs=-1, required=True, metavar="ADDRESS...", shell_complete=options.complete_address
+)
 @options.option("--field", "fields", multiple=True, help="Only the decision on this field.")
 @options.as_json
 @options.diff
@@ -243,6 +245,8 @@ def completion(shell: str) -> None:
     made = get_completion_class(shell)
     if made is not None:
         click.echo(made(root, {}, "lasercats", "_LASERCATS_COMPLETE").source())
+    if shell == "bash":
+        click.echo("# An address is one word, also after its colon.\nCOMP_WORDBREAKS=${COMP_WORDBREAKS//:}")
 
 
 def _text(file: str) -> str:

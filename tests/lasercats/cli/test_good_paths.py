@@ -2,10 +2,13 @@
 
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+
+from lasercats.cli.main import root
 
 if TYPE_CHECKING:
     from tests.lasercats.cli.conftest import Cli
@@ -217,3 +220,29 @@ def test_completion(cli: "Cli", shell: str, monkeypatch: pytest.MonkeyPatch) -> 
             "click.shell_completion.BashComplete._check_version", staticmethod(lambda: None), raising=False
         )
     assert "_LASERCATS_COMPLETE" in cli.done("completion", shell).out
+
+
+def test_bash_takes_an_address_for_one_word(cli: "Cli", monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the script of bash sets keeps its completion from breaking words at colons."""
+    monkeypatch.setattr(
+        "click.shell_completion.BashComplete._check_version", staticmethod(lambda: None), raising=False
+    )
+    script = cli.done("completion", "bash").out
+    ran = subprocess.run(
+        ["bash", "-c", f'{script}\nprintf %s "$COMP_WORDBREAKS"'], capture_output=True, text=True, check=True
+    )
+    assert ":" not in ran.stdout
+
+
+@pytest.mark.parametrize("verb", [["blame"], ["state"], ["document"], ["forget"], ["file", "chmod"]])
+def test_names_in_the_state_are_completed(cli: "Cli", place: Place, verb: list[str]) -> None:
+    """Where a verb takes an address or a name, what is in the state is offered; elsewhere, nothing."""
+    from click.shell_completion import ShellComplete
+
+    cli.done("file", "write", place("one"), place("two"), "--content", "x")
+    kind = "" if verb[0] == "file" else "file/"
+    shell = ShellComplete(root, {}, "lasercats", "_LASERCATS_COMPLETE")
+    found = [item.value for item in shell.get_completions(verb, f"{kind}{place()}/o")]
+    assert found == [f"{kind}{place('one')}"]
+    outside = ["-C", "/", *verb]
+    assert shell.get_completions(outside, f"{kind}{place()}/o") == []
