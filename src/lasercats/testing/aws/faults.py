@@ -1,0 +1,45 @@
+"""What goes wrong on demand: errors, cut connections, answers held back."""
+
+import dataclasses
+import threading
+from typing import Literal
+
+from lasercats.testing.aws.moto import PATIENCE
+from lasercats.testing.aws.wire import Answer
+
+
+@dataclasses.dataclass
+class Fault:
+    """What befalls the next calls of an action."""
+
+    action: str
+    left: int
+    when: Literal["before", "after"] = "before"
+    answer: Answer | None = None
+    """None: the connection is cut."""
+
+
+class Hold:
+    """Answers held back: moto has done the calls, the callers do not know."""
+
+    def __init__(self) -> None:
+        """Hold from now on."""
+        self._reached, self._released = threading.Event(), threading.Event()
+
+    def wait(self, timeout: float = PATIENCE) -> bool:
+        """Wait until a call is done and its answer held; return whether one is."""
+        return self._reached.wait(timeout)
+
+    def is_set(self) -> bool:
+        """Whether the answers are let go."""
+        return self._released.is_set()
+
+    def set(self) -> None:
+        """Let the answers go, these and all later ones."""
+        self._released.set()
+
+    def pass_by(self) -> None:
+        """Wait as an answer does."""
+        if not self._released.is_set():
+            self._reached.set()
+            self._released.wait()
