@@ -97,9 +97,7 @@ def main() -> None:
         _command(tour, base)
         _drift(tour, base, meddle)
         _declare(tour, folder, base)
-        tour.say("The history: who, what, why.")
-        tour.run("lasercats log")
-        tour.run("lasercats verify")
+        _history(tour, base)
 
 
 def _command(tour: Tour, base: str) -> None:
@@ -136,6 +134,20 @@ def _declare(tour: Tour, folder: Path, base: str) -> None:
     tour.say("Undo the release, all of it, in the right order.")
     tour.run("lasercats undo HEAD~2..HEAD")
     tour.run("lasercats document")
+
+
+def _history(tour: Tour, base: str) -> None:
+    tour.say("The history: who, what, why.")
+    tour.run("lasercats log")
+    tour.run(f"lasercats blame file/web1:{base}/motd")
+    tour.say("Asked in SQL, of now and of then.")
+    tour.run(
+        'lasercats query "SELECT now.name, now.mode, past.content AS at_13 FROM file now '
+        'JOIN file FOR SYSTEM_TIME AS OF 13 past USING (address)"'
+    )
+    tour.say("All of it in the fewest commands, with the evidence that they end in the same state.")
+    tour.run("lasercats rewrite")
+    tour.run("lasercats verify")
 
 
 if __name__ == "__main__":
