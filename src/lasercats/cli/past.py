@@ -179,7 +179,7 @@ def trace(context: click.Context, position: str, as_json: bool) -> None:
                     "position": batch.position,
                     "machine": batch.machine,
                     "sent": history.iso(batch.sent),
-                    "seconds": None if batch.back is None else (batch.back - batch.sent) / 1e6,
+                    "seconds": batch.seconds,
                     "instructions": [describe(i) for i in batch.instructions],
                     "outcomes": [outcome_text(o) for o in batch.outcomes],
                 }
@@ -188,8 +188,7 @@ def trace(context: click.Context, position: str, as_json: bool) -> None:
         )
         return
     for batch in found:
-        seconds = None if batch.back is None else (batch.back - batch.sent) / 1e6
-        for line in lines(batch.machine, batch.instructions, batch.outcomes, seconds):
+        for line in lines(batch.machine, batch.instructions, batch.outcomes, batch.seconds):
             click.echo(line)
     if not found:
         click.echo("no instruction was given for it", err=True)

@@ -112,13 +112,10 @@ def results_data(results: Sequence[Result], trips: Mapping[str, int]) -> dict[st
 
 def changes_data(delta: Delta) -> dict[str, Any]:
     """Return a delta as plain data."""
-    return {
-        address: {
-            "before": hide_all(msgspec.to_builtins(c.before)),
-            "after": hide_all(msgspec.to_builtins(c.after)),
-        }
-        for address, c in delta.items()
-    }
+    from lasercats.operate.history import delta_data  # noqa: PLC0415 - start-up stays light
+
+    data: dict[str, Any] = hide_all(delta_data(delta))
+    return data
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401

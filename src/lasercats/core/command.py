@@ -1,6 +1,7 @@
 """Commands: what an operator asks; typed, imperative, and possibly refused with a reason."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from enum import Enum
 from typing import Any, ClassVar, NamedTuple
 
@@ -104,6 +105,15 @@ def step(command: Command, address: Address, state: State) -> State:
     if after == state.get(address):
         return state
     return state.holding(address, after, forgotten=after is None and command.effect is Effect.RECORD)
+
+
+def state_after(commands: Iterable[Command], state: State) -> State:
+    """Return the state after commands, as predicted; where one is refused, it changes nothing."""
+    for command in commands:
+        for address in () if command.effect is Effect.OPAQUE else command.on:
+            with suppress(Refused):
+                state = step(command, address, state)
+    return state
 
 
 def take(command: Command, state: State, delta: Delta) -> State:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
-from lasercats.core.command import Command, Forget, decide, take
+from lasercats.core.command import Command, Forget, state_after
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Kinds
 from lasercats.core.resource import Resource, decided_fields, decisions, overlay, same
@@ -39,7 +39,7 @@ def converge(kinds: Kinds, delta: Delta, state: State, *, exact: bool = True) ->
 
     """
     commands: list[Command] = []
-    needed = needed_by(kinds, delta, state)
+    needed = _needed_by(kinds, delta, state)
     for address, change in ordered(kinds, delta, state):
         stays = address in needed and address in delta and delta[address].after is None
         made, state = converge_one(kinds, address, change, state, exact=exact, needed=stays)
@@ -64,23 +64,16 @@ def converge_one(
         made: list[Command] = [Forget(on=(address,))]
     else:
         made = list(kinds.kind(address).converge(address, change))
-    state = after(made, state)
+    state = state_after(made, state)
     if exact and change.after is not None:
         released = _released(state.get(address), change.after)
         if released:
             made.append(Forget(on=(address,), fields=released))
-            state = after(made[-1:], state)
+            state = state_after(made[-1:], state)
     return made, state
 
 
-def after(commands: Iterable[Command], state: State) -> State:
-    """Return the state after commands, as far as they are not refused."""
-    for command in commands:
-        state = take(command, state, decide(command, state).delta)
-    return state
-
-
-def needed_by(kinds: Kinds, delta: Delta, state: State) -> set[Address]:
+def _needed_by(kinds: Kinds, delta: Delta, state: State) -> set[Address]:
     """Return what must stay, because something that is there in the end needs it.
 
     A directory that nobody decides any more, with a file in it that somebody does, is forgotten, not removed.
@@ -149,8 +142,8 @@ def replaced(kinds: Kinds, delta: Delta, state: State) -> dict[Address, Change[R
         need = waiting.pop()
         for address, resource in users.get(need, ()):
             change = delta.get(address, Change(resource, resource))
-            after = () if change.after is None else kinds.kind(address).needs(address, change.after)
-            if address not in found and need in after:
+            still = () if change.after is None else kinds.kind(address).needs(address, change.after)
+            if address not in found and need in still:
                 found[address] = change
                 waiting.append(address)
     return found

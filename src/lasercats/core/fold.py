@@ -15,6 +15,7 @@ from lasercats.core.command import Forget
 from lasercats.core.errors import LogConflict
 from lasercats.core.kind import Kinds
 from lasercats.core.record import FORGOTTEN, NULL, Accepted, AnyEntry, Ended, Event
+from lasercats.core.resource import Resource
 from lasercats.core.state import Entry, State
 
 
@@ -24,6 +25,10 @@ class Version(NamedTuple):
     since: int
     raw: msgspec.Raw
     """The encoded resource, `NULL` where there is none, `FORGOTTEN` where it is not known any more."""
+
+    def resource(self, kinds: Kinds, address: Address) -> Resource | None:
+        """Decode the resource; None where there is none, or where that is not known any more."""
+        return None if self.raw == FORGOTTEN else kinds.decode_resource(address, bytes(self.raw))
 
 
 class Fold(msgspec.Struct):
@@ -41,12 +46,10 @@ class Fold(msgspec.Struct):
 
     def state(self, kinds: Kinds) -> State:
         """Decode the state."""
-        decode = kinds.decode_resource
         entries = Map[Address, Entry]().mutate()
-        for address, (version, raw) in self.entries.items():
-            forgotten = raw == FORGOTTEN
-            resource = None if forgotten else decode(address, bytes(raw))
-            entries[address] = Entry(version, resource, forgotten)
+        for address, version in self.entries.items():
+            resource = version.resource(kinds, address)
+            entries[address] = Entry(version.since, resource, version.raw == FORGOTTEN)
         return State(entries.finish(), self.position)
 
 

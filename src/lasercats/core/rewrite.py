@@ -23,14 +23,13 @@ from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
-from lasercats.core.command import Command, Effect, Forget, decide, step, take
+from lasercats.core.command import Command, Forget, state_after, step, take
 from lasercats.core.converge import converge_one, ordered
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Kinds
 from lasercats.core.order import Lane, Order, touched
 from lasercats.core.record import NULL, OBSERVED, Event
 from lasercats.core.resource import Resource, same
-from lasercats.core.settle import decide_all
 from lasercats.core.state import State
 
 FEW = 8
@@ -97,8 +96,7 @@ def rewrite(
 
 def evidence(commands: Iterable[Command], start: State, end: State) -> Address | None:
     """Return the first address where commands, decided one by one, do not end as they should, or None."""
-    _, reached = decide_all([c for c in commands if c.effect is not Effect.OPAQUE], start)
-    return difference(reached, end)
+    return difference(state_after(commands, start), end)
 
 
 def difference(one: State, other: State) -> Address | None:
@@ -315,10 +313,10 @@ class _Rewriter:
                 self._state = state
                 fewest = self._fewest(address, change)
                 if chain and whole and self._may_stay(address, chain, change, len(fewest)):
-                    after, self._state = self._state, state
+                    then, self._state = self._state, state
                     kept = self._kept(address, chain, change)
                     if kept is None:
-                        self._state = after
+                        self._state = then
                 if kept is None:
                     kept = list(self._anew(chain, fewest, address, change, state))
             made += kept
@@ -341,7 +339,7 @@ class _Rewriter:
         place = places[-1 if change.before is None else 0]  # of a replacement, where it ended and began anew
         for command in commands:
             if len(commands) > 1:
-                before, state = state.get(address), take(command, state, decide(command, state).delta)
+                before, state = state.get(address), state_after([command], state)
                 change = Change(before, state.get(address))
             yield _Node(command, place, originals, barrier=False), address, change
 
@@ -367,11 +365,11 @@ class _Rewriter:
                 self._state = step(command, address, self._state)
             except Refused:
                 return None
-            after = self._state.get(address)
+            now = self._state.get(address)
             there = change.after if side is chain.last else self._kinds.decode_resource(address, side)
-            if not same(after, there):
+            if not same(now, there):
                 return None
-            kept.append((_Node(command, place, (position,), barrier=False), address, Change(before, after)))
+            kept.append((_Node(command, place, (position,), barrier=False), address, Change(before, now)))
         return kept
 
     def _is_plain(self, address: Address, chain: _Chain, change: Change[Resource]) -> bool:
@@ -397,7 +395,7 @@ class _Rewriter:
             assert position is not None  # noqa: S101 - observations do not come here
             command = replace(self._fetch(position), on=(address,))
             before = self._state.get(address)
-            self._state = take(command, self._state, decide(command, self._state).delta)
+            self._state = state_after([command], self._state)
             change = Change(before, self._state.get(address))
             if not same(change.before, change.after):
                 made.append((_Node(command, place, (position,), barrier=False), address, change))

@@ -44,9 +44,6 @@ class Tape:
     def __init__(self, kinds: Kinds, fold: Fold, first: int, records: Sequence[Record]) -> None:
         """Play the records of commands, of which the first stands at a position, on the fold before it."""
         self.entries: list[AnyEntry] = []
-        self.missing: list[Asked] = []
-        """Instructions that are asked for now and were not then."""
-        self.trips = 0
         self._kinds, self._fold, self._next = kinds, fold, first
         self._started: dict[str, Started] = {}
         self._outcomes: dict[Asked, deque[msgspec.Raw | None]] = {}
@@ -93,7 +90,6 @@ class Tape:
         for item, owner, raw in zip(batch, started.commands, started.instructions, strict=True):
             known = self._outcomes.get((owner, bytes(raw)))
             if not known:
-                self.missing.append((owner, bytes(raw)))
                 outcomes.append(Failure(reason="this was not asked then, so there is no answer on record"))
             elif (outcome := known.popleft()) is None:
                 outcomes.append(Failure(reason="it never came back", in_doubt=True))

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from lasercats.core.address import Address
 from lasercats.core.errors import BadInput, UnknownName
-from lasercats.core.record import FORGOTTEN, Accepted, Event
+from lasercats.core.record import Accepted, Event
 from lasercats.core.resource import Resource, roles_of
 from lasercats.operate.project import Project
 
@@ -42,10 +42,7 @@ def blame(project: Project, address: Address, position: int | None = None) -> li
     versions = [v for v in project.log.versions(address) if position is None or v.since <= position]
     if not versions:
         raise UnknownName("resource", address, project.log.fold(position).entries)
-    resources = [
-        (v.since, None if v.raw == FORGOTTEN else project.kinds.decode_resource(address, bytes(v.raw)))
-        for v in versions
-    ]
+    resources = [(v.since, v.resource(project.kinds, address)) for v in versions]
     since, now = resources[-1]
     if now is None:
         event = _caused(project, since)

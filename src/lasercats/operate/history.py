@@ -126,8 +126,16 @@ def happening(project: Project, position: int) -> Happening:
         BadInput: there is no such position.
 
     """
-    (record,) = project.log.read(command_at(project.log, position), command_at(project.log, position))
+    position = command_at(project.log, position)
+    (record,) = project.log.read(position, position)
     return _told(project, record)
+
+
+def command_of(project: Project, position: int) -> Command:
+    """Return the command that was accepted at a position."""
+    (record,) = project.log.read(position, position)
+    assert isinstance(record.entry, Accepted)  # noqa: S101 - the positions of commands are known as such
+    return project.kinds.decode_command(bytes(record.entry.command))
 
 
 class Batch(NamedTuple):
@@ -142,6 +150,11 @@ class Batch(NamedTuple):
     instructions: tuple[Instruction, ...]
     outcomes: tuple[Any, ...]
     """An outcome for each instruction; none where the batch never came back."""
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it was away; None if it never came back."""
+        return None if self.back is None else (self.back - self.sent) / 1e6
 
 
 def batches(project: Project, position: int) -> list[Batch]:

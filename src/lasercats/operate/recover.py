@@ -12,11 +12,12 @@ from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Effect
 from lasercats.core.errors import Refused
-from lasercats.core.record import OBSERVED, Accepted, AnyEntry, Ended, Event, raw_delta
+from lasercats.core.record import OBSERVED, AnyEntry, Ended, Event, raw_delta
 from lasercats.core.resource import Resource, same, settle
 from lasercats.core.settle import believe
 from lasercats.core.state import State
 from lasercats.interpreters.looking import look
+from lasercats.operate.history import command_of
 from lasercats.operate.issue import run
 from lasercats.operate.project import Project, started
 
@@ -40,7 +41,7 @@ def recover(project: Project, *, force: bool = False) -> list[Recovered]:
     """
     living, dead = dict[int, Recovered](), dict[int, Command]()
     for position, opened in sorted(project.log.open().items()):
-        command = _command(project, position)
+        command = command_of(project, position)
         if not force and alive(opened.process):
             facts = dict.fromkeys(command.on, f"process {opened.process} is still at it")
             living[position] = Recovered(position, command, "open", facts)
@@ -110,12 +111,6 @@ def _facts(command: Command) -> dict[Address, str]:
         Effect.OPAQUE: "nobody knows whether it ran; look for yourself",
     }
     return dict.fromkeys(command.on, known[command.effect])
-
-
-def _command(project: Project, position: int) -> Command:
-    record = next(project.log.read(position, position))
-    assert isinstance(record.entry, Accepted)  # noqa: S101 - only accepted commands are open
-    return project.kinds.decode_command(bytes(record.entry.command))
 
 
 def _events(project: Project, first: int) -> set[tuple[int, Address]]:

@@ -1,7 +1,7 @@
 """`rewrite`: from a stretch of the log an equivalent, shorter log of commands, with the evidence."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,12 +9,12 @@ import msgspec
 from msgspec.structs import replace
 
 from lasercats.core.address import Address
-from lasercats.core.command import Command, Effect, decide, take
+from lasercats.core.command import Effect, decide, state_after, take
 from lasercats.core.errors import BadInput, Refused
-from lasercats.core.record import OBSERVED, Accepted, Event, raw_delta
+from lasercats.core.record import OBSERVED, Event, raw_delta
 from lasercats.core.resource import Resource
 from lasercats.core.rewrite import Deed, Rewritten, deed, difference, rewrite
-from lasercats.core.settle import decide_all
+from lasercats.operate.history import command_of
 from lasercats.operate.project import Project
 
 CHOICES = ("squash", "keep", "drop")
@@ -59,8 +59,8 @@ def plan_rewrite(
     stretch = _Stretch(project, first, last, choices or {})
     made = rewrite(project.kinds, stretch.deeds, stretch.fetch, start)
     left = {position for _, originals in made.commands for position in originals}
-    managed = [c for c, _ in made.commands if c.effect is not Effect.OPAQUE]
-    where = difference(end, reached := decide_all(managed, start)[1])
+    then = state_after([command for command, _ in made.commands], start)
+    where = difference(end, then)
     return Rewriting(
         first=first,
         last=last,
@@ -71,7 +71,7 @@ def plan_rewrite(
         dropped=sorted(stretch.dropped),
         vanished=sorted({*stretch.commands} - {*made.elided} - stretch.dropped - left),
         compared=sum(1 for _ in end.items()),
-        differs={} if where is None else {where: (end.get(where), reached.get(where))},
+        differs={} if where is None else {where: (end.get(where), then.get(where))},
     )
 
 
@@ -82,7 +82,7 @@ class _Stretch:
         self._project, self._first, self._last = project, first, last
         self._kept = {position for position, choice in choices.items() if choice == "keep"}
         self.dropped = {position for position, choice in choices.items() if choice == "drop"}
-        self.fetch = lru_cache(maxsize=4096)(self._fetch)
+        self.fetch = lru_cache(maxsize=4096)(partial(command_of, project))
         self.commands, self.observed = list[int](), 0
 
     def deeds(self) -> Iterator[Deed]:
@@ -124,11 +124,6 @@ class _Stretch:
         events = (record.entry for record in self._project.log.caused(position))
         changed = (a for e in events if isinstance(e, Event) and e.type != OBSERVED for a in e.delta)
         return tuple(dict.fromkeys(changed))
-
-    def _fetch(self, position: int) -> Command:
-        (record,) = self._project.log.read(position, position)
-        assert isinstance(record.entry, Accepted)  # noqa: S101 - events tell the positions of commands
-        return self._project.kinds.decode_command(bytes(record.entry.command))
 
 
 def write(rewriting: Rewriting, project: Project, path: Path | None) -> str:

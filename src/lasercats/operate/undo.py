@@ -7,7 +7,6 @@ from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command
 from lasercats.core.converge import converge, retract
 from lasercats.core.errors import Refused
-from lasercats.core.record import FORGOTTEN
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.interpreters.simulate import simulate
@@ -56,9 +55,7 @@ def _culprit(project: Project, position: int, address: Address, since: Change[Re
     """Return the position of the last command after one that made a change since."""
     fields, culprit, left = set(since.fields), 0, None
     for version in project.log.versions(address):
-        came = (
-            None if version.raw == FORGOTTEN else project.kinds.decode_resource(address, bytes(version.raw))
-        )
+        came = version.resource(project.kinds, address)
         if version.since > position and fields & set(Change(left, came).fields):
             (record,) = project.log.read(version.since, version.since)
             if record.entry.cause != position:

@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from lasercats.core.address import Address, make
-from lasercats.core.command import Command, decide, take
+from lasercats.core.command import Command, state_after
 from lasercats.core.document import loading_field
 from lasercats.core.kind import Kind
 from lasercats.core.resource import Resource, Role, fields_of, notes, roles_of
@@ -70,10 +70,7 @@ def states(
 
 def after(log: Sequence[Command]) -> State:
     """Return what is present after commands."""
-    state = State()
-    for command in log:
-        state = take(command, state, decide(command, state).delta)
-    return State.of(dict[Address, Resource](state.items()))
+    return State.of(dict[Address, Resource](state_after(log, State()).items()))
 
 
 def _build(type_: type[Any], values: dict[str, Any]) -> Any:  # noqa: ANN401
