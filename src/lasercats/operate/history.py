@@ -236,18 +236,27 @@ def resolve(log: Log, text: str) -> int:
 
 
 def resolve_range(log: Log, text: str | None) -> tuple[int, int | None]:
-    """Return the first and last position of `A..B`, `A..`, `..B`, or of one position."""
+    """Return the first and last position of `A..B`, `A..`, `..B`, or of one position.
+
+    Raises:
+        BadInput: a side means no position, or the range ends before it begins.
+
+    """
     if text is None:
         return 1, None
     first, dots, last = text.partition("..")
     if not dots:
         position = command_at(log, int(text)) if text.isdigit() else resolve(log, text)
         return command_at(log, position), resolve(log, text)
+    named = first.isdigit() or first.startswith("HEAD")
     begin = 1
     if first:
         at = int(first) if first.isdigit() else resolve(log, first)
-        begin = command_at(log, at) if first.isdigit() or first.startswith("HEAD") else at + 1
-    return begin, resolve(log, last) if last else None
+        begin = command_at(log, at) if named else at + 1
+    end = resolve(log, last) if last else None
+    if end is not None and end < (begin if named else begin - 1):  # between two times there may be nothing
+        raise BadInput(f"the range {text!r} ends before it begins; write the earlier side first")
+    return begin, end
 
 
 def positions(log: Log, texts: list[str]) -> list[int]:

@@ -111,3 +111,20 @@ def test_an_empty_log(project: Project) -> None:
         history.resolve(project.log, "HEAD")
     assert history.resolve(project.log, "2100-01-01") == 0
     assert history.happenings(project) == []
+
+
+def test_a_range_that_ends_before_it_begins(project: Project, ends: list[tuple[int, int]]) -> None:
+    """The later side first is refused; two times with nothing between them are a range without commands."""
+    for text in (
+        f"{ends[2][0]}..{ends[0][0]}",
+        f"{ends[1][0]}..{ends[0][0]}",
+        "HEAD..HEAD~1",
+        f"{ends[1][0]}..0",
+    ):
+        with pytest.raises(BadInput, match="ends before it begins; write the earlier side first"):
+            history.resolve_range(project.log, text)
+    assert history.resolve_range(project.log, f"{ends[0][0]}..{ends[0][0]}") == ends[0]
+    first, last = history.resolve_range(project.log, "2001-01-01..2001-01-02")
+    assert (first, last) == (1, 0)
+    with pytest.raises(BadInput, match="ends before it begins"):
+        history.resolve_range(project.log, "2999-01-01..2001-01-01")
