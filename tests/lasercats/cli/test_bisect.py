@@ -143,7 +143,11 @@ def test_a_range(worn: "Cli") -> None:
         f"the check does not hold before position {at[4]}; begin where it still held"
     )
     assert "there is no position 999" in told(worn, "1..999", "--run", check)
-    assert told(worn, f"{at[7]}..{at[1]}", "--run", check).startswith(f"nothing changed from {at[7]} to ")
+    nothing = told(worn, "2001-01-01..2001-01-02", "--run", check)
+    assert nothing.startswith("nothing changed from 1 to 0; choose a wider range")
+    assert told(worn, f"{at[7]}..{at[1]}", "--run", check) == (
+        f"the range '{at[7]}..{at[1]}' ends before it begins; write the earlier side first"
+    )
 
 
 @pytest.mark.parametrize(
