@@ -11,6 +11,7 @@ from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Forget, state_after
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Kinds
+from lasercats.core.reference import let_go
 from lasercats.core.resource import Resource, decided_fields, decisions, overlay, same
 from lasercats.core.state import State
 
@@ -87,7 +88,10 @@ def _needed_by(kinds: Kinds, delta: Delta, state: State) -> set[Address]:
 
 
 class Part(NamedTuple):
-    """One change that is made at once. What is replaced is two of them: its end, and its new beginning."""
+    """One change that is made at once.
+
+    What is replaced is two of them, its end and its new beginning; what lets go of it meanwhile, too.
+    """
 
     address: Address
     change: Change[Resource]
@@ -100,7 +104,8 @@ _Key = tuple[Address, int]
 def ordered(kinds: Kinds, delta: Delta, state: State) -> list[Part]:
     """Return a delta in parts, so that what is needed comes first, goes last, and rivals go before.
 
-    What cannot be changed in place is replaced, and with it what needs it before and after, changed or not.
+    What cannot be changed in place is replaced, and with it what needs it before and after, changed or not;
+    what can be without it meanwhile lets go of it and takes it up again.
 
     Raises:
         Refused: they need each other in a circle.
@@ -108,10 +113,11 @@ def ordered(kinds: Kinds, delta: Delta, state: State) -> list[Part]:
     """
     again = replaced(kinds, delta, state)
     parts: dict[_Key, Part] = {}
-    for address, change in sorted({**delta, **again}.items(), key=lambda item: item[0]):
+    twice = {address: change for address, (change, _) in again.items()}
+    for address, change in sorted({**delta, **twice}.items(), key=lambda item: item[0]):
         if address in again:
-            parts[address, 0] = Part(address, Change(change.before, None))
-            parts[address, 1] = Part(address, Change(None, change.after))
+            parts[address, 0] = Part(address, Change(change.before, again[address].meanwhile))
+            parts[address, 1] = Part(address, Change(again[address].meanwhile, change.after))
         else:
             parts[address, 0] = Part(address, change)
     graph: TopologicalSorter[_Key] = TopologicalSorter()
@@ -128,9 +134,17 @@ def ordered(kinds: Kinds, delta: Delta, state: State) -> list[Part]:
         ) from None
 
 
-def replaced(kinds: Kinds, delta: Delta, state: State) -> dict[Address, Change[Resource]]:
+class Replacement(NamedTuple):
+    """A change that is made in two parts, and what is there between them."""
+
+    change: Change[Resource]
+    meanwhile: Resource | None = None
+
+
+def replaced(kinds: Kinds, delta: Delta, state: State) -> dict[Address, Replacement]:
     """Return what a delta replaces: what cannot be changed in place, and what cannot stay without that."""
-    found = {a: c for a, c in delta.items() if c.before and c.after and kinds.kind(a).replaces(c)}
+    replaces = ((a, c) for a, c in delta.items() if c.before and c.after and kinds.kind(a).replaces(c))
+    found = {address: Replacement(change) for address, change in replaces}
     if not found:
         return {}
     users: dict[Address, list[tuple[Address, Resource]]] = {}
@@ -143,8 +157,12 @@ def replaced(kinds: Kinds, delta: Delta, state: State) -> dict[Address, Change[R
         for address, resource in users.get(need, ()):
             change = delta.get(address, Change(resource, resource))
             still = () if change.after is None else kinds.kind(address).needs(address, change.after)
-            if address not in found and need in still:
-                found[address] = change
+            if need not in still or (address in found and found[address].meanwhile is None):
+                continue
+            there = found[address].meanwhile if address in found else change.before
+            meanwhile = None if there is None else let_go(there, need)
+            found[address] = Replacement(change, meanwhile)
+            if meanwhile is None:
                 waiting.append(address)
     return found
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from lasercats.core import address as addresses
+from lasercats.core import reference
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Forget
@@ -27,12 +28,12 @@ def _no_rivals(_address: Address) -> tuple[Address, ...]:
     return ()
 
 
-def _no_needs(_address: Address, _resource: Any) -> tuple[Address, ...]:  # noqa: ANN401
-    return ()
-
-
 def _never(_change: Any) -> bool:  # noqa: ANN401
     return False
+
+
+def _nothing(_resource: Any) -> tuple[str, ...]:  # noqa: ANN401
+    return ()
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,20 @@ class Kind:
     """Looks at a machine, given what is known at some addresses; answers what is really there."""
     canonical: Callable[[str], str] = str
     """Checks a name and gives its one form; raises BadInput."""
-    needs: Callable[[Address, Any], Iterable[Address]] = _no_needs
-    """What must be there before a resource, and may go only after it."""
+    needs: Callable[[Address, Any], Iterable[Address]] = reference.needed
+    """What must be there before a resource, and may go only after it: by default what it refers to."""
     rivals: Callable[[Address], Iterable[Address]] = _no_rivals
     """What cannot be there at the same time: the same place under another kind."""
     machine: str | None = None
     """The machine of a name that names none."""
     replaces: Callable[[Change[Any]], bool] = _never
     """Tells whether a change cannot be made in place: the resource is removed and made anew."""
+    identity: str | None = None
+    """The given field that holds the name by which its machinery refers to a resource: `id`."""
+    discover: "Callable[[str], Program[Found]] | None" = None
+    """Finds all that is on a machine, managed or not; None where that cannot be listed."""
+    loses: Callable[[Any], Iterable[str]] = _nothing
+    """What of a resource cannot come back when it has been removed and is made again."""
 
 
 @dataclass(frozen=True)

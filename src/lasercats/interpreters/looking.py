@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 from lasercats.core.address import Address
+from lasercats.core.kind import Kinds
+from lasercats.core.reference import renamed
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context
@@ -31,4 +33,24 @@ async def look(
             unseen[address] = task.failure.reason
         else:
             found |= {a: r for a, r in task.result.items() if r is not None or a not in found}
-    return found, unseen
+    return addressed(found, state, context.kinds), unseen
+
+
+def addressed(
+    found: Mapping[Address, Resource | None], state: State, kinds: Kinds
+) -> dict[Address, Resource | None]:
+    """Return what was found, with references told by address wherever what they mean is managed."""
+    names: dict[tuple[str, str], str] = {}
+    for address, resource in [*state.items(), *found.items()]:
+        kind = kinds.kind(address)
+        identity = getattr(resource, kind.identity, None) if kind.identity else None
+        if identity is not None:
+            names[kind.name, identity] = address
+    if not names:
+        return dict(found)
+    return {
+        address: None
+        if resource is None
+        else renamed(resource, lambda kind, name: names.get((kind, name), name))
+        for address, resource in found.items()
+    }

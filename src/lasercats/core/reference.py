@@ -1,0 +1,110 @@
+"""References: fields that say which other resource this one uses.
+
+A reference holds the address of a resource (`ec2.subnet/a`) or, of one that is not managed, the name that
+its machinery gave it (`subnet-0abc`). From the annotation of the field follow what a resource needs, so the
+order of changes; that a look tells of managed things by their addresses; and what can be let go in time.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any, NamedTuple, TypeVar, get_args
+
+import msgspec
+from msgspec.structs import replace
+
+from lasercats.core.address import Address
+from lasercats.core.resource import Resource, notes
+
+R = TypeVar("R", bound=msgspec.Struct)
+Rename = Callable[[str, str], str]
+"""From the kind that is referred to, and the value of a reference, to its new value."""
+NOTHING = ""
+"""The value of a loose reference that is decided to refer to nothing."""
+
+
+def refers(kind: str, *, loose: bool = False, **more: Any) -> msgspec.Meta:  # noqa: ANN401
+    """Return the annotation of a field that refers to a resource of a kind.
+
+    A loose reference can be let go and taken up again: a volume stays what it is without its instance.
+    """
+    return msgspec.Meta(extra={"refers": kind, "loose": loose}, **more)
+
+
+class _Slot(NamedTuple):
+    """A field with references in it."""
+
+    field: str
+    kind: str | None
+    """What it refers to; None where its values are structs that hold references."""
+    loose: bool
+
+
+def references(resource: msgspec.Struct | None) -> Iterator[tuple[str, str]]:
+    """Iterate over the kind and the value of every reference of a resource."""
+    for slot in () if resource is None else _slots(type(resource)):
+        for value in _values(getattr(resource, slot.field)):
+            if slot.kind is None:
+                yield from references(value)
+            elif value != NOTHING:
+                yield slot.kind, value
+
+
+def needed(address: Address, resource: Resource | None) -> tuple[Address, ...]:
+    """Return the addresses that a resource refers to, other than its own."""
+    if resource is None or not _slots(type(resource)):
+        return ()
+    found = (value for kind, value in references(resource) if value.startswith(f"{kind}/"))
+    return tuple(dict.fromkeys(Address(value) for value in found if value != address))
+
+
+def renamed(resource: R, rename: Rename) -> R:
+    """Return a resource with every reference renamed."""
+    new: dict[str, Any] = {}
+    for slot in _slots(type(resource)):
+        value = getattr(resource, slot.field)
+        if isinstance(value, tuple):
+            new[slot.field] = tuple(_renamed(slot, part, rename) for part in value)
+        elif value is not None:
+            new[slot.field] = _renamed(slot, value, rename)
+    return replace(resource, **new) if new else resource
+
+
+def let_go(resource: Resource, address: Address) -> Resource | None:
+    """Return a resource without its references to an address; None where it cannot be without them."""
+    loose = [slot.field for slot in _slots(type(resource)) if slot.loose]
+    held = {field: NOTHING for field in loose if getattr(resource, field) == address}
+    free = replace(resource, **held)
+    return None if not held or any(value == address for _, value in references(free)) else free
+
+
+def _renamed(slot: _Slot, value: Any, rename: Rename) -> Any:  # noqa: ANN401
+    if slot.kind is None:
+        return renamed(value, rename)
+    return value if value == NOTHING else rename(slot.kind, value)
+
+
+def _values(value: Any) -> tuple[Any, ...]:  # noqa: ANN401
+    if isinstance(value, tuple):
+        return value
+    return () if value is None else (value,)
+
+
+@cache
+def _slots(type_: type[msgspec.Struct]) -> tuple[_Slot, ...]:
+    slots = []
+    for field in msgspec.structs.fields(type_):
+        extra = [e for part in _parts(field.type) for n in notes(part) if (e := getattr(n, "extra", None))]
+        said = next((e for e in extra if "refers" in e), None)
+        structs = [p for p in _parts(field.type) if isinstance(p, type) and issubclass(p, msgspec.Struct)]
+        if said is not None:
+            slots.append(_Slot(field.name, said["refers"], said["loose"]))
+        elif any(_slots(struct) for struct in structs):
+            slots.append(_Slot(field.name, None, loose=False))
+    return tuple(slots)
+
+
+def _parts(annotation: Any) -> Iterator[Any]:  # noqa: ANN401
+    """Iterate over an annotation and all that it is made of."""
+    yield annotation
+    for part in get_args(annotation):
+        yield from _parts(part)

@@ -1,0 +1,122 @@
+"""References: what a resource needs follows from its fields; what is loose lets go in time."""
+
+from typing import Annotated, Any
+
+import msgspec
+
+from lasercats.core.address import Address
+from lasercats.core.change import Change
+from lasercats.core.converge import Part, ordered
+from lasercats.core.kind import Domain, Kind, Kinds
+from lasercats.core.reference import let_go, needed, references, refers, renamed
+from lasercats.core.resource import GIVEN, Resource
+from lasercats.core.state import State, diff
+from lasercats.interpreters.looking import addressed
+
+BOX, DISK, BELT = Address("box/a"), Address("disk/d"), Address("belt/b")
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """A part with a reference in it."""
+
+    peer: Annotated[str, refers("belt")]
+
+
+class Belt(Resource, frozen=True):
+    """Refers to others of its kind, and to itself, by its rules."""
+
+    rules: tuple[Rule, ...] | None = None
+    id: Annotated[str | None, GIVEN] = None
+
+
+class Box(Resource, frozen=True):
+    """Cannot be without its belts; cannot change its size."""
+
+    belts: tuple[Annotated[str, refers("belt")], ...] | None = None
+    size: int | None = None
+    id: Annotated[str | None, GIVEN] = None
+
+
+class Disk(Resource, frozen=True):
+    """Can be in a box, and in none."""
+
+    box: Annotated[str, refers("box", loose=True)] | None = None
+
+
+def _kind(name: str, resource: type[Resource], **more: Any) -> Kind:  # noqa: ANN401
+    def never(*_: Any) -> Any:  # noqa: ANN401
+        raise AssertionError
+
+    return Kind(name=name, resource=resource, commands=(), converge=never, act=never, observe=never, **more)
+
+
+KINDS = Kinds(
+    [
+        Domain(
+            "test",
+            (
+                _kind("belt", Belt, identity="id"),
+                _kind("box", Box, identity="id", replaces=lambda c: c.before.size != c.after.size),
+                _kind("disk", Disk),
+            ),
+            (),
+        )
+    ]
+)
+
+
+def test_what_is_referred_to_is_needed() -> None:
+    """References stand in fields, in tuples and in parts; only addresses are needed, and not one's own."""
+    box = Box(belts=("belt/b", "belt-0123"))
+    assert list(references(box)) == [("belt", "belt/b"), ("belt", "belt-0123")]
+    assert KINDS.kind(BOX).needs(BOX, box) == (BELT,)
+    belt = Belt(rules=(Rule("belt/b"), Rule("belt/c"), Rule("belt-9")))
+    assert needed(BELT, belt) == (Address("belt/c"),)
+    assert needed(DISK, Disk(box="")) == needed(DISK, Disk()) == needed(BOX, None) == ()
+
+
+def test_references_are_renamed_everywhere() -> None:
+    """A new name is put into fields, tuples and parts; what refers to nothing stays so."""
+
+    def shout(kind: str, value: str) -> str:
+        return f"{kind}!{value}"
+
+    assert renamed(Box(belts=("x", "y"), size=1), shout) == Box(belts=("belt!x", "belt!y"), size=1)
+    assert renamed(Belt(rules=(Rule("x"),)), shout) == Belt(rules=(Rule("belt!x"),))
+    assert renamed(Disk(box=""), shout) == Disk(box="")
+    assert renamed(Disk(), shout) == Disk()
+
+
+def test_only_a_loose_reference_is_let_go() -> None:
+    """What can be without another gives it up; what cannot, or holds it otherwise, does not."""
+    assert let_go(Disk(box="box/a"), BOX) == Disk(box="")
+    assert let_go(Disk(box="box/other"), BOX) is None
+    assert let_go(Box(belts=("belt/b",)), BELT) is None
+
+
+def test_what_can_be_without_a_replaced_thing_meanwhile_stays() -> None:
+    """The disk leaves the box that is made anew and goes into the new one; it is not made anew itself."""
+    before = State.of({BELT: Belt(), BOX: Box(belts=("belt/b",), size=1), DISK: Disk(box="box/a")})
+    after = before.apply(diff(before, State.of({**before.resources(), BOX: Box(belts=("belt/b",), size=2)})))
+    parts = ordered(KINDS, diff(before, after), before)
+    assert parts == [
+        Part(DISK, Change(Disk(box="box/a"), Disk(box=""))),
+        Part(BOX, Change(before.get(BOX), None)),
+        Part(BOX, Change(None, after.get(BOX))),
+        Part(DISK, Change(Disk(box=""), Disk(box="box/a"))),
+    ]
+
+
+def test_what_is_found_is_told_by_address() -> None:
+    """An id that belongs to something managed, or found with it, becomes its address; others stay ids."""
+    state = State.of({BELT: Belt(id="belt-1")})
+    found = {
+        BOX: Box(belts=("belt-1", "belt-2"), id="box-7"),
+        DISK: Disk(box="box-7"),
+        Address("box/b"): None,
+    }
+    assert addressed(found, state, KINDS) == {
+        BOX: Box(belts=("belt/b", "belt-2"), id="box-7"),
+        DISK: Disk(box="box/a"),
+        Address("box/b"): None,
+    }
