@@ -17,8 +17,20 @@ class Instruction(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", omi
     """True when it changes nothing."""
     alone: ClassVar[bool] = False
     """True when a batch ends with it: it may take long, and what follows must be able to be called off."""
+    waits: ClassVar[bool] = False
+    """True when it looks until something has come about: it never shares a batch with what does not wait."""
     answer: ClassVar[Any] = None
     """The type of its outcome."""
+    prelude: ClassVar[str | None] = None
+    """What its lines need before them in a script that runs on the machine; None where it runs anywhere."""
+
+    def once(self, token: str) -> "Instruction":
+        """Return the instruction with a token by which its machine knows it when it comes again.
+
+        Only what takes one, and would do harm if it were done twice, is changed by that.
+        """
+        del token
+        return self
 
     def line(self) -> str:
         """Return the instruction as a line of script."""
@@ -59,3 +71,12 @@ class InstructionFailed(Exception):
         """Carry the failure."""
         super().__init__(failure.reason)
         self.failure = failure
+
+
+class PartlyDone(InstructionFailed):
+    """Raised by a program that failed after it had changed something, with what it leaves behind."""
+
+    def __init__(self, failure: Failure, left: Any) -> None:  # noqa: ANN401 - a resource, or None
+        """Carry the failure, and the resource as it now is."""
+        super().__init__(failure)
+        self.left = left

@@ -83,6 +83,8 @@ class Machine(Protocol):
 
     trips: int
     """How many round trips it has made, not counting the connecting."""
+    parallel: bool
+    """True where a batch may be given while another is under way."""
 
     async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
         """Run a batch and return an outcome for each item, a `Failure` for one that failed.

@@ -2,8 +2,8 @@
 
 Programs are written for one resource and know nothing of each other. The driver runs every program that is
 ready until it waits, gathers the instructions by machine, drops repeated looks, and sends each machine one
-batch; machines work side by side. A program that depends on programs of one step goes into the same batch
-behind them.
+batch; machines work side by side, and one that can take several batches at once is given them. A program that
+depends on programs of one step goes into the same batch behind them.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from lasercats.core.errors import LaserCatsError, Refused
-from lasercats.core.instruction import Failure, Instruction, InstructionFailed, Item
+from lasercats.core.instruction import Failure, Instruction, InstructionFailed, Item, PartlyDone
 from lasercats.core.program import Program, Request, Step, answer, generator
 from lasercats.interpreters.context import Context
 
@@ -23,16 +23,28 @@ MOST = 5000
 class Task:
     """A program on its way: what it depends on, what it waits for, what became of it."""
 
-    def __init__(self, program: "Step | Program[Any]", owner: int = 0, after: Iterable["Task"] = ()) -> None:
-        """Run `program` for the command at position `owner`, after other tasks succeeded."""
+    def __init__(
+        self,
+        program: "Step | Program[Any]",
+        owner: int = 0,
+        after: Iterable["Task"] = (),
+        token: str = "",
+    ) -> None:
+        """Run `program` for the command at position `owner`, after other tasks succeeded.
+
+        No other task, of this or any other run, may have the same `token`.
+        """
+        self._token, self._given = token, 0
         self.owner = owner
         self.after = tuple(after)
         self.single = isinstance(program, Step)
         self.done = False
-        self.sent = False
-        """True while instructions of it are with a machine."""
+        self.sent: set[int] = set()
+        """Which of its instructions are with a machine."""
         self.result: Any = None
         self.failure: Failure | None = None
+        self.partly = False
+        """True when it failed after it had changed something; its result is then what it leaves."""
         self._program = generator(program)
         self._request: Request = ()
         self.waiting: dict[int, Instruction] = {}
@@ -46,9 +58,9 @@ class Task:
         """Take the outcome of one instruction; go on when all are there."""
         self._outcomes[index] = outcome
         del self.waiting[index]
+        self.sent.discard(index)
         if self.waiting:
             return
-        self.sent = False
         outcomes = tuple(self._outcomes[i] for i in sorted(self._outcomes))
         try:
             value = answer(self._request, outcomes)
@@ -58,16 +70,23 @@ class Task:
         else:
             self._advance(lambda: self._program.send(value))
 
+    def _marked(self, instruction: Instruction) -> Instruction:
+        self._given += 1
+        return instruction.once(f"{self._token}-{self._given}")
+
     def fail(self, failure: Failure) -> None:
         """Give it up."""
         self.done, self.failure = True, failure
-        self.waiting = {}
+        self.waiting, self.sent = {}, set()
 
     def _advance(self, step: Any) -> None:  # noqa: ANN401
         try:
             self._request = step()
         except StopIteration as stop:
             self.done, self.result = True, stop.value
+        except PartlyDone as failed:
+            self.fail(failed.failure)
+            self.partly, self.result = True, failed.left
         except InstructionFailed as failed:
             self.fail(failed.failure)
         except Refused as refused:
@@ -75,7 +94,7 @@ class Task:
         else:
             request = self._request
             instructions = request if isinstance(request, tuple) else (request,)
-            self.waiting, self._outcomes = dict(enumerate(instructions)), {}
+            self.waiting, self._outcomes = dict(enumerate(map(self._marked, instructions))), {}
             if not instructions:
                 self._advance(lambda: self._program.send(()))
 
@@ -117,10 +136,11 @@ class Driver:
                 self._start_ready(waiting)
                 waiting = [task for task in waiting if not task.done]
                 if not self._context.stop.is_set():
-                    for machine in _idle(waiting, set(busy.values())):
-                        slots = self._gather(machine, waiting)
-                        if slots:
+                    for machine in self._idle(waiting, set(busy.values())):
+                        while slots := self._gather(machine, waiting):
                             busy[asyncio.create_task(self._send(machine, slots))] = machine
+                            if not self._is_parallel(machine):
+                                break
                 if not busy:
                     break
                 finished, _ = await asyncio.wait(busy, return_when=asyncio.FIRST_COMPLETED)
@@ -156,7 +176,9 @@ class Driver:
                 continue
             after = tuple(placed[id(other)] for other in before)
             for index, instruction in task.waiting.items():
-                if instruction.machine != machine:
+                if instruction.machine != machine or index in task.sent:
+                    continue
+                if slots and instruction.waits != slots[0].item.instruction.waits:
                     continue
                 n = looks.get(instruction) if instruction.looks and not after else None
                 if n is None:
@@ -165,12 +187,21 @@ class Driver:
                     if instruction.looks:
                         looks[instruction] = n
                 slots[n].waiters.append((task, index))
-                task.sent = True
+                task.sent.add(index)
                 if task.single:
                     placed[id(task)] = n
                 if instruction.alone:
                     return slots
         return slots
+
+    def _idle(self, tasks: Sequence[Task], busy: set[str]) -> list[str]:
+        """Return the machines that some task waits for and that can take a batch."""
+        waiting = (i for task in tasks for n, i in task.waiting.items() if n not in task.sent)
+        machines = dict.fromkeys(instruction.machine for instruction in waiting)
+        return [machine for machine in machines if machine not in busy or self._is_parallel(machine)]
+
+    def _is_parallel(self, machine: str) -> bool:
+        return getattr(self._context.machines.get(machine), "parallel", False)
 
     async def _send(self, machine: str, slots: Sequence[_Slot]) -> None:
         instructions = [slot.item.instruction for slot in slots]
@@ -193,12 +224,3 @@ class Driver:
                 touched[id(task)] = task
         if self._journal is not None:
             self._journal.finished(started, outcomes, [task for task in touched.values() if task.done])
-
-
-def _idle(tasks: Sequence[Task], busy: set[str]) -> list[str]:
-    """Return the machines that some task waits for and that have nothing to do."""
-    machines: dict[str, None] = {}
-    for task in tasks:
-        for instruction in task.waiting.values():
-            machines[instruction.machine] = None
-    return [machine for machine in machines if machine not in busy]

@@ -194,10 +194,14 @@ class _Run:
         program: Any = _nothing(change.after)
         if not same(change.before, change.after):
             program = self._context.kinds.program(command, address, change, self._known)
-        task = Task(program, self._positions[index], after)
+        task = Task(program, self._positions[index], after, self._token(index, address))
         order.add(address, change, task)
         self._targets[id(task)] = target
         return task
+
+    def _token(self, index: int, address: Address) -> str:
+        """Return what no other address of any command has."""
+        return f"{self._context.run}-{self._positions[index]}-{address}"
 
     def _known(self, address: Address) -> Resource | None:
         """Return what is known at an address by now."""
@@ -206,7 +210,7 @@ class _Run:
     def _opaque_task(self, index: int, address: Address, order: Order[Task]) -> Task:
         change: Change[Resource] = Change(None, None)
         program = self._context.kinds.program(self._commands[index], address, change, self._known)
-        task = Task(program, self._positions[index], order.barrier(address))
+        task = Task(program, self._positions[index], order.barrier(address), self._token(index, address))
         order.set_barrier(address, task)
         self._targets[id(task)] = Target(index, address, change)
         return task
@@ -237,7 +241,10 @@ class _Run:
             if task.failure.in_doubt:
                 self._doubt.add(index)
             self._problems[index][address] = task.failure.reason
-            self._over(index, address)
+            if task.partly and change is not None:
+                self._record(index, address, settle(change.before or change.after, task.result), command.past)
+            else:
+                self._over(index, address)
         elif command.effect is Effect.OPAQUE:
             self._report(index, address, task.result)
         elif change is None or same(change.before, change.after):
@@ -258,7 +265,7 @@ class _Run:
 
     def _report(self, index: int, address: Address, result: Any) -> None:  # noqa: ANN401
         self._reports[index][address] = result
-        if result.status:
+        if getattr(result, "status", 0):
             self._problems[index][address] = f"exit status {result.status}"
         self._event(index, self._commands[index].past, Delta(), opaque=True)
         self._over(index, address)

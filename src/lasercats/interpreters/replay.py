@@ -101,6 +101,8 @@ class Tape:
 class _Machine:
     """One machine, on tape."""
 
+    parallel = False
+
     def __init__(self, tape: Tape, name: str) -> None:
         self.trips = 0
         self._tape, self._name = tape, name

@@ -18,6 +18,8 @@ Pipe = Callable[[bytes], None]
 class HostMachine:
     """A host behind some pipe to a POSIX shell."""
 
+    parallel = False
+
     def __init__(self, name: str, vault: Vault) -> None:
         """Name the host."""
         self.name = name

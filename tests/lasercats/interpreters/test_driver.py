@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 
 from lasercats.core.errors import MachineError
-from lasercats.core.instruction import Batch, Failure, Instruction, InstructionFailed
+from lasercats.core.instruction import Batch, Failure, Instruction, InstructionFailed, PartlyDone
 from lasercats.core.program import Step
 from lasercats.interpreters.context import Context
 from lasercats.interpreters.driver import Driver, Task
@@ -27,17 +27,40 @@ class Do(Instruction, frozen=True, tag="test.do"):
     what: str
 
 
+class Await(Instruction, frozen=True, tag="test.await"):
+    """A look that waits."""
+
+    looks: ClassVar[bool] = True
+    waits: ClassVar[bool] = True
+    what: str
+
+
+class Make(Instruction, frozen=True, tag="test.make"):
+    """A change that takes a token."""
+
+    what: str
+
+    def once(self, token: str) -> "Make":
+        """Tell it apart by the token."""
+        return Make(machine=self.machine, what=f"{self.what} {token}")
+
+
 class Recorder:
     """A machine that remembers its batches and fails what is called `bad`."""
 
-    def __init__(self, *, broken: bool = False) -> None:
+    def __init__(self, *, broken: bool = False, parallel: bool = False) -> None:
         self.batches: list[list[str]] = []
-        self.trips, self._broken = 0, broken
+        self.trips, self._broken, self.parallel = 0, broken, parallel
+        self.over = asyncio.Event()
 
     async def run(self, batch: Batch, sink: object = None) -> Sequence[Any]:
         self.batches.append([item.instruction.what for item in batch])  # type: ignore[attr-defined]
         self.trips += 1
         await asyncio.sleep(0)
+        if any(isinstance(item.instruction, Await) for item in batch):
+            await self.over.wait()
+        if any(item.instruction.what == "end" for item in batch):  # type: ignore[attr-defined]
+            self.over.set()
         if self._broken:
             raise MachineError("it is broken")
         outcomes: list[Any] = []
@@ -184,3 +207,37 @@ def test_nothing_more_is_sent_after_stop(context: Context) -> None:
     assert batches(context, "m") == []
     assert task.failure is not None
     assert task.failure.reason.startswith("cancelled")
+
+
+def test_who_waits_holds_up_nobody(context: Context) -> None:
+    """On a machine that takes batches side by side, waiting is a batch of its own while others go on."""
+    recorder = context.machines.machines["m"] = Recorder(parallel=True)  # type: ignore[attr-defined]
+    waiting = [Task(program(Await(machine="m", what=f"w{n}"))) for n in range(2)]
+    acting = Task(program(do("one"), do("two"), do("end")))
+    run(context, *waiting, acting)
+    assert recorder.batches == [["w0", "w1"], ["one"], ["two"], ["end"]]
+    assert acting.result == ["one!", "two!", "end!"]
+    assert [task.result for task in waiting] == [["w0!"], ["w1!"]]
+
+
+def test_each_instruction_gets_a_token_of_its_own(context: Context) -> None:
+    """What must not be done twice is told apart by task and turn; other instructions are left as they are."""
+    make = Make(machine="m", what="x")
+    run(context, Task(program(make, make), token="1"), Task(program(make, do("y")), token="2"))  # noqa: S106 - not a password
+    assert batches(context, "m") == [["x 1-1", "x 2-1"], ["x 1-2", "y"]]
+
+
+def test_a_program_may_fail_and_leave_something(context: Context) -> None:
+    """What a program leaves behind when it fails is its result, and it failed all the same."""
+
+    def half() -> Generator[Any, Any, str]:
+        try:
+            yield do("bad")
+        except InstructionFailed as failed:
+            raise PartlyDone(failed.failure, "half of it") from None
+        return "all of it"
+
+    task = Task(half())
+    run(context, task)
+    assert (task.partly, task.result) == (True, "half of it")
+    assert task.failure == Failure(reason="it is bad")
