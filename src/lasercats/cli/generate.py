@@ -1,9 +1,10 @@
 """The direct commands, `DOMAIN VERB NAME… --field value`, made from the command types."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from inspect import cleandoc
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import click
 import msgspec
@@ -27,25 +28,47 @@ def groups(kinds: Kinds) -> dict[str, list[type[Command]]]:
     return found
 
 
+def verb_of(command: type[Command]) -> str:
+    """Return the verb of a command as it is typed: `change-type`."""
+    return tag_of(command).rpartition(".")[2].replace("_", "-")
+
+
 def make_group(name: str, kinds: Kinds, base: type[click.Group]) -> click.Group:
     """Make the group of a word, with a verb for each of its commands."""
     commands = groups(kinds)[name]
-    kind = kinds.kind_for(commands[0])
-    doc = cleandoc((kind.resource if kind else commands[0]).__doc__ or "")
-    group = base(name, help=doc, short_help=doc.splitlines()[0])
+    group = base(name, help=_about(commands, kinds))
     for command in commands:
         group.add_command(_make_verb(command, kinds.kind_for(command)))
     return group
 
 
+def _about(commands: Sequence[type[Command]], kinds: Kinds) -> str:
+    """Return the help of a group: what its kinds are."""
+    about = {kind: cleandoc(kind.resource.__doc__ or "") for c in commands if (kind := kinds.kind_for(c))}
+    if len(about) == 1:
+        return next(iter(about.values()))
+    return "\n\n".join(f"{kind.name}: {doc.splitlines()[0]}" for kind, doc in about.items())
+
+
+def _names(kind: Kind | None) -> str:
+    """Return what the names of a kind are, for its verbs."""
+    if kind is not None and kind.machine is not None:
+        return (
+            f"NAME is a name of {kind.name} on the machine {kind.machine!r}; on another it is MACHINE:NAME, "
+            "and that machine may be a pattern, as in 'prod*:web'."
+        )
+    return "NAME is MACHINE:REST; the machine may be a pattern, as in 'web*:/etc/motd'."
+
+
 def _make_verb(command: type[Command], kind: Kind | None) -> click.Command:
     doc = cleandoc(command.__doc__ or "")
-    names = click.Argument(["names"], nargs=-1, required=True, metavar="NAME...", shell_complete=_complete)
+    complete = partial(_complete, kind)
+    names = click.Argument(["names"], nargs=-1, required=True, metavar="NAME...", shell_complete=complete)
     verb = click.Command(
-        tag_of(command).rpartition(".")[2],
+        verb_of(command),
         callback=_callback(command, kind),
         params=[names, *_field_options(command)],
-        help=f"{doc}\n\nNAME is MACHINE:REST; the machine may be a pattern, as in 'web*:/etc/motd'.",
+        help=f"{doc}\n\n{_names(kind)}",
         short_help=doc.splitlines()[0],
     )
     for decorate in (options.as_json, options.diff, options.message, options.interpreter):
@@ -64,7 +87,8 @@ def _callback(command: type[Command], kind: Kind | None) -> Any:  # noqa: ANN401
 
         request = Request.take(values)
         with options.opened(context) as project:
-            data: dict[str, Any] = {name: v for name, v in values.items() if v not in (None, (), False)}
+            given = {name: v for name, v in values.items() if v not in (None, (), False)}
+            data: dict[str, Any] = {name: _value(command, name, value) for name, value in given.items()}
             data |= {"command": tag_of(command), "on": expand(project, names, kind)}
             inputs = LocalInputs(Path(), project.vault)
             act(context, project, [build(data, project.kinds, inputs)], request)
@@ -83,7 +107,7 @@ def expand(project: "Project", names: Sequence[str], kind: Kind | None) -> list[
     for name in names:
         plain = name.removeprefix(f"{kind.name}/") if kind else name
         machine, colon, rest = plain.partition(":")
-        if not any(sign in machine for sign in "*?["):
+        if not colon or not any(sign in machine for sign in "*?["):
             expanded.append(plain)
             continue
         fitting = [m for m in project.machines.names() if fnmatchcase(m, machine)]
@@ -105,13 +129,61 @@ def _field_options(command: type[Command]) -> list[click.Parameter]:
         more: dict[str, Any] = {"help": _sentence(text), "envvar": variable, "required": required}
         if bool in (field.type, *get_args(field.type)):
             more |= {"is_flag": True, "default": None}
+        elif _shape(field.type) is not None:
+            more |= {"multiple": True, "metavar": "KEY=VALUE" if _shape(field.type) is dict else "VALUE"}
+        elif int in _flat(field.type):
+            more |= {"type": int}
         if field.name in secret:
             more |= {"metavar": "env:NAME|file:PATH", "help": _sentence(f"{text}; never written in clear")}
-        made.append(click.Option([f"--{field.name.replace('_', '-')}"], **more))
+        made.append(click.Option([field.name, *_spellings(field.name, multiple="multiple" in more)], **more))
         if field.name == loads:
             help_ = f"A local file with {text.removesuffix(', as text')}, any bytes."
             made.append(click.Option(["--source"], metavar="FILE", help=help_, envvar=f"{variable}_SOURCE"))
     return made
+
+
+def _spellings(name: str, *, multiple: bool) -> list[str]:
+    """Return how an option is written: one that may be given many times also in the singular."""
+    dashed = f"--{name.replace('_', '-')}"
+    return [dashed.removesuffix("s"), dashed] if multiple and dashed.endswith("s") else [dashed]
+
+
+def _shape(annotation: Any) -> type | None:  # noqa: ANN401
+    """Return `dict` or `tuple` for the option that may be given many times, None for a plain one."""
+    return next((get_origin(part) for part in _flat(annotation) if get_origin(part) in (dict, tuple)), None)
+
+
+def _value(command: type[Command], name: str, value: Any) -> Any:  # noqa: ANN401
+    """Return the value of an option as plain data: `KEY=VALUE` as a mapping, `K=a:1,b:2` as one of mappings.
+
+    Raises:
+        BadInput: one is not of that form.
+
+    """
+    field = next((f for f in msgspec.structs.fields(command) if f.name == name), None)
+    if field is None or _shape(field.type) is not dict:
+        return list(value) if isinstance(value, tuple) else value
+    made: dict[str, Any] = {}
+    deep = any(isinstance(p, type) and issubclass(p, msgspec.Struct) for p in _flat(field.type))
+    for text in value:
+        key, sign, rest = text.partition("=")
+        if not sign or not key:
+            raise BadInput(f"option --{name.replace('_', '-')} takes KEY=VALUE, and not {text!r}")
+        made[key] = _fields(rest, text) if deep else rest
+    return made
+
+
+def _fields(text: str, whole: str) -> dict[str, Any]:
+    parts = [part.partition(":") for part in text.split(",") if part]
+    if not all(sign for _, sign, _ in parts):
+        raise BadInput(f"{whole!r} is not of the form KEY=FIELD:VALUE,FIELD:VALUE")
+    return {field: int(value) if value.isdecimal() else value for field, _, value in parts}
+
+
+def _flat(annotation: Any) -> Iterator[Any]:  # noqa: ANN401
+    yield annotation
+    for part in get_args(annotation):
+        yield from _flat(part)
 
 
 def _sentence(text: str) -> str:
@@ -123,16 +195,18 @@ def description(annotation: Any) -> str:  # noqa: ANN401
     return next((str(n.description) for n in notes(annotation) if getattr(n, "description", None)), "")
 
 
-def _complete(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Complete a name from the machines and from what is in the state."""
+def _complete(
+    kind: Kind | None, context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    """Complete a name from what is in the state of a kind, and from the machines that it may be on."""
     from lasercats.core.address import kind_of, name_of  # noqa: PLC0415
     from lasercats.core.errors import LaserCatsError  # noqa: PLC0415
 
-    kind = context.parent.info_name if context.parent else None
     try:
         with options.opened(context) as project:
-            known = [name_of(a) for a, _ in project.state().items() if kind_of(a) == kind]
-            names = [f"{machine}:" for machine in project.machines.names()] + sorted(known)
+            machines = [] if kind is None or kind.machine else project.machines.names()
+            known = [name_of(a) for a, _ in project.state().items() if kind and kind_of(a) == kind.name]
+            names = [f"{machine}:" for machine in machines] + sorted(known)
     except LaserCatsError:
         return []
     return [name for name in names if name.startswith(incomplete)]

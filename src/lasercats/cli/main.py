@@ -88,14 +88,10 @@ class Root(VerbGroup):
 
 
 def _generated() -> dict[str, str]:
-    from lasercats.cli.generate import groups  # noqa: PLC0415
-    from lasercats.core.kind import tag_of  # noqa: PLC0415
+    from lasercats.cli.generate import groups, verb_of  # noqa: PLC0415
     from lasercats.operate.plugins import kinds  # noqa: PLC0415
 
-    return {
-        name: ", ".join(tag_of(c).rpartition(".")[2] for c in commands)
-        for name, commands in groups(kinds()).items()
-    }
+    return {name: ", ".join(verb_of(c) for c in commands) for name, commands in groups(kinds()).items()}
 
 
 def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:

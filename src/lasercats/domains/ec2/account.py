@@ -1,0 +1,364 @@
+"""What the kinds of EC2 share: names, references, tags, and looking at an account.
+
+A name is the `Name` tag of what it names, or its id: `ec2.instance/web-1`, `ec2.instance/i-0abc…`. It is in
+the account and region of the machine `aws` where it names no other: `ec2.instance/prod:web-1`.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, NamedTuple
+
+from msgspec import Meta
+from msgspec.structs import replace
+
+from lasercats.core import address as addresses
+from lasercats.core.address import Address, machine_of, rest_of
+from lasercats.core.change import Change
+from lasercats.core.command import Command
+from lasercats.core.errors import BadInput, Refused
+from lasercats.core.instruction import InstructionFailed, PartlyDone
+from lasercats.core.kind import Found
+from lasercats.core.program import Known, Program
+from lasercats.core.reference import references, refers, renamed
+from lasercats.core.resource import Resource
+from lasercats.core.state import State
+from lasercats.instructions.aws import SORTS, Call, Describe, tags_of
+
+MACHINE = "aws"
+ID = re.compile(r"(i|vpc|subnet|sg|vol|eipalloc|key)-[0-9a-f]{8,17}")
+"""Ids as EC2 gives them."""
+
+IDENTITY = {"ec2.key_pair": "name"}
+"""The given field by which others refer to a kind, where that is not its id."""
+
+Tags = Annotated[dict[str, str], Meta(description="tags, each as KEY=VALUE")]
+Vpc = Annotated[
+    str,
+    refers(
+        "ec2.vpc",
+        pattern="^(ec2[.]vpc/.+|vpc-[0-9a-f]{8,17})$",
+        description="the network: ec2.vpc/NAME, or an id",
+    ),
+]
+Subnet = Annotated[
+    str,
+    refers(
+        "ec2.subnet",
+        pattern="^(ec2[.]subnet/.+|subnet-[0-9a-f]{8,17})$",
+        description="the subnet: ec2.subnet/NAME, or an id",
+    ),
+]
+Group = Annotated[
+    str,
+    refers(
+        "ec2.security_group",
+        pattern="^(ec2[.]security_group/.+|sg-[0-9a-f]{8,17})$",
+        description="a security group: ec2.security_group/NAME, or an id",
+    ),
+]
+KeyName = Annotated[
+    str,
+    refers(
+        "ec2.key_pair", description="the key pair: ec2.key_pair/NAME, or the name of one that is not managed"
+    ),
+]
+Holder = Annotated[
+    str,
+    refers(
+        "ec2.instance",
+        loose=True,
+        pattern="^(ec2[.]instance/.+|i-[0-9a-f]{8,17}|)$",
+        description="the instance: ec2.instance/NAME, or an id",
+    ),
+]
+Zone = Annotated[str, Meta(pattern="^[a-z]{2,}(-[a-z]+)+-[0-9]+[a-z]$", description="the availability zone")]
+Size = Annotated[int, Meta(ge=1, le=65536, description="the size, in GiB")]
+
+
+def canonical(name: str) -> str:
+    """Return the one form of a name.
+
+    Raises:
+        BadInput: it is empty, or begins or ends with a space.
+
+    """
+    machine, colon, rest = name.partition(":")
+    if not colon:
+        machine, rest = MACHINE, name
+    if not rest or rest != rest.strip():
+        raise BadInput(f"{name!r} names nothing; a name is a Name tag or an id")
+    addresses.check_machine_name(machine)
+    return rest if machine == MACHINE and ":" not in rest else f"{machine}:{rest}"
+
+
+def at(address: Address) -> tuple[str, str]:
+    """Return the machine that an address is on, and the name on it."""
+    machine = machine_of(address)
+    return (MACHINE, rest_of(address)) if machine is None else (machine, rest_of(address))
+
+
+# Deciding.
+
+
+def existing(address: Address, state: State) -> Any:  # noqa: ANN401 - of the kind of the address
+    """Return the resource that a command needs to be there.
+
+    Raises:
+        Refused: it is not.
+
+    """
+    found = state.get(address)
+    if found is None:
+        raise Refused("it is not there; see `aws ec2` for what is, and `lasercats adopt` to manage it")
+    return found
+
+
+def check_new(address: Address, state: State, resource: Resource) -> None:
+    """Check that nothing is at an address, and that all is there that a new resource refers to.
+
+    Raises:
+        Refused: something is there already, or what it refers to is not.
+
+    """
+    there = state.get(address)
+    if there is not None:
+        told = getattr(there, "id", None)
+        raise Refused("it is there already" + (f" ({told})" if told else ""))
+    check_references(address, state, resource)
+
+
+def check_references(address: Address, state: State, resource: Resource) -> None:
+    """Check that all is there that a resource refers to.
+
+    Raises:
+        Refused: something is not, or is on another machine.
+
+    """
+    for kind, value in references(resource):
+        if not value.startswith(f"{kind}/"):
+            continue
+        other = Address(value)
+        if other != address and state.get(other) is None:
+            raise Refused(f"{other} is not in the state; make it first, or `lasercats observe {other}`")
+        if at(other)[0] != at(address)[0]:
+            raise Refused(f"{other} is on another machine ({at(other)[0]}) than this ({at(address)[0]})")
+
+
+def check_unused(address: Address, state: State) -> None:
+    """Check that nothing in a state refers to an address.
+
+    Raises:
+        Refused: something does.
+
+    """
+    for other, resource in state.items():
+        if other != address and any(value == address for _, value in references(resource)):
+            raise Refused(f"{other} uses it; take that away from it first")
+
+
+class Tag(Command, frozen=True):
+    """Set tags; others stay."""
+
+    tags: Tags
+
+    def decide(self, address: Address, state: State) -> Resource:
+        """Return the resource with these tags."""
+        found = existing(address, state)
+        changed: Resource = replace(found, tags=dict(sorted({**(found.tags or {}), **self.tags}.items())))
+        return changed
+
+
+class Untag(Command, frozen=True):
+    """Remove tags."""
+
+    keys: Annotated[tuple[str, ...], Meta(min_length=1, description="the keys of the tags")]
+
+    def decide(self, address: Address, state: State) -> Resource:
+        """Return the resource without these tags."""
+        found = existing(address, state)
+        left = {key: value for key, value in (found.tags or {}).items() if key not in self.keys}
+        changed: Resource = replace(found, tags=left)
+        return changed
+
+
+def check_tags(tags: Mapping[str, str] | None) -> None:
+    """Check keys and values by the rules of EC2 (User Guide, "Tag restrictions").
+
+    Raises:
+        ValueError: one breaks them.
+
+    """
+    for key, value in (tags or {}).items():
+        if not 1 <= len(key) <= 127 or key.startswith(("aws:", "lasercats:")):  # noqa: PLR2004
+            raise ValueError(f"{key!r} cannot be the key of a tag")
+        if len(value) > 255:  # noqa: PLR2004
+            raise ValueError(f"the value of tag {key!r} is longer than 255 characters")
+
+
+def converge_tags(
+    on: tuple[Address, ...], change: Change[Any], tag: type[Any], untag: type[Any]
+) -> Iterator[Command]:
+    """Set the tags that differ, remove those that are no more."""
+    old, wish = sides(change)
+    before, after = old.tags or {}, wish.tags
+    if after is None or (old.tags is not None and before == after):
+        return
+    gone = tuple(sorted(before.keys() - after.keys()))
+    new = {key: value for key, value in after.items() if before.get(key) != value}
+    if gone:
+        yield untag(on=on, keys=gone)
+    if new or not gone:
+        yield tag(on=on, tags=new)
+
+
+# Acting.
+
+
+def sides(change: Change[Any]) -> tuple[Any, Any]:
+    """Return both sides of a change of something that was there and stays."""
+    return change.before, change.after
+
+
+def id_of(known: Known, reference: str) -> str:
+    """Return the id of what a reference means.
+
+    Raises:
+        Refused: it is an address at which no id is known.
+
+    """
+    if "/" not in reference:
+        return reference
+    identity = IDENTITY.get(addresses.kind_of(Address(reference)), "id")
+    found = getattr(known(Address(reference)), identity, None)
+    if found is None:
+        raise Refused(f"the id of {reference} is not known; `lasercats observe {reference}` finds it")
+    return str(found)
+
+
+def own_id(resource: Any) -> str:  # noqa: ANN401
+    """Return the id of a resource that is to be changed.
+
+    Raises:
+        Refused: nobody knows it.
+
+    """
+    if getattr(resource, "id", None) is None:
+        raise Refused("its id is not known; `lasercats observe` finds it")
+    return str(resource.id)
+
+
+def change_tags(machine: str, id_: str, change: Change[Any]) -> Program[None]:
+    """Make the tags of something as they should be."""
+    old, wish = sides(change)
+    before, after = old.tags or {}, wish.tags
+    if after is None or before == after:
+        return
+    new = {key: value for key, value in after.items() if before.get(key) != value}
+    gone = sorted(before.keys() - after.keys())
+    if new:
+        tags = [{"Key": key, "Value": value} for key, value in sorted(new.items())]
+        yield Call(machine=machine, operation="CreateTags", parameters={"Resources": [id_], "Tags": tags})
+    if gone:
+        tags = [{"Key": key} for key in gone]
+        yield Call(machine=machine, operation="DeleteTags", parameters={"Resources": [id_], "Tags": tags})
+
+
+def leaving(steps: Program[Any], look: Callable[[], Program[Any]]) -> Program[Any]:
+    """Run steps; when one fails, look at what they leave behind, so that it is recorded.
+
+    Raises:
+        PartlyDone: a step failed; it carries what is there now.
+
+    """
+    try:
+        return (yield from steps)
+    except InstructionFailed as failed:
+        if failed.failure.in_doubt:
+            raise
+        left = yield from look()
+        raise PartlyDone(failed.failure, left) from None
+
+
+# Looking.
+
+
+class Looking(NamedTuple):
+    """How one kind is looked at."""
+
+    kind: str
+    what: str
+    """One of the sorts of `lasercats.instructions.aws`."""
+    read: Callable[[dict[str, Any], Any], Resource]
+    """From a description, and what is known or None, to the resource; references are told by id."""
+
+
+def describe(address: Address, known: Any, looking: Looking) -> Describe:  # noqa: ANN401
+    """Return the look at one address: by the id, where that is known or is its name, else by its name."""
+    machine, name = at(address)
+    sort = SORTS[looking.what]
+    id_ = getattr(known, "id", None)
+    if id_ is None and ID.fullmatch(name):
+        id_ = name
+    by, value = (sort.by_name, name) if id_ is None else (sort.by_id, id_)
+    return Describe(machine=machine, what=looking.what, by=by, value=value)
+
+
+def one(address: Address, things: tuple[dict[str, Any], ...], looking: Looking) -> dict[str, Any] | None:
+    """Return what was found at an address, None where nothing was.
+
+    Raises:
+        Refused: more than one has its name.
+
+    """
+    if len(things) > 1:
+        ids = ", ".join(sorted(thing[SORTS[looking.what].id] for thing in things)[:5])
+        raise Refused(f"{len(things)} have the name {at(address)[1]!r}: {ids}; name one by its id")
+    return things[0] if things else None
+
+
+def look(known: Mapping[Address, Any], looking: Looking) -> Program[Found]:
+    """Look at addresses by one description each; equal looks of many programs become one call."""
+    answers = yield tuple(describe(address, resource, looking) for address, resource in known.items())
+    found: dict[Address, Resource | None] = {}
+    for (address, resource), answer in zip(known.items(), answers, strict=True):
+        thing = one(address, answer.found, looking)
+        found[address] = None if thing is None else looking.read(thing, resource)
+    return found
+
+
+def discover(machine: str, looking: Looking) -> Program[Found]:
+    """Find all of a kind in an account and region."""
+    answer = yield Describe(machine=machine, what=looking.what)
+    return {address: looking.read(thing, None) for address, thing in named(machine, answer.found, looking)}
+
+
+def named(
+    machine: str, things: tuple[dict[str, Any], ...], looking: Looking
+) -> Iterator[tuple[Address, dict[str, Any]]]:
+    """Iterate over descriptions, each with its address: its Name tag where only it has that, else its id."""
+    sort = SORTS[looking.what]
+    names = [_name(thing, sort.by_name) for thing in things]
+    often = Counter(names)
+    for name, thing in zip(names, things, strict=True):
+        fit = name is not None and often[name] == 1 and name == name.strip() and name.isprintable()
+        chosen = name if fit and not ID.fullmatch(name or "") else thing[sort.id]
+        prefix = "" if machine == MACHINE and ":" not in (chosen or "") else f"{machine}:"
+        yield addresses.make(looking.kind, f"{prefix}{chosen}"), thing
+
+
+def _name(thing: Mapping[str, Any], by_name: str) -> str | None:
+    if by_name == "key-name":
+        return str(thing["KeyName"])
+    return tags_of(thing).get("Name") or None
+
+
+def as_wished(found: Any, wished: Any, known: Known) -> Any:  # noqa: ANN401 - a resource of any kind
+    """Return what was found, with references as they were wished for wherever they mean the same."""
+    meant: dict[tuple[str, str], str] = {}
+    for kind, value in references(wished):
+        resource = known(Address(value)) if value.startswith(f"{kind}/") else None
+        identity = getattr(resource, IDENTITY.get(kind, "id"), None)
+        if identity is not None:
+            meant[kind, identity] = value
+    return renamed(found, lambda kind, value: meant.get((kind, value), value))

@@ -1,0 +1,355 @@
+"""How an instance is launched, changed, terminated and looked at: programs over calls of EC2."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from lasercats.core.address import Address
+from lasercats.core.change import Change
+from lasercats.core.instruction import InstructionFailed
+from lasercats.core.kind import Found, Kind
+from lasercats.core.program import Known, Program
+from lasercats.domains.ec2 import account, instance
+from lasercats.domains.ec2.account import Looking
+from lasercats.domains.ec2.instance import Disk, Instance
+from lasercats.instructions.aws import Ask, Call, Describe, Wait, state_of, tagged, tags_of, variable
+
+_POWER = {"pending": "running", "running": "running", "stopping": "stopped", "stopped": "stopped"}
+
+
+def act(address: Address, change: Change[Any], known: Known) -> Program[Instance | None]:
+    """Launch, change or terminate it."""
+    if change.before is None:
+        return _launch(address, change.after, known)
+    if change.after is None:
+        return _terminate(address, change.before)
+    return _change(address, change, known)
+
+
+def _launch(address: Address, wish: Any, known: Known) -> Program[Any]:  # noqa: ANN401
+    machine, _ = account.at(address)
+    root = "root"
+    if wish.volumes and "root" in wish.volumes:
+        image = yield Describe(machine=machine, what="image", by="image-id", value=wish.image)
+        root = image.found[0].get("RootDeviceName", root) if image.found else root
+    answered = yield Call(
+        machine=machine,
+        operation="RunInstances",
+        parameters=_parameters(wish, known, root),
+        token="",
+        gives=variable(address),
+        at="Instances[0].InstanceId",
+    )
+    made = answered.response["Instances"][0]
+    new = account.as_wished(read(made, wish), wish, known)
+
+    def finish() -> Program[Any]:
+        told = yield Wait(machine=machine, what="instance", id=new.id, state="running")
+        if wish.state == "stopped":
+            yield _power(machine, "StopInstances", new.id)
+            told = yield Wait(machine=machine, what="instance", id=new.id, state="stopped")
+        return account.as_wished(
+            read(told.found[0] if told.found else {"InstanceId": new.id}, wish), wish, known
+        )
+
+    return (yield from account.leaving(finish(), lambda: _seen(address, new, wish, known)))
+
+
+def _parameters(wish: Instance, known: Known, root: str) -> dict[str, Any]:
+    parameters: dict[str, Any] = {
+        "ImageId": wish.image,
+        "InstanceType": wish.type,
+        "MinCount": 1,
+        "MaxCount": 1,
+    }
+    if wish.subnet:
+        parameters["SubnetId"] = account.id_of(known, wish.subnet)
+    if wish.security_groups:
+        parameters["SecurityGroupIds"] = [account.id_of(known, group) for group in wish.security_groups]
+    if wish.key:
+        parameters["KeyName"] = account.id_of(known, wish.key)
+    if wish.user_data:
+        parameters["UserData"] = wish.user_data
+    if wish.protected:
+        parameters["DisableApiTermination"] = True
+    if wish.tags:
+        parameters["TagSpecifications"] = [{"ResourceType": "instance", "Tags": tagged(wish.tags)}]
+    if wish.volumes:
+        parameters["BlockDeviceMappings"] = [
+            {"DeviceName": root if device == "root" else device, "Ebs": _ebs(disk)}
+            for device, disk in wish.volumes.items()
+        ]
+    return parameters
+
+
+def _ebs(disk: Disk) -> dict[str, Any]:
+    told = {"VolumeSize": disk.size, "VolumeType": disk.type, "DeleteOnTermination": True}
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _power(machine: str, operation: str, id_: str) -> Call:
+    return Call(machine=machine, operation=operation, parameters={"InstanceIds": [id_]})
+
+
+def _terminate(address: Address, before: Instance) -> Program[Any]:
+    machine, _ = account.at(address)
+    id_ = account.own_id(before)
+
+    def steps() -> Program[None]:
+        yield _power(machine, "TerminateInstances", id_)
+        yield Wait(machine=machine, what="instance", id=id_, state="terminated")
+
+    return (yield from account.leaving(steps(), lambda: _seen(address, before, before, lambda _: None)))
+
+
+def _change(address: Address, change: Change[Any], known: Known) -> Program[Any]:
+    before, after = account.sides(change)
+    machine, _ = account.at(address)
+    id_ = account.own_id(before)
+
+    def steps() -> Program[Any]:
+        yield from account.change_tags(machine, id_, change)
+        yield from _attributes(machine, id_, change, known)
+        yield from _disks(machine, id_, change)
+        yield from _offline(machine, id_, change)
+        return (yield from _seen(address, before, after, known))
+
+    return (yield from account.leaving(steps(), lambda: _seen(address, before, after, known)))
+
+
+def _modify(machine: str, id_: str, **attribute: Any) -> Call:  # noqa: ANN401 - as the API has it
+    parameters = {"InstanceId": id_, **attribute}
+    return Call(machine=machine, operation="ModifyInstanceAttribute", parameters=parameters)
+
+
+def _attributes(machine: str, id_: str, change: Change[Any], known: Known) -> Program[None]:
+    """Change what can be changed at any time."""
+    _, after = account.sides(change)
+    if "security_groups" in change.fields and after.security_groups:
+        groups = [account.id_of(known, group) for group in after.security_groups]
+        yield _modify(machine, id_, Groups=groups)
+    if "protected" in change.fields and after.protected is not None:
+        yield _modify(machine, id_, DisableApiTermination={"Value": after.protected})
+
+
+def _disks(machine: str, id_: str, change: Change[Any]) -> Program[None]:
+    """Change its own volumes; AWS does that while they are in use."""
+    before, after = account.sides(change)
+    if "volumes" not in change.fields or not after.volumes:
+        return
+    volumes = yield _volumes(machine, id_)
+    told = yield Describe(machine=machine, what="instance", by="instance-id", value=id_)
+    ids = _devices(told.found[0] if told.found else {}, volumes.found)
+    for device, disk in after.volumes.items():
+        old = (before.volumes or {}).get(device)
+        if disk == old:
+            continue
+        volume = ids[device]["VolumeId"] if device in ids else f"the volume of {id_} at {device}"
+        parameters = {"VolumeId": volume, "Size": disk.size, "VolumeType": disk.type}
+        parameters = {name: value for name, value in parameters.items() if value is not None}
+        yield Call(machine=machine, operation="ModifyVolume", parameters=parameters)
+
+
+def _offline(machine: str, id_: str, change: Change[Any]) -> Program[None]:
+    """Start or stop it, and change what can only be changed while it is stopped."""
+    before, after = account.sides(change)
+    power, wanted = before.state, after.state
+    changes = []
+    if "type" in change.fields and after.type is not None:
+        changes.append(_modify(machine, id_, InstanceType={"Value": after.type}))
+    if "user_data" in change.fields and after.user_data is not None:
+        changes.append(_modify(machine, id_, UserData={"Value": after.user_data}))
+    if power is None and (changes or wanted):
+        told = yield Describe(machine=machine, what="instance", by="instance-id", value=id_)
+        power = _POWER.get(state_of(told.found[0]) or "") if told.found else "running"
+    wanted = wanted or power
+    if power == "running" and (changes or wanted == "stopped"):
+        yield _power(machine, "StopInstances", id_)
+        yield Wait(machine=machine, what="instance", id=id_, state="stopped")
+        power = "stopped"
+    failed: InstructionFailed | None = None
+    try:
+        for call in changes:  # noqa: UP028 - a list takes no answers
+            yield call
+    except InstructionFailed as refused:
+        if refused.failure.in_doubt:
+            raise
+        failed = refused
+        wanted = before.state or wanted  # as it was: started again, if it was stopped for this
+    if power == "stopped" and wanted == "running":
+        yield _power(machine, "StartInstances", id_)
+        yield Wait(machine=machine, what="instance", id=id_, state="running")
+    if failed is not None:
+        raise failed
+
+
+# Looking.
+
+
+def _seen(address: Address, before: Instance, wish: Instance, known: Known) -> Program[Any]:
+    """Look at it, and tell what is there in the words of a wish."""
+    found = yield from observe(account.at(address)[0], {address: replace(wish, id=before.id, launched=None)})
+    seen = found[address]
+    if seen is None and _is_predicted(before):
+        return replace(wish, id=before.id)
+    return None if seen is None else account.as_wished(seen, wish, known)
+
+
+def observe(machine: str, known: Mapping[Address, Any]) -> Program[Found]:
+    """Look at instances, and at what is not told with them only where somebody decided it."""
+    answers = yield tuple(account.describe(a, resource, LOOKING) for a, resource in known.items())
+    found: dict[Address, Any] = {}
+    for (address, resource), answer in zip(known.items(), answers, strict=True):
+        thing = account.one(address, answer.found, LOOKING)
+        if thing is None:
+            found[address] = None
+        else:
+            found[address] = yield from _look_closer(machine, thing, resource)
+    return found
+
+
+def _look_closer(machine: str, thing: dict[str, Any], known: Instance | None) -> Program[Instance]:
+    """Ask for what is not told with an instance.
+
+    User data can only be changed while an instance is stopped, so it is as known where the instance has run
+    on since.
+    """
+    seen, id_ = read(thing, known), thing["InstanceId"]
+    if known is None or known.volumes is not None:
+        volumes = yield _volumes(machine, id_)
+        seen = replace(seen, volumes=_disks_of(thing, volumes.found, known))
+    if known is None or known.protected is not None:
+        answer = yield _attribute(machine, id_, "disableApiTermination")
+        seen = replace(seen, protected=_value(answer, "DisableApiTermination", seen.protected))
+    ran_on = known is not None and seen.state == "running" and seen.launched == known.launched
+    if known is None or (known.user_data is not None and not ran_on):
+        answer = yield _attribute(machine, id_, "userData")
+        data = _value(answer, "UserData", None)
+        text = base64.b64decode(data).decode(errors="replace") if data else None
+        seen = replace(seen, user_data=text if answer.response else seen.user_data)
+    return seen
+
+
+def discover(machine: str) -> Program[Found]:
+    """Find all instances of an account and region, with all that can be told of them."""
+    listed = yield Describe(machine=machine, what="instance")
+    volumes = yield Describe(machine=machine, what="volume")
+    found: dict[Address, Any] = {}
+    named = list(account.named(machine, listed.found, LOOKING))
+    asked = [
+        _attribute(machine, t["InstanceId"], a)
+        for _, t in named
+        for a in ("disableApiTermination", "userData")
+    ]
+    answers = yield tuple(asked)
+    for n, (address, thing) in enumerate(named):
+        protected, data = answers[2 * n], _value(answers[2 * n + 1], "UserData", None)
+        found[address] = replace(
+            read(thing, None),
+            volumes=_disks_of(thing, volumes.found, None),
+            protected=_value(protected, "DisableApiTermination", None),
+            user_data=base64.b64decode(data).decode(errors="replace") if data else None,
+        )
+    return found
+
+
+def read(thing: Mapping[str, Any], known: Instance | None) -> Instance:
+    """Return the instance that a description tells of; what it does not tell is as known."""
+    known = known or Instance()
+    if "State" not in thing:  # predicted: only the id is told
+        return replace(known, id=thing["InstanceId"])
+    return Instance(
+        image=thing["ImageId"],
+        type=thing["InstanceType"],
+        subnet=thing.get("SubnetId"),
+        security_groups=tuple(group["GroupId"] for group in thing.get("SecurityGroups", ())) or None,
+        key=thing.get("KeyName"),
+        user_data=known.user_data,
+        volumes=known.volumes,
+        tags=tags_of(thing),
+        state=_POWER.get(state_of(thing) or ""),  # type: ignore[arg-type]  # one of the two
+        protected=known.protected,
+        id=thing["InstanceId"],
+        private_ip=thing.get("PrivateIpAddress"),
+        public_ip=thing.get("PublicIpAddress"),
+        launched=thing.get("LaunchTime"),
+        zone=thing.get("Placement", {}).get("AvailabilityZone"),
+    )
+
+
+def _is_predicted(before: Instance) -> bool:
+    """Tell whether this is a prediction, in which ids are what a script calls them."""
+    return (before.id or "").startswith("$")
+
+
+def _volumes(machine: str, id_: str) -> Describe:
+    return Describe(machine=machine, what="volume", by="attachment.instance-id", value=id_)
+
+
+def _devices(thing: Mapping[str, Any], volumes: tuple[dict[str, Any], ...]) -> dict[str, dict[str, Any]]:
+    """Return an instance's own volumes, those that go with it, by device."""
+    own: dict[str, dict[str, Any]] = {}
+    for volume in volumes:
+        for attachment in volume.get("Attachments", ()):
+            if attachment.get("InstanceId") == thing.get("InstanceId") and attachment.get(
+                "DeleteOnTermination"
+            ):
+                device = attachment["Device"]
+                own["root" if device == thing.get("RootDeviceName") else device] = volume
+    return own
+
+
+def _disks_of(
+    thing: Mapping[str, Any], volumes: tuple[dict[str, Any], ...], known: Instance | None
+) -> dict[str, Disk]:
+    wished = {} if known is None else known.volumes or {}
+    disks = {}
+    for device, volume in _devices(thing, volumes).items():
+        if known is None or device in wished:
+            disk = wished.get(device, Disk(size=1, type=""))
+            size = None if disk.size is None else volume["Size"]
+            disks[device] = Disk(size=size, type=None if disk.type is None else volume["VolumeType"])
+    return disks
+
+
+def _attribute(machine: str, id_: str, name: str) -> Ask:
+    parameters = {"InstanceId": id_, "Attribute": name}
+    return Ask(machine=machine, operation="DescribeInstanceAttribute", parameters=parameters)
+
+
+def _value(answer: Any, name: str, default: Any) -> Any:  # noqa: ANN401
+    told = answer.response.get(name)
+    return told.get("Value", default) if isinstance(told, dict) else default
+
+
+LOOKING = Looking("ec2.instance", "instance", read)
+KIND = Kind(
+    name="ec2.instance",
+    resource=Instance,
+    commands=(
+        instance.Launch,
+        instance.Start,
+        instance.Stop,
+        instance.Reboot,
+        instance.ChangeType,
+        instance.ChangeUserData,
+        instance.ChangeGroups,
+        instance.Grow,
+        instance.Tag,
+        instance.Untag,
+        instance.Protect,
+        instance.Unprotect,
+        instance.Terminate,
+    ),
+    converge=instance.converge,
+    act=act,
+    observe=observe,
+    canonical=account.canonical,
+    machine=account.MACHINE,
+    replaces=instance.replaces,
+    identity="id",
+    discover=discover,
+    loses=instance.loses,
+)

@@ -1,0 +1,301 @@
+"""The vocabulary of AWS: describe what is there, call an operation, wait for a state.
+
+Operations, parameters and answers are those of the EC2 API (version 2016-11-15), so that what is recorded
+can be read with its reference beside it. A line of script is a call of the `aws` command line.
+"""
+
+import json
+import shlex
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from lasercats.core.instruction import Instruction
+
+TOKEN_TAG = "lasercats:token"  # noqa: S105 - the key of a tag
+"""Marks what was made by an operation that takes no client token."""
+
+
+class Sort(NamedTuple):
+    """How EC2 lists one sort of thing, and tells one from another."""
+
+    operation: str
+    """The operation that describes it."""
+    path: tuple[str, ...]
+    """The way to the list in the answer."""
+    id: str
+    """The member that holds the id."""
+    by_id: str
+    """The filter for ids."""
+    members: frozenset[str]
+    """What is kept of a description; the rest is not looked at."""
+    gone: frozenset[str] = frozenset()
+    """States in which it is as good as not there."""
+    by_name: str = "tag:Name"
+    """The filter for names."""
+
+
+def _members(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+SORTS: Mapping[str, Sort] = {
+    "instance": Sort(
+        "DescribeInstances",
+        ("Reservations", "Instances"),
+        "InstanceId",
+        "instance-id",
+        _members(
+            "InstanceId ImageId InstanceType SubnetId VpcId SecurityGroups KeyName LaunchTime Placement "
+            "PrivateIpAddress PublicIpAddress State StateReason Tags RootDeviceName AmiLaunchIndex "
+            "ClientToken"
+        ),
+        gone=frozenset(("shutting-down", "terminated")),
+    ),
+    "volume": Sort(
+        "DescribeVolumes",
+        ("Volumes",),
+        "VolumeId",
+        "volume-id",
+        _members("VolumeId AvailabilityZone Size VolumeType Iops Encrypted State Attachments Tags"),
+        gone=frozenset(("deleting", "deleted")),
+    ),
+    "vpc": Sort("DescribeVpcs", ("Vpcs",), "VpcId", "vpc-id", _members("VpcId CidrBlock State Tags")),
+    "subnet": Sort(
+        "DescribeSubnets",
+        ("Subnets",),
+        "SubnetId",
+        "subnet-id",
+        _members("SubnetId VpcId CidrBlock AvailabilityZone MapPublicIpOnLaunch State Tags"),
+    ),
+    "security_group": Sort(
+        "DescribeSecurityGroups",
+        ("SecurityGroups",),
+        "GroupId",
+        "group-id",
+        _members("GroupId GroupName Description VpcId IpPermissions IpPermissionsEgress Tags"),
+    ),
+    "key_pair": Sort(
+        "DescribeKeyPairs",
+        ("KeyPairs",),
+        "KeyPairId",
+        "key-pair-id",
+        _members("KeyPairId KeyName KeyFingerprint KeyType Tags"),
+        by_name="key-name",
+    ),
+    "address": Sort(
+        "DescribeAddresses",
+        ("Addresses",),
+        "AllocationId",
+        "allocation-id",
+        _members("AllocationId PublicIp InstanceId AssociationId Tags"),
+    ),
+    "image": Sort(
+        "DescribeImages", ("Images",), "ImageId", "image-id", _members("ImageId RootDeviceName State")
+    ),
+}
+"""What can be described, by the names that `Describe.what` takes."""
+
+_FOUND_BY: Mapping[str, tuple[str, ...]] = {
+    "client-token": ("ClientToken",),
+    "attachment.instance-id": ("Attachments", "InstanceId"),
+    "key-name": ("KeyName",),
+    "group-name": ("GroupName",),
+    "vpc-id": ("VpcId",),
+}
+"""Where a filter finds its value, beside the ids and the tags."""
+
+
+class Described(msgspec.Struct, frozen=True):
+    """What a look found, as the service tells it, with times as text (RFC 3339)."""
+
+    found: tuple[dict[str, Any], ...] = ()
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """What an operation answered, as the service tells it, with times as text (RFC 3339)."""
+
+    response: dict[str, Any] = {}
+
+
+class Describe(Instruction, frozen=True, tag="aws.describe"):
+    """Look at what a filter finds; all that look for the same in a batch share a call."""
+
+    looks: ClassVar[bool] = True
+    answer: ClassVar[Any] = Described
+
+    what: str
+    """One of `SORTS`."""
+    by: str | None = None
+    """The name of a filter: `instance-id`, `tag:Name`; None finds all."""
+    value: str | None = None
+
+    def line(self) -> str:
+        """Return the call of the `aws` command line."""
+        call = f"aws ec2 {dashed(SORTS[self.what].operation)}"
+        if self.by is None:
+            return call
+        filters = quote(_json([{"Name": self.by, "Values": [self.value]}]))
+        return f"{call} --filters {filters}"
+
+    def predict(self) -> Described:
+        """Expect nothing: what is managed is known."""
+        return Described()
+
+    def fits(self, thing: Mapping[str, Any]) -> bool:
+        """Tell whether a description is one of those that are looked for."""
+        return self.by is None or self.value in values_of(thing, self.what, self.by)
+
+
+class Ask(Instruction, frozen=True, tag="aws.ask"):
+    """Call an operation that only tells something: `DescribeInstanceAttribute`."""
+
+    looks: ClassVar[bool] = True
+    answer: ClassVar[Any] = Answered
+
+    operation: str
+    parameters: dict[str, Any]
+
+    def __hash__(self) -> int:
+        """Hash by what it says; equal questions are asked once."""
+        return hash((self.operation, _json(self.parameters)))
+
+    def line(self) -> str:
+        """Return the call of the `aws` command line."""
+        return f"aws ec2 {dashed(self.operation)} --cli-input-json {quote(_json(self.parameters))}"
+
+    def predict(self) -> Answered:
+        """Expect no answer: a script does not look."""
+        return Answered()
+
+
+class Call(Instruction, frozen=True, tag="aws.call"):
+    """Call an operation that changes something."""
+
+    answer: ClassVar[Any] = Answered
+
+    operation: str
+    """As `RunInstances`."""
+    parameters: dict[str, Any]
+    token: str | None = None
+    """By which it is known when it comes again: None where the operation needs none, "" until it has one."""
+    gives: str | None = None
+    """The name of a shell variable in which a script keeps the new id."""
+    at: str | None = None
+    """Where the id stands in the answer (JMESPath): `Vpc.VpcId`."""
+
+    def once(self, token: str) -> "Call":
+        """Return the call with a token, where it takes one."""
+        return self if self.token is None else replace(self, token=token)
+
+    def line(self) -> str:
+        """Return the call of the `aws` command line."""
+        call = f"aws ec2 {dashed(self.operation)} --cli-input-json {quote(_json(self.parameters))}"
+        if self.gives is None:
+            return f"{call} >/dev/null"
+        return f"{self.gives}=$({call} --query {quote(self.at or '')} --output text)"
+
+    def predict(self) -> Answered:
+        """Expect an answer in which the new id is what a script calls it."""
+        if self.gives is None or self.at is None:
+            return Answered()
+        told: Any = f"${{{self.gives}}}"
+        for part in reversed(self.at.split(".")):
+            name, listed, _ = part.partition("[")
+            told = {name: [told] if listed else told}
+        return Answered(told)
+
+
+class Wait(Instruction, frozen=True, tag="aws.wait"):
+    """Wait until something is in a state; all that wait for things of one sort share one look."""
+
+    looks: ClassVar[bool] = True
+    waits: ClassVar[bool] = True
+    answer: ClassVar[Any] = Described
+
+    what: str
+    """`instance` or `volume`."""
+    id: str
+    state: str
+    """`running`, `stopped`, `terminated`; `available`, `in-use`, `deleted`."""
+
+    def line(self) -> str:
+        """Return the call of the `aws` command line."""
+        return f"aws ec2 wait {self.what}-{self.state} --{self.what}-ids {quote(self.id)}"
+
+    def predict(self) -> Described:
+        """Expect that it comes to it; nothing else is told."""
+        return Described()
+
+
+def values_of(thing: Mapping[str, Any], what: str, by: str) -> list[str]:
+    """Return the values that a description has for a filter."""
+    sort = SORTS[what]
+    if by.startswith("tag:"):
+        return [tag["Value"] for tag in thing.get("Tags", ()) if tag["Key"] == by[4:]]
+    path = (sort.id,) if by == sort.by_id else _FOUND_BY[by]
+    values: list[Any] = [thing]
+    for member in path:
+        found = [value.get(member) for value in values]
+        values = [v for value in found for v in (value if isinstance(value, list) else [value])]
+    return [value for value in values if value is not None]
+
+
+def tagged(tags: Mapping[str, str] | None) -> list[dict[str, str]]:
+    """Return tags as the API wants them."""
+    return [{"Key": key, "Value": value} for key, value in sorted((tags or {}).items())]
+
+
+def tags_of(thing: Mapping[str, Any]) -> dict[str, str]:
+    """Return the tags of a description, without those of AWS and of our own."""
+    tags = {tag["Key"]: tag["Value"] for tag in thing.get("Tags", ())}
+    return {key: value for key, value in sorted(tags.items()) if not key.startswith(("aws:", "lasercats:"))}
+
+
+def quote(text: str) -> str:
+    """Quote text for a shell, but for the variables `${…}` of a script in it."""
+    quoted = []
+    for n, part in enumerate(text.split("${lc_")):
+        if n:
+            name, _, part = part.partition("}")  # noqa: PLW2901
+            quoted.append(f'"${{lc_{name}}}"')
+        if part or not n:
+            quoted.append(shlex.quote(part))
+    return "".join(quoted) if len(quoted) == 1 else "".join(q for q in quoted if q != "''")
+
+
+def variable(address: str) -> str:
+    """Return the shell variable for the id of what is at an address, one of its own for each."""
+    return "lc_" + "".join(c if c.isalnum() and c.isascii() else f"_{ord(c):x}_" for c in address)
+
+
+def dashed(operation: str) -> str:
+    """Return an operation as the `aws` command line calls it: `run-instances`."""
+    return "".join(f"-{c.lower()}" if c.isupper() else c for c in operation).lstrip("-")
+
+
+def trimmed(what: str, thing: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is kept of a description."""
+    members = SORTS[what].members
+    return {name: value for name, value in thing.items() if name in members}
+
+
+def present(what: str, things: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return those of some descriptions that are there, and not as good as gone."""
+    gone = SORTS[what].gone
+    return [dict(thing) for thing in things if state_of(thing) not in gone]
+
+
+def state_of(thing: Mapping[str, Any]) -> str | None:
+    """Return the state of a described thing: `running`, `available`."""
+    state = thing.get("State")
+    return state["Name"] if isinstance(state, dict) else state
+
+
+def _json(value: Any) -> str:  # noqa: ANN401
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+VOCABULARY: tuple[type[Instruction], ...] = (Describe, Ask, Call, Wait)
