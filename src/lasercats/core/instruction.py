@@ -21,8 +21,6 @@ class Instruction(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", omi
     """True when it looks until something has come about: it never shares a batch with what does not wait."""
     answer: ClassVar[Any] = None
     """The type of its outcome."""
-    prelude: ClassVar[str | None] = None
-    """What its lines need before them in a script that runs on the machine; None where it runs anywhere."""
 
     def once(self, token: str) -> "Instruction":
         """Return the instruction with a token by which its machine knows it when it comes again.

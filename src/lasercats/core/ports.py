@@ -97,6 +97,24 @@ class Machine(Protocol):
         """
         ...
 
+    async def resolve(self, batch: Batch) -> Sequence[Any | None]:
+        """Ask what became of a batch that never came back; change nothing.
+
+        Returns for each item its outcome, or None where that is not told: then a look at the resource tells.
+
+        Raises:
+            MachineError: the machine cannot be asked.
+
+        """
+        ...
+
+    def script(self, lines: Sequence[str], *, alone: bool) -> str:
+        """Return a part of a shell script that has lines run on the machine.
+
+        The script for one machine `alone` is run on that machine, if it has a shell of its own.
+        """
+        ...
+
     async def check(self) -> None:
         """Make a round trip that does nothing.
 

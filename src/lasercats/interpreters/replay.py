@@ -112,6 +112,13 @@ class _Machine:
         await sleep(0)
         return outcomes
 
+    async def resolve(self, batch: Batch) -> Sequence[Any | None]:
+        await sleep(0)
+        return [None] * len(batch)
+
+    def script(self, lines: Sequence[str], *, alone: bool) -> str:
+        return "\n".join(lines)
+
     async def check(self) -> None:
         await sleep(0)
 

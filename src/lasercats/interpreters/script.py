@@ -1,9 +1,9 @@
 """`script`: prints a POSIX shell script that does what the commands do, for a person to read or to run.
 
-The script for one machine is for a shell on that machine. A script for many drives them by `ssh`.
+Each machine says how its lines are run: those of one host by a shell on it, those of many by `ssh` from here,
+those of AWS by its command line.
 """
 
-import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,11 +15,8 @@ from lasercats.core.kind import Kinds
 from lasercats.core.program import drive, generator
 from lasercats.core.resource import Resource, settle
 from lasercats.core.state import State
-from lasercats.instructions.host import PRELUDE
 from lasercats.interpreters.context import Context, Result
 from lasercats.interpreters.simulate import simulate
-
-END = "LASERCATS_SCRIPT_END"
 
 
 class Script:
@@ -34,7 +31,7 @@ class Script:
         for result in results:
             for instruction in instructions_of(result, context.kinds, state, made):
                 lines = by_machine.setdefault(instruction.machine, [])
-                lines.append(f"lc {instruction.line()}")
+                lines.append(instruction.line())
         context.write(_render(by_machine, context))
         return results
 
@@ -63,30 +60,11 @@ def instructions_of(
             real = drive(generator(program), respond)
             if result.command.effect is Effect.STATE:
                 made[address] = settle(change.after, real)
-    return [instruction for instruction in said if not instruction.looks]
+    return [instruction for instruction in said if instruction.waits or not instruction.looks]
 
 
 def _render(by_machine: dict[str, list[str]], context: Context) -> str:
     parts = ["#!/bin/sh", "# Printed by lasercats; read it before you run it."]
-    if len(by_machine) == 1:
-        machine, lines = next(iter(by_machine.items()))
-        return "\n".join([*parts, f"# Run it with sh on {machine}.", _body(lines)])
-    for machine, lines in by_machine.items():
-        parts += [f"# {machine}", f"{_shell(context.machines.url(machine))} <<'{END}'", _body(lines), END]
-    return "\n".join(parts)
-
-
-def _body(lines: Sequence[str]) -> str:
-    runner = 'lc() { "$@" || { lc_failed=1; echo "failed: $1 $2" >&2; }; }\nlc_failed=0'
-    return "\n".join(["{", PRELUDE + runner, *lines, 'exit "$lc_failed"', "}"])
-
-
-def _shell(url: str) -> str:
-    from urllib.parse import urlsplit  # noqa: PLC0415 - only here
-
-    parts = urlsplit(url)
-    if parts.scheme != "ssh":
-        return "/bin/sh -s"
-    port = f" -p {parts.port}" if parts.port else ""
-    user = f"{parts.username}@" if parts.username else ""
-    return f"ssh{port} {shlex.quote(f'{user}{parts.hostname}')} /bin/sh -s"
+    alone = len(by_machine) == 1
+    parts += [context.machines.get(name).script(lines, alone=alone) for name, lines in by_machine.items()]
+    return "\n".join([*parts, 'exit "${lc_failed:-0}"'])

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
 
 from lasercats.core.errors import LaserCatsError, MachineError, Unreachable
 from lasercats.core.instruction import Failure
@@ -45,6 +46,8 @@ _LOST = (
     boto.ResponseStreamingError,
     boto.HTTPClientError,
 )
+_BROKEN = {"InternalError", "InternalFailure", "InternalServerError", "ServiceUnavailable", "Unavailable"}
+"""Codes by which AWS says that it failed itself, and not what became of the call."""
 _NEVER_SENT = (
     boto.EndpointConnectionError,
     boto.ConnectTimeoutError,
@@ -61,6 +64,7 @@ def code_of(error: Exception) -> str:
 def failure(error: Exception, *, changes: bool, where: str) -> Failure:
     """Return the failure that an error means, for something that changes or only looks."""
     lost = isinstance(error, _LOST) and not isinstance(error, _NEVER_SENT)
+    lost = lost or isinstance(error, ResponseParserError) or code_of(error) in _BROKEN
     return Failure(reason=told(error, where), in_doubt=changes and lost)
 
 

@@ -6,12 +6,14 @@ from typing import Any
 from lasercats.core.errors import MachineError
 from lasercats.core.instruction import Batch, Failure, Item
 from lasercats.core.ports import Sink, Vault
-from lasercats.instructions.host import ExecResult, Execute
+from lasercats.instructions.host import PRELUDE, ExecResult, Execute
 from lasercats.machines.shell import Script
 
 KEPT = 64 * 1024
 """Bytes of a command's output that are kept for the log; all of it is streamed."""
 
+RUNNER = 'lc() { "$@" || { lc_failed=1; echo "failed: $1 $2" >&2; }; }\nlc_failed=0'
+END = "LASERCATS_SCRIPT_END"
 Pipe = Callable[[bytes], None]
 
 
@@ -37,6 +39,21 @@ class HostMachine:
 
     async def close(self) -> None:
         """Disconnect."""
+
+    def shell(self) -> str:
+        """Return the command that starts a shell on the host which reads from standard input."""
+        return "/bin/sh -s"
+
+    def script(self, lines: Sequence[str], *, alone: bool) -> str:
+        """Return lines as a script for this host; half of it does nothing."""
+        body = "\n".join(["{", PRELUDE + RUNNER, *(f"lc {line}" for line in lines), 'exit "$lc_failed"', "}"])
+        if alone:
+            return f"# Run it with sh on {self.name}.\n{body}"
+        return f"# {self.name}\n{self.shell()} <<'{END}' || lc_failed=1\n{body}\n{END}"
+
+    async def resolve(self, batch: Batch) -> Sequence[Any | None]:
+        """Tell nothing: a look at the path says what became of an instruction."""
+        return [None] * len(batch)
 
     async def check(self) -> None:
         """Make a round trip that does nothing.

@@ -31,6 +31,12 @@ class SshMachine(HostMachine):
         self._connect_timeout = url.seconds("connect_timeout", 10)
         self._sudo = "sudo -n " if url.options.get("sudo") == "true" else ""
 
+    def shell(self) -> str:
+        """Return the call of `ssh` that starts a shell there."""
+        port = f" -p {self._url.port}" if self._url.port else ""
+        user = f"{self._url.user}@" if self._url.user else ""
+        return f"ssh{port} {shlex.quote(f'{user}{self._url.host}')} /bin/sh -s"
+
     @staticmethod
     def check_url(text: str) -> Url:
         """Check a URL of this scheme.

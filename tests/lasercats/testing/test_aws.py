@@ -442,6 +442,95 @@ def test_volume_in_use_is_kept(aws: StrictEc2, ec2: "EC2Client") -> None:
     ec2.delete_volume(VolumeId=near)
 
 
+def test_reboot_needs_a_running_instance(aws: StrictEc2, ec2: "EC2Client") -> None:
+    """A running instance is rebooted, a stopped one is not, nor its neighbour in the same call."""
+    one, two = launch(ec2), launch(ec2)
+    ec2.reboot_instances(InstanceIds=[one, two])
+    ec2.stop_instances(InstanceIds=[two])
+    with Refused("IncorrectInstanceState") as refused:
+        ec2.reboot_instances(InstanceIds=[one, two])
+    assert refused.message == f"The instance '{two}' is not in a state from which it can be rebooted."
+
+
+def test_volumes_of_an_instance_are_told(aws: StrictEc2, ec2: "EC2Client") -> None:
+    """Of an attached volume it is told whether it goes with its instance."""
+    instance = launch(ec2)
+    volume = ec2.create_volume(AvailabilityZone="us-east-1a", Size=1)["VolumeId"]
+    ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device="/dev/sdf")
+    goes = {
+        held["Device"]: held["DeleteOnTermination"]
+        for told in ec2.describe_volumes()["Volumes"]
+        for held in told["Attachments"]
+    }
+    assert goes == {"/dev/sda1": True, "/dev/sdf": False}
+    with Refused("InvalidParameterValue"):
+        other = ec2.create_volume(AvailabilityZone="us-east-1a", Size=1)["VolumeId"]
+        ec2.attach_volume(VolumeId=other, InstanceId=instance, Device="/dev/sdf")
+
+
+def test_volumes_take_time(aws: StrictEc2, ec2: "EC2Client") -> None:
+    """A volume is attached when it is available, deleted when it is detached, and told larger in time."""
+    instance = launch(ec2)
+    aws.delay = AGES
+    volume = ec2.create_volume(AvailabilityZone="us-east-1a", Size=1)["VolumeId"]
+
+    def told() -> tuple[str, int, list[str]]:
+        (found,) = ec2.describe_volumes(VolumeIds=[volume])["Volumes"]
+        return found["State"], found["Size"], [held["State"] for held in found["Attachments"]]
+
+    assert told() == ("creating", 1, [])
+    with Refused("IncorrectState"):
+        ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device="/dev/sdf")
+    aws.settle()
+    ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device="/dev/sdf")
+    ec2.modify_volume(VolumeId=volume, Size=2)
+    assert told() == ("in-use", 1, ["attached"])
+    aws.settle()
+    assert told() == ("in-use", 2, ["attached"])
+    with Refused("InvalidParameterValue"):
+        ec2.modify_volume(VolumeId=volume, Size=1)
+    ec2.detach_volume(VolumeId=volume)
+    assert told() == ("in-use", 2, ["detaching"])
+    with Refused("VolumeInUse"):
+        ec2.delete_volume(VolumeId=volume)
+    aws.settle()
+    assert told() == ("available", 2, [])
+    with Refused("IncorrectState"):
+        ec2.detach_volume(VolumeId=volume)
+    ec2.delete_volume(VolumeId=volume)
+
+
+def test_address_is_held_by_one(aws: StrictEc2, ec2: "EC2Client") -> None:
+    """An instance has one elastic address, loses it when it ends, and none is released before that."""
+    instance = launch(ec2)
+    one, two = (ec2.allocate_address(Domain="vpc")["AllocationId"] for _ in range(2))
+
+    def held() -> dict[str, str]:
+        return {a["AllocationId"]: a.get("InstanceId", "") for a in ec2.describe_addresses()["Addresses"]}
+
+    ec2.associate_address(AllocationId=one, InstanceId=instance)
+    with Refused("InvalidIPAddress.InUse"):
+        ec2.release_address(AllocationId=one)
+    ec2.associate_address(AllocationId=two, InstanceId=instance)
+    assert held() == {one: "", two: instance}
+    ec2.terminate_instances(InstanceIds=[instance])
+    assert held() == {one: "", two: ""}
+    aws.delay = AGES
+    with Refused("InvalidInstanceID"):
+        ec2.associate_address(AllocationId=one, InstanceId=launch(ec2))
+    ec2.release_address(AllocationId=one)
+
+
+def test_launched_are_found_by_their_token(aws: StrictEc2, ec2: "EC2Client") -> None:
+    """A filter by client token finds what was launched with it, in its order."""
+    first = ec2.run_instances(ImageId=IMAGE, MinCount=3, MaxCount=3, ClientToken="one")["Instances"]
+    launch(ec2, ClientToken="two")
+    token: Any = {"Name": "client-token", "Values": ["one", "none"]}
+    (found,) = ec2.describe_instances(Filters=[token])["Reservations"]
+    order = {i["AmiLaunchIndex"]: i["InstanceId"] for i in found["Instances"]}
+    assert order == {n: i["InstanceId"] for n, i in enumerate(first)}
+
+
 def test_dry_run_does_nothing(aws: StrictEc2, ec2: "EC2Client") -> None:
     """A dry run is told that it would have been done, and is not."""
     with Refused("DryRunOperation", 412):

@@ -1,70 +1,21 @@
 """The proxy: as strict, slow and unreliable as AWS, or as it is told to be."""
 
-import dataclasses
 import http
-import sys
 import threading
-import time
-import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from types import TracebackType
 from typing import Literal
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
+from lasercats.testing.aws.back import Back
 from lasercats.testing.aws.faults import Fault, Hold
+from lasercats.testing.aws.instances import Instances
 from lasercats.testing.aws.moto import HOST, MotoServer
+from lasercats.testing.aws.storage import Storage
+from lasercats.testing.aws.uses import Uses
 from lasercats.testing.aws.web import Web
-from lasercats.testing.aws.wire import (
-    Answer,
-    Call,
-    Refusal,
-    error,
-    parse,
-    set_state,
-    without_state_filters,
-    write,
-)
-
-_CHANGES = {"StartInstances": "pending", "StopInstances": "stopping", "TerminateInstances": "shutting-down"}
-_WHILE_STOPPED = ("InstanceType", "UserData", "EbsOptimized", "Kernel", "Ramdisk")
-"""The attributes that AWS changes on a stopped instance only."""
-_HIDDEN = {  # what AWS does not tell of an instance in this state, though moto does
-    "pending": ("ipAddress", "dnsName"),
-    "terminated": (
-        *("networkInterfaceSet", "groupSet", "subnetId", "vpcId"),
-        *("privateIpAddress", "ipAddress", "privateDnsName", "dnsName"),
-    ),
-}
-
-
-_CANNOT = "has dependencies and cannot be deleted."
-_USERS: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
-    "DeleteSecurityGroup": (
-        "GroupId",
-        "resource {} has a dependent object",
-        (("NetworkInterface", "group-id"), ("SecurityGroup", "ip-permission.group-id")),
-    ),
-    "DeleteSubnet": ("SubnetId", f"The subnet '{{}}' {_CANNOT}", (("NetworkInterface", "subnet-id"),)),
-    "DeleteVpc": (
-        "VpcId",
-        f"The vpc '{{}}' {_CANNOT}",
-        (("InternetGateway", "attachment.vpc-id"), ("SecurityGroup", "vpc-id")),
-    ),
-    "DeleteVolume": ("VolumeId", "", ()),
-}
-"""By what a thing is named, how AWS refuses to delete it, and which kinds use it by which filter."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Change:
-    """A state that is told until a time, in place of the one that moto has reached at once."""
-
-    state: str
-    until: float
-    first: bool = False
-    uses: frozenset[str] = frozenset()
-    """The groups, subnet, network and volumes that an instance keeps until it is terminated."""
+from lasercats.testing.aws.wire import Answer, Call, Refusal, error
 
 
 class StrictEc2:
@@ -89,9 +40,8 @@ class StrictEc2:
         self.images = set(images)
         self.calls: Counter[str] = Counter()
         self.log: list[tuple[str, dict[str, str]]] = []
-        self._moto = server
+        self._back = Back(server)
         self._turn = threading.RLock()  # one call at a time: what is checked holds while it is done
-        self._types: set[str] = set()
         self._web: Web | None = None
         self._forget()
 
@@ -99,9 +49,9 @@ class StrictEc2:
         self._faults: list[Fault] = []
         self._holds: dict[str, Hold] = {}
         self._tokens: dict[tuple[str, str, str], tuple[dict[str, str], Answer]] = {}
-        self._changes: dict[str, Change] = {}
-        self._unseen: dict[str, float] = {}
-        self._protected: set[str] = set()
+        self._instances = Instances(self._back, self)
+        self._storage = Storage(self._back, self, self._instances)
+        self._uses = Uses(self._back, self._instances)
 
     @property
     def endpoint(self) -> str:
@@ -140,13 +90,13 @@ class StrictEc2:
         with self._turn:
             self.clear()
             self._forget()
-            self._moto.reset()
+            self._back.reset()
 
     def settle(self) -> None:
         """End the delays that run: every change is done, every launched instance known."""
         with self._turn:
-            self._changes.clear()
-            self._unseen.clear()
+            self._instances.settle()
+            self._storage.settle()
 
     def throttle(self, action: str, times: int = 1) -> None:
         """Answer the next calls of an action by RequestLimitExceeded; the action `*` is any."""
@@ -202,7 +152,7 @@ class StrictEc2:
     def _once(self, call: Call) -> Answer:
         """Do a call, or tell again what its client token has got."""
         try:
-            self._check_visible(call)
+            self._instances.check_visible(call)
             token = call.params.get("ClientToken", "")
             if not token or call.dry:
                 return self._do(call)
@@ -222,254 +172,52 @@ class StrictEc2:
 
     def _do(self, call: Call) -> Answer:
         if call.dry:
-            return self._forward(call)
+            return self._back.forward(call)
+        answer = self._do_with_instances(call) or self._do_with_storage(call)
+        if answer is not None:
+            return answer
+        if call.action in ("DeleteSecurityGroup", "DeleteSubnet", "DeleteVpc"):
+            self._uses.check(call)
+        return self._back.forward(call)
+
+    def _do_with_instances(self, call: Call) -> Answer | None:
+        """Do a call that is about instances; None for another one."""
         match call.action:
             case "DescribeInstances":
-                return self._describe(call, "reservationSet/item/instancesSet")
+                return self._instances.describe(call, "reservationSet/item/instancesSet")
             case "DescribeInstanceStatus":
-                return self._describe(call, "instanceStatusSet")
+                return self._instances.describe(call, "instanceStatusSet")
             case "RunInstances":
-                return self._run(call)
-            case "StartInstances" | "StopInstances" | "TerminateInstances" if call.instances:
-                return self._change(call)
+                return self._instances.run(call)
+            case "StartInstances" | "StopInstances" if call.instances:
+                return self._instances.change(call)
+            case "TerminateInstances" if call.instances:
+                answer = self._instances.change(call)
+                for instance in call.instances:
+                    self._storage.disassociate(call, instance)
+                return answer
+            case "RebootInstances":
+                return self._instances.reboot(call)
             case "ModifyInstanceAttribute":
-                return self._modify(call)
-            case "DeleteSecurityGroup" | "DeleteSubnet" | "DeleteVpc" | "DeleteVolume":
-                self._check_unused(call)
-            case "AttachVolume":
-                self._check_attachable(call)
-        return self._forward(call)
+                return self._instances.modify(call)
+        return None
 
-    def _forward(self, call: Call) -> Answer:
-        return Answer(*self._moto.post("/", call.headers, urlencode(call.params).encode()))
-
-    def _ask(self, call: Call, action: str, **params: str) -> ET.Element:
-        """Ask moto on our own account, in the region of a call; its refusal is ours."""
-        version = {"Version": call.params.get("Version", "2016-11-15")}
-        dotted = {key.replace("_", "."): value for key, value in params.items()}
-        answer = self._forward(Call({"Action": action, **version, **dotted}, call.headers))
-        if answer.status != http.HTTPStatus.OK:
-            refusal = Refusal("InternalError", "")
-            refusal.answer = answer
-            raise refusal
-        return parse(answer)
-
-    # Describing.
-
-    def _check_visible(self, call: Call) -> None:
-        unseen = [i for i in call.instances if time.monotonic() < self._unseen.get(i, 0.0)]
-        if unseen:
-            what = f"ID '{unseen[0]}' does" if len(unseen) == 1 else f"IDs '{', '.join(unseen)}' do"
-            raise Refusal("InvalidInstanceID.NotFound", f"The instance {what} not exist")
-
-    def _told(self, instance: str, state: str) -> str:
-        change = self._changes.get(instance)
-        return change.state if change is not None and time.monotonic() < change.until else state
-
-    def _describe(self, call: Call, path: str) -> Answer:
-        """Tell the states as they are to be seen; filters by state are ours, as moto's states run ahead."""
-        wanted, wider = without_state_filters(call)
-        if path == "instanceStatusSet" and call.params.get("IncludeAllInstances") != "true":
-            wanted &= {"running"}
-        answer = self._forward(wider)
-        if answer.status != http.HTTPStatus.OK:
-            return answer
-        root = parse(answer)
-        for instances in root.findall(path):
-            for item in list(instances):
-                seen = time.monotonic() >= self._unseen.get(item.findtext("instanceId", ""), 0.0)
-                if not seen or self._tell(item) not in wanted:
-                    instances.remove(item)
-        for reservations in root.findall("reservationSet"):
-            for item in list(reservations):
-                if not item.findall("instancesSet/item"):
-                    reservations.remove(item)
-        return Answer(answer.status, write(root))
-
-    def _tell(self, item: ET.Element) -> str:
-        """Rewrite the description of an instance to the state that is told; return that."""
-        state = self._told(item.findtext("instanceId", ""), item.findtext("instanceState/name", ""))
-        set_state(item, "instanceState", state)
-        for name in _HIDDEN.get(state, ()):
-            for child in item.findall(name):
-                item.remove(child)
-        for status in (*item.findall("instanceStatus"), *item.findall("systemStatus")):
-            if state != "running":
-                for details in status.findall("details"):
-                    status.remove(details)
-                status.find("status").text = "not-applicable"  # type: ignore[union-attr]  # always there
-        if state == "pending":
-            for interface in item.findall("networkInterfaceSet/item"):
-                for association in interface.findall("association"):
-                    interface.remove(association)
-        return state
-
-    def _look(self, call: Call, ids: Collection[str] = ()) -> Iterator[tuple[str, str, ET.Element]]:
-        """Yield the id, the told state and the description of the named instances, or of all."""
-        named = {f"InstanceId.{n}": i for n, i in enumerate(ids, 1)}
-        root = self._ask(call, "DescribeInstances", **(named or {"MaxResults": "1000"}))
-        for item in root.findall("reservationSet/item/instancesSet/item"):
-            name = item.findtext("instanceId", "")
-            yield name, self._told(name, item.findtext("instanceState/name", "")), item
-
-    # Launching and changing.
-
-    def _run(self, call: Call) -> Answer:
-        params = call.params
-        image, key = params.get("ImageId", ""), params.get("KeyName")
-        if image and image not in self.images:
-            self._ask(call, "DescribeImages", ImageId_1=image)
-        if "InstanceType" in params:
-            self._check_type(call, params["InstanceType"])
-        if key is not None:
-            self._ask(call, "DescribeKeyPairs", KeyName_1=key)
-        least, most = int(params.get("MinCount", "1")), int(params.get("MaxCount", "1"))
-        count = min(most, self._check_quota(call, least))
-        answer = self._forward(call.having(MinCount=str(count)))  # moto launches the least, AWS the most
-        if answer.status != http.HTTPStatus.OK:
-            return answer
-        root, now = parse(answer), time.monotonic()
-        for item in root.findall("instancesSet/item"):
-            name = item.findtext("instanceId", "")
-            self._changes[name] = Change("pending", now + self.delay, first=True)
-            self._unseen[name] = now + self.invisible
-            if params.get("DisableApiTermination") == "true":  # moto ignores it
-                attribute = {"InstanceId": name, "DisableApiTermination.Value": "true"}
-                self._ask(call, "ModifyInstanceAttribute", **attribute)
-                self._protected.add(name)
-            self._tell(item)
-            set_state(item, "instanceState", "pending")
-        return Answer(answer.status, write(root))
-
-    def _change(self, call: Call) -> Answer:
-        """Start, stop or terminate: all of the instances, or none."""
-        before = {name: (state, item) for name, state, item in self._look(call, call.instances)}
-        for name, (state, _) in before.items():
-            self._check_change(call.action, name, state)
-        if call.action == "StartInstances":
-            self._check_quota(call, sum(state == "stopped" for state, _ in before.values()))
-        answer = self._forward(call)
-        if answer.status != http.HTTPStatus.OK:
-            return answer
-        root, now = parse(answer), time.monotonic()
-        for told in root.findall("instancesSet/item"):
-            name = told.findtext("instanceId", "")
-            state, item = before[name]
-            set_state(told, "previousState", state)
-            if is_there(call.action, state):
-                set_state(told, "currentState", state)
-                continue
-            uses = uses_of(item) if call.action == "TerminateInstances" else frozenset()
-            self._changes[name] = Change(_CHANGES[call.action], now + self.delay, uses=uses)
-            if call.action == "TerminateInstances":
-                self._drop_interface(call, name)
-        return Answer(answer.status, write(root))
-
-    def _check_change(self, action: str, name: str, state: str) -> None:
-        first = name in self._changes and self._changes[name].first
-        if action == "StopInstances" and state == "pending" and first:
-            text = f"Instance '{name}' cannot be stopped as it has never reached the 'running' state."
-            raise Refusal("IncorrectInstanceState", text)
-        barred = {"StartInstances": ("stopping",), "StopInstances": (), "TerminateInstances": ()}[action]
-        gone = ("shutting-down", "terminated") if action != "TerminateInstances" else ()
-        if state in (*barred, *gone):
-            verb = "started" if action == "StartInstances" else "stopped"
-            text = f"The instance '{name}' is not in a state from which it can be {verb}."
-            raise Refusal("IncorrectInstanceState", text)
-        if action == "TerminateInstances" and name in self._protected:  # moto ends the ones before it first
-            text = f"The instance '{name}' may not be terminated. Modify its 'disableApiTermination'"
-            raise Refusal("OperationNotPermitted", f"{text} instance attribute and try again.")
-
-    def _drop_interface(self, call: Call, name: str) -> None:
-        """Delete the first network interface of a terminated instance, which moto keeps for ever."""
-        for item in self._find(call, "NetworkInterface", "attachment.instance-id", name):
-            if item.findtext("attachment/deviceIndex") == "0":
-                which = item.findtext("networkInterfaceId", "")
-                self._ask(call, "DeleteNetworkInterface", NetworkInterfaceId=which)
-
-    def _modify(self, call: Call) -> Answer:
-        params, name = call.params, call.params.get("InstanceId", "")
-        values = {
-            key.removesuffix(".Value"): value for key, value in params.items() if key.endswith(".Value")
+    def _do_with_storage(self, call: Call) -> Answer | None:
+        """Do a call that is about volumes or addresses; None for another one."""
+        storage = self._storage
+        does = {
+            "DescribeVolumes": storage.describe,
+            "CreateVolume": storage.create,
+            "AttachVolume": storage.attach,
+            "DetachVolume": storage.detach,
+            "ModifyVolume": storage.modify,
+            "AssociateAddress": storage.associate,
         }
-        if "Attribute" in params:  # the older form, in lower camel case
-            attribute = params["Attribute"]
-            values[attribute[:1].upper() + attribute[1:]] = params.get("Value", "")
-        if "InstanceType" in values:
-            self._check_type(call, values["InstanceType"])
-        if any(a in values for a in _WHILE_STOPPED):
-            for _, state, _ in self._look(call, [name]):
-                if state != "stopped":
-                    text = f"The instance '{name}' is not in the 'stopped' state."
-                    raise Refusal("IncorrectInstanceState", text)
-        answer = self._forward(call)
-        if answer.status == http.HTTPStatus.OK and "DisableApiTermination" in values:
-            self._protected -= {name}
-            self._protected |= {name} if values["DisableApiTermination"] == "true" else set()
-        return answer
-
-    # Refusing.
-
-    def _check_type(self, call: Call, name: str) -> None:
-        if name not in self._types:
-            try:
-                self._ask(call, "DescribeInstanceTypes", InstanceType_1=name)
-            except Refusal:
-                raise Refusal("InvalidParameterValue", f"Invalid value '{name}' for InstanceType.") from None
-            self._types.add(name)
-
-    def _check_quota(self, call: Call, more: int) -> int:
-        """Return how many instances may still be launched."""
-        if self.max_instances is None:
-            return sys.maxsize
-        room = self.max_instances - sum(state in ("pending", "running") for _, state, _ in self._look(call))
-        if more > room:
-            text = f"You have requested more instances ({more}) than your current instance limit of "
-            text += f"{self.max_instances} allows for the specified instance type."
-            raise Refusal("InstanceLimitExceeded", text)
-        return room
-
-    def _check_unused(self, call: Call) -> None:
-        parameter, message, users = _USERS[call.action]
-        name, now = call.params.get(parameter, ""), time.monotonic()
-        holders = [i for i, c in self._changes.items() if name in c.uses and now < c.until]
-        if holders and call.action == "DeleteVolume":
-            raise Refusal("VolumeInUse", f"Volume {name} is currently attached to {holders[0]}")
-        if holders or any(self._is_used(call, kind, by, name) for kind, by in users):
-            raise Refusal("DependencyViolation", message.format(name))
-
-    def _is_used(self, call: Call, kind: str, by: str, name: str) -> bool:
-        found = self._find(call, kind, by, name)
-        if kind == "SecurityGroup":  # the default group goes with its network, a group may name itself
-            return any(name != i.findtext("groupId") and i.findtext("groupName") != "default" for i in found)
-        return bool(found)
-
-    def _find(self, call: Call, kind: str, by: str, value: str) -> list[ET.Element]:
-        found = self._ask(call, f"Describe{kind}s", **{"Filter.1.Name": by, "Filter.1.Value.1": value})
-        return [item for items in found if items.tag != "requestId" for item in items]
-
-    def _check_attachable(self, call: Call) -> None:
-        volume = call.params.get("VolumeId", "")
-        for item in self._ask(call, "DescribeVolumes", VolumeId_1=volume).findall("volumeSet/item"):
-            if item.findtext("status") == "in-use":
-                raise Refusal("VolumeInUse", f"{volume} is already attached to an instance")
-            for name, _, instance in self._look(call, call.instances):
-                if item.findtext("availabilityZone") != instance.findtext("placement/availabilityZone"):
-                    text = f"The volume '{volume}' is not in the same availability zone as instance '{name}'"
-                    raise Refusal("InvalidVolume.ZoneMismatch", text)
-
-
-def is_there(action: str, state: str) -> bool:
-    """Whether an instance in this state has nothing to do for the action."""
-    there = {
-        "StartInstances": ("pending", "running"),
-        "StopInstances": ("stopping", "stopped"),
-        "TerminateInstances": ("shutting-down", "terminated"),
-    }
-    return state in there[action]
-
-
-def uses_of(item: ET.Element) -> frozenset[str]:
-    """Return the ids of what an instance uses."""
-    kinds = ("groupId", "subnetId", "vpcId", "volumeId")
-    return frozenset(e.text for e in item.iter() if e.text and e.tag in kinds)
+        if call.action in does:
+            return does[call.action](call)
+        if call.action == "DeleteVolume":
+            self._uses.check(call)
+            storage.check_detached(call)
+        if call.action == "ReleaseAddress":
+            storage.check_free(call)
+        return None

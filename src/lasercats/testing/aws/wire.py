@@ -99,3 +99,14 @@ def without_state_filters(call: Call) -> tuple[set[str], Call]:
         params[key] = "instance-state-name"  # moto fails on the other one
         params |= {f"{prefix}{n}": state for n, state in enumerate(CODES, 1)}
     return wanted, Call(params, call.headers)
+
+
+def without_filter(call: Call, name: str) -> tuple[set[str] | None, Call]:
+    """Return the values of a filter, None where it is not asked for, and the call without it."""
+    for key, value in call.params.items():
+        if key.startswith("Filter.") and value == name:
+            prefix = key.removesuffix("Name")
+            values = {v for k, v in call.params.items() if k.startswith(f"{prefix}Value.")}
+            rest = {k: v for k, v in call.params.items() if not k.startswith(prefix)}
+            return values, Call(rest, call.headers)
+    return None, call
