@@ -24,7 +24,7 @@ def act(address: Address, change: Change[Any], known: Known) -> Program[Instance
     if change.before is None:
         return _launch(address, change.after, known)
     if change.after is None:
-        return _terminate(address, change.before)
+        return _terminate(address, change.before, known)
     return _change(address, change, known)
 
 
@@ -93,21 +93,23 @@ def _power(machine: str, operation: str, id_: str) -> Call:
     return Call(machine=machine, operation=operation, parameters={"InstanceIds": [id_]})
 
 
-def _terminate(address: Address, before: Instance) -> Program[Any]:
+def _terminate(address: Address, before: Instance, known: Known) -> Program[Any]:
     machine, _ = account.at(address)
-    id_ = account.own_id(before)
+    id_ = account.own_id(known(address) or before)
+    before = replace(before, id=id_)
 
     def steps() -> Program[None]:
         yield _power(machine, "TerminateInstances", id_)
         yield Wait(machine=machine, what="instance", id=id_, state="terminated")
 
-    return (yield from account.leaving(steps(), lambda: _seen(address, before, before, lambda _: None)))
+    return (yield from account.leaving(steps(), lambda: _seen(address, before, before, known)))
 
 
 def _change(address: Address, change: Change[Any], known: Known) -> Program[Any]:
     before, after = account.sides(change)
     machine, _ = account.at(address)
-    id_ = account.own_id(before)
+    id_ = account.own_id(known(address) or before)
+    before = replace(before, id=id_)
 
     def steps() -> Program[Any]:
         yield from account.change_tags(machine, id_, change)

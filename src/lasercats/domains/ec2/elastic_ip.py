@@ -1,0 +1,269 @@
+"""`ec2.elastic_ip`: a public address of its own, that an instance may hold and that outlives it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, ClassVar
+
+from msgspec import Meta
+from msgspec.structs import replace
+
+from lasercats.core.address import Address
+from lasercats.core.change import Change
+from lasercats.core.command import Command
+from lasercats.core.errors import Refused
+from lasercats.core.kind import Found, Kind
+from lasercats.core.program import Known, Program
+from lasercats.core.reference import NOTHING
+from lasercats.core.resource import GIVEN, Resource
+from lasercats.core.state import State
+from lasercats.domains.ec2 import account
+from lasercats.domains.ec2.account import Holder, Looking, Tags
+from lasercats.instructions.aws import Call, Describe, tagged, tags_of, variable
+
+
+class ElasticIp(Resource, frozen=True):
+    """An elastic IP address on EC2."""
+
+    instance: Holder | None = None
+    """What it is associated with; "" for nothing."""
+    tags: Tags | None = None
+    id: Annotated[str | None, GIVEN] = None
+    public_ip: Annotated[str | None, GIVEN] = None
+    association: Annotated[str | None, GIVEN] = None
+    """The id of its association with the instance."""
+
+    def __post_init__(self) -> None:
+        """Sort the tags.
+
+        Raises:
+            ValueError: a tag that EC2 does not take.
+
+        """
+        account.check_tags(self.tags)
+        if self.tags is not None:
+            self._set("tags", dict(sorted(self.tags.items())))
+
+
+class Allocate(Command, frozen=True, tag="ec2.allocate"):
+    """Allocate elastic IP addresses, associated with nothing."""
+
+    past: ClassVar[str] = "ec2.elastic_ip.allocated"
+
+    tags: Tags | None = None
+
+    def decide(self, address: Address, state: State) -> ElasticIp:
+        """Return the address, where there is none."""
+        try:
+            elastic_ip = ElasticIp(instance=NOTHING, tags=self.tags)
+        except ValueError as error:
+            raise Refused(str(error)) from None
+        account.check_new(address, state, elastic_ip)
+        return elastic_ip
+
+
+class Associate(Command, frozen=True, tag="ec2.associate"):
+    """Associate an elastic IP address with an instance; another public address of it is gone then."""
+
+    past: ClassVar[str] = "ec2.elastic_ip.associated"
+
+    instance: Annotated[Holder, Meta(min_length=1)]
+
+    def decide(self, address: Address, state: State) -> ElasticIp:
+        """Return it associated, where it is associated with nothing else."""
+        elastic_ip = _there(address, state)
+        if elastic_ip.instance not in (None, NOTHING, self.instance):
+            raise Refused(f"it is associated with {elastic_ip.instance}; disassociate it first")
+        associated = replace(elastic_ip, instance=self.instance)
+        account.check_references(address, state, associated)
+        return associated
+
+
+class Disassociate(Command, frozen=True, tag="ec2.disassociate"):
+    """Disassociate elastic IP addresses; they stay allocated."""
+
+    past: ClassVar[str] = "ec2.elastic_ip.disassociated"
+
+    def decide(self, address: Address, state: State) -> ElasticIp:
+        """Return it associated with nothing."""
+        return replace(_there(address, state), instance=NOTHING)
+
+
+class Tag(account.Tag, frozen=True, tag="ec2.tag_elastic_ip"):
+    """Set tags of elastic IP addresses; others stay."""
+
+    past: ClassVar[str] = "ec2.elastic_ip.tagged"
+
+
+class Untag(account.Untag, frozen=True, tag="ec2.untag_elastic_ip"):
+    """Remove tags of elastic IP addresses."""
+
+    past: ClassVar[str] = "ec2.elastic_ip.untagged"
+
+
+class Release(Command, frozen=True, tag="ec2.release"):
+    """Release elastic IP addresses; another account may then get them."""
+
+    past: ClassVar[str] = "ec2.elastic_ip.released"
+
+    def decide(self, address: Address, state: State) -> None:
+        """Leave nothing, where it is associated with nothing."""
+        if state.known_absent(address):
+            return
+        elastic_ip = _there(address, state)
+        if elastic_ip.instance:
+            raise Refused(f"it is associated with {elastic_ip.instance}; disassociate it first")
+
+
+def _there(address: Address, state: State) -> ElasticIp:
+    elastic_ip: ElasticIp = account.existing(address, state)
+    return elastic_ip
+
+
+def act(address: Address, change: Change[Any], known: Known) -> Program[ElasticIp | None]:
+    """Allocate, change or release it."""
+    if change.before is None:
+        return _allocate(address, change.after, known)
+    if change.after is None:
+        return _release(address, change.before, known)
+    return _change(address, change, known)
+
+
+def _allocate(address: Address, wish: Any, known: Known) -> Program[Any]:  # noqa: ANN401
+    machine, _ = account.at(address)
+    parameters: dict[str, Any] = {"Domain": "vpc"}
+    if wish.tags:
+        parameters["TagSpecifications"] = [{"ResourceType": "elastic-ip", "Tags": tagged(wish.tags)}]
+    answered = yield Call(
+        machine=machine,
+        operation="AllocateAddress",
+        parameters=parameters,
+        token="",
+        gives=variable(address),
+        at="AllocationId",
+    )
+    told = answered.response
+    new = replace(wish, instance=NOTHING, id=told["AllocationId"], public_ip=told.get("PublicIp"))
+    if not wish.instance:
+        return new
+    return (yield from _change(address, Change(new, wish), lambda a: new if a == address else known(a)))
+
+
+def _release(address: Address, before: ElasticIp, known: Known) -> Program[None]:
+    machine, _ = account.at(address)
+    parameters = {"AllocationId": account.own_id(known(address) or before)}
+    yield Call(machine=machine, operation="ReleaseAddress", parameters=parameters)
+
+
+def _change(address: Address, change: Change[Any], known: Known) -> Program[Any]:
+    before, after = account.sides(change)
+    machine, _ = account.at(address)
+    there: Any = known(address) or before
+    id_ = account.own_id(there)
+
+    def steps() -> Program[Any]:
+        yield from account.change_tags(machine, id_, change)
+        association = there.association
+        if after.instance is not None and after.instance != before.instance:
+            if before.instance or not after.instance:
+                yield from _disassociate(machine, there)
+                association = None
+            if after.instance:
+                association = yield from _associate(address, id_, account.id_of(known, after.instance))
+        seen = yield from _seen(address, id_, after, known)
+        return seen or replace(after, id=id_, public_ip=there.public_ip, association=association)
+
+    return (yield from account.leaving(steps(), lambda: _seen(address, id_, after, known)))
+
+
+def _associate(address: Address, id_: str, holder: str) -> Program[str]:
+    machine, _ = account.at(address)
+    parameters = {"AllocationId": id_, "InstanceId": holder, "AllowReassociation": False}
+    answered = yield Call(
+        machine=machine,
+        operation="AssociateAddress",
+        parameters=parameters,
+        gives=variable(f"association of {address}"),
+        at="AssociationId",
+    )
+    return str(answered.response["AssociationId"])
+
+
+def _disassociate(machine: str, there: ElasticIp) -> Program[None]:
+    """Disassociate it, by the association that is known or is found."""
+    association = there.association
+    if association is None:
+        told = yield Describe(machine=machine, what="address", by="allocation-id", value=there.id)
+        association = next((a["AssociationId"] for a in told.found if a.get("AssociationId")), None)
+    if association is not None:
+        parameters = {"AssociationId": association}
+        yield Call(machine=machine, operation="DisassociateAddress", parameters=parameters)
+
+
+def converge(address: Address, change: Change[ElasticIp]) -> Iterator[Command]:
+    """Allocate or release it; else change what differs; between two instances it is disassociated."""
+    on, before, after = (address,), change.before, change.after
+    if after is None:
+        if before is not None and before.instance:
+            yield Disassociate(on=on)
+        yield Release(on=on)
+        return
+    if before is None:
+        yield Allocate(on=on, tags=after.tags)
+        before = replace(after, instance=NOTHING)
+    yield from account.converge_tags(on, Change(before, after), Tag, Untag)
+    if after.instance is None or after.instance == before.instance:
+        return
+    if before.instance or not after.instance:
+        yield Disassociate(on=on)
+    if after.instance:
+        yield Associate(on=on, instance=after.instance)
+
+
+def loses(elastic_ip: ElasticIp) -> Iterable[str]:
+    """Return what does not come back when it is allocated again."""
+    for name, told in (("id", "id"), ("public_ip", "public address")):
+        value = getattr(elastic_ip, name)
+        if value is not None:
+            yield f"{told} {value}"
+
+
+def observe(_machine: str, known: Mapping[Address, Any]) -> Program[Found]:
+    """Look at elastic IP addresses."""
+    return (yield from account.look(known, LOOKING))
+
+
+def _seen(address: Address, id_: str, wish: ElasticIp, known: Known) -> Program[Any]:
+    """Look at it by its id, and tell what is there in the words of a wish."""
+    found = yield from observe(account.at(address)[0], {address: replace(wish, id=id_)})
+    return None if found[address] is None else account.as_wished(found[address], wish, known)
+
+
+def discover(machine: str) -> Program[Found]:
+    """Find all elastic IP addresses of an account and region."""
+    return (yield from account.discover(machine, LOOKING))
+
+
+def read(thing: Mapping[str, Any], _known: ElasticIp | None) -> ElasticIp:
+    """Return the address that a description tells of."""
+    return ElasticIp(
+        instance=thing.get("InstanceId") or NOTHING,
+        tags=tags_of(thing),
+        id=thing["AllocationId"],
+        public_ip=thing.get("PublicIp"),
+        association=thing.get("AssociationId"),
+    )
+
+
+LOOKING = Looking("ec2.elastic_ip", "address", read)
+KIND = Kind(
+    name="ec2.elastic_ip",
+    resource=ElasticIp,
+    commands=(Allocate, Associate, Disassociate, Tag, Untag, Release),
+    converge=converge,
+    act=act,
+    observe=observe,
+    canonical=account.canonical,
+    machine=account.MACHINE,
+    identity="id",
+    discover=discover,
+    loses=loses,
+)

@@ -1,0 +1,117 @@
+"""A printed script, run by the real `aws` command line, leaves what the live run leaves."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lasercats.testing.aws import MotoServer, StrictEc2, environment, why_not
+
+pytestmark = pytest.mark.slow
+LASERCATS = [sys.executable, "-c", "from lasercats.cli.main import main; main()"]
+IMAGE = "ami-03cf127a"
+COMMANDS = f"""\
+- {{command: ec2.launch, on: [web-1, web-2], image: {IMAGE}, type: t3.micro, tags: {{Name: web}}}}
+- {{command: ec2.launch, on: web-3, image: {IMAGE}, type: t3.micro, tags: {{Name: web}}, state: stopped}}
+- {{command: ec2.change_type, on: [web-1, web-3], type: t3.small}}
+- {{command: ec2.tag, on: [web-1, web-3], tags: {{team: "it's $HOME & \\"żółw\\"", tier: front}}}}
+- {{command: ec2.untag, on: web-3, keys: [tier]}}
+- {{command: ec2.stop, on: web-1}}
+- {{command: ec2.start, on: web-3}}
+- {{command: ec2.terminate, on: web-2}}
+"""
+TEAM = ("team", 'it\'s $HOME & "żółw"')
+LEFT = {
+    ("t3.small", "stopped", (("Name", "web"), TEAM, ("tier", "front"))): 1,
+    ("t3.small", "running", (("Name", "web"), TEAM)): 1,
+    ("t3.micro", "terminated", (("Name", "web"),)): 1,
+}
+
+
+@pytest.fixture(scope="module")
+def motos() -> Iterator[tuple[MotoServer, MotoServer]]:
+    """One moto for the live run and one for the script; where there is no `aws`, none."""
+    if why_not() is not None:
+        pytest.fail(f"{why_not()}") if os.environ.get("CI") else pytest.skip(f"{why_not()}")
+    if shutil.which("aws") is None:
+        pytest.skip("there is no `aws` command line")
+    with MotoServer() as one, MotoServer() as other:
+        yield one, other
+
+
+@pytest.fixture
+def accounts(motos: tuple[MotoServer, MotoServer]) -> Iterator[tuple[StrictEc2, StrictEc2]]:
+    """Two empty accounts, as strict as AWS."""
+    for moto in motos:
+        moto.reset()
+    with StrictEc2(motos[0]) as one, StrictEc2(motos[1]) as other:
+        yield one, other
+
+
+def credentials(aws: StrictEc2) -> dict[str, str]:
+    """Return the variables that have the credentials, and neither the region nor the endpoint."""
+    told = {n: value for n, value in os.environ.items() if not n.startswith(("AWS_", "LASERCATS_"))}
+    told |= environment(aws.endpoint)
+    del told["AWS_ENDPOINT_URL_EC2"], told["AWS_DEFAULT_REGION"]
+    return told
+
+
+def project(folder: Path, aws: StrictEc2, commands: str = COMMANDS) -> Path:
+    """Make a project of an account, with commands to issue, and return its folder."""
+    folder.mkdir()
+    (folder / "commands.yaml").write_text(commands)
+    lasercats(folder, aws, "init")
+    lasercats(folder, aws, "machine", "add", "aws", f"aws://us-east-1?poll=0.05&endpoint={aws.endpoint}")
+    return folder
+
+
+def lasercats(folder: Path, aws: StrictEc2, *arguments: str) -> str:
+    """Run what must succeed, and return what it printed."""
+    ran = subprocess.run(
+        [*LASERCATS, *arguments],
+        cwd=folder,
+        env=credentials(aws),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+def left(aws: StrictEc2) -> Counter[Any]:
+    """Return what a plain client finds: how many instances of each type, state and tags."""
+    from boto3.session import Session
+
+    ec2 = Session("testing", "testing", region_name="us-east-1").client("ec2", endpoint_url=aws.endpoint)
+    found = [i for r in ec2.describe_instances()["Reservations"] for i in r["Instances"]]
+    ec2.close()
+    return Counter(
+        (i["InstanceType"], i["State"]["Name"], tuple(sorted((t["Key"], t["Value"]) for t in i["Tags"])))
+        for i in found
+        if i["ImageId"] == IMAGE
+    )
+
+
+def test_a_script_leaves_what_the_live_run_leaves(
+    accounts: tuple[StrictEc2, StrictEc2], tmp_path: Path
+) -> None:
+    """Launched, changed, tagged, untagged, stopped, started and terminated: the accounts are alike."""
+    one, other = accounts
+    lasercats(project(tmp_path / "one", one), one, "issue", "commands.yaml")
+    folder = project(tmp_path / "other", other)
+    script = folder / "script.sh"
+    script.write_text(lasercats(folder, other, "issue", "commands.yaml", "--interpreter", "script"))
+    assert left(other) == {}, "printing has done something"
+    ran = subprocess.run(
+        ["sh", script], cwd=tmp_path, env=credentials(other), capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert left(one) == LEFT
+    assert left(other) == LEFT
