@@ -1,10 +1,10 @@
-"""`python -m benchmarks [hosts] [log] [plan] [history]`: run the benchmarks of these names, or all."""
+"""`python -m benchmarks [hosts] [log] [plan] [history] [aws]`: run the benchmarks of these names, or all."""
 
 import platform
 import sys
 from importlib import import_module
 
-NAMES = ("hosts", "log", "plan", "history")
+NAMES = ("hosts", "log", "plan", "history", "aws")
 
 
 def main(names: list[str]) -> int:
