@@ -16,7 +16,7 @@ import msgspec
 from lasercats.core.address import Address
 from lasercats.core.command import Command
 from lasercats.core.fold import Fold
-from lasercats.core.instruction import Batch, Failure
+from lasercats.core.instruction import Batch, Failure, Instruction
 from lasercats.core.kind import Kinds
 from lasercats.core.ports import Log, Sink
 from lasercats.core.record import OBSERVED, AnyEntry, Ended, Event, Finished, Record, Started
@@ -25,6 +25,11 @@ from lasercats.interpreters.live import Live
 
 Asked = tuple[int, bytes]
 """An instruction as it was recorded: the command that it serves, and its encoding."""
+
+
+NOT_ON_RECORD = Failure(reason="this was not asked then, so there is no answer on record")
+
+LOST = Failure(reason="it never came back", in_doubt=True)
 
 
 class Facts(NamedTuple):
@@ -83,19 +88,23 @@ class Tape:
         """Return what answers for a machine."""
         return _Machine(self, name)
 
-    def answer(self, machine: str, batch: Batch) -> list[Any]:
+    async def answer(self, machine: str, batch: Batch) -> list[Any]:
         """Return the recorded outcomes of the batch that was just started."""
         started = self._started.pop(machine)
-        outcomes = []
-        for item, owner, raw in zip(batch, started.commands, started.instructions, strict=True):
-            known = self._outcomes.get((owner, bytes(raw)))
-            if not known:
-                outcomes.append(Failure(reason="this was not asked then, so there is no answer on record"))
-            elif (outcome := known.popleft()) is None:
-                outcomes.append(Failure(reason="it never came back", in_doubt=True))
-            else:
-                outcomes.append(self._kinds.decode_outcome(item.instruction, bytes(outcome)))
-        return outcomes
+        await sleep(0)
+        return [
+            self._recalled(item.instruction, (owner, bytes(raw)))
+            for item, owner, raw in zip(batch, started.commands, started.instructions, strict=True)
+        ]
+
+    def _recalled(self, instruction: Instruction, asked: Asked) -> Any:  # noqa: ANN401
+        known = self._outcomes.get(asked)
+        if not known:
+            return NOT_ON_RECORD
+        outcome = known.popleft()
+        if outcome is None:
+            return LOST
+        return self._kinds.decode_outcome(instruction, bytes(outcome))
 
 
 class _Machine:
@@ -108,9 +117,7 @@ class _Machine:
         self._tape, self._name = tape, name
 
     async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
-        outcomes = self._tape.answer(self._name, batch)
-        await sleep(0)
-        return outcomes
+        return await self._tape.answer(self._name, batch)
 
     async def resolve(self, batch: Batch) -> Sequence[Any | None]:
         await sleep(0)

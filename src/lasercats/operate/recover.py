@@ -1,25 +1,32 @@
 """`recover`: finish what a crash left open, by asking the machines; nothing is ever blindly repeated.
 
-A command whose run died holds its addresses. For each one that has no event yet the machine is looked at:
-what is there is either what the command would have made, or what was there before, or something else.
+A command whose run died holds its addresses. It is run again from what is on record, and from what machines
+tell of the batches that never came back, as far as it had come (`reopen`). Where that ends in no event, the
+machine is looked at: what is there is what the command would have made, what was there before, or neither.
 """
 
+import asyncio
 import socket
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Effect
 from lasercats.core.errors import Refused
-from lasercats.core.record import OBSERVED, AnyEntry, Ended, Event, raw_delta
+from lasercats.core.record import OBSERVED, AnyEntry, Ended, Event, Started, raw_delta
 from lasercats.core.resource import Resource, same, settle
 from lasercats.core.settle import believe
 from lasercats.core.state import State
+from lasercats.interpreters.context import Context, Result, Watcher
 from lasercats.interpreters.looking import look
+from lasercats.interpreters.reopen import NEVER_SENT, Reopened
+from lasercats.interpreters.replay import LOST, replay
 from lasercats.operate.history import command_of
 from lasercats.operate.issue import run
 from lasercats.operate.project import Project, started
+from lasercats.operate.replay import together
 
 
 class Recovered(NamedTuple):
@@ -30,7 +37,7 @@ class Recovered(NamedTuple):
     status: str
     """`done`, `failed`, or `open` where a machine could not be asked or the run still lives."""
     facts: Mapping[Address, str]
-    """For each address: `done`, `not done`, `changed otherwise`, or why it is not known."""
+    """For each address: `done`, `done in part`, `not done`, `changed otherwise`, or why it is not known."""
 
 
 def recover(project: Project, *, force: bool = False) -> list[Recovered]:
@@ -47,7 +54,7 @@ def recover(project: Project, *, force: bool = False) -> list[Recovered]:
             living[position] = Recovered(position, command, "open", facts)
         else:
             dead[position] = command
-    return sorted([*living.values(), *_recover(project, dead)])
+    return sorted([*living.values(), *run(_recover(project, dead), asyncio.Event())])
 
 
 def alive(process: str) -> bool:
@@ -60,27 +67,45 @@ def alive(process: str) -> bool:
     return now is not None and start in ("", now)
 
 
-def _recover(project: Project, dead: Mapping[int, Command]) -> list[Recovered]:
-    state, done = project.state(), _events(project, min(dead, default=0))
+async def _recover(project: Project, dead: Mapping[int, Command]) -> list[Recovered]:
+    context = project.context()
+    try:
+        return await _find_out(project, dead, context)
+    finally:
+        await project.machines.close()
+
+
+async def _find_out(project: Project, dead: Mapping[int, Command], context: Context) -> list[Recovered]:
+    known = _on_record(project, min(dead, default=0))
+    learned = await _reopen(project, dead, context, known)
+    state = project.state()
+    for events in learned.events.values():
+        for event in events:
+            state = state.put((a, c.after) for a, c in project.kinds.decode_delta(event.delta).items())
     todo = {
         (position, address): command
         for position, command in dead.items()
-        if command.effect is Effect.STATE
+        if command.effect is Effect.STATE and position not in learned.unasked
         for address in command.on
-        if (position, address) not in done
+        if (position, address, False) not in known
     }
-    found, unseen = _ask(project, {address: position for position, address in todo}, state)
+    found, unseen = await look({address: position for position, address in todo}, state, context)
     results = []
     for position, command in dead.items():
         mine = [address for p, address in todo if p == position]
         lost = {address: unseen[address] for address in mine if address in unseen}
+        if position in learned.unasked:
+            lost = dict.fromkeys(command.on, learned.unasked[position])
         if lost:
             results.append(Recovered(position, command, "open", lost))
             continue
-        entries, facts = list[AnyEntry](), _facts(command)
+        entries: list[AnyEntry] = [*learned.events.get(position, ())]
+        facts = {address: learned.fact(position, command, address) for address in command.on}
         for address in mine:
             now = believe(state, {address: found[address]}).get(address)
-            facts[address], entry = _judge(command, position, address, state, now)
+            judged, entry = _judge(command, position, address, state, now)
+            why = learned.problems.get((position, address))
+            facts[address] = f"{judged}: {why}" if judged == "not done" and why else judged
             if entry is not None:
                 entries.append(entry)
                 state = state.put([(address, now)])
@@ -88,39 +113,94 @@ def _recover(project: Project, dead: Mapping[int, Command]) -> list[Recovered]:
     return results
 
 
-def _ask(
-    project: Project, wanted: Mapping[Address, int], state: State
-) -> tuple[dict[Address, Resource | None], dict[Address, str]]:
-    context = project.context()
+class _Learned(NamedTuple):
+    """What running the commands again told, as far as they had come."""
 
-    async def ask() -> tuple[dict[Address, Resource | None], dict[Address, str]]:
-        try:
-            return await look(wanted, state, context)
-        finally:
-            await project.machines.close()
+    events: dict[int, list[Event]]
+    """Those that are not on record yet, by command."""
+    problems: dict[tuple[int, Address], str]
+    """What the machines said; nothing about what they were not asked."""
+    reports: set[tuple[int, Address]]
+    """What came back of a command whose effect is not in the state."""
+    never: set[tuple[int, Address]]
+    """Where a next step was never sent."""
+    unasked: dict[int, str]
+    """The commands of which nobody can be asked now, and why."""
 
-    answer: tuple[dict[Address, Resource | None], dict[Address, str]] = run(ask(), context.stop)
-    return answer
+    def fact(self, position: int, command: Command, address: Address) -> str:
+        """Return what is known at an address without looking at it."""
+        key = position, address
+        if command.effect is Effect.RECORD:
+            return "not done"
+        if command.effect is Effect.OPAQUE and key not in self.reports:
+            return "not done" if key in self.never else "nobody knows whether it ran; look for yourself"
+        if key in self.never:
+            return f"done in part: {NEVER_SENT.reason}"
+        return self.problems.get(key, "done")
 
 
-def _facts(command: Command) -> dict[Address, str]:
-    """Return what is known of a command before anything is asked."""
-    known = {
-        Effect.STATE: "done",
-        Effect.RECORD: "not done",
-        Effect.OPAQUE: "nobody knows whether it ran; look for yourself",
-    }
-    return dict.fromkeys(command.on, known[command.effect])
+async def _reopen(
+    project: Project, dead: Mapping[int, Command], context: Context, known: set[tuple[int, Address, bool]]
+) -> _Learned:
+    """Run what was cut off again, with all that was issued together, as far as it had come."""
+    learned, left = _Learned({}, {}, set(), set(), {}), sorted(dead)
+    while left:
+        accepted = together(project.log, left[0])
+        positions = [record.position for record, _ in accepted]
+        left = [position for position in left if position > positions[-1]]
+        records = [
+            record
+            for record in project.log.read(positions[0])
+            if not isinstance(record.entry, Started) or set(positions) & set(record.entry.commands)
+        ]
+        tape = Reopened(context, project.log.fold(positions[0] - 1), positions[0], records)
+        learned.unasked.update(await tape.resolve())
+        commands = [project.kinds.decode_command(bytes(entry.command)) for _, entry in accepted]
+        rerun = replace(context, run=accepted[0][1].run, actor=accepted[0][1].actor, watcher=Watcher())
+        results = await replay(commands, tape, rerun)
+        for position, result in zip(positions, results, strict=True):
+            _learn(learned, position, result)
+        for entry in tape.entries:
+            if isinstance(entry, Event) and (own := _unrecorded(entry, dead, known)) is not None:
+                learned.events.setdefault(own.command or 0, []).append(own)
+    return learned
 
 
-def _events(project: Project, first: int) -> set[tuple[int, Address]]:
-    """Return which addresses have an event of which command already."""
-    done: set[tuple[int, Address]] = set()
+def _learn(learned: _Learned, position: int, result: Result) -> None:
+    learned.reports.update((position, address) for address in result.reports)
+    for address, problem in result.problems.items():
+        if problem == NEVER_SENT.reason:
+            learned.never.add((position, address))
+        elif problem != LOST.reason:
+            learned.problems[position, address] = problem
+
+
+def _on_record(project: Project, first: int) -> set[tuple[int, Address, bool]]:
+    """Return which command has an event at which address, and whether that is an observation."""
+    known: set[tuple[int, Address, bool]] = set()
     for record in project.log.read(first, names=("event",)) if first else ():
         event = record.entry
-        if isinstance(event, Event) and event.command is not None and event.type != OBSERVED:
-            done |= {(event.command, address) for address in event.delta}
-    return done
+        if isinstance(event, Event) and event.command is not None:
+            known |= _marks(event)
+    return known
+
+
+def _marks(event: Event) -> set[tuple[int, Address, bool]]:
+    addresses = list(event.delta) or [Address("")]
+    return {(event.command or 0, address, event.type == OBSERVED) for address in addresses}
+
+
+def _unrecorded(
+    event: Event, dead: Mapping[int, Command], known: set[tuple[int, Address, bool]]
+) -> Event | None:
+    """Return as much of an event as is not on record yet, and put it on the list of what is."""
+    command = dead.get(event.command or 0)
+    new = _marks(event) - known
+    if command is None or command.effect is Effect.RECORD or not new:
+        return None
+    known |= new
+    delta = {address: sides for address, sides in event.delta.items() if any(a == address for _, a, _ in new)}
+    return Event(type=event.type, delta=delta, command=event.command, actor=event.actor, opaque=event.opaque)
 
 
 def _judge(

@@ -44,7 +44,7 @@ def replay_command(log: Log, kinds: Kinds, position: int, *, watcher: Watcher | 
 
     """
     position = command_at(log, position)
-    accepted = _together(log, position)
+    accepted = together(log, position)
     positions = [record.position for record, _ in accepted]
     commands = [kinds.decode_command(bytes(entry.command)) for _, entry in accepted]
     last = max(end_of(log, p) for p in positions)
@@ -88,7 +88,7 @@ def _cut_off(records: Sequence[Record], position: int, then: Facts) -> bool:
     return position not in then.ended or any(batch not in back for batch in mine)
 
 
-def _together(log: Log, position: int) -> list[tuple[Record, Accepted]]:
+def together(log: Log, position: int) -> list[tuple[Record, Accepted]]:
     """Return the acceptances of one append, that of a position among them."""
     (record,) = log.read(position, position)
     if not isinstance(record.entry, Accepted):

@@ -1,13 +1,19 @@
 """Recover: a command that died is judged by what is on the machine."""
 
+import asyncio
 import os
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lasercats.core.errors import Interrupted
+from lasercats.core.instruction import Batch
+from lasercats.core.ports import Machine, Sink
 from lasercats.core.record import Accepted, raw
+from lasercats.operate.issue import carry_out
 from lasercats.operate.project import Project
 from lasercats.operate.recover import Recovered, alive, recover
 from lasercats.operate.verify import verify
@@ -23,6 +29,30 @@ def die(project: Project, *, process: str = DEAD, **command: Any) -> int:  # noq
     claims = () if command["command"] == "exec" else built.on
     entry = Accepted(command=raw(built), actor="tester", run="dead", process=process, claims=claims)
     return project.log.append([entry])
+
+
+def cut_off(project: Project, monkeypatch: pytest.MonkeyPatch, **command: Any) -> None:  # noqa: ANN401
+    """Leave a command open, as a run does that dies when its machine has been asked to act."""
+    get = project.machines.get
+
+    class Dying:
+        parallel = False
+
+        def __init__(self, machine: Machine) -> None:
+            self.machine = machine
+
+        def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+            return getattr(self.machine, name)
+
+        async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
+            if all(item.instruction.looks for item in batch):
+                return await self.machine.run(batch, sink)
+            raise asyncio.CancelledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(project.machines, "get", lambda name: Dying(get(name)))
+        with pytest.raises(Interrupted):
+            carry_out(project, [project.kinds.command(command)])
 
 
 def judged(project: Project, *, force: bool = False) -> Recovered:
@@ -52,11 +82,21 @@ def test_it_was_not_done(project: Project, tmp_path: Path) -> None:
     assert project.state().resources() == {}
 
 
-def test_it_is_otherwise(project: Project, tmp_path: Path) -> None:
+def test_it_was_sent_and_done(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that never came back, and did its work, is as good as one that did."""
+    cut_off(project, monkeypatch, command="file.write", on=f"a:{tmp_path}/f", content="x", mode="600")
+    (tmp_path / "f").write_text("x")
+    (tmp_path / "f").chmod(0o600)
+    found = judged(project, force=True)
+    assert (found.status, set(found.facts.values())) == ("done", {"done"})
+    assert [v.since > found.position for v in project.log.versions(*found.command.on)] == [True]
+
+
+def test_it_is_otherwise(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is neither as before nor as asked is taken in as found, and left alone."""
-    die(project, command="file.write", on=f"a:{tmp_path}/f", content="x")
+    cut_off(project, monkeypatch, command="file.write", on=f"a:{tmp_path}/f", content="x")
     (tmp_path / "f").write_text("mine")
-    found = judged(project)
+    found = judged(project, force=True)
     assert (found.status, set(found.facts.values())) == ("failed", {"changed otherwise"})
     assert (tmp_path / "f").read_text() == "mine"
     assert "mine" in str(project.state().resources())
@@ -73,12 +113,27 @@ def test_one_was_done_and_one_was_not(project: Project, tmp_path: Path) -> None:
     assert list(found.facts.values()) == ["done", "not done"]
 
 
-def test_nobody_knows_of_a_raw_command(project: Project) -> None:
+def test_nobody_knows_of_a_raw_command(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A raw command is never repeated: it ends as not known."""
-    die(project, command="exec", on=["exec/a:"], argv=["true"])
-    found = judged(project)
+    cut_off(project, monkeypatch, command="exec", on=["exec/a:"], argv=["true"])
+    found = judged(project, force=True)
     assert found.status == "failed"
     assert set(found.facts.values()) == {"nobody knows whether it ran; look for yourself"}
+
+
+def test_a_raw_command_that_was_never_sent(project: Project) -> None:
+    """Where no batch of it was ever sent, a raw command was not done."""
+    die(project, command="exec", on=["exec/a:"], argv=["true"])
+    found = judged(project)
+    assert (found.status, set(found.facts.values())) == ("failed", {"not done"})
+
+
+def test_what_stood_there_before_is_told_apart(project: Project, tmp_path: Path) -> None:
+    """What is found where nothing was ever sent is no work of the command."""
+    die(project, command="file.write", on=f"a:{tmp_path}/f", content="x")
+    (tmp_path / "f").write_text("mine")
+    assert set(judged(project).facts.values()) == {"not done"}
+    assert "mine" in str(project.state().resources())
 
 
 def test_forget_is_not_done(project: Project, tmp_path: Path) -> None:

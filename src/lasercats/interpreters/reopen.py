@@ -1,0 +1,85 @@
+"""`reopen`: runs commands that were cut off again, as far as they had come, to learn what they did.
+
+It is `live` on a tape, as in `replay`, but the tape asks where the record ends: a batch that never came back
+is resolved by its machine, a look that is missing is made. What was never sent is not sent now.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from lasercats.core.errors import LaserCatsError
+from lasercats.core.fold import Fold
+from lasercats.core.instruction import Batch, Failure, Item
+from lasercats.core.record import Finished, Record, Started, raw
+from lasercats.interpreters.context import Context
+from lasercats.interpreters.replay import NOT_ON_RECORD, Tape
+
+NEVER_SENT = Failure(reason="the next step was never sent")
+
+
+class Reopened(Tape):
+    """What was recorded of a run that was cut off, and what its machines tell of the rest."""
+
+    def __init__(self, context: Context, fold: Fold, first: int, records: Sequence[Record]) -> None:
+        """Play the records of commands on the fold before them, and ask the machines of a context."""
+        super().__init__(context.kinds, fold, first, records)
+        self._context, self._records = context, records
+
+    async def resolve(self) -> dict[int, str]:
+        """Ask what became of batches that are in doubt.
+
+        Returns, for each command whose machine could not be asked, why.
+        """
+        finished = {r.entry.started: r.entry.outcomes for r in self._records if isinstance(r.entry, Finished)}
+        unasked: dict[int, str] = {}
+        for record in self._records:
+            batch = record.entry
+            if not isinstance(batch, Started):
+                continue
+            items = tuple(Item(self._kinds.decode_instruction(bytes(raw))) for raw in batch.instructions)
+            known = finished.get(record.position, (None,) * len(items))
+            doubtful = [n for n, outcome in enumerate(known) if self._is_doubtful(items[n], outcome)]
+            if not doubtful:
+                continue
+            try:
+                became = await self._context.machines.get(batch.machine).resolve(items)
+            except LaserCatsError as error:
+                unasked |= {batch.commands[n]: str(error) for n in doubtful}
+                continue
+            for n in doubtful:
+                if became[n] is not None:
+                    self._settle(batch.commands[n], bytes(batch.instructions[n]), became[n])
+        return unasked
+
+    def _is_doubtful(self, item: Item, outcome: Any) -> bool:  # noqa: ANN401
+        if item.instruction.looks:
+            return False
+        if outcome is None:
+            return True
+        told = self._kinds.decode_outcome(item.instruction, bytes(outcome))
+        return isinstance(told, Failure) and told.in_doubt
+
+    def _settle(self, owner: int, instruction: bytes, outcome: Any) -> None:  # noqa: ANN401
+        """Put what a machine tells in place of what is not known."""
+        known = self._outcomes[owner, instruction]
+        self._outcomes[owner, instruction] = deque([*list(known)[:-1], raw(outcome)])
+
+    async def answer(self, machine: str, batch: Batch) -> list[Any]:
+        """Return what is on record, or else is there to see."""
+        outcomes = await super().answer(machine, batch)
+        missing = [n for n, outcome in enumerate(outcomes) if self._is_missing(batch[n], outcome)]
+        looks = [n for n in missing if batch[n].instruction.looks]
+        for n in missing:
+            outcomes[n] = NEVER_SENT
+        if looks:
+            asked = tuple(Item(batch[n].instruction) for n in looks)
+            seen = await self._context.machines.get(machine).run(asked)
+            for n, outcome in zip(looks, seen, strict=True):
+                outcomes[n] = outcome
+        return outcomes
+
+    def _is_missing(self, item: Item, outcome: Any) -> bool:  # noqa: ANN401
+        if outcome is NOT_ON_RECORD:
+            return True
+        return item.instruction.looks and isinstance(outcome, Failure) and outcome.in_doubt
