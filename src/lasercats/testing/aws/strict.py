@@ -112,6 +112,11 @@ class StrictEc2:
         with self._turn:
             self._faults.append(Fault(action, times, when))
 
+    def forgive(self) -> None:
+        """Let no further call fail that was told to."""
+        with self._turn:
+            self._faults.clear()
+
     def hold(self, action: str) -> Hold:
         """Do the calls of an action, and hold their answers back until `set` is called or the proxy ends."""
         with self._turn:

@@ -1,0 +1,272 @@
+"""Killed for real in the middle of work on EC2: no instance is lost, none is made twice."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lasercats.testing.aws import MotoServer, StrictEc2, environment, why_not
+
+pytestmark = pytest.mark.crash
+LASERCATS = [sys.executable, "-c", "from lasercats.cli.main import main; main()"]
+IMAGE = "ami-03cf127a"
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[MotoServer]:
+    """Run moto."""
+    if why_not() is not None:
+        pytest.fail(f"{why_not()}") if os.environ.get("CI") else pytest.skip(f"{why_not()}")
+    with MotoServer() as server:
+        yield server
+
+
+@pytest.fixture
+def aws(moto: MotoServer) -> Iterator[StrictEc2]:
+    """Run an empty account, as strict as AWS."""
+    moto.reset()
+    with StrictEc2(moto) as proxy:
+        yield proxy
+
+
+class Project:
+    """A project on an account, driven by the command line."""
+
+    def __init__(self, folder: Path, aws: StrictEc2) -> None:
+        self.folder, self.aws = folder, aws
+        self.environment = {**os.environ, **environment(aws.endpoint)}
+        self.run("init")
+        self.run("machine", "add", "aws", "aws://us-east-1?poll=0.05&grace=1")
+
+    def run(self, *arguments: str, fails: bool = False) -> str:
+        """Run what must succeed, or fail, and return what it printed."""
+        ran = subprocess.run(
+            [*LASERCATS, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert (ran.returncode != 0) == fails, ran.stdout + ran.stderr
+        assert "Traceback" not in ran.stderr
+        return ran.stdout + ran.stderr
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start what is going to be killed."""
+        return subprocess.Popen(
+            [*LASERCATS, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def killed_at(self, action: str, *arguments: str) -> None:
+        """Run something and kill it while AWS has done an action and its answer is not there."""
+        hold = self.aws.hold(action)
+        process = self.start(*arguments)
+        try:
+            assert hold.wait(), f"{action} was never called"
+        finally:
+            process.send_signal(signal.SIGKILL)
+            hold.set()
+        assert process.wait() == -signal.SIGKILL
+
+    def state(self) -> dict[str, Any]:
+        """Return what the log says there is."""
+        told: dict[str, Any] = json.loads(self.run("state", "--json"))["resources"]
+        return told
+
+    def check(self) -> dict[str, Any]:
+        """Check that nothing is open, the log is whole, and AWS has what it says and nothing else."""
+        assert self.run("recover") == "nothing is open\n"
+        self.run("verify")
+        self.run("drift", "--detailed-exitcode")
+        state = self.state()
+        assert sorted(r["id"] for a, r in state.items() if a.startswith("ec2.instance/")) == sorted(
+            there(self.aws)
+        )
+        return state
+
+
+def there(aws: StrictEc2) -> dict[str, Any]:
+    """Return the instances that a plain client finds, by id."""
+    from boto3.session import Session
+
+    ec2 = Session("testing", "testing", region_name="us-east-1").client("ec2", endpoint_url=aws.endpoint)
+    found = [i for r in ec2.describe_instances()["Reservations"] for i in r["Instances"]]
+    ec2.close()
+    return {i["InstanceId"]: i for i in found if i["State"]["Name"] not in ("terminated", "shutting-down")}
+
+
+@pytest.fixture
+def project(aws: StrictEc2, tmp_path: Path) -> Project:
+    """Make a project on the account."""
+    return Project(tmp_path, aws)
+
+
+LAUNCH = ("ec2", "launch", "web-1", "web-2", "web-3", "--image", IMAGE, "--type", "t3.micro")
+
+
+def test_killed_while_a_launch_is_under_way(project: Project) -> None:
+    """Instances of which nobody heard are found by their token, and are not launched again."""
+    project.killed_at("RunInstances", *LAUNCH)
+    assert len(there(project.aws)) == 3
+    assert "is being changed by command" in project.run(*LAUNCH, fails=True)
+    told = project.run("recover")
+    assert told.count(": done\n") == 4
+    state = project.check()
+    assert {r["state"] for r in state.values()} == {"running"}
+    assert project.aws.calls["RunInstances"] == 1
+    assert "it is there already" in project.run(*LAUNCH, fails=True)
+    assert len(there(project.aws)) == 3
+
+
+def test_killed_before_a_launch_was_seen(project: Project) -> None:
+    """Where the call never came to AWS nothing is there, and recover does not make it."""
+    project.aws.throttle("RunInstances", 1000)
+    process = project.start(*LAUNCH)
+    deadline = time.monotonic() + 30
+    while not project.aws.calls["RunInstances"] and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert project.run("recover").count(": not done\n") == 3
+    assert project.check() == {}
+
+
+def test_killed_while_instances_are_not_seen_yet(project: Project) -> None:
+    """What is launched and not yet listed is waited for, within the grace of the machine."""
+    project.aws.invisible = 0.7
+    project.killed_at("RunInstances", *LAUNCH)
+    assert project.run("recover").count(": done\n") == 4
+    assert len(project.check()) == 3
+
+
+def test_killed_while_it_waits(project: Project) -> None:
+    """Killed while they start: the ids are on record, and recover waits for the rest."""
+    project.aws.delay = 1.5
+    process = project.start(*LAUNCH)
+    deadline = time.monotonic() + 30
+    while project.aws.calls["DescribeInstances"] < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert project.run("recover").count(": done\n") == 4
+    assert {r["state"] for r in project.check().values()} == {"running"}
+    assert project.aws.calls["RunInstances"] == 1
+
+
+def test_killed_between_launch_and_stop(project: Project) -> None:
+    """A stopped instance is launched and then stopped: killed between, it is told as it is."""
+    project.aws.delay = 1
+    process = project.start(*LAUNCH, "--state", "stopped")
+    deadline = time.monotonic() + 30
+    while project.aws.calls["DescribeInstances"] < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not project.aws.calls["StopInstances"]
+    told = project.run("recover")
+    assert told.count("done in part: the next step was never sent") == 3
+    assert {r["state"] for r in project.check().values()} == {"running"}
+    project.run("ec2", "stop", "web-1", "web-2", "web-3")
+    project.check()
+
+
+def test_killed_while_the_type_changes(project: Project) -> None:
+    """Killed when it was stopped for a new type: it is told as stopped, and the command comes again."""
+    project.run(*LAUNCH)
+    project.killed_at("StopInstances", "ec2", "change-type", "web-2", "--type", "t3.large")
+    project.run("recover")
+    project.aws.settle()
+    seen = project.run("observe", "aws")
+    state = project.check()["ec2.instance/web-2"]
+    assert (state["type"], state["state"]) == ("t3.micro", "stopped"), seen
+
+
+def test_killed_while_it_is_terminated(project: Project) -> None:
+    """Killed while it goes: it is gone, and the log says so."""
+    project.run(*LAUNCH)
+    project.killed_at("TerminateInstances", "ec2", "terminate", "web-2")
+    assert "done" in project.run("recover")
+    assert sorted(project.check()) == ["ec2.instance/web-1", "ec2.instance/web-3"]
+
+
+@pytest.mark.parametrize(
+    ("action", "arguments"),
+    [
+        ("CreateVolume", ("ec2", "create-volume", "data", "--zone", "us-east-1a", "--size", "10")),
+        ("AllocateAddress", ("ec2", "allocate", "front")),
+    ],
+)
+def test_killed_while_something_else_is_made(
+    project: Project, action: str, arguments: tuple[str, ...]
+) -> None:
+    """A volume or address of which nobody heard is found, too."""
+    project.killed_at(action, *arguments)
+    assert ": done\n" in project.run("recover")
+    (resource,) = project.check().values()
+    assert resource["id"]
+    assert project.aws.calls[action] == 1
+
+
+def test_the_endpoint_is_down_when_it_recovers(project: Project) -> None:
+    """While AWS cannot be asked, a command stays open; later it is found out."""
+    project.killed_at("RunInstances", *LAUNCH)
+    project.aws.throttle("*", 100)
+    told = project.run("recover", fails=True)
+    assert "throttles our calls" in told
+    project.aws.forgive()
+    assert project.run("recover").count(": done\n") == 4
+    assert len(project.check()) == 3
+
+
+def commands(turn: int) -> list[dict[str, Any]]:
+    """Return commands that launch much, change and terminate some of it, and hand out addresses."""
+    made: list[dict[str, Any]] = []
+    for k in range(8):
+        name, ip = f"n{turn}-{k}", f"ip{turn}-{k}"
+        tags, type_ = {"Name": name}, ("small", "large")[k % 2]
+        made.append({"command": "ec2.launch", "on": [name], "image": IMAGE, "type": "t3.micro", "tags": tags})
+        made.append({"command": "ec2.change_type", "on": [name], "type": f"t3.{type_}"})
+        if k % 3 == 0:
+            made.append({"command": "ec2.allocate", "on": [ip], "tags": {"Name": ip}})
+            made.append({"command": "ec2.associate", "on": [ip], "instance": f"ec2.instance/{name}"})
+        elif k % 2 == 0:
+            made.append({"command": "ec2.terminate", "on": [name]})
+    return made
+
+
+def test_killed_at_any_moment(project: Project) -> None:
+    """Killed again and again while much goes on, nothing is lost or made twice."""
+    project.aws.delay = 0.1
+    rng, killed = random.Random(11), 0  # noqa: S311 - a seed, not a secret
+    file = project.folder / "commands.jsonl"
+    for turn in range(6):
+        file.write_text("".join(json.dumps(command) + "\n" for command in commands(turn)))
+        process, calls = project.start("issue", str(file)), sum(project.aws.calls.values())
+        deadline = time.monotonic() + 30
+        while sum(project.aws.calls.values()) == calls and time.monotonic() < deadline:
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0.05, 1.2))
+        process.send_signal(signal.SIGKILL)
+        killed += process.wait() == -signal.SIGKILL
+        project.run("recover")
+        project.aws.settle()
+        project.run("observe", "aws")
+        project.check()
+        tags = [tag for i in there(project.aws).values() for tag in i["Tags"] if tag["Key"] == "Name"]
+        assert max(Counter(tag["Value"] for tag in tags).values(), default=1) == 1
+    assert killed >= 3
