@@ -1,13 +1,14 @@
 """Carries commands out for a verb, and shows what came of it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lasercats.cli import show
 from lasercats.cli.progress import Feedback
+from lasercats.core.address import Address
 from lasercats.core.command import Command
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class Request:
     as_json: bool = False
     show_diff: bool = False
     because: str | None = None
+    lost: Mapping[Address, Sequence[str]] = field(default_factory=dict)
+    """What does not come back; told by `--json`, which says nothing in advance."""
     brief: bool = False
     """True when the operator has seen the changes already, as a plan."""
 
@@ -57,7 +60,8 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
             write=lambda text: click.echo(text, err=request.as_json),
         )
     if request.as_json:
-        show.print_json(show.results_data(results, project.machines.trips))
+        lost = {"lost": show.plain(request.lost)} if request.lost else {}
+        show.print_json({**show.results_data(results, project.machines.trips), **lost})
     elif request.interpreter == "script":
         for result in results:
             show.print_problems(result.problems)

@@ -131,7 +131,13 @@ def apply(context: click.Context, /, documents: tuple[str, ...], yes: bool, **va
             if request.as_json or not show.confirm("Carry this out?"):
                 raise LaserCatsError("not carried out, because it was not agreed to; agree with --yes")
         if made.commands or request.as_json:
-            act(context, project, made.commands, replace(request, because=made.because, brief=not predicting))
+            brief = not predicting
+            act(
+                context,
+                project,
+                made.commands,
+                replace(request, because=made.because, lost=made.lost, brief=brief),
+            )
 
 
 @click.command()
@@ -163,6 +169,59 @@ def observe(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
 def drift(context: click.Context, /, adopt: bool, **values: Any) -> None:  # noqa: ANN401
     """Look at machines and show what changed outside; record nothing unless told to."""
     _look(context, keep=adopt or values["revert"], adopt=adopt, **values)
+
+
+@click.command()
+@click.argument("machines", nargs=-1, metavar="[MACHINE]...", shell_complete=options.complete_machine)
+@options.option("--check", is_flag=True, help="Only show what would be taken in.")
+@options.only
+@options.exclude
+@options.as_json
+@options.diff
+@options.message
+@click.pass_context
+def adopt(
+    context: click.Context,
+    /,
+    machines: tuple[str, ...],
+    check: bool,
+    only: tuple[str, ...],
+    exclude: tuple[str, ...],
+    as_json: bool,
+    show_diff: bool,
+    message: str | None,
+) -> None:
+    """Find what exists on machines and is not managed yet, and take it into the state.
+
+    The machines are only looked at. Afterwards `lasercats document` prints what was found as the document of
+    the estate; `undo` forgets it again. By default all machines are asked that can tell.
+    """
+    from lasercats.operate import adopt as adopting  # noqa: PLC0415
+    from lasercats.operate import observe as looking  # noqa: PLC0415
+
+    with options.opened(context) as project:
+        found = adopting.discover(project, machines, only=only, exclude=exclude)
+        seen = found.seen if check else looking.record(project, found.seen, message)
+    if as_json:
+        data = {"found": seen.looked, "managed": found.managed, "new": show.changes_data(seen.drift)}
+        show.print_json({**data, "unseen": dict(seen.unseen), "position": seen.position})
+    else:
+        show.print_delta(seen.drift, both=show_diff)
+        show.print_problems(seen.unseen)
+        click.echo(_adopted(len(seen.drift), seen.looked, found.managed, seen.position), err=True)
+    context.exit(1 if seen.unseen else 0)
+
+
+def _adopted(new: int, found: int, managed: int, position: int | None) -> str:
+    told = f"found {found}, of which {managed} are managed already; "
+    if not new:
+        return told + "nothing to take in"
+    if position is None:
+        return told + f"would take in {new}"
+    return (
+        told + f"took in {new} at position {position}; `lasercats document` writes them down, "
+        f"`lasercats undo {position}` forgets them"
+    )
 
 
 @click.command()
@@ -252,14 +311,27 @@ def _show_plan(made: "Plan", *, as_json: bool, both: bool) -> None:
 
         commands = [to_builtins(command) for command in made.commands]
         data = {"commands": commands, "delta": show.changes_data(made.delta), "problems": dict(made.problems)}
-        show.print_json({**data, "replaced": list(made.replaced)})
+        data |= {"replaced": list(made.replaced), "corrective": to_builtins(made.corrective)}
+        show.print_json({**data, "lost": to_builtins(made.lost)})
         return
-    show.print_delta(made.delta, both=both, replaced=made.replaced)
+    show.print_delta(made.delta, both=both, replaced=made.replaced, corrective=made.corrective)
+    show.print_lost(made.lost)
     show.print_problems(made.problems)
     if made.commands or made.problems:
-        click.echo(f"plan: {_pending(made.delta)}", err=True)
+        click.echo(f"plan: {_pending(made.delta)}{_split(made)}", err=True)
     else:
         click.echo("nothing to do: the state is as the documents wish", err=True)
+
+
+def _split(made: "Plan") -> str:
+    """Return how much of a plan puts back what changed outside, where that is any of it."""
+    if not made.corrective:
+        return ""
+    whole = sum(set(made.delta[address].fields) <= set(names) for address, names in made.corrective.items())
+    partly = len(made.corrective) - whole
+    intentional = len(made.delta) - whole - partly
+    counts = ((whole, "corrective"), (partly, "both"), (intentional, "intentional"))
+    return f" ({', '.join(f'{count} {word}' for count, word in counts if count)})"
 
 
 def _pending(delta: Delta) -> str:

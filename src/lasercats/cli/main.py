@@ -23,6 +23,7 @@ VERBS = {
     "plan": ("declare", "Show what would make the state as documents wish."),
     "apply": ("declare", "Make the state as documents wish."),
     "observe": ("declare", "Look at the machines and record what changed outside."),
+    "adopt": ("declare", "Find what exists on machines and take it into the state."),
     "drift": ("declare", "Look at the machines and show what changed outside."),
     "schema": ("declare", "Print the JSON Schema of documents."),
     "log": ("history", "Show the history, command by command."),

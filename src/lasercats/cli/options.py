@@ -39,6 +39,9 @@ def interpreters() -> list[str]:
     return plugins.names("interpreters")
 
 
+check = option("--check", is_flag=True, help="The same as --interpreter simulate.")
+
+
 def interpreter(function: F) -> F:
     """Add `--interpreter` and `--check`."""
     choose = option(
@@ -48,7 +51,6 @@ def interpreter(function: F) -> F:
         metavar="NAME",
         help="What to do with it: live, simulate, script, trace, or one of a plugin.",
     )
-    check = option("--check", is_flag=True, help="The same as --interpreter simulate.")
     return choose(check(function))
 
 
@@ -59,6 +61,17 @@ def complete_address(context: click.Context, _parameter: click.Parameter, incomp
     try:
         with opened(context) as project:
             return sorted(a for a, _ in project.state().items() if a.startswith(incomplete))
+    except LaserCatsError:
+        return []
+
+
+def complete_machine(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the name of a machine."""
+    from lasercats.core.errors import LaserCatsError  # noqa: PLC0415
+
+    try:
+        with opened(context) as project:
+            return [name for name in project.machines.names() if name.startswith(incomplete)]
     except LaserCatsError:
         return []
 

@@ -30,16 +30,42 @@ def print_json(data: Any) -> None:  # noqa: ANN401
 
 
 def print_delta(
-    delta: Delta, *, both: bool = False, indent: str = "", replaced: Sequence[Address] = ()
+    delta: Delta,
+    *,
+    both: bool = False,
+    indent: str = "",
+    replaced: Sequence[Address] = (),
+    corrective: Mapping[Address, Sequence[str]] = {},
 ) -> None:
-    """Print a line for each change, and its fields; with `both`, both sides of them."""
+    """Print a line for each change, and its fields; with `both`, both sides of them.
+
+    Where only what a machine gave differs there is nothing to print. A field that is `corrective` is marked.
+    """
     for address in dict.fromkeys([*delta, *replaced]):
         change = delta.get(address)
+        if change is not None and change.verb == "keep" and address not in replaced:
+            continue
         glyph, color = REPLACED if address in replaced or change is None else GLYPHS[change.verb]
         note = "  (removed and made anew)" if address in replaced else ""
+        fields = corrective.get(address, ())
+        if change is not None and fields and set(change.fields) <= set(fields):
+            note, fields = f"{note}  (corrective)", ()
         click.echo(indent + click.style(f"{glyph} {address}{note}", fg=color, bold=color is not None))
         for line in () if change is None else _fields(change, both):
-            click.echo(f"{indent}    {line}")
+            mark = "  (corrective)" if line.partition(":")[0] in fields else ""
+            click.echo(f"{indent}    {line}{mark}")
+
+
+def print_lost(lost: Mapping[Address, Sequence[str]]) -> None:
+    """Print what does not come back, on standard error."""
+    for address, what in lost.items():
+        click.echo(click.style(f"! {told(address)} is made anew: {lost_of(what)}", fg="yellow"), err=True)
+
+
+def lost_of(what: Sequence[str]) -> str:
+    """Return what does not come back as words: `id i-1 and its data do not come back`."""
+    *most, last = what
+    return f"{', '.join(most)} and {last} do not come back" if most else f"{last} does not come back"
 
 
 def summary(delta: Mapping[Address, Change[Resource]], removed: str = "removed") -> str:
@@ -78,16 +104,33 @@ def _told(results: Sequence[Result], *, predicted: bool) -> str:
     forgot = all(result.command.effect is Effect.RECORD for result in results)
     text = summary(total, removed="forgotten" if forgot else "removed")
     positions = [r.position for r in results if r.position is not None and r.delta]
-    ran = sum(len(result.reports) for result in results)
+    ran = _ran(results)
     if predicted:
         return f"would be: {text}"
     if ran:
-        machines = f"executed on {ran} machine{'s' if ran != 1 else ''}"
-        text = f"{machines}; {text}" if total else machines
-    if not positions:
+        text = f"{ran}; {text}" if total else ran
+    if not positions or all(change.verb == "keep" for change in total.values()):
         return text
     span = f"{positions[0]}" if len(positions) == 1 else f"{positions[0]}..{positions[-1]}"
     return f"{text}; take it back with `lasercats undo {span}`"
+
+
+def _ran(results: Sequence[Result]) -> str:
+    """Return what was done that is not in the state: `executed on 2 machines`, `3 rebooted`."""
+    counts: dict[str, int] = {}
+    for result in results:
+        past = result.command.past.rpartition(".")[2]
+        counts[past] = counts.get(past, 0) + len(result.reports)
+    told = (
+        (
+            f"executed on {count} machine{'s' if count != 1 else ''}"
+            if past == "executed"
+            else f"{count} {past}"
+        )
+        for past, count in counts.items()
+        if count
+    )
+    return ", ".join(told)
 
 
 def results_data(results: Sequence[Result], trips: Mapping[str, int]) -> dict[str, Any]:
@@ -130,7 +173,7 @@ def title(happened: "Happening") -> str:
         return happened.type
     first = command.on[0].partition("/")[2].removesuffix(":")
     more = f" and {len(command.on) - 1} more" if len(command.on) > 1 else ""
-    return f"{happened.type.replace('.', ' ')} {first}{more}"
+    return f"{happened.type.replace('.', ' ').replace('_', '-')} {first}{more}"
 
 
 def hidden(value: Any) -> Any:  # noqa: ANN401

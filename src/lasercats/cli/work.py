@@ -209,8 +209,10 @@ def undo(context: click.Context, /, positions: tuple[str, ...], partial: bool, *
         if plan.problems:
             show.print_problems(plan.problems)
             raise BadInput("this cannot all be taken back, so nothing was done; --partial leaves that out")
+        if not request.as_json:
+            show.print_lost(plan.lost)
         because = f"undo {' '.join(map(str, sorted(chosen)))}"
-        act(context, project, plan.commands, replace(request, because=because))
+        act(context, project, plan.commands, replace(request, because=because, lost=plan.lost))
 
 
 @click.command()

@@ -93,6 +93,8 @@ class Kinds:
         commands: list[type[Command]] = [Forget, *own, *free]
         self.commands = {tag_of(c): c for c in commands}
         self._kind_of = {tag_of(c): kind for kind in self.kinds.values() for c in kind.commands}
+        self._domain_of = {kind.name: domain for domain in self.domains for kind in domain.kinds}
+        self._domain_of |= {tag_of(c): domain for domain in self.domains for c in domain.commands}
         self._instructions = {tag_of(i): i for d in self.domains for i in d.instructions}
 
     def kind(self, address: Address) -> Kind:
@@ -106,6 +108,10 @@ class Kinds:
         if name not in self.kinds:
             raise UnknownName("kind", name, self.kinds)
         return self.kinds[name]
+
+    def domain(self, address: Address) -> Domain | None:
+        """Return the domain that an address belongs to, None where it is of no domain that is known."""
+        return self._domain_of.get(addresses.kind_of(address))
 
     def kind_for(self, command: Command | type[Command]) -> Kind | None:
         """Return the kind that a command belongs to, None for one that belongs to none."""

@@ -4,7 +4,7 @@ Implementations stand in `lasercats.logs`, `.machines` and `.interpreters`, or i
 found by the entry points of the same names.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from lasercats.core.address import Address
@@ -85,6 +85,8 @@ class Machine(Protocol):
     """How many round trips it has made, not counting the connecting."""
     parallel: bool
     """True where a batch may be given while another is under way."""
+    vocabulary: Collection[type[Instruction]]
+    """The instructions that it can run."""
 
     async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
         """Run a batch and return an outcome for each item, a `Failure` for one that failed.

@@ -9,7 +9,7 @@ from lasercats.core.address import Address
 from lasercats.core.change import Delta
 from lasercats.core.command import Command
 from lasercats.core.instruction import Instruction
-from lasercats.core.kind import Kinds
+from lasercats.core.kind import Domain, Kinds
 from lasercats.core.ports import Log, Machine
 
 
@@ -34,8 +34,14 @@ class Watcher:
 class Machines(Protocol):
     """The machines of an environment, by name."""
 
-    def check(self, name: str) -> None:
-        """Raise UnknownName unless a machine of that name is bound."""
+    def check(self, name: str, domain: Domain | None = None) -> None:
+        """Check that a machine is bound, and is one for a domain.
+
+        Raises:
+            UnknownName: none of that name is bound.
+            BadInput: it is of another sort than the domain is for.
+
+        """
         ...
 
     def get(self, name: str) -> Machine:

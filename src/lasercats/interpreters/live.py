@@ -42,13 +42,14 @@ class Live:
         Raises:
             LogConflict: an address is being changed by someone else; nothing was done.
             UnknownName: a machine is not bound; nothing was done.
+            BadInput: a machine is of another sort than the command is for; nothing was done.
 
         """
         for command in commands:
             for address in command.on:
                 machine = context.kinds.machine_of(address)
                 if machine is not None and command.effect is not Effect.RECORD:
-                    context.machines.check(machine)
+                    context.machines.check(machine, context.kinds.domain(address))
         return await _Run(commands, context).run() if commands else ()
 
 

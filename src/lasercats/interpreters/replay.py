@@ -7,7 +7,7 @@ program does now with the answers of then can be compared with what it did then 
 
 from asyncio import sleep
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
@@ -17,7 +17,7 @@ from lasercats.core.address import Address
 from lasercats.core.command import Command
 from lasercats.core.fold import Fold
 from lasercats.core.instruction import Batch, Failure, Instruction
-from lasercats.core.kind import Kinds
+from lasercats.core.kind import Domain, Kinds
 from lasercats.core.ports import Log, Sink
 from lasercats.core.record import OBSERVED, AnyEntry, Ended, Event, Finished, Record, Started
 from lasercats.interpreters.context import Context, Result
@@ -77,7 +77,7 @@ class Tape:
 
     # In place of the machines.
 
-    def check(self, name: str) -> None:
+    def check(self, name: str, domain: Domain | None = None) -> None:
         """Take any machine."""
 
     def url(self, name: str) -> str:
@@ -111,6 +111,7 @@ class _Machine:
     """One machine, on tape."""
 
     parallel = False
+    vocabulary: Collection[type[Instruction]] = ()
 
     def __init__(self, tape: Tape, name: str) -> None:
         self.trips = 0

@@ -9,15 +9,15 @@ import asyncio
 import re
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
 from lasercats.core.errors import BadInput
-from lasercats.core.instruction import Batch, Failure
+from lasercats.core.instruction import Batch, Failure, Instruction
 from lasercats.core.ports import Sink, Vault
-from lasercats.instructions.aws import SORTS, TOKEN_TAG, Answered, Ask, Call, Describe, Wait
+from lasercats.instructions.aws import SORTS, TOKEN_TAG, VOCABULARY, Answered, Ask, Call, Describe, Wait
 from lasercats.machines.aws_calls import CREATES, LISTS, MOST_VALUES, Group, groups
 from lasercats.machines.aws_client import Client, each, some
 from lasercats.machines.aws_waiter import Waiter
@@ -33,6 +33,7 @@ class AwsMachine:
     """EC2 in one region."""
 
     parallel = True
+    vocabulary: Collection[type[Instruction]] = VOCABULARY
 
     def __init__(self, name: str, url: Url, vault: Vault) -> None:
         """Bind a machine's name to a region; nothing is loaded before it is used."""

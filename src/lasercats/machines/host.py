@@ -1,12 +1,12 @@
 """A host: a machine that runs a batch as one shell script. Local and SSH hosts differ in the pipe only."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from lasercats.core.errors import MachineError
-from lasercats.core.instruction import Batch, Failure, Item
+from lasercats.core.instruction import Batch, Failure, Instruction, Item
 from lasercats.core.ports import Sink, Vault
-from lasercats.instructions.host import PRELUDE, ExecResult, Execute
+from lasercats.instructions.host import PRELUDE, VOCABULARY, ExecResult, Execute
 from lasercats.machines.shell import Script
 
 KEPT = 64 * 1024
@@ -21,6 +21,7 @@ class HostMachine:
     """A host behind some pipe to a POSIX shell."""
 
     parallel = False
+    vocabulary: Collection[type[Instruction]] = VOCABULARY
 
     def __init__(self, name: str, vault: Vault) -> None:
         """Name the host."""

@@ -76,7 +76,7 @@ def select(project: Project, targets: Sequence[str], state: State) -> list[Addre
     for target in targets:
         if "/" in target:
             address = project.kinds.address(target)
-            project.machines.check(project.kinds.machine_of(address) or "")
+            project.machines.check(project.kinds.machine_of(address) or "", project.kinds.domain(address))
             chosen[address] = None
         elif ":" in target:
             raise BadInput(f"{target!r} is neither a machine nor an address; write KIND/MACHINE:REST")

@@ -7,17 +7,20 @@ them. It does not look at the machines unless asked to: `apply` looks anyway, be
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from lasercats.core.address import Address
-from lasercats.core.change import Delta
+from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command
 from lasercats.core.converge import converge, wanted
 from lasercats.core.document import parse
 from lasercats.core.errors import BadDocument, BadInput, StalePlan, UnknownName
 from lasercats.core.kind import Kinds
-from lasercats.core.resource import Resource
+from lasercats.core.record import FORGOTTEN, OBSERVED, Event
+from lasercats.core.resource import Resource, decisions
 from lasercats.core.state import State
 from lasercats.interpreters.simulate import simulate
 from lasercats.operate.project import LocalInputs, Project
@@ -35,6 +38,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     replaced: tuple[Address, ...] = ()
     """What would be removed and made anew."""
     documents: tuple[str, ...] = ()
+    lost: Mapping[Address, tuple[str, ...]] = {}
+    """What does not come back of that which is made anew."""
+    corrective: Mapping[Address, tuple[str, ...]] = {}
+    """The fields that only come back to what was decided last; the others change by a new decision."""
 
     @property
     def because(self) -> str:
@@ -83,9 +90,10 @@ def make(
 ) -> Plan:
     """Make the plan from the state to a wish, on the addresses that the patterns select."""
     state = project.state() if state is None else state
-    selected = {a: r for a, r in wish.items() if _selected(a, only, exclude)}
-    gone = [a for a, _ in state.items() if a not in wish and _selected(a, only, exclude)] if prune else []
-    return plan_delta(project.kinds, wanted(state, selected, prune=gone), state, documents=documents)
+    chosen = {a: r for a, r in wish.items() if selected(a, only, exclude)}
+    gone = [a for a, _ in state.items() if a not in wish and selected(a, only, exclude)] if prune else []
+    plan = plan_delta(project.kinds, wanted(state, chosen, prune=gone), state, documents=documents)
+    return replace(plan, corrective=_corrective(project, plan.delta))
 
 
 def plan_delta(
@@ -94,28 +102,81 @@ def plan_delta(
     """Make the plan for a delta: its commands, and what they are predicted to do."""
     commands = converge(kinds, delta, state, exact=exact)
     versions = {address: state.version(address) for command in commands for address in command.on}
-    return _predicted(commands, state, versions, documents)
+    return _predicted(kinds, commands, state, versions, documents)
+
+
+def made_anew(deltas: Iterable[Delta]) -> tuple[Address, ...]:
+    """Return what deltas that follow each other remove and make again."""
+    gone, again = set[Address](), dict[Address, None]()
+    for delta in deltas:
+        gone |= {address for address, change in delta.items() if change.after is None}
+        again |= {address: None for address, change in delta.items() if address in gone and change.after}
+    return tuple(again)
+
+
+def losses(kinds: Kinds, gone: Mapping[Address, Resource | None]) -> dict[Address, tuple[str, ...]]:
+    """Return what does not come back of resources that are made anew, where that is anything."""
+    told = {a: tuple(kinds.kind(a).loses(r)) for a, r in gone.items() if r is not None}
+    return {address: what for address, what in told.items() if what}
+
+
+def _corrective(project: Project, delta: Delta) -> dict[Address, tuple[str, ...]]:
+    """Return the fields in which a delta leads back to what was decided last."""
+    found = {a: tuple(_decided_before(project, a, change)) for a, change in delta.items()}
+    return {address: names for address, names in found.items() if names}
+
+
+def _decided_before(project: Project, address: Address, change: Change[Resource]) -> list[str]:
+    decided = decided_last(project, address)
+    if change.after is None:
+        return list(change.fields) if decided == {} else []
+    return [n for n in change.fields if decided and decided.get(n) == getattr(change.after, n)]
+
+
+def decided_last(project: Project, address: Address) -> dict[str, Any] | None:
+    """Return what was decided last for each field of a resource, whatever was found changed outside since.
+
+    It is empty where the resource was to be gone, and None where nobody ever decided anything. What was taken
+    in when nothing was known of it counts as decided.
+    """
+    decided: dict[str, Any] | None = None
+    left: Resource | None = None
+    for version in project.log.versions(address):
+        came = version.resource(project.kinds, address)
+        (record,) = project.log.read(version.since, version.since)
+        seen = isinstance(record.entry, Event) and record.entry.type == OBSERVED
+        if version.raw == FORGOTTEN:
+            decided = None
+        elif not seen:
+            fields = Change(left, came).fields
+            decided = {} if came is None else {**(decided or {}), **{n: getattr(came, n) for n in fields}}
+        elif decided is None:
+            decided = dict(decisions(came))
+        left = came
+    return decided
 
 
 def _predicted(
-    commands: Sequence[Command], state: State, versions: Mapping[Address, int], documents: Sequence[str]
+    kinds: Kinds,
+    commands: Sequence[Command],
+    state: State,
+    versions: Mapping[Address, int],
+    documents: Sequence[str],
 ) -> Plan:
     """Make a plan of commands, with what `simulate` says of them."""
     results, _ = simulate(commands, state)
-    predicted, problems, gone, again = Delta(), dict[Address, str](), set[Address](), dict[Address, None]()
+    predicted, problems = Delta(), dict[Address, str]()
     for result in results:
         predicted = predicted.then(result.delta)
         problems |= result.problems
-        gone |= {address for address, change in result.delta.items() if change.after is None}
-        again |= {
-            address: None for address, change in result.delta.items() if address in gone and change.after
-        }
+    again = made_anew([result.delta for result in results])
     return Plan(
         commands=tuple(commands),
         delta=predicted,
         problems=problems,
         versions=versions,
-        replaced=tuple(again),
+        replaced=again,
+        lost=losses(kinds, {address: state.get(address) for address in again}),
         documents=tuple(documents),
     )
 
@@ -166,7 +227,8 @@ def load(project: Project, path: Path) -> Plan:
                 f"the plan {path} is stale: {address} changed at position {state.version(address)}; "
                 "make the plan again"
             )
-    return _predicted(commands, state, saved.versions, saved.documents)
+    plan = _predicted(project.kinds, commands, state, saved.versions, saved.documents)
+    return replace(plan, corrective=_corrective(project, plan.delta))
 
 
 def is_saved(path: Path) -> bool:
@@ -178,7 +240,8 @@ def is_saved(path: Path) -> bool:
         return False
 
 
-def _selected(address: Address, only: Iterable[str], exclude: Iterable[str]) -> bool:
+def selected(address: Address, only: Iterable[str], exclude: Iterable[str]) -> bool:
+    """Tell whether an address is one of those that patterns choose."""
     chosen = not only or any(fnmatchcase(address, pattern) for pattern in only)
     return chosen and not any(fnmatchcase(address, pattern) for pattern in exclude)
 

@@ -19,7 +19,7 @@ from typing import Any
 from lasercats.core import content
 from lasercats.core.address import Address, check_machine_name
 from lasercats.core.errors import BadInput, LaserCatsError, UnknownName
-from lasercats.core.kind import Kinds
+from lasercats.core.kind import Domain, Kinds
 from lasercats.core.ports import Log, Machine
 from lasercats.core.secret import is_sealed
 from lasercats.core.state import State
@@ -105,10 +105,22 @@ class BoundMachines:
         """Return the names that are bound."""
         return sorted(self._urls)
 
-    def check(self, name: str) -> None:
-        """Raise UnknownName unless a machine of that name is bound."""
+    def check(self, name: str, domain: Domain | None = None) -> None:
+        """Check that a machine is bound, and is one for a domain.
+
+        Raises:
+            UnknownName: none of that name is bound.
+            BadInput: it is of another sort than the domain is for.
+
+        """
         if name not in self._urls:
             raise UnknownName("machine", name, self._urls, "add it with `lasercats machine add NAME URL`")
+        if domain is not None and not self.fits(name, domain):
+            raise BadInput(f"machine {name!r} ({self._urls[name]}) is none for {domain.name}; name another")
+
+    def fits(self, name: str, domain: Domain) -> bool:
+        """Tell whether a machine that is bound can run the instructions of a domain."""
+        return set(domain.instructions) <= set(machine_type(self._urls[name]).vocabulary)
 
     def url(self, name: str) -> str:
         """Return the URL that the name is bound to."""

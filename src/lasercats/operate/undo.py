@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
-from lasercats.core.command import Command
+from lasercats.core.command import Command, Forget
 from lasercats.core.converge import converge, retract
 from lasercats.core.errors import Refused
+from lasercats.core.record import FORGOTTEN
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.interpreters.simulate import simulate
 from lasercats.operate.history import Happening, happening
-from lasercats.operate.plan import Plan
+from lasercats.operate.plan import Plan, losses, made_anew
 from lasercats.operate.project import Project
 
 
@@ -25,8 +26,8 @@ def plan_undo(project: Project, positions: Sequence[int], *, partial: bool = Fal
 
     """
     state = start = project.state()
-    commands: list[Command] = []
-    total, problems = Delta(), dict[Address, str]()
+    commands, deltas = list[Command](), list[Delta]()
+    total, problems, gone = Delta(), dict[Address, str](), dict[Address, Resource | None]()
     for position in sorted(positions, reverse=True):
         happened = happening(project, position)
         _check(happened)
@@ -36,19 +37,40 @@ def plan_undo(project: Project, positions: Sequence[int], *, partial: bool = Fal
             problems[address] = why + _culprit(
                 project, position, address, Change(delta[address].after, start.get(address))
             )
-        made = converge(project.kinds, taken, state)
+        new = _taken_in(project, happened, taken)
+        made = converge(project.kinds, Delta({a: c for a, c in taken.items() if a not in new}), state)
+        made += [Forget(on=new)] if new else []
+        gone |= {address: delta[address].before for address in taken if taken[address].before is None}
         results, state = simulate(made, state)
+        deltas += [result.delta for result in results]
         for result in results:
             problems |= result.problems
             total = total.then(result.delta)
         commands += made
+    gone = {address: resource for address, resource in gone.items() if start.get(address) is None}
+    gone |= {address: start.get(address) for address in made_anew(deltas)}
     return Plan(
         commands=tuple(commands),
         delta=total,
         problems={} if partial else problems,
         versions=_versions(commands, start),
+        lost=losses(project.kinds, gone),
         documents=(),
     )
+
+
+def _taken_in(project: Project, happened: Happening, taken: Delta) -> tuple[Address, ...]:
+    """Return what an observation took in that nobody knew of: it is forgotten again, not removed."""
+    if happened.command is not None:
+        return ()
+    first = happened.position
+
+    def is_new(address: Address) -> bool:
+        known = [v for v in project.log.versions(address) if v.since < first]
+        return not known or known[-1].raw == FORGOTTEN
+
+    found = (a for a, change in happened.observed.items() if change.before is None and a in taken)
+    return tuple(address for address in found if is_new(address))
 
 
 def _culprit(project: Project, position: int, address: Address, since: Change[Resource]) -> str:

@@ -103,7 +103,7 @@ def test_by_kind(busy: "Cli") -> None:
 def test_an_unknown_kind(busy: "Cli") -> None:
     """A kind that is none is refused with the nearest."""
     assert busy.refuses("log", "--kind", "flie") == "no kind is called 'flie'; did you mean 'file'?"
-    assert "there are: directory, file, symlink" in busy.refuses("log", "--kind", "zzz")
+    assert "there are: directory, ec2." in busy.refuses("log", "--kind", "zzz")
 
 
 def test_by_command(busy: "Cli") -> None:

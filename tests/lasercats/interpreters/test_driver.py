@@ -9,6 +9,7 @@ import pytest
 
 from lasercats.core.errors import MachineError
 from lasercats.core.instruction import Batch, Failure, Instruction, InstructionFailed, PartlyDone
+from lasercats.core.kind import Domain
 from lasercats.core.program import Step
 from lasercats.interpreters.context import Context
 from lasercats.interpreters.driver import Driver, Task
@@ -48,6 +49,8 @@ class Make(Instruction, frozen=True, tag="test.make"):
 class Recorder:
     """A machine that remembers its batches and fails what is called `bad`."""
 
+    vocabulary = ()
+
     def __init__(self, *, broken: bool = False, parallel: bool = False) -> None:
         self.batches: list[list[str]] = []
         self.trips, self._broken, self.parallel = 0, broken, parallel
@@ -79,7 +82,7 @@ class Park:
     def __init__(self, **machines: Recorder) -> None:
         self.machines = machines
 
-    def check(self, name: str) -> None:
+    def check(self, name: str, domain: Domain | None = None) -> None:
         """Know them all."""
 
     def get(self, name: str) -> Any:  # noqa: ANN401

@@ -1,128 +1,26 @@
 """Killed for real in the middle of work on EC2: no instance is lost, none is made twice."""
 
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lasercats.testing.aws import MotoServer, StrictEc2, environment, why_not
+if TYPE_CHECKING:
+    from tests.lasercats.domains.ec2.conftest import Project
 
 pytestmark = pytest.mark.crash
-LASERCATS = [sys.executable, "-c", "from lasercats.cli.main import main; main()"]
 IMAGE = "ami-03cf127a"
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[MotoServer]:
-    """Run moto."""
-    if why_not() is not None:
-        pytest.fail(f"{why_not()}") if os.environ.get("CI") else pytest.skip(f"{why_not()}")
-    with MotoServer() as server:
-        yield server
-
-
-@pytest.fixture
-def aws(moto: MotoServer) -> Iterator[StrictEc2]:
-    """Run an empty account, as strict as AWS."""
-    moto.reset()
-    with StrictEc2(moto) as proxy:
-        yield proxy
-
-
-class Project:
-    """A project on an account, driven by the command line."""
-
-    def __init__(self, folder: Path, aws: StrictEc2) -> None:
-        self.folder, self.aws = folder, aws
-        self.environment = {**os.environ, **environment(aws.endpoint)}
-        self.run("init")
-        self.run("machine", "add", "aws", "aws://us-east-1?poll=0.05&grace=1")
-
-    def run(self, *arguments: str, fails: bool = False) -> str:
-        """Run what must succeed, or fail, and return what it printed."""
-        ran = subprocess.run(
-            [*LASERCATS, *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        assert (ran.returncode != 0) == fails, ran.stdout + ran.stderr
-        assert "Traceback" not in ran.stderr
-        return ran.stdout + ran.stderr
-
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start what is going to be killed."""
-        return subprocess.Popen(
-            [*LASERCATS, *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    def killed_at(self, action: str, *arguments: str) -> None:
-        """Run something and kill it while AWS has done an action and its answer is not there."""
-        hold = self.aws.hold(action)
-        process = self.start(*arguments)
-        try:
-            assert hold.wait(), f"{action} was never called"
-        finally:
-            process.send_signal(signal.SIGKILL)
-            hold.set()
-        assert process.wait() == -signal.SIGKILL
-
-    def state(self) -> dict[str, Any]:
-        """Return what the log says there is."""
-        told: dict[str, Any] = json.loads(self.run("state", "--json"))["resources"]
-        return told
-
-    def check(self) -> dict[str, Any]:
-        """Check that nothing is open, the log is whole, and AWS has what it says and nothing else."""
-        assert self.run("recover") == "nothing is open\n"
-        self.run("verify")
-        self.run("drift", "--detailed-exitcode")
-        state = self.state()
-        assert sorted(r["id"] for a, r in state.items() if a.startswith("ec2.instance/")) == sorted(
-            there(self.aws)
-        )
-        return state
-
-
-def there(aws: StrictEc2) -> dict[str, Any]:
-    """Return the instances that a plain client finds, by id."""
-    from boto3.session import Session
-
-    ec2 = Session("testing", "testing", region_name="us-east-1").client("ec2", endpoint_url=aws.endpoint)
-    found = [i for r in ec2.describe_instances()["Reservations"] for i in r["Instances"]]
-    ec2.close()
-    return {i["InstanceId"]: i for i in found if i["State"]["Name"] not in ("terminated", "shutting-down")}
-
-
-@pytest.fixture
-def project(aws: StrictEc2, tmp_path: Path) -> Project:
-    """Make a project on the account."""
-    return Project(tmp_path, aws)
-
-
 LAUNCH = ("ec2", "launch", "web-1", "web-2", "web-3", "--image", IMAGE, "--type", "t3.micro")
 
 
-def test_killed_while_a_launch_is_under_way(project: Project) -> None:
+def test_killed_while_a_launch_is_under_way(project: "Project") -> None:
     """Instances of which nobody heard are found by their token, and are not launched again."""
     project.killed_at("RunInstances", *LAUNCH)
-    assert len(there(project.aws)) == 3
+    assert len(project.there()) == 3
     assert "is being changed by command" in project.run(*LAUNCH, fails=True)
     told = project.run("recover")
     assert told.count(": done\n") == 4
@@ -130,10 +28,10 @@ def test_killed_while_a_launch_is_under_way(project: Project) -> None:
     assert {r["state"] for r in state.values()} == {"running"}
     assert project.aws.calls["RunInstances"] == 1
     assert "it is there already" in project.run(*LAUNCH, fails=True)
-    assert len(there(project.aws)) == 3
+    assert len(project.there()) == 3
 
 
-def test_killed_before_a_launch_was_seen(project: Project) -> None:
+def test_killed_before_a_launch_was_seen(project: "Project") -> None:
     """Where the call never came to AWS nothing is there, and recover does not make it."""
     project.aws.throttle("RunInstances", 1000)
     process = project.start(*LAUNCH)
@@ -146,7 +44,7 @@ def test_killed_before_a_launch_was_seen(project: Project) -> None:
     assert project.check() == {}
 
 
-def test_killed_while_instances_are_not_seen_yet(project: Project) -> None:
+def test_killed_while_instances_are_not_seen_yet(project: "Project") -> None:
     """What is launched and not yet listed is waited for, within the grace of the machine."""
     project.aws.invisible = 0.7
     project.killed_at("RunInstances", *LAUNCH)
@@ -154,7 +52,7 @@ def test_killed_while_instances_are_not_seen_yet(project: Project) -> None:
     assert len(project.check()) == 3
 
 
-def test_killed_while_it_waits(project: Project) -> None:
+def test_killed_while_it_waits(project: "Project") -> None:
     """Killed while they start: the ids are on record, and recover waits for the rest."""
     project.aws.delay = 1.5
     process = project.start(*LAUNCH)
@@ -168,7 +66,7 @@ def test_killed_while_it_waits(project: Project) -> None:
     assert project.aws.calls["RunInstances"] == 1
 
 
-def test_killed_between_launch_and_stop(project: Project) -> None:
+def test_killed_between_launch_and_stop(project: "Project") -> None:
     """A stopped instance is launched and then stopped: killed between, it is told as it is."""
     project.aws.delay = 1
     process = project.start(*LAUNCH, "--state", "stopped")
@@ -185,7 +83,7 @@ def test_killed_between_launch_and_stop(project: Project) -> None:
     project.check()
 
 
-def test_killed_while_the_type_changes(project: Project) -> None:
+def test_killed_while_the_type_changes(project: "Project") -> None:
     """Killed when it was stopped for a new type: it is told as stopped, and the command comes again."""
     project.run(*LAUNCH)
     project.killed_at("StopInstances", "ec2", "change-type", "web-2", "--type", "t3.large")
@@ -196,7 +94,7 @@ def test_killed_while_the_type_changes(project: Project) -> None:
     assert (state["type"], state["state"]) == ("t3.micro", "stopped"), seen
 
 
-def test_killed_while_it_is_terminated(project: Project) -> None:
+def test_killed_while_it_is_terminated(project: "Project") -> None:
     """Killed while it goes: it is gone, and the log says so."""
     project.run(*LAUNCH)
     project.killed_at("TerminateInstances", "ec2", "terminate", "web-2")
@@ -212,7 +110,7 @@ def test_killed_while_it_is_terminated(project: Project) -> None:
     ],
 )
 def test_killed_while_something_else_is_made(
-    project: Project, action: str, arguments: tuple[str, ...]
+    project: "Project", action: str, arguments: tuple[str, ...]
 ) -> None:
     """A volume or address of which nobody heard is found, too."""
     project.killed_at(action, *arguments)
@@ -222,7 +120,7 @@ def test_killed_while_something_else_is_made(
     assert project.aws.calls[action] == 1
 
 
-def test_the_endpoint_is_down_when_it_recovers(project: Project) -> None:
+def test_the_endpoint_is_down_when_it_recovers(project: "Project") -> None:
     """While AWS cannot be asked, a command stays open; later it is found out."""
     project.killed_at("RunInstances", *LAUNCH)
     project.aws.throttle("*", 100)
@@ -249,7 +147,7 @@ def commands(turn: int) -> list[dict[str, Any]]:
     return made
 
 
-def test_killed_at_any_moment(project: Project) -> None:
+def test_killed_at_any_moment(project: "Project") -> None:
     """Killed again and again while much goes on, nothing is lost or made twice."""
     project.aws.delay = 0.1
     rng, killed = random.Random(11), 0  # noqa: S311 - a seed, not a secret
@@ -267,6 +165,6 @@ def test_killed_at_any_moment(project: Project) -> None:
         project.aws.settle()
         project.run("observe", "aws")
         project.check()
-        tags = [tag for i in there(project.aws).values() for tag in i["Tags"] if tag["Key"] == "Name"]
+        tags = [tag for i in project.there().values() for tag in i["Tags"] if tag["Key"] == "Name"]
         assert max(Counter(tag["Value"] for tag in tags).values(), default=1) == 1
     assert killed >= 3
