@@ -1,0 +1,138 @@
+"""What a log gives on EC2: a shorter history, an undo that is honest, a plan that replaces openly."""
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lasercats.testing.aws import StrictEc2
+
+if TYPE_CHECKING:
+    from tests.lasercats.domains.ec2.conftest import Project
+
+pytestmark = pytest.mark.slow
+IMAGE, OTHER = "ami-03cf127a", "ami-12c6146b"
+DOCUMENT = """\
+resources:
+  ec2.instance/web:
+    image: {image}  # as the security team wants it
+    type: t3.micro
+"""
+
+
+def launch(project: "Project", name: str = "web", type_: str = "t3.micro") -> str:
+    """Launch an instance and return its id."""
+    project.run("ec2", "launch", name, "--image", IMAGE, "--type", type_)
+    return str(project.state()[f"ec2.instance/{name}"]["id"])
+
+
+def test_small_and_then_large_is_one_launch(project: "Project", aws: StrictEc2) -> None:
+    """The seed's example: launched small and changed to large is rewritten to one launch, which does it."""
+    launch(project, "seed", "t3.small")
+    project.run("ec2", "change-type", "seed", "--type", "t3.large")
+    told = project.run("rewrite", "1..HEAD", "--out", "shorter.jsonl")
+    assert "2 commands are 1 now; both end in the same state" in told
+    (line,) = [x for x in (project.folder / "shorter.jsonl").read_text().splitlines() if x[0] != "#"]
+    assert json.loads(line) == {
+        "command": "ec2.launch",
+        "image": IMAGE,
+        "type": "t3.large",
+        "state": "running",
+        "on": ["ec2.instance/seed"],
+    }
+    project.run("ec2", "terminate", "seed")
+    aws.clear()
+    project.run("issue", "shorter.jsonl")
+    assert {a: n for a, n in aws.calls.items() if not a.startswith("Describe")} == {"RunInstances": 1}
+    (instance,) = project.there().values()
+    assert instance["InstanceType"] == "t3.large"
+
+
+def test_undo_of_a_terminate_tells_what_does_not_come_back(project: "Project", aws: StrictEc2) -> None:
+    """Id, addresses and data do not: that is told before anything is done, and a new one is made."""
+    id_ = launch(project)
+    was = project.state()["ec2.instance/web"]
+    project.run("ec2", "terminate", "web")
+    for arguments in (["undo", "HEAD", "--check"], ["undo", "HEAD"]):
+        told = project.run(*arguments)
+        assert f"ec2.instance/web is made anew: id {id_}, private address {was['private_ip']}" in told
+        assert "data on its instance store and on its own volumes do not come back" in told
+    now = project.check()["ec2.instance/web"]
+    assert (now["id"] != id_, now["type"], now["state"]) == (True, "t3.micro", "running")
+    project.run("ec2", "terminate", "web")
+    lost = json.loads(project.run("undo", "HEAD", "--check", "--json"))["lost"]
+    assert lost["ec2.instance/web"][0] == f"id {now['id']}"
+    assert project.there() == {}
+
+
+def test_undo_of_a_launch_loses_nothing_that_was(project: "Project") -> None:
+    """What was made is taken away again, and nothing is said to be lost."""
+    launch(project)
+    assert "come back" not in project.run("undo", "HEAD")
+    assert project.check() == {}
+
+
+def test_another_image_is_a_replacement(project: "Project", aws: StrictEc2) -> None:
+    """It is shown as one, with what is lost; neither silence nor --json agrees to it, only --yes does."""
+    document = project.folder / "web.yaml"
+    document.write_text(DOCUMENT.format(image=IMAGE))
+    project.run("apply", str(document), "--yes")
+    (old,) = project.there()
+    document.write_text(DOCUMENT.format(image=OTHER))
+    told = project.run("plan", str(document))
+    assert "± ec2.instance/web  (removed and made anew)" in told
+    assert f"image: {IMAGE} → {OTHER}" in told
+    assert f"ec2.instance/web is made anew: id {old}, " in told
+    planned = json.loads(project.run("plan", str(document), "--json"))
+    assert planned["replaced"] == ["ec2.instance/web"]
+    assert planned["lost"]["ec2.instance/web"][0] == f"id {old}"
+    aws.clear()
+    for arguments in ([], ["--json"]):
+        told = project.run("apply", str(document), *arguments, fails=True)
+        assert "this would remove ec2.instance/web and make it anew" in told
+    assert not aws.calls
+    assert list(project.there()) == [old]
+    assert json.loads(project.run("apply", str(document), "--json", "--yes"))["ok"]
+    (new,) = project.check().values()
+    assert (new["image"], new["id"] != old) == (OTHER, True)
+
+
+def test_an_effect_that_is_not_in_the_state(project: "Project") -> None:
+    """A reboot is told, recorded, and cannot be undone."""
+    launch(project)
+    assert project.run("ec2", "reboot", "web") == "1 rebooted\n"
+    assert "effect not in the state" in project.run("log")
+    assert "cannot be undone" in project.run("undo", "HEAD", fails=True)
+
+
+def test_only_what_was_given_differs(project: "Project", aws: StrictEc2) -> None:
+    """Stopped and started behind our back it has another address, and that is no drift to put back."""
+    launch(project)
+    (id_,) = project.there()
+    ec2 = project.ec2()
+    ec2.stop_instances(InstanceIds=[id_])
+    aws.settle()
+    ec2.start_instances(InstanceIds=[id_])
+    aws.settle()
+    ec2.close()
+    assert "all as the state says" in project.run("drift")
+    told = project.run("ec2", "start", "web")
+    assert told == "nothing changed\n"
+
+
+def test_a_machine_of_another_sort(project: "Project") -> None:
+    """A command on a machine that cannot run it is refused before anything is accepted."""
+    told = project.run("ec2", "launch", "local:web", "--image", IMAGE, "--type", "t3.micro", fails=True)
+    assert told == "lasercats: machine 'local' (local:) is none for ec2; name another\n"
+    assert "is none for host" in project.run("exec", "aws", "--", "true", fails=True)
+    assert "is none for ec2" in project.run("observe", "ec2.instance/local:web", fails=True)
+    assert json.loads(project.run("log", "--json")) == []
+
+
+def test_the_log_reads_as_it_was_typed(project: "Project") -> None:
+    """Verbs stand in the log as the command line has them."""
+    launch(project)
+    project.run("ec2", "change-type", "web", "--type", "t3.small", "-m", "more room")
+    assert "ec2 change-type web" in project.run("log")
+    told = project.run("blame", "ec2.instance/web")
+    assert "more room" in told
