@@ -6,12 +6,10 @@ Terraform runs `apply -auto-approve` and `plan`, on one resource with a count, t
 default, after an `init` that is not counted. So both always look before they change or plan. moto takes no
 time over changes of state, where AWS does: what Terraform waits for is its own pause between two looks.
 
-Terraform takes its provider from the mirror that LASERCATS_BENCH_TF_MIRROR names, and no other place.
+Terraform takes its provider from a mirror on this machine, and no other place.
 """
 
 import json
-import os
-import shutil
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -22,11 +20,11 @@ from typing import NamedTuple
 
 from benchmarks.common import lasercats, process, spread, table, timed, verdict, workshop
 from lasercats.testing.aws import MotoServer, environment
+from lasercats.testing.terraform import configuration, why_not
 
 IMAGE, TYPE, OTHER_TYPE = "ami-03cf127a", "t3.micro", "t3.small"
 CREATED, CHANGED, MANY, ROUNDS = 100, 20, 1000, 3
 FASTER, CREATE_CALLS, LOOK_CALLS, MANY_SECONDS = 20, 10, 5, 3.0
-PROVIDER = "registry.terraform.io/hashicorp/aws"
 PROVISION = """\
 terraform {
   required_providers {
@@ -108,12 +106,12 @@ class Terraform(Side):
     def __init__(self, moto: MotoServer, folder: Path, count: int) -> None:
         """Initialise it from the mirror."""
         super().__init__(moto, folder, count)
-        source = f'filesystem_mirror {{\n path = "{mirror()}"\n include = ["{PROVIDER}"]\n}}'
-        (folder / "tfrc").write_text(f"disable_checkpoint = true\nprovider_installation {{\n{source}\n}}\n")
+        (folder / "tfrc").write_text(configuration())
         self.settings.append(f"TF_CLI_CONFIG_FILE={folder / 'tfrc'}")
         self._timed("init")
         told = json.loads(process("env", *self.settings, "terraform", "version", "-json", folder=folder))
-        self.version = f"{told['terraform_version']} with AWS {told['provider_selections'][PROVIDER]}"
+        (provider,) = told["provider_selections"].values()
+        self.version = f"{told['terraform_version']} with AWS {provider}"
 
     def wish(self, type_: str) -> None:
         """Write the configuration, which asks of the provider no more than the instances."""
@@ -137,20 +135,6 @@ class Terraform(Side):
     def _timed(self, verb: str, *options: str) -> float:
         command = ("terraform", verb, "-input=false", "-no-color", *options)
         return timed("env", *self.settings, *command, folder=self.folder)
-
-
-def mirror() -> Path:
-    """Return where the provider is."""
-    return Path(os.environ.get("LASERCATS_BENCH_TF_MIRROR", "/opt/tf-plugins"))
-
-
-def why_not() -> str | None:
-    """Return why Terraform cannot run here, None when it can."""
-    if shutil.which("terraform") is None:
-        return "there is no terraform"
-    if not (mirror() / PROVIDER).is_dir():
-        return f"{mirror()} is no mirror of {PROVIDER}; set LASERCATS_BENCH_TF_MIRROR"
-    return None
 
 
 def run() -> None:

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,19 +11,14 @@ from typing import Any
 
 import pytest
 
+from lasercats.testing import terraform as tools
 from lasercats.testing.aws import MotoServer, StrictEc2, environment, why_not
 
 pytestmark = pytest.mark.slow
 LASERCATS = [sys.executable, "-c", "from lasercats.cli.main import main; main()"]
-PROVIDER = "registry.terraform.io/hashicorp/aws"
 IMAGE = "ami-03cf127a"
 PROGRAM = "#!/bin/sh\necho 'hello ${world}' > /etc/motd\n"
 TAGS = {"web": {"Name": "web", "team": "blue"}, "db": {"Name": "db", "dot.ted": "zażółć"}}
-
-
-def mirror() -> Path:
-    """Return where the provider is."""
-    return Path(os.environ.get("LASERCATS_BENCH_TF_MIRROR", "/opt/tf-plugins"))
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +26,8 @@ def aws() -> Iterator[StrictEc2]:
     """An account, where there is a Terraform to look at it; neither it nor its provider is in a registry."""
     if why_not() is not None:
         pytest.fail(f"{why_not()}") if os.environ.get("CI") else pytest.skip(f"{why_not()}")
-    if shutil.which("terraform") is None:
-        pytest.skip("there is no terraform")
-    if not (mirror() / PROVIDER).is_dir():
-        pytest.skip(f"{mirror()} is no mirror of {PROVIDER}; set LASERCATS_BENCH_TF_MIRROR")
+    if tools.why_not() is not None:
+        pytest.skip(f"{tools.why_not()}")
     with MotoServer() as moto, StrictEc2(moto) as aws:
         yield aws
 
@@ -48,10 +40,7 @@ class Terraform:
     ) -> None:
         self.folder, self.wishes, self.states = folder, wishes, states
         folder.mkdir()
-        (folder / "tfrc").write_text(
-            "disable_checkpoint = true\nprovider_installation {\n"
-            f'filesystem_mirror {{\npath = "{mirror()}"\ninclude = ["{PROVIDER}"]\n}}\n}}\n'
-        )
+        (folder / "tfrc").write_text(tools.configuration())
         kept = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
         own = {"TF_CLI_CONFIG_FILE": str(folder / "tfrc"), "TF_IN_AUTOMATION": "1"}
         self.environment = kept | environment(aws.endpoint) | own
