@@ -118,6 +118,7 @@ def fill(type_: type[msgspec.Struct], fields: Mapping[str, Any], inputs: Inputs)
     return filled
 
 
+@cache
 def loading_field(type_: type[msgspec.Struct]) -> str | None:
     """Return the name of the content field of a resource or command type, if it has one."""
     for field in msgspec.structs.fields(type_):

@@ -254,8 +254,7 @@ def convert(data: Mapping[str, Any], type_: type[Any], what: str) -> Any:  # noq
         BadInput: an unknown field (the nearest is named), a missing one or one of the wrong type.
 
     """
-    names = [field.encode_name for field in msgspec.structs.fields(type_)]
-    tag_field = type_.__struct_config__.tag_field
+    names, tag_field = type_.__struct_encode_fields__, type_.__struct_config__.tag_field
     for name in data:
         if name not in names and name != tag_field:
             raise UnknownName(f"field of {what}", str(name), names)
