@@ -124,10 +124,10 @@ def _field_options(command: type[Command]) -> list[click.Parameter]:
     for field in msgspec.structs.fields(command):
         if field.name == "on":
             continue
-        text, required = description(field.type), field.required
+        text, required = description(field.type), field.required and field.name != loads
         variable = "LASERCATS_" + f"{tag_of(command)}_{field.name}".replace(".", "_").upper()
         more: dict[str, Any] = {"help": _sentence(text), "envvar": variable, "required": required}
-        if bool in (field.type, *get_args(field.type)):
+        if bool in _flat(field.type):
             more |= {"is_flag": True, "default": None}
         elif _shape(field.type) is not None:
             more |= {"multiple": True, "metavar": "KEY=VALUE" if _shape(field.type) is dict else "VALUE"}
@@ -154,30 +154,46 @@ def _shape(annotation: Any) -> type | None:  # noqa: ANN401
 
 
 def _value(command: type[Command], name: str, value: Any) -> Any:  # noqa: ANN401
-    """Return the value of an option as plain data: `KEY=VALUE` as a mapping, `K=a:1,b:2` as one of mappings.
+    """Return the value of an option as plain data: `KEY=VALUE` as a mapping, `a:1,b:2` as one, too.
 
     Raises:
         BadInput: one is not of that form.
 
     """
     field = next((f for f in msgspec.structs.fields(command) if f.name == name), None)
-    if field is None or _shape(field.type) is not dict:
-        return list(value) if isinstance(value, tuple) else value
+    if field is None or not isinstance(value, tuple):
+        return value
+    struct = next(
+        (p for p in _flat(field.type) if isinstance(p, type) and issubclass(p, msgspec.Struct)), None
+    )
+    if _shape(field.type) is not dict:
+        return list(value) if struct is None else [_fields(struct, text, text) for text in value]
     made: dict[str, Any] = {}
-    deep = any(isinstance(p, type) and issubclass(p, msgspec.Struct) for p in _flat(field.type))
     for text in value:
         key, sign, rest = text.partition("=")
         if not sign or not key:
             raise BadInput(f"option --{name.replace('_', '-')} takes KEY=VALUE, and not {text!r}")
-        made[key] = _fields(rest, text) if deep else rest
+        made[key] = rest if struct is None else _fields(struct, rest, text)
     return made
 
 
-def _fields(text: str, whole: str) -> dict[str, Any]:
-    parts = [part.partition(":") for part in text.split(",") if part]
-    if not all(sign for _, sign, _ in parts):
-        raise BadInput(f"{whole!r} is not of the form KEY=FIELD:VALUE,FIELD:VALUE")
-    return {field: int(value) if value.isdecimal() else value for field, _, value in parts}
+def _fields(struct: type[msgspec.Struct], text: str, whole: str) -> dict[str, Any]:
+    """Return `a:1,b:2` as a mapping; a comma in what is not of that form belongs to the value before it."""
+    names = struct.__struct_encode_fields__
+    made: dict[str, Any] = {}
+    last = ""
+    for part in text.split(","):
+        name, sign, value = part.partition(":")
+        if sign and (name in names or not last or " " not in part):
+            made[name], last = value, name
+        elif last:
+            made[last] += f",{part}"
+        else:
+            raise BadInput(
+                f"{whole!r} is not of the form {'KEY=' if whole != text else ''}FIELD:VALUE,FIELD:VALUE"
+            )
+    whole_numbers = {f.name for f in msgspec.structs.fields(struct) if int in _flat(f.type)}
+    return {n: int(v) if n in whole_numbers and v.isdecimal() else v for n, v in made.items()}
 
 
 def _flat(annotation: Any) -> Iterator[Any]:  # noqa: ANN401

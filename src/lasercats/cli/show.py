@@ -215,10 +215,13 @@ def _fields(change: Change[Resource], both: bool) -> Iterable[str]:
     if change.verb == "remove" and not both:
         return
     for name in dict.fromkeys([*before, *after]):
-        old, new = hide(before.get(name)), hide(after.get(name))
+        old, new = hidden(before.get(name)), hidden(after.get(name))
         if before.get(name) == after.get(name):
             continue
-        if both and isinstance(old or "", str) and isinstance(new or "", str) and _long(old, new):
+        if _is_list(old) and _is_list(new) and _long(_json(old), _json(new)):
+            yield f"{name}:"
+            yield from _items(old or [], new or [])
+        elif both and isinstance(old or "", str) and isinstance(new or "", str) and _long(old, new):
             yield f"{name}:"
             yield from _unified(str(old or ""), str(new or ""))
         elif change.verb == "create":
@@ -235,6 +238,27 @@ def _long(*values: object) -> bool:
     )
 
 
+def _is_list(value: object) -> bool:
+    return value is None or isinstance(value, list | tuple)
+
+
+def _items(old: Sequence[Any], new: Sequence[Any]) -> Iterable[str]:
+    """Return the items of a list that go, and those that come; all where they are the first."""
+    for item in old:
+        if item not in new:
+            yield "  " + click.style(f"- {_item(item)}", fg="red")
+    for item in new:
+        if item not in old:
+            yield "  " + click.style(f"+ {_item(item)}", fg="green")
+
+
+def _item(item: Any) -> str:  # noqa: ANN401
+    """Return an item as it is written on a command line: `protocol:tcp,ports:443`."""
+    if isinstance(item, dict):
+        return ",".join(f"{name}:{value}" for name, value in item.items())
+    return short(item)
+
+
 def _unified(old: str, new: str) -> Iterable[str]:
     lines = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=2)
     colors = {"+": "green", "-": "red", "@": "cyan"}
@@ -242,11 +266,15 @@ def _unified(old: str, new: str) -> Iterable[str]:
         yield "  " + click.style(line, fg=colors.get(line[:1]))
 
 
+def _json(value: object) -> str:
+    return json.dumps(msgspec.to_builtins(value), ensure_ascii=False)
+
+
 def short(value: object) -> str:
     """Return a value as one short line."""
     if value is None:
         return "(not decided)"
-    text = value if isinstance(value, str) else json.dumps(msgspec.to_builtins(value), ensure_ascii=False)
+    text = value if isinstance(value, str) else _json(value)
     first = text.rstrip("\n")
     if "\n" in first or len(first) > WIDE:
         line = first.split("\n")[0][:WIDE]

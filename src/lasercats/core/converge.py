@@ -11,7 +11,7 @@ from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Forget, state_after
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Kinds
-from lasercats.core.reference import let_go
+from lasercats.core.reference import is_initial, let_go
 from lasercats.core.resource import Resource, decided_fields, decisions, overlay, same
 from lasercats.core.state import State
 
@@ -150,7 +150,8 @@ def replaced(kinds: Kinds, delta: Delta, state: State) -> dict[Address, Replacem
     users: dict[Address, list[tuple[Address, Resource]]] = {}
     for address, resource in state.items():
         for need in kinds.kind(address).needs(address, resource):
-            users.setdefault(need, []).append((address, resource))
+            if not is_initial(resource, need):
+                users.setdefault(need, []).append((address, resource))
     waiting = list(found)
     while waiting:
         need = waiting.pop()

@@ -22,12 +22,13 @@ NOTHING = ""
 """The value of a loose reference that is decided to refer to nothing."""
 
 
-def refers(kind: str, *, loose: bool = False, **more: Any) -> msgspec.Meta:  # noqa: ANN401
+def refers(kind: str, *, loose: bool = False, initial: bool = False, **more: Any) -> msgspec.Meta:  # noqa: ANN401
     """Return the annotation of a field that refers to a resource of a kind.
 
-    A loose reference can be let go and taken up again: a volume stays what it is without its instance.
+    A loose reference can be let go and taken up again: a volume stays what it is without its instance. An
+    initial one only says what a resource is made with: an instance stays what it is without its key pair.
     """
-    return msgspec.Meta(extra={"refers": kind, "loose": loose}, **more)
+    return msgspec.Meta(extra={"refers": kind, "loose": loose, "initial": initial}, **more)
 
 
 class _Slot(NamedTuple):
@@ -36,17 +37,24 @@ class _Slot(NamedTuple):
     field: str
     kind: str | None
     """What it refers to; None where its values are structs that hold references."""
-    loose: bool
+    loose: bool = False
+    initial: bool = False
 
 
-def references(resource: msgspec.Struct | None) -> Iterator[tuple[str, str]]:
-    """Iterate over the kind and the value of every reference of a resource."""
+def references(resource: msgspec.Struct | None, *, lasting: bool = False) -> Iterator[tuple[str, str]]:
+    """Iterate over the kind and the value of every reference of a resource; the lasting are not initial."""
     for slot in () if resource is None else _slots(type(resource)):
-        for value in _values(getattr(resource, slot.field)):
+        for value in () if lasting and slot.initial else _values(getattr(resource, slot.field)):
             if slot.kind is None:
                 yield from references(value)
             elif value != NOTHING:
                 yield slot.kind, value
+
+
+def is_initial(resource: Resource, address: Address) -> bool:
+    """Tell whether a resource refers to an address only by what it was made with."""
+    found = any(value == address for _, value in references(resource))
+    return found and not any(value == address for _, value in references(resource, lasting=True))
 
 
 def needed(address: Address, resource: Resource | None) -> tuple[Address, ...]:
@@ -97,9 +105,9 @@ def _slots(type_: type[msgspec.Struct]) -> tuple[_Slot, ...]:
         said = next((e for e in extra if "refers" in e), None)
         structs = [p for p in _parts(field.type) if isinstance(p, type) and issubclass(p, msgspec.Struct)]
         if said is not None:
-            slots.append(_Slot(field.name, said["refers"], said["loose"]))
+            slots.append(_Slot(field.name, said["refers"], said["loose"], said["initial"]))
         elif any(_slots(struct) for struct in structs):
-            slots.append(_Slot(field.name, None, loose=False))
+            slots.append(_Slot(field.name, None))
     return tuple(slots)
 
 

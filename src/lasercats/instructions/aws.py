@@ -35,6 +35,8 @@ class Sort(NamedTuple):
     """States in which it is as good as not there."""
     by_name: str = "tag:Name"
     """The filter for names."""
+    asks: Mapping[str, Any] = {}
+    """Parameters of the operation that have it tell more."""
 
 
 def _members(text: str) -> frozenset[str]:
@@ -76,14 +78,16 @@ SORTS: Mapping[str, Sort] = {
         "GroupId",
         "group-id",
         _members("GroupId GroupName Description VpcId IpPermissions IpPermissionsEgress Tags"),
+        by_name="group-name",
     ),
     "key_pair": Sort(
         "DescribeKeyPairs",
         ("KeyPairs",),
         "KeyPairId",
         "key-pair-id",
-        _members("KeyPairId KeyName KeyFingerprint KeyType Tags"),
+        _members("KeyPairId KeyName KeyFingerprint KeyType PublicKey Tags"),
         by_name="key-name",
+        asks={"IncludePublicKey": True},
     ),
     "address": Sort(
         "DescribeAddresses",
@@ -97,6 +101,9 @@ SORTS: Mapping[str, Sort] = {
     ),
 }
 """What can be described, by the names that `Describe.what` takes."""
+
+BLOBS = {"ImportKeyPair": "PublicKeyMaterial"}
+"""The parameters that hold bytes, by operation."""
 
 _FOUND_BY: Mapping[str, tuple[str, ...]] = {
     "client-token": ("ClientToken",),
@@ -192,10 +199,20 @@ class Call(Instruction, frozen=True, tag="aws.call"):
 
     def line(self) -> str:
         """Return the call of the `aws` command line."""
-        call = f"aws ec2 {dashed(self.operation)} --cli-input-json {quote(_json(self.parameters))}"
+        call = self._call()
         if self.gives is None:
             return f"{call} >/dev/null"
         return f"{self.gives}=$({call} --query {quote(self.at or '')} --output text)"
+
+    def _call(self) -> str:
+        """Return the call; what the command line wants in base64 or as bytes, by its version, as bytes."""
+        blob = BLOBS.get(self.operation)
+        rest = {name: value for name, value in self.parameters.items() if name != blob}
+        call = f"aws ec2 {dashed(self.operation)} --cli-input-json {quote(_json(rest))}"
+        if blob is None:
+            return call
+        data = quote(str(self.parameters[blob]))
+        return f"printf %s {data} | {call} --{dashed(blob)} fileb:///dev/stdin"
 
     def predict(self) -> Answered:
         """Expect an answer in which the new id is what a script calls it."""

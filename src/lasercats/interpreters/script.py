@@ -4,12 +4,14 @@ Each machine says how its lines are run: those of one host by a shell on it, tho
 those of AWS by its command line.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import Command, Effect
+from lasercats.core.errors import Refused
 from lasercats.core.instruction import Instruction
 from lasercats.core.kind import Kinds
 from lasercats.core.program import drive, generator
@@ -27,23 +29,34 @@ class Script:
         state = context.log.fold().state(context.kinds)
         results, _ = simulate(commands, state)
         by_machine: dict[str, list[str]] = {}
-        made = dict[Address, Resource | None]()
+        made, told = dict[Address, Resource | None](), list[Result]()
         for result in results:
-            for instruction in instructions_of(result, context.kinds, state, made):
-                lines = by_machine.setdefault(instruction.machine, [])
-                lines.append(instruction.line())
+            said = instructions_of(result, context.kinds, state, made)
+            for instruction in said.instructions:
+                by_machine.setdefault(instruction.machine, []).append(instruction.line())
+            told.append(result if not said.problems else _failed(result, said.problems))
         context.write(_render(by_machine, context))
-        return results
+        return told
 
 
-def instructions_of(
-    result: Result, kinds: Kinds, state: State, made: dict[Address, Resource | None]
-) -> list[Instruction]:
+def _failed(result: Result, problems: Mapping[Address, str]) -> Result:
+    return replace(result, status="failed", problems={**result.problems, **problems})
+
+
+class Said(NamedTuple):
+    """What a predicted command gives."""
+
+    instructions: list[Instruction]
+    problems: dict[Address, str]
+    """Why there is nothing to be said at an address: an id that nobody knows."""
+
+
+def instructions_of(result: Result, kinds: Kinds, state: State, made: dict[Address, Resource | None]) -> Said:
     """Return the instructions that a predicted command gives, if every answer is as expected.
 
     What its programs result in is put into `made`, where those of later commands find it.
     """
-    said: list[Instruction] = []
+    said, problems = list[Instruction](), dict[Address, str]()
 
     def respond(instruction: Instruction) -> Any:  # noqa: ANN401
         said.append(instruction)
@@ -57,10 +70,14 @@ def instructions_of(
             program = kinds.program(
                 result.command, address, change, lambda a: made[a] if a in made else state.get(a)
             )
-            real = drive(generator(program), respond)
+            try:
+                real = drive(generator(program), respond)
+            except Refused as refused:
+                problems[address] = str(refused)
+                continue
             if result.command.effect is Effect.STATE:
                 made[address] = settle(change.after, real)
-    return [instruction for instruction in said if instruction.waits or not instruction.looks]
+    return Said([i for i in said if i.waits or not i.looks], problems)
 
 
 def _render(by_machine: dict[str, list[str]], context: Context) -> str:

@@ -91,6 +91,7 @@ class Client:
         """Return all that a filter finds, page by page."""
         client, sort = self._client, SORTS[what]
         asked: dict[str, Any] = {} if by is None else {"Filters": [{"Name": by, "Values": list(values)}]}
+        asked |= sort.asks
         operation = _snake(sort.operation)
         if client.can_paginate(operation):
             config = {} if by == sort.by_id else {"PageSize": 1000}

@@ -49,6 +49,7 @@ def plan_undo(project: Project, positions: Sequence[int], *, partial: bool = Fal
         commands += made
     gone = {address: resource for address, resource in gone.items() if start.get(address) is None}
     gone |= {address: start.get(address) for address in made_anew(deltas)}
+    gone = {address: resource for address, resource in gone.items() if state.get(address) is not None}
     return Plan(
         commands=tuple(commands),
         delta=total,

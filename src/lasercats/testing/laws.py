@@ -22,14 +22,14 @@ from lasercats.core.command import Command, Effect, Forget, decide, take
 from lasercats.core.converge import converge, retract
 from lasercats.core.document import parse, render
 from lasercats.core.kind import Kind, Kinds
-from lasercats.core.program import drive, generator
 from lasercats.core.record import Event, raw_delta
-from lasercats.core.resource import Resource, decisions, same, settle
+from lasercats.core.resource import Resource, decisions, same
 from lasercats.core.rewrite import Deed, Rewritten, deed, evidence, rewrite
 from lasercats.core.state import State, apply, diff
 from lasercats.interpreters.context import Context, Result
 from lasercats.interpreters.live import Live
 from lasercats.interpreters.looking import look
+from lasercats.interpreters.script import instructions_of
 from lasercats.interpreters.simulate import simulate
 from lasercats.operate.replay import replay_command
 from lasercats.testing import strategies
@@ -168,14 +168,11 @@ class KindLaws:
 
         @given(self._logs())
         def law(log: list[Command]) -> None:
-            state = strategies.after(self.ground)
-            for command in log:
-                delta = decide(command, state).delta
-                for address, change in delta.items():
-                    program = generator(self.kinds.program(command, address, change, state.get))
-                    real = drive(program, lambda instruction: instruction.predict())
-                    assert same(settle(change.after, real), change.after)
-                state = take(command, state, delta)
+            made = dict[Address, Resource | None]()
+            for result in simulate([*self.ground, *log], State())[0]:
+                instructions_of(result, self.kinds, State(), made)
+                if result.command.effect is Effect.STATE:
+                    assert all(same(made[address], change.after) for address, change in result.delta.items())
 
         law()
 

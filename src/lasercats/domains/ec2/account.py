@@ -1,12 +1,14 @@
 """What the kinds of EC2 share: names, references, tags, and looking at an account.
 
-A name is the `Name` tag of what it names, or its id: `ec2.instance/web-1`, `ec2.instance/i-0abc…`. It is in
-the account and region of the machine `aws` where it names no other: `ec2.instance/prod:web-1`.
+A name is the `Name` tag of what it names, or its id: `ec2.instance/web-1`, `ec2.instance/i-0abc…`; key pairs
+and security groups have a name of their own. It is in the account and region of the machine `aws` where it
+names no other: `ec2.instance/prod:web-1`.
 """
 
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from ipaddress import ip_network
 from typing import Annotated, Any, NamedTuple
 
 from msgspec import Meta
@@ -60,7 +62,9 @@ Group = Annotated[
 KeyName = Annotated[
     str,
     refers(
-        "ec2.key_pair", description="the key pair: ec2.key_pair/NAME, or the name of one that is not managed"
+        "ec2.key_pair",
+        initial=True,
+        description="the key pair: ec2.key_pair/NAME, or the name of one that is not managed",
     ),
 ]
 Holder = Annotated[
@@ -73,6 +77,7 @@ Holder = Annotated[
     ),
 ]
 Zone = Annotated[str, Meta(pattern="^[a-z]{2,}(-[a-z]+)+-[0-9]+[a-z]$", description="the availability zone")]
+Cidr = Annotated[str, Meta(pattern="^[0-9a-fA-F.:]+/[0-9]+$", description="the range, as 10.0.0.0/16")]
 Size = Annotated[int, Meta(ge=1, le=65536, description="the size, in GiB")]
 
 
@@ -153,7 +158,7 @@ def check_unused(address: Address, state: State) -> None:
 
     """
     for other, resource in state.items():
-        if other != address and any(value == address for _, value in references(resource)):
+        if other != address and any(value == address for _, value in references(resource, lasting=True)):
             raise Refused(f"{other} uses it; take that away from it first")
 
 
@@ -196,6 +201,33 @@ def check_tags(tags: Mapping[str, str] | None) -> None:
             raise ValueError(f"the value of tag {key!r} is longer than 255 characters")
 
 
+def network(text: str) -> str:
+    """Return the one form of a range of addresses, as EC2 tells it: without the bits of a host.
+
+    Raises:
+        ValueError: it is none.
+
+    """
+    try:
+        return str(ip_network(text, strict=False))
+    except ValueError:
+        raise ValueError(f"{text!r} is no range of IP addresses, as 10.0.0.0/16") from None
+
+
+def differs(change: Change[Any], *fields: str) -> bool:
+    """Tell whether one of some fields is decided otherwise than before, or for the first time."""
+    if change.before is None or change.after is None:
+        return False
+    pairs = ((getattr(change.before, name), getattr(change.after, name)) for name in fields)
+    return any(after is not None and before != after for before, after in pairs)
+
+
+def loses_id(resource: Any) -> Iterator[str]:  # noqa: ANN401
+    """Return what does not come back of what is nothing but what is decided of it: its id."""
+    if resource.id is not None:
+        yield f"id {resource.id}"
+
+
 def converge_tags(
     on: tuple[Address, ...], change: Change[Any], tag: type[Any], untag: type[Any]
 ) -> Iterator[Command]:
@@ -231,6 +263,8 @@ def id_of(known: Known, reference: str) -> str:
         return reference
     identity = IDENTITY.get(addresses.kind_of(Address(reference)), "id")
     found = getattr(known(Address(reference)), identity, None)
+    if identity == "name":
+        return str(found or at(Address(reference))[1])
     if found is None:
         raise Refused(f"the id of {reference} is not known; `lasercats observe {reference}` finds it")
     return str(found)
@@ -348,9 +382,14 @@ def named(
 
 
 def _name(thing: Mapping[str, Any], by_name: str) -> str | None:
-    if by_name == "key-name":
-        return str(thing["KeyName"])
+    if by_name in ("key-name", "group-name"):
+        return str(thing["KeyName" if by_name == "key-name" else "GroupName"])
     return tags_of(thing).get("Name") or None
+
+
+def told_as_known(told: str | None, known: str | None) -> str | None:
+    """Return a name that EC2 tells, as the address that is known where that is of the same name."""
+    return known if known and told == known.partition("/")[2].rpartition(":")[2] else told
 
 
 def as_wished(found: Any, wished: Any, known: Known) -> Any:  # noqa: ANN401 - a resource of any kind

@@ -27,7 +27,7 @@ UserData = Annotated[
 Power = Annotated[Literal["running", "stopped"], Meta(description="running or stopped")]
 
 
-class Disk(msgspec.Struct, frozen=True, omit_defaults=True):
+class Disk(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """A volume that is made with an instance and goes with it."""
 
     size: Size | None = None
@@ -293,8 +293,7 @@ def replaces(change: Change[Instance]) -> bool:
     before, after = change.before, change.after
     if before is None or after is None:
         return False
-    fields = [f for f in ("image", "subnet", "key") if None not in (getattr(before, f), getattr(after, f))]
-    if any(getattr(before, name) != getattr(after, name) for name in fields):
+    if account.differs(change, "image", "subnet", "key"):
         return True
     if before.volumes is None or after.volumes is None:
         return False

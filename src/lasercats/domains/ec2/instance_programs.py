@@ -267,7 +267,7 @@ def read(thing: Mapping[str, Any], known: Instance | None) -> Instance:
         type=thing["InstanceType"],
         subnet=thing.get("SubnetId"),
         security_groups=tuple(group["GroupId"] for group in thing.get("SecurityGroups", ())) or None,
-        key=thing.get("KeyName"),
+        key=account.told_as_known(thing.get("KeyName"), known.key),
         user_data=known.user_data,
         volumes=known.volumes,
         tags=tags_of(thing),

@@ -271,10 +271,8 @@ def replaces(change: Change[Volume]) -> bool:
     before, after = change.before, change.after
     if before is None or after is None:
         return False
-    pairs = ((getattr(before, name), getattr(after, name)) for name in ("zone", "encrypted"))
-    if any(None not in pair and pair[0] != pair[1] for pair in pairs):
-        return True
-    return bool(before.size and after.size and after.size < before.size)
+    smaller = bool(before.size and after.size and after.size < before.size)
+    return smaller or account.differs(change, "zone", "encrypted")
 
 
 def loses(volume: Volume) -> Iterable[str]:

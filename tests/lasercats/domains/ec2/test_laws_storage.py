@@ -1,18 +1,12 @@
 """The laws of volumes and elastic IP addresses that need no machine."""
 
-from hypothesis import given
 from hypothesis import strategies as st
 
 from lasercats.core.address import Address
-from lasercats.core.command import Command
 from lasercats.core.kind import Domain, Kinds
-from lasercats.core.resource import Resource, same
-from lasercats.core.state import State
 from lasercats.domains.ec2 import elastic_ip, instance_programs, volume
 from lasercats.domains.ec2.instance import Launch
 from lasercats.instructions.aws import VOCABULARY
-from lasercats.interpreters.script import instructions_of
-from lasercats.interpreters.simulate import simulate
 from lasercats.testing.laws import KindLaws
 
 KINDS = Kinds(
@@ -37,31 +31,14 @@ FIELDS = {
 }
 
 
-class StorageLaws(KindLaws):
-    """The laws, where the programs of a log find the ids that those before them predict."""
-
-    def test_simulated_programs_end_as_decided(self) -> None:
-        """A program whose answers are as expected results in what was decided."""
-
-        @given(self._logs())
-        def law(log: list[Command]) -> None:
-            made = dict[Address, Resource | None]()
-            for result in simulate([*self.ground, *log], State())[0]:
-                instructions_of(result, self.kinds, State(), made)
-                for address, change in result.delta.items():
-                    assert same(made[address], change.after), result
-
-        law()
-
-
-class TestVolume(StorageLaws):
+class TestVolume(KindLaws):
     """Volumes keep the laws."""
 
     kinds, kind = KINDS, volume.KIND
     names, fields, ground = NAMES, FIELDS, GROUND
 
 
-class TestElasticIp(StorageLaws):
+class TestElasticIp(KindLaws):
     """Elastic IP addresses keep the laws."""
 
     kinds, kind = KINDS, elastic_ip.KIND

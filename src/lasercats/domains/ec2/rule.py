@@ -1,0 +1,183 @@
+"""The rules of security groups: one form for each, and what EC2 calls permissions."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from lasercats.core.reference import refers
+from lasercats.domains.ec2 import account
+
+ABOUT = r"^[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]*$"
+"""The characters that EC2 takes in a description (API reference, CreateSecurityGroup)."""
+FORM = "as protocol:tcp,ports:443,peer:0.0.0.0/0"
+_ICMP = ("icmp", "icmpv6")
+_NUMBERS = {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6", "-1": "all"}
+_PEER = r"^(ec2[.]security_group/.+|sg-[0-9a-f]{8,17}|pl-[0-9a-f]{8,17}|[0-9a-fA-F.:]+/[0-9]+)$"
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Traffic that is let through."""
+
+    peer: Annotated[
+        str,
+        refers(
+            "ec2.security_group",
+            pattern=_PEER,
+            description="with whom: a range as 10.0.0.0/8, ec2.security_group/NAME, or an id",
+        ),
+    ]
+    protocol: Annotated[
+        str,
+        Meta(pattern="^(tcp|udp|icmp|icmpv6|all|[0-9]{1,3})$", description="tcp, udp, icmp, icmpv6 or all"),
+    ] = "all"
+    ports: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^[0-9]{1,5}(-[0-9]{1,5})?$",
+                description="22, or 8000-8080; of icmp TYPE, or TYPE-CODE",
+            ),
+        ]
+        | None
+    ) = None
+    description: Annotated[str, Meta(max_length=255, pattern=ABOUT, description="what it is for")] | None = (
+        None
+    )
+
+    def __post_init__(self) -> None:
+        """Bring range, protocol and ports to their one form.
+
+        Raises:
+            ValueError: ports of a protocol that has none or needs some, or out of bounds; a bad range.
+
+        """
+        force = msgspec.structs.force_setattr
+        force(self, "protocol", _NUMBERS.get(self.protocol, self.protocol))
+        if "/" in self.peer and not self.peer.startswith("ec2."):
+            force(self, "peer", account.network(self.peer))
+        force(self, "description", self.description or None)
+        if self.ports is None:
+            if self.protocol in ("tcp", "udp"):
+                force(self, "ports", "0-65535")
+            return
+        if self.protocol not in ("tcp", "udp", *_ICMP):
+            raise ValueError(f"protocol {self.protocol} has no ports; leave them out")
+        first, dash, last = self.ports.partition("-")
+        most = 255 if self.protocol in _ICMP else 65535
+        if int(first) > most or int(last or 0) > most:
+            raise ValueError(f"{self.ports} is out of bounds; the most is {most}")
+        if self.protocol in _ICMP:
+            return
+        if dash and int(first) > int(last):
+            raise ValueError(f"{self.ports} ends before it begins")
+        force(
+            self,
+            "ports",
+            f"{int(first)}-{int(last)}" if dash and int(first) != int(last) else str(int(first)),
+        )
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """By what EC2 tells rules apart."""
+        return self.protocol, self.ports or "", self.peer
+
+
+Rules = tuple[Rule, ...]
+DEFAULT = (Rule(peer="0.0.0.0/0"),)
+"""What EC2 lets leave an instance of a new group."""
+
+
+def ordered(rules: Iterable[Rule]) -> Rules:
+    """Return rules in their one order.
+
+    Raises:
+        ValueError: two of them differ only in what they are for.
+
+    """
+    distinct = dict.fromkeys(rules)
+    by_key = {rule.key: rule for rule in distinct}
+    if len(by_key) < len(distinct):
+        twice = next(r for r in distinct if by_key[r.key] is not r)
+        raise ValueError(
+            f"the rule for {' '.join(filter(None, twice.key))} is given twice, for different reasons"
+        )
+    return tuple(by_key[key] for key in sorted(by_key))
+
+
+def merged(rules: Iterable[Rule] | None, more: Iterable[Rule]) -> Rules:
+    """Return rules with more of them; one that is there is replaced."""
+    ordered(more)
+    return tuple({rule.key: rule for rule in (*(rules or ()), *more)}.values())
+
+
+def without(rules: Iterable[Rule] | None, gone: Iterable[Rule]) -> Rules:
+    """Return rules without some, whatever they are for."""
+    keys = {rule.key for rule in gone}
+    return tuple(rule for rule in rules or () if rule.key not in keys)
+
+
+def changes(before: Sequence[Rule], after: Sequence[Rule]) -> tuple[Rules, Rules, Rules]:
+    """Return the rules that are no more, those that are new, and those that are for something else now."""
+    old, new = {rule.key: rule for rule in before}, {rule.key: rule for rule in after}
+    gone = tuple(rule for key, rule in old.items() if key not in new)
+    added = tuple(rule for key, rule in new.items() if key not in old)
+    told = tuple(rule for key, rule in new.items() if key in old and old[key] != rule)
+    return gone, added, told
+
+
+def permissions(rules: Sequence[Rule], id_of: Callable[[str], str], *, told: bool) -> list[dict[str, Any]]:
+    """Return rules as the API wants them; `told` with what they are for."""
+    return [_permission(rule, id_of, told=told) for rule in rules]
+
+
+def _permission(rule: Rule, id_of: Callable[[str], str], *, told: bool) -> dict[str, Any]:
+    permission: dict[str, Any] = {"IpProtocol": "-1" if rule.protocol == "all" else rule.protocol}
+    if rule.protocol in _ICMP:
+        first, _, last = (rule.ports or "").partition("-")
+        permission |= {"FromPort": int(first or -1), "ToPort": int(last or -1)}
+    elif rule.ports is not None:
+        first, _, last = rule.ports.partition("-")
+        permission |= {"FromPort": int(first), "ToPort": int(last or first)}
+    about = {"Description": rule.description or ""} if told and rule.description is not None else {}
+    for ranges, member, fits in _PEERS:
+        if fits(rule.peer):
+            value = rule.peer if ranges != "UserIdGroupPairs" else id_of(rule.peer)
+            permission[ranges] = [{member: value, **about}]
+            break
+    return permission
+
+
+_PEERS: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
+    ("UserIdGroupPairs", "GroupId", lambda peer: peer.startswith(("ec2.", "sg-"))),
+    ("PrefixListIds", "PrefixListId", lambda peer: peer.startswith("pl-")),
+    ("Ipv6Ranges", "CidrIpv6", lambda peer: ":" in peer),
+    ("IpRanges", "CidrIp", lambda _: True),
+)
+"""The members of a permission for each sort of peer."""
+
+
+def read(told: Iterable[Mapping[str, Any]]) -> Rules:
+    """Return the rules that EC2 tells as permissions."""
+    return ordered(
+        Rule(
+            peer=peer[member],
+            protocol=_NUMBERS.get(str(permission["IpProtocol"]), str(permission["IpProtocol"])),
+            ports=_ports(permission),
+            description=peer.get("Description") or None,
+        )
+        for permission in told
+        for ranges, member, _ in _PEERS
+        for peer in permission.get(ranges, ())
+    )
+
+
+def _ports(permission: Mapping[str, Any]) -> str | None:
+    first, last = permission.get("FromPort"), permission.get("ToPort")
+    protocol = _NUMBERS.get(str(permission["IpProtocol"]), permission["IpProtocol"])
+    if first is None or first < 0 or protocol not in ("tcp", "udp", *_ICMP):
+        return None
+    if protocol in _ICMP:
+        return str(first) if last is None or last < 0 else f"{first}-{last}"
+    return f"{first}-{last}"

@@ -1,0 +1,272 @@
+"""`ec2.security_group`: what traffic may reach instances, and leave them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from typing import Annotated, Any, ClassVar
+
+from msgspec import Meta
+from msgspec.structs import replace
+
+from lasercats.core.address import Address
+from lasercats.core.change import Change
+from lasercats.core.command import Command
+from lasercats.core.errors import Refused
+from lasercats.core.kind import Found, Kind
+from lasercats.core.program import Known, Program
+from lasercats.core.resource import GIVEN, Resource
+from lasercats.core.state import State
+from lasercats.domains.ec2 import account, rule, steps
+from lasercats.domains.ec2.account import Looking, Tags, Vpc
+from lasercats.domains.ec2.rule import Rules
+from lasercats.instructions.aws import Call, Describe, tags_of
+
+About = Annotated[
+    str, Meta(min_length=1, max_length=255, pattern=rule.ABOUT, description="what the group is for")
+]
+Ingress = Annotated[Rules, Meta(description=f"a rule for traffic to instances, {rule.FORM}")]
+Egress = Annotated[Rules, Meta(description=f"a rule for traffic from instances, {rule.FORM}")]
+
+
+class SecurityGroup(Resource, frozen=True):
+    """A security group on EC2; its name is its name there."""
+
+    description: About | None = None
+    vpc: Vpc | None = None
+    ingress: Ingress | None = None
+    egress: Egress | None = None
+    tags: Tags | None = None
+    id: Annotated[str | None, GIVEN] = None
+
+    def __post_init__(self) -> None:
+        """Bring rules and tags to their one form.
+
+        Raises:
+            ValueError: a tag that EC2 does not take, or two rules that differ only in what they are for.
+
+        """
+        account.check_tags(self.tags)
+        if self.tags is not None:
+            self._set("tags", dict(sorted(self.tags.items())))
+        for field in ("ingress", "egress"):
+            rules = getattr(self, field)
+            if rules is not None:
+                self._set(field, rule.ordered(rules))
+
+
+class Create(Command, frozen=True, tag="ec2.create_security_group"):
+    """Create security groups. As on EC2, all traffic may leave unless rules for it are given."""
+
+    past: ClassVar[str] = "ec2.security_group.created"
+
+    description: About
+    vpc: Vpc | None = None
+    ingress: Ingress = ()
+    egress: Egress | None = None
+    tags: Tags | None = None
+
+    def decide(self, address: Address, state: State) -> SecurityGroup:
+        """Return the group, where there is none."""
+        egress = rule.DEFAULT if self.egress is None else self.egress
+        told = {name: getattr(self, name) for name in ("description", "vpc", "ingress", "tags")}
+        try:
+            made = SecurityGroup(**told, egress=egress)
+        except ValueError as error:
+            raise Refused(str(error)) from None
+        if account.ID.fullmatch(account.at(address)[1]):
+            raise Refused("a group gets its id from EC2; give it a name")
+        account.check_new(address, state, made)
+        return made
+
+
+class _Ruling(Command, frozen=True):
+    ingress: Ingress = ()
+    egress: Egress = ()
+
+    def _checked(self, address: Address, state: State) -> SecurityGroup:
+        if not self.ingress and not self.egress:
+            raise Refused("no rule is given; give --ingress or --egress")
+        return _there(address, state)
+
+
+class Authorize(_Ruling, frozen=True, tag="ec2.authorize"):
+    """Add rules to security groups; one that is there gets what it is for, others stay."""
+
+    past: ClassVar[str] = "ec2.security_group.authorized"
+
+    def decide(self, address: Address, state: State) -> SecurityGroup:
+        """Return it with these rules, too."""
+        group = self._checked(address, state)
+        try:
+            new = {
+                name: rule.merged(getattr(group, name), getattr(self, name))
+                for name in ("ingress", "egress")
+                if getattr(self, name)
+            }
+            made = replace(group, **new)
+        except ValueError as error:
+            raise Refused(str(error)) from None
+        account.check_references(address, state, made)
+        return made
+
+
+class Revoke(_Ruling, frozen=True, tag="ec2.revoke"):
+    """Remove rules from security groups, whatever they are said to be for."""
+
+    past: ClassVar[str] = "ec2.security_group.revoked"
+
+    def decide(self, address: Address, state: State) -> SecurityGroup:
+        """Return it without these rules."""
+        group = self._checked(address, state)
+        new = {
+            name: rule.without(getattr(group, name), getattr(self, name))
+            for name in ("ingress", "egress")
+            if getattr(self, name)
+        }
+        return replace(group, **new)
+
+
+class Tag(account.Tag, frozen=True, tag="ec2.tag_security_group"):
+    """Set tags of security groups; others stay."""
+
+    past: ClassVar[str] = "ec2.security_group.tagged"
+
+
+class Untag(account.Untag, frozen=True, tag="ec2.untag_security_group"):
+    """Remove tags of security groups."""
+
+    past: ClassVar[str] = "ec2.security_group.untagged"
+
+
+class Delete(Command, frozen=True, tag="ec2.delete_security_group"):
+    """Delete security groups that nothing uses any more."""
+
+    past: ClassVar[str] = "ec2.security_group.deleted"
+
+    def decide(self, address: Address, state: State) -> None:
+        """Leave nothing, where nothing uses it."""
+        if state.known_absent(address):
+            return
+        _there(address, state)
+        account.check_unused(address, state)
+
+
+def _there(address: Address, state: State) -> SecurityGroup:
+    group: SecurityGroup = account.existing(address, state)
+    return group
+
+
+def act(address: Address, change: Change[Any], known: Known) -> Program[SecurityGroup | None]:
+    """Create, change or delete it."""
+    machine, name = account.at(address)
+    if change.before is None:
+        return _create(machine, name, address, change.after, known)
+    if change.after is None:
+        return steps.delete(address, change.before, known, "DeleteSecurityGroup", "GroupId")
+    return steps.change(address, change, known, LOOKING, partial(_rule, machine, change))
+
+
+def _create(machine: str, name: str, address: Address, wish: Any, known: Known) -> Program[Any]:  # noqa: ANN401
+    def rest(new: SecurityGroup, known: Known) -> Program[None]:
+        told = yield Describe(machine=machine, what="security_group", by="group-id", value=new.id)
+        seen = read(told.found[0], None) if told.found else SecurityGroup(ingress=(), egress=rule.DEFAULT)
+        there = account.as_wished(seen, new, known)
+        yield from _rule(machine, Change(there, new), new, known)
+
+    vpc = None if wish.vpc is None else account.id_of(known, wish.vpc)
+    parameters = {"GroupName": name, "Description": wish.description, "VpcId": vpc}
+    call = Call(machine=machine, operation="CreateSecurityGroup", parameters=parameters, at="GroupId")
+    return (yield from steps.create(address, wish, known, LOOKING, call, rest))
+
+
+def _rule(machine: str, change: Change[Any], wish: SecurityGroup, known: Known) -> Program[None]:
+    """Revoke the rules that are no more, authorize the new ones, and tell of others what they are for."""
+    before, after = account.sides(change)
+    for field in ("ingress", "egress"):
+        rules = getattr(after, field)
+        if rules is None:
+            continue
+        gone, new, told = rule.changes(getattr(before, field) or (), rules)
+        for operation, some in (("Revoke", gone), ("Authorize", new), ("Update", told)):
+            if some:
+                permissions = rule.permissions(
+                    some, partial(account.id_of, known), told=operation != "Revoke"
+                )
+                name = f"{operation}SecurityGroup{'RuleDescriptions' if some is told else ''}{field.title()}"
+                parameters = {"GroupId": wish.id, "IpPermissions": permissions}
+                yield Call(machine=machine, operation=name, parameters=parameters)
+
+
+def converge(address: Address, change: Change[SecurityGroup]) -> Iterator[Command]:
+    """Create or delete it; else change what differs."""
+    on, before, after = (address,), change.before, change.after
+    if after is None:
+        yield Delete(on=on)
+        return
+    if before is None:
+        if after.description is None:
+            raise Refused(f"{address} cannot be created without description")
+        told = {name: getattr(after, name) for name in ("vpc", "egress", "tags")}
+        yield Create(on=on, description=after.description, ingress=after.ingress or (), **told)
+        return
+    gone, new = dict[str, Any](), dict[str, Any]()
+    for field in ("ingress", "egress"):
+        rules = getattr(after, field)
+        if rules is not None:
+            gone[field], added, told_anew = rule.changes(getattr(before, field) or (), rules)
+            new[field] = (*added, *told_anew)
+    if any(gone.values()):
+        yield Revoke(on=on, **gone)
+    if any(new.values()):
+        yield Authorize(on=on, **new)
+    yield from account.converge_tags(on, change, Tag, Untag)
+
+
+def replaces(change: Change[SecurityGroup]) -> bool:
+    """Tell whether a change cannot be made in place: another network, or description."""
+    return account.differs(change, "vpc", "description")
+
+
+def observe(_machine: str, known: Mapping[Address, Any]) -> Program[Found]:
+    """Look at security groups."""
+    return (yield from account.look(known, LOOKING))
+
+
+def discover(machine: str) -> Program[Found]:
+    """Find all security groups of an account and region, but for those that come and go with a network."""
+    answer = yield Describe(machine=machine, what="security_group")
+    own = tuple(thing for thing in answer.found if thing["GroupName"] != "default")
+    return {address: read(thing, None) for address, thing in account.named(machine, own, LOOKING)}
+
+
+def read(thing: Mapping[str, Any], _known: SecurityGroup | None) -> SecurityGroup:
+    """Return the security group that a description tells of."""
+    return SecurityGroup(
+        description=thing["Description"],
+        vpc=thing.get("VpcId"),
+        ingress=rule.read(thing.get("IpPermissions", ())),
+        egress=rule.read(thing.get("IpPermissionsEgress", ())),
+        tags=tags_of(thing),
+        id=thing["GroupId"],
+    )
+
+
+def loses(group: SecurityGroup) -> Iterable[str]:
+    """Return what does not come back when it is created again."""
+    return account.loses_id(group)
+
+
+LOOKING = Looking("ec2.security_group", "security_group", read)
+KIND = Kind(
+    name="ec2.security_group",
+    resource=SecurityGroup,
+    commands=(Create, Authorize, Revoke, Tag, Untag, Delete),
+    converge=converge,
+    act=act,
+    observe=observe,
+    canonical=account.canonical,
+    machine=account.MACHINE,
+    replaces=replaces,
+    identity="id",
+    discover=discover,
+    loses=loses,
+)

@@ -1,0 +1,76 @@
+"""The programs of kinds that are made by one call, changed in steps, and deleted by one call."""
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import replace
+
+from lasercats.core.address import Address
+from lasercats.core.change import Change
+from lasercats.core.program import Known, Program
+from lasercats.domains.ec2 import account
+from lasercats.domains.ec2.account import Looking
+from lasercats.instructions.aws import Call, tagged, variable
+
+Rest = Callable[[Any, Known], Program[None]]
+"""What is to be done after the call that makes something, given what is made and what is known then."""
+
+
+def create(
+    address: Address,
+    wish: Any,  # noqa: ANN401 - a resource of any kind
+    known: Known,
+    looking: Looking,
+    call: Call,
+    rest: Rest | None = None,
+) -> Program[Any]:
+    """Make it by a call that takes a token, do the rest, and look at it."""
+    parameters = {name: value for name, value in call.parameters.items() if value is not None}
+    if wish.tags:
+        sort = looking.what.replace("_", "-")
+        parameters["TagSpecifications"] = [{"ResourceType": sort, "Tags": tagged(wish.tags)}]
+    answered = yield replace(call, parameters=parameters, token="", gives=variable(address))
+    told: Any = answered.response
+    for member in (call.at or "").split("."):
+        told = told[member]
+    new = replace(wish, id=told)
+
+    def known_now(asked: Address) -> Any:  # noqa: ANN401
+        return new if asked == address else known(asked)
+
+    def steps() -> Program[Any]:
+        if rest is not None:
+            yield from rest(new, known_now)
+        return (yield from seen(address, new, known_now, looking)) or new
+
+    return (yield from account.leaving(steps(), lambda: seen(address, new, known_now, looking)))
+
+
+def change(
+    address: Address, change: Change[Any], known: Known, looking: Looking, rest: Rest | None = None
+) -> Program[Any]:
+    """Change its tags and do the rest, which is given what is to be, and look at it."""
+    before, after = account.sides(change)
+    machine, _ = account.at(address)
+    wish = replace(after, id=account.own_id(known(address) or before))
+
+    def steps() -> Program[Any]:
+        yield from account.change_tags(machine, wish.id, change)
+        if rest is not None:
+            yield from rest(wish, known)
+        return (yield from seen(address, wish, known, looking)) or wish
+
+    return (yield from account.leaving(steps(), lambda: seen(address, wish, known, looking)))
+
+
+def delete(address: Address, before: Any, known: Known, operation: str, parameter: str) -> Program[None]:  # noqa: ANN401
+    """Delete it by one call."""
+    machine, _ = account.at(address)
+    parameters = {parameter: account.own_id(known(address) or before)}
+    yield Call(machine=machine, operation=operation, parameters=parameters)
+
+
+def seen(address: Address, wish: Any, known: Known, looking: Looking) -> Program[Any]:  # noqa: ANN401
+    """Look at it by its id, and tell what is there in the words of a wish."""
+    found = (yield from account.look({address: wish}, looking))[address]
+    return None if found is None else account.as_wished(found, wish, known)
