@@ -15,7 +15,7 @@ from lasercats.core.program import Known, Program
 from lasercats.core.reference import NOTHING
 from lasercats.core.resource import GIVEN, Resource
 from lasercats.core.state import State
-from lasercats.domains.ec2 import account
+from lasercats.domains.ec2 import account, steps
 from lasercats.domains.ec2.account import Holder, Looking, Tags
 from lasercats.instructions.aws import Call, Describe, tagged, tags_of, variable
 
@@ -123,7 +123,7 @@ def act(address: Address, change: Change[Any], known: Known) -> Program[ElasticI
     if change.before is None:
         return _allocate(address, change.after, known)
     if change.after is None:
-        return _release(address, change.before, known)
+        return steps.delete(address, change.before, known, "ReleaseAddress", "AllocationId")
     return _change(address, change, known)
 
 
@@ -147,19 +147,13 @@ def _allocate(address: Address, wish: Any, known: Known) -> Program[Any]:  # noq
     return (yield from _change(address, Change(new, wish), lambda a: new if a == address else known(a)))
 
 
-def _release(address: Address, before: ElasticIp, known: Known) -> Program[None]:
-    machine, _ = account.at(address)
-    parameters = {"AllocationId": account.own_id(known(address) or before)}
-    yield Call(machine=machine, operation="ReleaseAddress", parameters=parameters)
-
-
 def _change(address: Address, change: Change[Any], known: Known) -> Program[Any]:
     before, after = account.sides(change)
     machine, _ = account.at(address)
     there: Any = known(address) or before
     id_ = account.own_id(there)
 
-    def steps() -> Program[Any]:
+    def all_of_it() -> Program[Any]:
         yield from account.change_tags(machine, id_, change)
         association = there.association
         if after.instance is not None and after.instance != before.instance:
@@ -168,10 +162,14 @@ def _change(address: Address, change: Change[Any], known: Known) -> Program[Any]
                 association = None
             if after.instance:
                 association = yield from _associate(address, id_, account.id_of(known, after.instance))
-        seen = yield from _seen(address, id_, after, known)
+        seen = yield from steps.seen(address, replace(after, id=id_), known, LOOKING)
         return seen or replace(after, id=id_, public_ip=there.public_ip, association=association)
 
-    return (yield from account.leaving(steps(), lambda: _seen(address, id_, after, known)))
+    return (
+        yield from account.leaving(
+            all_of_it(), lambda: steps.seen(address, replace(after, id=id_), known, LOOKING)
+        )
+    )
 
 
 def _associate(address: Address, id_: str, holder: str) -> Program[str]:
@@ -229,12 +227,6 @@ def loses(elastic_ip: ElasticIp) -> Iterable[str]:
 def observe(_machine: str, known: Mapping[Address, Any]) -> Program[Found]:
     """Look at elastic IP addresses."""
     return (yield from account.look(known, LOOKING))
-
-
-def _seen(address: Address, id_: str, wish: ElasticIp, known: Known) -> Program[Any]:
-    """Look at it by its id, and tell what is there in the words of a wish."""
-    found = yield from observe(account.at(address)[0], {address: replace(wish, id=id_)})
-    return None if found[address] is None else account.as_wished(found[address], wish, known)
 
 
 def discover(machine: str) -> Program[Found]:

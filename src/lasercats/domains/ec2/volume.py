@@ -15,9 +15,9 @@ from lasercats.core.program import Known, Program
 from lasercats.core.reference import NOTHING
 from lasercats.core.resource import GIVEN, Resource
 from lasercats.core.state import State
-from lasercats.domains.ec2 import account
+from lasercats.domains.ec2 import account, steps
 from lasercats.domains.ec2.account import Holder, Looking, Size, Tags, Zone
-from lasercats.instructions.aws import Call, Describe, Wait, tagged, tags_of, variable
+from lasercats.instructions.aws import Call, Describe, Wait, tags_of
 
 Type = Annotated[str, Meta(pattern="^[a-z]+[0-9]?$", description="the volume type, as gp3")]
 Device = Annotated[str, Meta(pattern="^/dev/[a-z0-9/]+$", description="the device name, as /dev/sdf")]
@@ -151,62 +151,39 @@ def _there(address: Address, state: State) -> Volume:
 
 def act(address: Address, change: Change[Any], known: Known) -> Program[Volume | None]:
     """Create, change or delete it."""
-    if change.before is None:
-        return _create(address, change.after, known)
-    if change.after is None:
-        return _delete(address, change.before, known)
-    return _change(address, change, known)
-
-
-def _create(address: Address, wish: Any, known: Known) -> Program[Any]:  # noqa: ANN401
     machine, _ = account.at(address)
+    if change.before is None:
+        return _create(machine, address, change.after, known)
+    if change.after is None:
+        return steps.delete(address, change.before, known, "DeleteVolume", "VolumeId")
+    return _change(machine, address, change, known)
+
+
+def _create(machine: str, address: Address, wish: Any, known: Known) -> Program[Any]:  # noqa: ANN401
+    def rest(new: Volume, known: Known) -> Program[None]:
+        yield _wait(machine, str(new.id), "available")
+        yield from _move(machine, str(new.id), Change(replace(new, instance=NOTHING), new), known)
+
     told = {"AvailabilityZone": wish.zone, "Size": wish.size}
     told |= {"VolumeType": wish.type, "Encrypted": wish.encrypted}
-    parameters: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
-    if wish.tags:
-        parameters["TagSpecifications"] = [{"ResourceType": "volume", "Tags": tagged(wish.tags)}]
-    answered = yield Call(
-        machine=machine,
-        operation="CreateVolume",
-        parameters=parameters,
-        token="",
-        gives=variable(address),
-        at="VolumeId",
-    )
-    new = replace(wish, id=answered.response["VolumeId"], instance=NOTHING)
-
-    def steps() -> Program[Any]:
-        yield _wait(machine, new.id, "available")
-        yield from _move(machine, new.id, Change(new, wish), known)
-        return (yield from _seen(address, new.id, wish, known)) or replace(wish, id=new.id)
-
-    return (yield from account.leaving(steps(), lambda: _seen(address, new.id, wish, known)))
+    call = Call(machine=machine, operation="CreateVolume", parameters=told, at="VolumeId")
+    return (yield from steps.create(address, wish, known, LOOKING, call, rest))
 
 
-def _delete(address: Address, before: Volume, known: Known) -> Program[None]:
-    machine, _ = account.at(address)
-    parameters = {"VolumeId": account.own_id(known(address) or before)}
-    yield Call(machine=machine, operation="DeleteVolume", parameters=parameters)
+def _change(machine: str, address: Address, change: Change[Any], known: Known) -> Program[Any]:
+    _, after = account.sides(change)
+    grown = {name: getattr(after, name) for name in ("size", "type") if name in change.fields}
+    grown = {name: value for name, value in grown.items() if value is not None}
 
-
-def _change(address: Address, change: Change[Any], known: Known) -> Program[Any]:
-    before, after = account.sides(change)
-    machine, _ = account.at(address)
-    id_ = account.own_id(known(address) or before)
-
-    def steps() -> Program[Any]:
-        yield from account.change_tags(machine, id_, change)
-        grown = {name: getattr(after, name) for name in ("size", "type") if name in change.fields}
-        grown = {name: value for name, value in grown.items() if value is not None}
+    def rest(wish: Volume, known: Known) -> Program[None]:
         if grown:
-            told = {"VolumeId": id_, "Size": grown.get("size"), "VolumeType": grown.get("type")}
+            told = {"VolumeId": wish.id, "Size": grown.get("size"), "VolumeType": grown.get("type")}
             parameters = {name: value for name, value in told.items() if value is not None}
             yield Call(machine=machine, operation="ModifyVolume", parameters=parameters)
-        yield from _move(machine, id_, change, known)
-        seen = yield from _seen(address, id_, after, known)
-        return replace(seen or after, id=id_, **grown)  # a size is told only after a while
+        yield from _move(machine, str(wish.id), change, known)
 
-    return (yield from account.leaving(steps(), lambda: _seen(address, id_, after, known)))
+    seen = yield from steps.change(address, change, known, LOOKING, rest)
+    return replace(seen, **grown)  # a size is told only after a while
 
 
 def _move(machine: str, id_: str, change: Change[Any], known: Known) -> Program[None]:
@@ -284,12 +261,6 @@ def loses(volume: Volume) -> Iterable[str]:
 def observe(_machine: str, known: Mapping[Address, Any]) -> Program[Found]:
     """Look at volumes."""
     return (yield from account.look(known, LOOKING))
-
-
-def _seen(address: Address, id_: str, wish: Volume, known: Known) -> Program[Any]:
-    """Look at it by its id, and tell what is there in the words of a wish."""
-    found = yield from observe(account.at(address)[0], {address: replace(wish, id=id_)})
-    return None if found[address] is None else account.as_wished(found[address], wish, known)
 
 
 def discover(machine: str) -> Program[Found]:
