@@ -41,10 +41,14 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="command", om
     def decide(self, address: Address, state: State) -> Resource | None:
         """Return what the address will hold, in a world as in `state`. Pure.
 
+        A command whose effect is not in the state leaves there what is there.
+
         Raises:
             Refused: the command must not be carried out there, with the reason.
 
         """
+        if self.effect is Effect.OPAQUE:
+            return state.get(address)
         raise NotImplementedError
 
     def interpret(
@@ -83,7 +87,7 @@ class Decision(NamedTuple):
 def decide(command: Command, state: State) -> Decision:
     """Predict a command, address by address, each seeing the effect of the one before. Total."""
     delta, refusals = Delta(), dict[Address, str]()
-    for address in () if command.effect is Effect.OPAQUE else command.on:
+    for address in command.on:
         before = state.get(address)
         try:
             state = step(command, address, state)
@@ -110,7 +114,7 @@ def step(command: Command, address: Address, state: State) -> State:
 def state_after(commands: Iterable[Command], state: State) -> State:
     """Return the state after commands, as predicted; where one is refused, it changes nothing."""
     for command in commands:
-        for address in () if command.effect is Effect.OPAQUE else command.on:
+        for address in command.on:
             with suppress(Refused):
                 state = step(command, address, state)
     return state

@@ -107,12 +107,11 @@ class _Run:
 
     async def _decide(self) -> list[Target]:
         """Look, take in what changed outside, and decide."""
-        state, decided = self._state, [c for c in self._commands if c.effect is not Effect.OPAQUE]
+        state, decided = self._state, self._commands
         found, unseen = await look(self._look_at(), state, self._context, self)
         believed = believe(state, found)
-        index_of = [i for i, c in enumerate(self._commands) if c.effect is not Effect.OPAQUE]
         believed = learn(decide_all(decided, believed)[0], believed, found)
-        targets = [t._replace(command=index_of[t.command]) for t in decide_all(decided, believed)[0]]
+        targets, _ = decide_all(decided, believed)
         self._unseen = unseen
         self._note_drift(targets, believed)
         return [self._unless_unseen(target) for target in targets]
@@ -168,9 +167,7 @@ class _Run:
         for target in targets:
             by_command.setdefault(target.command, []).append(target)
         tasks = []
-        for index, command in enumerate(self._commands):
-            if command.effect is Effect.OPAQUE:
-                tasks += [self._opaque_task(index, address, order) for address in command.on]
+        for index in range(len(self._commands)):
             for target in by_command.get(index, ()):
                 task = self._task(target, order)
                 if task is not None:
@@ -185,6 +182,8 @@ class _Run:
             self._refused[index] += address not in self._unseen
             self._over(index, address)
             return None
+        if command.effect is Effect.OPAQUE:
+            return self._opaque_task(index, address, order)
         if command.effect is Effect.RECORD:
             self._record(index, address, change.after, command.past)
             return None

@@ -64,7 +64,7 @@ def instructions_of(result: Result, kinds: Kinds, state: State, made: dict[Addre
 
     changes: list[tuple[Address, Change[Resource]]] = list(result.delta.items())
     if result.command.effect is Effect.OPAQUE:
-        changes = [(address, Change(None, None)) for address in result.command.on]
+        changes = [(a, Change(None, None)) for a in result.command.on if a not in result.problems]
     if result.command.effect is not Effect.RECORD:
         for address, change in changes:
             program = kinds.program(

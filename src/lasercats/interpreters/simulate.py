@@ -21,16 +21,12 @@ class Simulate:
 
 def simulate(commands: Sequence[Command], state: State) -> tuple[list[Result], State]:
     """Predict commands on a state; return what each would do, and the state they would leave. Pure."""
-    managed = [c for c in commands if c.effect is not Effect.OPAQUE]
-    targets, state = decide_all(managed, state)
+    targets, state = decide_all(commands, state)
     by_command: dict[int, list[tuple[Address, Change | None, str | None]]] = {}  # type: ignore[type-arg]
     for target in targets:
         by_command.setdefault(target.command, []).append(target[1:])
-    results, index = [], 0
-    for command in commands:
-        if command.effect is Effect.OPAQUE:
-            results.append(Result(command, "done"))
-            continue
+    results = []
+    for index, command in enumerate(commands):
         delta, problems = Delta(), dict[Address, str]()
         for address, change, refusal in by_command.get(index, ()):
             if change is None:
@@ -38,11 +34,10 @@ def simulate(commands: Sequence[Command], state: State) -> tuple[list[Result], S
             elif not same(change.before, change.after):
                 delta = delta.then(Delta({address: change}))
         results.append(Result(command, _status(command, delta, problems), delta, problems=problems))
-        index += 1
     return results, state
 
 
 def _status(command: Command, delta: Delta, problems: dict[Address, str]) -> str:
     if problems:
         return "refused" if len(problems) == len(command.on) else "failed"
-    return "done" if delta else "unchanged"
+    return "done" if delta or command.effect is Effect.OPAQUE else "unchanged"

@@ -132,6 +132,13 @@ class Reboot(Command, frozen=True, tag="ec2.reboot"):
     past: ClassVar[str] = "ec2.instance.rebooted"
     effect: ClassVar[Effect] = Effect.OPAQUE
 
+    def decide(self, address: Address, state: State) -> Instance:
+        """Leave it as it is, where it is there and not stopped."""
+        instance = _there(address, state)
+        if instance.state == "stopped":
+            raise Refused("it is stopped; start it instead")
+        return instance
+
     def interpret(self, address: Address, _change: Change[Resource], known: Known) -> Program[Any]:
         """Ask for the reboot; EC2 does not tell when it is over."""
         machine, _ = account.at(address)

@@ -162,7 +162,8 @@ def _offline(machine: str, id_: str, change: Change[Any]) -> Program[None]:
     if "type" in change.fields and after.type is not None:
         changes.append(_modify(machine, id_, InstanceType={"Value": after.type}))
     if "user_data" in change.fields and after.user_data is not None:
-        changes.append(_modify(machine, id_, UserData={"Value": after.user_data}))
+        encoded = base64.b64encode(after.user_data.encode()).decode()
+        changes.append(_modify(machine, id_, Attribute="userData", Value=encoded))
     if power is None and (changes or wanted):
         told = yield Describe(machine=machine, what="instance", by="instance-id", value=id_)
         power = _POWER.get(state_of(told.found[0]) or "") if told.found else "running"

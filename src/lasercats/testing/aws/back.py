@@ -1,5 +1,6 @@
 """moto behind the proxy, asked in the name of a call."""
 
+import base64
 import http
 import xml.etree.ElementTree as ET
 from urllib.parse import urlencode
@@ -15,8 +16,14 @@ class Back:
         self._server = server
 
     def forward(self, call: Call) -> Answer:
-        """Pass a call on."""
-        return Answer(*self._server.post("/", call.headers, urlencode(call.params).encode()))
+        """Pass a call on, in the words of moto."""
+        params = dict(call.params)
+        if params.get("Attribute") == "userData" and "Value" in params:  # moto leaves that encoded
+            del params["Attribute"]
+            params["UserData.Value"] = params.pop("Value")
+        if "UserData.Value" in params:  # moto decodes that once more than EC2 does
+            params["UserData.Value"] = base64.b64encode(params["UserData.Value"].encode()).decode()
+        return Answer(*self._server.post("/", call.headers, urlencode(params).encode()))
 
     def ask(self, call: Call, action: str, **params: str) -> ET.Element:
         """Ask on our own account, in the region of a call; a refusal is ours."""

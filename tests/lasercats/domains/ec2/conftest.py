@@ -1,21 +1,36 @@
 """An account on moto, as strict as AWS, and a project on it that the command line drives."""
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
+from lasercats.core.address import Address
+from lasercats.core.change import Change, Delta
+from lasercats.core.command import Command
+from lasercats.core.converge import converge
+from lasercats.core.kind import Kinds
+from lasercats.core.state import State
+from lasercats.domains.ec2 import DOMAIN
+from lasercats.interpreters.context import Context, Result
+from lasercats.interpreters.live import Live
+from lasercats.logs.sqlite import SqliteLog
+from lasercats.machines.vault import KeyVault
+from lasercats.operate.project import BoundMachines
 from lasercats.testing.aws import MotoServer, StrictEc2, environment, why_not
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
+KINDS = Kinds([DOMAIN])
 LASERCATS = [sys.executable, "-c", "from lasercats.cli.main import main; main()"]
 
 
@@ -118,3 +133,56 @@ class Project:
 def project(aws: StrictEc2, tmp_path: Path) -> Project:
     """Make a project on the account."""
     return Project(tmp_path, aws)
+
+
+@pytest.fixture
+def account(aws: StrictEc2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Account"]:
+    """Drive the account without the command line."""
+    with asyncio.Runner() as runner:
+        for name, value in environment(aws.endpoint).items():
+            monkeypatch.setenv(name, value)
+        made = Account(aws, runner, tmp_path)
+        made.fresh()
+        yield made
+        runner.run(made.machines.close())
+        made.ec2.close()
+
+
+class Account:
+    """An account that is driven without the command line: its machine, a log of it, and a plain client."""
+
+    def __init__(self, aws: StrictEc2, runner: asyncio.Runner, folder: Path) -> None:
+        import boto3
+
+        url = f"aws://us-east-1?poll=0.05&endpoint={aws.endpoint}"
+        self.aws, self.runner = aws, runner
+        self.machines = BoundMachines({"aws": url}, KeyVault(folder / "key"))
+        self.ec2: EC2Client = boto3.client("ec2", endpoint_url=aws.endpoint)
+
+    def fresh(self) -> None:
+        """Empty the account and start a new log."""
+        self.aws.reset()
+        log = SqliteLog(":memory:", create=True)
+        self.context = Context(kinds=KINDS, log=log, machines=self.machines, actor="tester", run="test")
+
+    def run(self, *commands: Command) -> Sequence[Result]:
+        """Carry commands out in one run."""
+        return self.runner.run(Live().run(commands, self.context))
+
+    def do(self, *commands: Command) -> None:
+        """Carry commands out, all of them."""
+        results = self.run(*commands)
+        assert all(result.ok for result in results), results
+
+    def state(self) -> State:
+        """Return what the log says."""
+        return self.context.log.fold().state(KINDS)
+
+    def get(self, address: Address) -> Any:  # noqa: ANN401 - of the kind of the address
+        """Return what the log says of an address."""
+        return self.state().get(address)
+
+    def turn(self, address: Address, **fields: Any) -> None:  # noqa: ANN401
+        """Bring other values of some fields about, as a document does."""
+        state, now = self.state(), self.get(address)
+        self.do(*converge(KINDS, Delta({address: Change(now, replace(now, **fields))}), state))
