@@ -1,5 +1,6 @@
 """A printed script, run by the real `aws` command line, leaves what the live run leaves."""
 
+import base64
 import os
 import shutil
 import subprocess
@@ -24,13 +25,18 @@ COMMANDS = f"""\
 - {{command: ec2.untag, on: web-3, keys: [tier]}}
 - {{command: ec2.stop, on: web-1}}
 - {{command: ec2.start, on: web-3}}
+- {{command: ec2.protect, on: [web-1, web-2, web-3]}}
+- {{command: ec2.unprotect, on: [web-2, web-3]}}
+- {{command: ec2.change_user_data, on: [web-1, web-3], user_data: "#!/bin/sh\\necho 'żółw' $HOME\\n"}}
+- {{command: ec2.reboot, on: web-3}}
 - {{command: ec2.terminate, on: web-2}}
 """
+DATA = "#!/bin/sh\necho 'żółw' $HOME\n"
 TEAM = ("team", 'it\'s $HOME & "żółw"')
 LEFT = {
-    ("t3.small", "stopped", (("Name", "web"), TEAM, ("tier", "front"))): 1,
-    ("t3.small", "running", (("Name", "web"), TEAM)): 1,
-    ("t3.micro", "terminated", (("Name", "web"),)): 1,
+    ("t3.small", "stopped", (("Name", "web"), TEAM, ("tier", "front")), True, DATA): 1,
+    ("t3.small", "running", (("Name", "web"), TEAM), False, DATA): 1,
+    ("t3.micro", "terminated", (("Name", "web"),), False, ""): 1,
 }
 
 
@@ -86,17 +92,23 @@ def lasercats(folder: Path, aws: StrictEc2, *arguments: str) -> str:
 
 
 def left(aws: StrictEc2) -> Counter[Any]:
-    """Return what a plain client finds: how many instances of each type, state and tags."""
+    """Return what a plain client finds: how many instances of each type, state, tags, and so on."""
     from boto3.session import Session
 
     ec2 = Session("testing", "testing", region_name="us-east-1").client("ec2", endpoint_url=aws.endpoint)
     found = [i for r in ec2.describe_instances()["Reservations"] for i in r["Instances"]]
+    counts: Counter[Any] = Counter()
+    for instance in found:
+        tags = tuple(sorted((t["Key"], t["Value"]) for t in instance["Tags"]))
+        if instance["ImageId"] == IMAGE:
+            id_ = instance["InstanceId"]
+            data = ec2.describe_instance_attribute(InstanceId=id_, Attribute="userData")
+            text = base64.b64decode(data["UserData"].get("Value", "")).decode()
+            protected = ec2.describe_instance_attribute(InstanceId=id_, Attribute="disableApiTermination")
+            flag = protected["DisableApiTermination"]["Value"]
+            counts[instance["InstanceType"], instance["State"]["Name"], tags, flag, text] += 1
     ec2.close()
-    return Counter(
-        (i["InstanceType"], i["State"]["Name"], tuple(sorted((t["Key"], t["Value"]) for t in i["Tags"])))
-        for i in found
-        if i["ImageId"] == IMAGE
-    )
+    return counts
 
 
 def test_a_script_leaves_what_the_live_run_leaves(
