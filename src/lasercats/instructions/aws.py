@@ -119,6 +119,8 @@ class Described(msgspec.Struct, frozen=True):
     """What a look found, as the service tells it, with times as text (RFC 3339)."""
 
     found: tuple[dict[str, Any], ...] = ()
+    looked: bool = True
+    """False where nobody looked: this is a prediction, and all is as expected."""
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -148,8 +150,8 @@ class Describe(Instruction, frozen=True, tag="aws.describe"):
         return f"{call} --filters {filters}"
 
     def predict(self) -> Described:
-        """Expect nothing: what is managed is known."""
-        return Described()
+        """Expect what is expected: nobody looks."""
+        return Described(looked=False)
 
     def fits(self, thing: Mapping[str, Any]) -> bool:
         """Tell whether a description is one of those that are looked for."""
@@ -244,7 +246,7 @@ class Wait(Instruction, frozen=True, tag="aws.wait"):
 
     def predict(self) -> Described:
         """Expect that it comes to it; nothing else is told."""
-        return Described()
+        return Described(looked=False)
 
 
 def values_of(thing: Mapping[str, Any], what: str, by: str) -> list[str]:

@@ -352,12 +352,16 @@ def one(address: Address, things: tuple[dict[str, Any], ...], looking: Looking) 
 
 
 def look(known: Mapping[Address, Any], looking: Looking) -> Program[Found]:
-    """Look at addresses by one description each; equal looks of many programs become one call."""
+    """Look at addresses by one description each; equal looks of many programs become one call.
+
+    Where nobody looks, as in a script, what is there is what is known.
+    """
     answers = yield tuple(describe(address, resource, looking) for address, resource in known.items())
     found: dict[Address, Resource | None] = {}
     for (address, resource), answer in zip(known.items(), answers, strict=True):
         thing = one(address, answer.found, looking)
-        found[address] = None if thing is None else looking.read(thing, resource)
+        there = None if thing is None else looking.read(thing, resource)
+        found[address] = there if answer.looked else resource
     return found
 
 

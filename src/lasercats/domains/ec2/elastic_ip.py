@@ -162,8 +162,8 @@ def _change(address: Address, change: Change[Any], known: Known) -> Program[Any]
                 association = None
             if after.instance:
                 association = yield from _associate(address, id_, account.id_of(known, after.instance))
-        seen = yield from steps.seen(address, replace(after, id=id_), known, LOOKING)
-        return seen or replace(after, id=id_, public_ip=there.public_ip, association=association)
+        wish = replace(after, id=id_, public_ip=there.public_ip, association=association)
+        return (yield from steps.seen(address, wish, known, LOOKING))
 
     return (
         yield from account.leaving(

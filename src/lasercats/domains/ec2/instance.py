@@ -1,6 +1,6 @@
 """`ec2.instance`: a virtual machine. How it is made and looked at stands in `instance_programs`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change
-from lasercats.core.command import LOADS, Command, Effect
+from lasercats.core.command import LOADS, Command, Effect, Forget
 from lasercats.core.errors import Refused
 from lasercats.core.program import Known, Program
 from lasercats.core.resource import GIVEN, Resource
@@ -279,6 +279,8 @@ def converge(address: Address, change: Change[Instance]) -> Iterator[Command]:
     if "security_groups" in differs and after.security_groups is not None:
         yield ChangeGroups(on=on, security_groups=after.security_groups)
     if "volumes" in differs and after.volumes is not None:
+        if _undecides(before.volumes or {}, after.volumes):
+            yield Forget(on=on, fields=("volumes",))
         yield Grow(on=on, volumes=after.volumes)
     if "protected" in differs:
         yield Protect(on=on) if after.protected else Unprotect(on=on)
@@ -286,6 +288,12 @@ def converge(address: Address, change: Change[Instance]) -> Iterator[Command]:
         yield from account.converge_tags(on, change, Tag, Untag)
     if "state" in differs and after.state == "running":
         yield Start(on=on)
+
+
+def _undecides(before: Mapping[str, Disk], after: Mapping[str, Disk]) -> bool:
+    """Tell whether something that was decided of a volume no longer is."""
+    pairs = ((old, after.get(device, old)) for device, old in before.items())
+    return any((old.size and not new.size) or (old.type and not new.type) for old, new in pairs)
 
 
 def _launch(on: tuple[Address, ...], instance: Instance) -> Launch:

@@ -195,8 +195,6 @@ def _seen(address: Address, before: Instance, wish: Instance, known: Known) -> P
     """Look at it, and tell what is there in the words of a wish."""
     found = yield from observe(account.at(address)[0], {address: replace(wish, id=before.id, launched=None)})
     seen = found[address]
-    if seen is None and _is_predicted(before):
-        return replace(wish, id=before.id)
     return None if seen is None else account.as_wished(seen, wish, known)
 
 
@@ -207,7 +205,7 @@ def observe(machine: str, known: Mapping[Address, Any]) -> Program[Found]:
     for (address, resource), answer in zip(known.items(), answers, strict=True):
         thing = account.one(address, answer.found, LOOKING)
         if thing is None:
-            found[address] = None
+            found[address] = None if answer.looked else resource
         else:
             found[address] = yield from _look_closer(machine, thing, resource)
     return found
@@ -280,11 +278,6 @@ def read(thing: Mapping[str, Any], known: Instance | None) -> Instance:
         launched=thing.get("LaunchTime"),
         zone=thing.get("Placement", {}).get("AvailabilityZone"),
     )
-
-
-def _is_predicted(before: Instance) -> bool:
-    """Tell whether this is a prediction, in which ids are what a script calls them."""
-    return (before.id or "").startswith("$")
 
 
 def _volumes(machine: str, id_: str) -> Describe:

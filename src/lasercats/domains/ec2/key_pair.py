@@ -78,13 +78,22 @@ class Import(Command, frozen=True, tag="ec2.import_key_pair"):
     tags: Tags | None = None
 
     def decide(self, address: Address, state: State) -> KeyPair:
-        """Return the key pair, where there is none."""
+        """Return the key pair, where there is none, and where EC2 takes its name."""
+        _check_name(account.at(address)[1])
         try:
             made = KeyPair(public_key=self.public_key, tags=self.tags)
         except ValueError as error:
             raise Refused(str(error)) from None
         account.check_new(address, state, made)
         return made
+
+
+def _check_name(name: str) -> None:
+    """Check a name by the rules of EC2 (API reference, ImportKeyPair)."""
+    if account.ID.fullmatch(name):
+        raise Refused("a key pair gets its id from EC2; give it a name")
+    if not name.isascii() or len(name) > 255:  # noqa: PLR2004
+        raise Refused("EC2 takes only ASCII in the name of a key pair, and at most 255 characters")
 
 
 class Tag(account.Tag, frozen=True, tag="ec2.tag_key_pair"):

@@ -13,6 +13,8 @@ ABOUT = r"^[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]*$"
 """The characters that EC2 takes in a description (API reference, CreateSecurityGroup)."""
 FORM = "as protocol:tcp,ports:443,peer:0.0.0.0/0"
 _ICMP = ("icmp", "icmpv6")
+_MOST = 255
+"""The greatest number of a protocol, and of a type or code of ICMP."""
 _NUMBERS = {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6", "-1": "all"}
 _PEER = r"^(ec2[.]security_group/.+|sg-[0-9a-f]{8,17}|pl-[0-9a-f]{8,17}|[0-9a-fA-F.:]+/[0-9]+)$"
 
@@ -50,11 +52,11 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
         """Bring range, protocol and ports to their one form.
 
         Raises:
-            ValueError: ports of a protocol that has none or needs some, or out of bounds; a bad range.
+            ValueError: ports of a protocol that has none, or out of bounds; a bad protocol, or a bad range.
 
         """
         force = msgspec.structs.force_setattr
-        force(self, "protocol", _NUMBERS.get(self.protocol, self.protocol))
+        force(self, "protocol", _protocol(self.protocol))
         if "/" in self.peer and not self.peer.startswith("ec2."):
             force(self, "peer", account.network(self.peer))
         force(self, "description", self.description or None)
@@ -64,24 +66,31 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
             return
         if self.protocol not in ("tcp", "udp", *_ICMP):
             raise ValueError(f"protocol {self.protocol} has no ports; leave them out")
-        first, dash, last = self.ports.partition("-")
-        most = 255 if self.protocol in _ICMP else 65535
-        if int(first) > most or int(last or 0) > most:
-            raise ValueError(f"{self.ports} is out of bounds; the most is {most}")
-        if self.protocol in _ICMP:
-            return
-        if dash and int(first) > int(last):
-            raise ValueError(f"{self.ports} ends before it begins")
-        force(
-            self,
-            "ports",
-            f"{int(first)}-{int(last)}" if dash and int(first) != int(last) else str(int(first)),
-        )
+        force(self, "ports", _bounds(self.ports, icmp=self.protocol in _ICMP))
 
     @property
     def key(self) -> tuple[str, str, str]:
         """By what EC2 tells rules apart."""
         return self.protocol, self.ports or "", self.peer
+
+
+def _protocol(text: str) -> str:
+    """Return the one form of a protocol: its name where it has one, else its number."""
+    number = str(int(text)) if text.isdecimal() else text
+    if number.isdecimal() and int(number) > _MOST:
+        raise ValueError(f"protocol {number} is out of bounds; the most is {_MOST}")
+    return _NUMBERS.get(number, number)
+
+
+def _bounds(ports: str, *, icmp: bool) -> str:
+    """Return the one form of ports, or of a type of ICMP and its code, which are no range."""
+    first, dash, last = ports.partition("-")
+    most = _MOST if icmp else 65535
+    if int(first) > most or int(last or 0) > most:
+        raise ValueError(f"{ports} is out of bounds; the most is {most}")
+    if not icmp and dash and int(first) > int(last):
+        raise ValueError(f"{ports} ends before it begins")
+    return f"{int(first)}-{int(last)}" if dash and (icmp or int(first) != int(last)) else str(int(first))
 
 
 Rules = tuple[Rule, ...]

@@ -1,5 +1,6 @@
 """`ec2.security_group`: what traffic may reach instances, and leave them."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Annotated, Any, ClassVar
@@ -26,6 +27,9 @@ About = Annotated[
 Ingress = Annotated[Rules, Meta(description=f"a rule for traffic to instances, {rule.FORM}")]
 Egress = Annotated[Rules, Meta(description=f"a rule for traffic from instances, {rule.FORM}")]
 
+DIRECTIONS = ("ingress", "egress")
+NO_RULE = "no rule is given; give --ingress or --egress"
+
 
 class SecurityGroup(Resource, frozen=True):
     """A security group on EC2; its name is its name there."""
@@ -47,7 +51,7 @@ class SecurityGroup(Resource, frozen=True):
         account.check_tags(self.tags)
         if self.tags is not None:
             self._set("tags", dict(sorted(self.tags.items())))
-        for field in ("ingress", "egress"):
+        for field in DIRECTIONS:
             rules = getattr(self, field)
             if rules is not None:
                 self._set(field, rule.ordered(rules))
@@ -72,10 +76,20 @@ class Create(Command, frozen=True, tag="ec2.create_security_group"):
             made = SecurityGroup(**told, egress=egress)
         except ValueError as error:
             raise Refused(str(error)) from None
-        if account.ID.fullmatch(account.at(address)[1]):
-            raise Refused("a group gets its id from EC2; give it a name")
+        _check_name(account.at(address)[1])
         account.check_new(address, state, made)
         return made
+
+
+def _check_name(name: str) -> None:
+    """Check a name by the rules of EC2 (API reference, CreateSecurityGroup)."""
+    if name.startswith("sg-") or account.ID.fullmatch(name):
+        raise Refused("a group gets its id from EC2; give it a name that does not begin with sg-")
+    strange = next((sign for sign in name if not re.fullmatch(rule.ABOUT, sign)), None)
+    if strange is not None:
+        raise Refused(f"EC2 takes no name of a group with {strange!r}; use letters from a to z and digits")
+    if len(name) > 255:  # noqa: PLR2004
+        raise Refused("EC2 takes no name of a group of more than 255 characters")
 
 
 class _Ruling(Command, frozen=True):
@@ -84,7 +98,7 @@ class _Ruling(Command, frozen=True):
 
     def _checked(self, address: Address, state: State) -> SecurityGroup:
         if not self.ingress and not self.egress:
-            raise Refused("no rule is given; give --ingress or --egress")
+            raise Refused(NO_RULE)
         return _there(address, state)
 
 
@@ -99,7 +113,7 @@ class Authorize(_Ruling, frozen=True, tag="ec2.authorize"):
         try:
             new = {
                 name: rule.merged(getattr(group, name), getattr(self, name))
-                for name in ("ingress", "egress")
+                for name in DIRECTIONS
                 if getattr(self, name)
             }
             made = replace(group, **new)
@@ -119,10 +133,31 @@ class Revoke(_Ruling, frozen=True, tag="ec2.revoke"):
         group = self._checked(address, state)
         new = {
             name: rule.without(getattr(group, name), getattr(self, name))
-            for name in ("ingress", "egress")
+            for name in DIRECTIONS
             if getattr(self, name)
         }
         return replace(group, **new)
+
+
+class ChangeRules(Command, frozen=True, tag="ec2.change_rules"):
+    """Let security groups have these rules, and no others of the same direction."""
+
+    past: ClassVar[str] = "ec2.security_group.rules_changed"
+
+    ingress: Ingress | None = None
+    egress: Egress | None = None
+
+    def decide(self, address: Address, state: State) -> SecurityGroup:
+        """Return it with these rules."""
+        new = {name: rules for name in DIRECTIONS if (rules := getattr(self, name)) is not None}
+        if not new:
+            raise Refused(NO_RULE)
+        try:
+            made = replace(_there(address, state), **new)
+        except ValueError as error:
+            raise Refused(str(error)) from None
+        account.check_references(address, state, made)
+        return made
 
 
 class Tag(account.Tag, frozen=True, tag="ec2.tag_security_group"):
@@ -181,7 +216,7 @@ def _create(machine: str, name: str, address: Address, wish: Any, known: Known) 
 def _rule(machine: str, change: Change[Any], wish: SecurityGroup, known: Known) -> Program[None]:
     """Revoke the rules that are no more, authorize the new ones, and tell of others what they are for."""
     before, after = account.sides(change)
-    for field in ("ingress", "egress"):
+    for field in DIRECTIONS:
         rules = getattr(after, field)
         if rules is None:
             continue
@@ -208,12 +243,18 @@ def converge(address: Address, change: Change[SecurityGroup]) -> Iterator[Comman
         told = {name: getattr(after, name) for name in ("vpc", "egress", "tags")}
         yield Create(on=on, description=after.description, ingress=after.ingress or (), **told)
         return
-    gone, new = dict[str, Any](), dict[str, Any]()
-    for field in ("ingress", "egress"):
-        rules = getattr(after, field)
-        if rules is not None:
-            gone[field], added, told_anew = rule.changes(getattr(before, field) or (), rules)
-            new[field] = (*added, *told_anew)
+    exact, gone, new = dict[str, Any](), dict[str, Any](), dict[str, Any]()
+    for field in DIRECTIONS:
+        old, rules = getattr(before, field), getattr(after, field)
+        if rules is None:
+            continue
+        if old is None:  # what is there is not known, and none of it is to stay
+            exact[field] = rules
+            continue
+        gone[field], added, told_anew = rule.changes(old, rules)
+        new[field] = (*added, *told_anew)
+    if exact:
+        yield ChangeRules(on=on, **exact)
     if any(gone.values()):
         yield Revoke(on=on, **gone)
     if any(new.values()):
@@ -259,7 +300,7 @@ LOOKING = Looking("ec2.security_group", "security_group", read)
 KIND = Kind(
     name="ec2.security_group",
     resource=SecurityGroup,
-    commands=(Create, Authorize, Revoke, Tag, Untag, Delete),
+    commands=(Create, Authorize, Revoke, ChangeRules, Tag, Untag, Delete),
     converge=converge,
     act=act,
     observe=observe,

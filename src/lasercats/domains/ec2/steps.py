@@ -41,7 +41,7 @@ def create(
     def steps() -> Program[Any]:
         if rest is not None:
             yield from rest(new, known_now)
-        return (yield from seen(address, new, known_now, looking)) or new
+        return (yield from seen(address, new, known_now, looking))
 
     return (yield from account.leaving(steps(), lambda: seen(address, new, known_now, looking)))
 
@@ -58,7 +58,7 @@ def change(
         yield from account.change_tags(machine, wish.id, change)
         if rest is not None:
             yield from rest(wish, known)
-        return (yield from seen(address, wish, known, looking)) or wish
+        return (yield from seen(address, wish, known, looking))
 
     return (yield from account.leaving(steps(), lambda: seen(address, wish, known, looking)))
 

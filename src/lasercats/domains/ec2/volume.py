@@ -183,7 +183,7 @@ def _change(machine: str, address: Address, change: Change[Any], known: Known) -
         yield from _move(machine, str(wish.id), change, known)
 
     seen = yield from steps.change(address, change, known, LOOKING, rest)
-    return replace(seen, **grown)  # a size is told only after a while
+    return seen and replace(seen, **grown)  # a size is told only after a while
 
 
 def _move(machine: str, id_: str, change: Change[Any], known: Known) -> Program[None]:

@@ -6,7 +6,11 @@ import pytest
 from hypothesis import strategies as st
 
 from lasercats.core.address import Address
+from lasercats.core.change import Change, Delta
+from lasercats.core.command import state_after
+from lasercats.core.converge import converge
 from lasercats.core.kind import Kinds
+from lasercats.core.state import State
 from lasercats.domains.ec2 import DOMAIN, instance_programs, key_pair, security_group, subnet, vpc
 from lasercats.domains.ec2.rule import Rule, ordered
 from lasercats.testing.laws import KindLaws
@@ -122,6 +126,11 @@ class TestInstance(KindLaws):
         ({"peer": "0.0.0.0/0", "protocol": "udp", "ports": "053"}, ("udp", "53", "0.0.0.0/0")),
         ({"peer": "2001:DB8::1/32", "protocol": "58"}, ("icmpv6", "", "2001:db8::/32")),
         ({"peer": "0.0.0.0/0", "protocol": "tcp", "ports": "80-80"}, ("tcp", "80", "0.0.0.0/0")),
+        ({"peer": "0.0.0.0/0", "protocol": "icmp", "ports": "08"}, ("icmp", "8", "0.0.0.0/0")),
+        ({"peer": "0.0.0.0/0", "protocol": "icmp", "ports": "03-004"}, ("icmp", "3-4", "0.0.0.0/0")),
+        ({"peer": "0.0.0.0/0", "protocol": "icmp", "ports": "3-3"}, ("icmp", "3-3", "0.0.0.0/0")),
+        ({"peer": "0.0.0.0/0", "protocol": "050"}, ("50", "", "0.0.0.0/0")),
+        ({"peer": "0.0.0.0/0", "protocol": "006"}, ("tcp", "0-65535", "0.0.0.0/0")),
     ],
 )
 def test_a_rule_has_one_form(rule: dict[str, str], told: tuple[str, str, str]) -> None:
@@ -137,6 +146,7 @@ def test_a_rule_has_one_form(rule: dict[str, str], told: tuple[str, str, str]) -
         ({"peer": "0.0.0.0/0", "protocol": "tcp", "ports": "90-80"}, "ends before it begins"),
         ({"peer": "0.0.0.0/0", "protocol": "tcp", "ports": "70000"}, "out of bounds; the most is 65535"),
         ({"peer": "0.0.0.0/0", "protocol": "icmp", "ports": "300"}, "out of bounds; the most is 255"),
+        ({"peer": "0.0.0.0/0", "protocol": "256"}, "protocol 256 is out of bounds; the most is 255"),
     ],
 )
 def test_a_rule_that_is_none(rule: dict[str, str], told: str) -> None:
@@ -151,3 +161,15 @@ def test_a_rule_is_given_once() -> None:
     assert ordered([one, same]) == (one,)
     with pytest.raises(ValueError, match="given twice, for different reasons"):
         ordered([one, other])
+
+
+@pytest.mark.parametrize("rules", [(), (Rule(peer="10.0.0.0/8"),)])
+def test_rules_that_were_not_decided(rules: tuple[Rule, ...]) -> None:
+    """They become exactly those that are wished for, which may be none; what is still not decided stays so."""
+    address = Address("ec2.security_group/g")
+    before = security_group.SecurityGroup(description="x", id="sg-0123456789abcdef0")
+    wish = security_group.SecurityGroup(description="x", ingress=rules, id="sg-0123456789abcdef0")
+    state = State().put([(address, before)])
+    commands = converge(KINDS, Delta({address: Change(before, wish)}), state)
+    assert commands == [security_group.ChangeRules(on=(address,), ingress=rules)]
+    assert state_after(commands, state).get(address) == wish

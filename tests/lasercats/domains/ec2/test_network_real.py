@@ -164,6 +164,25 @@ def test_a_rule_that_somebody_else_adds_is_found(estate: "Project") -> None:
     assert rules(group(estate, "web")["IpPermissions"]) == rules(web["IpPermissions"])
 
 
+def test_rules_that_were_not_decided_become_those_that_are_wished(estate: "Project") -> None:
+    """What nobody decided is open no more when a document decides; an undo opens it again."""
+    document, egress = estate.folder / "rules.yaml", rules(group(estate, "web")["IpPermissionsEgress"])
+    wish = "resources: {ec2.security_group/web: {ingress: [%s]}}"
+    for wished, left in (
+        ("{protocol: tcp, ports: '22', peer: 10.0.0.0/8}", {("tcp", 22, 22, "10.0.0.0/8", None)}),
+        ("", set[Any]()),
+    ):
+        before = rules(group(estate, "web")["IpPermissions"])
+        estate.run("forget", "ec2.security_group/web", "--field", "ingress")
+        document.write_text(wish % wished)
+        assert "ec2.security_group/web" in estate.run("apply", str(document), "--yes")
+        assert rules(group(estate, "web")["IpPermissions"]) == left
+        assert "nothing to do" in estate.run("plan", str(document), "--refresh")
+        estate.run("undo", "HEAD")
+        assert rules(group(estate, "web")["IpPermissions"]) == before
+    assert rules(group(estate, "web")["IpPermissionsEgress"]) == egress
+
+
 def test_what_is_in_use_is_not_deleted(estate: "Project") -> None:
     """By what is managed it is refused at once; by what is not, by EC2, and both are told."""
     assert "ec2.subnet/a uses it" in estate.run("ec2", "delete-subnet", "a", fails=True).replace(
@@ -289,7 +308,12 @@ def test_a_script_builds_the_estate(project: "Project", tmp_path: Path) -> None:
         ),
         ("create-subnet s --vpc none --cidr 10.0.0.0/24", "is not of the form"),
         ("create-security-group sg-0123456789abcdef0 --description x", "a group gets its id from EC2"),
+        ("create-security-group sg-web --description x", "does not begin with sg-"),
+        ("create-security-group żółw --description x", "EC2 takes no name of a group with 'ż'"),
         ("create-security-group g --description ü", "is not of the form"),
+        ("change-rules g", "no rule is given"),
+        ("import-key-pair key-0123456789abcdef0 --public-key x", "a key pair gets its id from EC2"),
+        ("import-key-pair żółw --public-key x", "EC2 takes only ASCII in the name of a key pair"),
         ("import-key-pair k --public-key garbage", "begins with ssh-rsa or ssh-ed25519"),
         ("import-key-pair k --public-key 'ssh-rsa AAAA'", "the public key is damaged"),
         ("import-key-pair k", "missing required field `public_key`"),
