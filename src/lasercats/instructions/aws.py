@@ -274,12 +274,12 @@ def tags_of(thing: Mapping[str, Any]) -> dict[str, str]:
 
 
 def quote(text: str) -> str:
-    """Quote text for a shell, but for the variables `${…}` of a script in it."""
+    """Quote text for a shell, but for the variables `${…}` of a script in it; an empty one is a failure."""
     quoted = []
     for n, part in enumerate(text.split("${lc_")):
         if n:
             name, _, part = part.partition("}")  # noqa: PLW2901
-            quoted.append(f'"${{lc_{name}}}"')
+            quoted.append(f'"${{lc_{name}:?is not known}}"')
         if part or not n:
             quoted.append(shlex.quote(part))
     return "".join(quoted) if len(quoted) == 1 else "".join(q for q in quoted if q != "''")

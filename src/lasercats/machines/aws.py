@@ -29,6 +29,12 @@ THREADS = 10
 T = TypeVar("T")
 
 
+def _guarded(line: str) -> str:
+    """Return a line whose failure does not end the script, also where an id is missing."""
+    sets = line.partition("=")[0].isidentifier()
+    return f"{line} || lc_failed=1" if sets or "${" not in line else f"( {line} ) || lc_failed=1"
+
+
 class AwsMachine:
     """EC2 in one region."""
 
@@ -98,7 +104,7 @@ class AwsMachine:
         names: dict[str, str | None] = {"AWS_REGION": self._region, "AWS_DEFAULT_REGION": self._region}
         names |= {"AWS_PROFILE": option("profile"), "AWS_ENDPOINT_URL_EC2": option("endpoint")}
         settings = " ".join(f"{name}={shlex.quote(value)}" for name, value in names.items() if value)
-        body = [f"export {settings}", *(f"{line} || lc_failed=1" for line in lines), 'exit "${lc_failed:-0}"']
+        body = [f"export {settings}", *map(_guarded, lines), 'exit "${lc_failed:-0}"']
         return "\n".join([f"# {self.name}: EC2 in {self._region}", "(", *body, ") || lc_failed=1"])
 
     async def resolve(self, batch: Batch) -> Sequence[Any | None]:

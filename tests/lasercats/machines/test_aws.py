@@ -395,7 +395,7 @@ def test_a_wait_that_may_not_look_fails(aws: StrictEc2, run: Run) -> None:
 
 def test_invisible_instances_are_waited_for(aws: StrictEc2, run: Run) -> None:
     """An instance that is not to be seen yet is waited for."""
-    aws.invisible = 0.3
+    aws.invisible = 1.5
     there = id_of(run(launch("t-1"))[0])
     assert run(by_id(there)) == [Described()]
     assert run(wait(there))[0].found[0]["InstanceId"] == there

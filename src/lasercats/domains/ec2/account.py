@@ -31,6 +31,9 @@ MACHINE = "aws"
 ID = re.compile(r"(i|vpc|subnet|sg|vol|eipalloc|key)-[0-9a-f]{8,17}")
 """Ids as EC2 gives them."""
 
+MOST_KEY, MOST_VALUE = 128, 256
+"""How many characters the key and the value of a tag may have (EC2 User Guide, "Tag restrictions")."""
+
 IDENTITY = {"ec2.key_pair": "name"}
 """The given field by which others refer to a kind, where that is not its id."""
 
@@ -76,7 +79,10 @@ Holder = Annotated[
         description="the instance: ec2.instance/NAME, or an id",
     ),
 ]
-Zone = Annotated[str, Meta(pattern="^[a-z]{2,}(-[a-z]+)+-[0-9]+[a-z]$", description="the availability zone")]
+Zone = Annotated[
+    str,
+    Meta(pattern="^[a-z]{2,}(-[a-z]+)+-[0-9]+([a-z]|(-[a-z0-9]+)+)$", description="the availability zone"),
+]
 Cidr = Annotated[str, Meta(pattern="^[0-9a-fA-F.:]+/[0-9]+$", description="the range, as 10.0.0.0/16")]
 Size = Annotated[int, Meta(ge=1, le=65536, description="the size, in GiB")]
 
@@ -170,7 +176,10 @@ class Tag(Command, frozen=True):
     def decide(self, address: Address, state: State) -> Resource:
         """Return the resource with these tags."""
         found = existing(address, state)
-        changed: Resource = replace(found, tags=dict(sorted({**(found.tags or {}), **self.tags}.items())))
+        try:
+            changed: Resource = replace(found, tags={**(found.tags or {}), **self.tags})
+        except ValueError as error:
+            raise Refused(str(error)) from None
         return changed
 
 
@@ -195,10 +204,12 @@ def check_tags(tags: Mapping[str, str] | None) -> None:
 
     """
     for key, value in (tags or {}).items():
-        if not 1 <= len(key) <= 127 or key.startswith(("aws:", "lasercats:")):  # noqa: PLR2004
+        if not 1 <= len(key) <= MOST_KEY or key.startswith(("aws:", "lasercats:")) or not key.isprintable():
             raise ValueError(f"{key!r} cannot be the key of a tag")
-        if len(value) > 255:  # noqa: PLR2004
-            raise ValueError(f"the value of tag {key!r} is longer than 255 characters")
+        if len(value) > MOST_VALUE:
+            raise ValueError(f"the value of tag {key!r} is longer than {MOST_VALUE} characters")
+        if not value.isprintable():
+            raise ValueError(f"the value of tag {key!r} holds a character that cannot be seen")
 
 
 def network(text: str) -> str:

@@ -127,3 +127,22 @@ def test_a_script_leaves_what_the_live_run_leaves(
     assert (ran.returncode, ran.stderr) == (0, "")
     assert left(one) == LEFT
     assert left(other) == LEFT
+
+
+def test_a_script_does_nothing_to_what_was_not_launched(
+    accounts: tuple[StrictEc2, StrictEc2], tmp_path: Path
+) -> None:
+    """Where a launch fails what follows for it fails, too, and what has nothing to do with it is done."""
+    aws, _ = accounts
+    commands = COMMANDS.replace(
+        "on: [web-1, web-2], image: ami-03cf127a", "on: [web-1, web-2], image: ami-0badbad0"
+    )
+    folder = project(tmp_path / "one", aws, commands)
+    script = folder / "script.sh"
+    script.write_text(lasercats(folder, aws, "issue", "commands.yaml", "--interpreter", "script"))
+    ran = subprocess.run(
+        ["sh", script], cwd=tmp_path, env=credentials(aws), capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 1
+    assert "lc_ec2_2e_instance_2f_web_2d_1: is not known" in ran.stderr
+    assert set(left(aws)) == {key for key in LEFT if key[1] == "running"}
