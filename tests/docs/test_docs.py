@@ -24,6 +24,7 @@ from lasercats.core.kind import Kinds
 from lasercats.machines.vault import KeyVault
 from lasercats.operate.plugins import kinds as installed
 from lasercats.operate.project import LocalInputs
+from lasercats.testing.aws import MotoServer, StrictEc2, environment, why_not
 
 TOP = Path(__file__).parent.parent.parent
 DOCS = TOP / "docs"
@@ -57,7 +58,7 @@ def examples(page: Path) -> list[Example]:
     return found
 
 
-def run(command: str, home: Path) -> str:
+def run(command: str, home: Path, account: dict[str, str]) -> str:
     """Return what a command line prints, standard output and standard error together."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("LASERCATS_")}
     more = {
@@ -71,7 +72,7 @@ def run(command: str, home: Path) -> str:
     done = subprocess.run(
         ["bash", "-c", f"umask 022\n{command}"],
         cwd=home,
-        env={**own, **more},
+        env={**own, **more, **account},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -87,6 +88,8 @@ def normal(text: str, home: Path) -> str:
     text = text.replace(str(home), "/home/ada")
     user, group = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name
     text = text.replace(f"owner={user} group={group}", "owner=ada group=ada")
+    text = re.sub(r"\b(i|vol|sg|vpc|subnet|key|eipalloc)-[0-9a-f]{17}\b", r"\1-0123456789abcdef0", text)
+    text = re.sub(r"\b(10|54)(\.\d+){3}\b(?!/)", "10.0.0.10", text)
     text = re.sub(r"uid=\d+ gid=\d+", "uid=1000 gid=1000", text)
     text = re.sub(r"modified=\d+", "modified=1790000000", TIME.sub("2026-01-01T00:00:00Z", text))
     return re.sub(r"(?<=\S) {2,}", "  ", text)
@@ -100,13 +103,25 @@ def home() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@pytest.fixture
+def account(page: Path) -> Iterator[dict[str, str]]:
+    """Return the variables of an account of AWS, as strict as AWS, for a page that speaks of one."""
+    if "aws://" not in page.read_text():
+        yield {}
+        return
+    if why_not() is not None:
+        pytest.fail(f"{why_not()}") if os.environ.get("CI") else pytest.skip(f"{why_not()}")
+    with MotoServer() as moto, StrictEc2(moto) as aws:
+        yield environment(aws.endpoint)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_every_example_prints_what_the_page_says(page: Path, home: Path) -> None:
+def test_every_example_prints_what_the_page_says(page: Path, home: Path, account: dict[str, str]) -> None:
     """Run the examples of a page in order and compare; `...` stands for anything."""
     checker, flags = doctest.OutputChecker(), doctest.ELLIPSIS
     for example in examples(page):
-        got, want = normal(run(example.command, home), home), normal(example.output, home)
+        got, want = normal(run(example.command, home, account), home), normal(example.output, home)
         where = f"{page.relative_to(TOP)}:{example.line}: $ {example.command}"
         assert checker.check_output(want, got, flags), f"{where}\nsays:\n{want}\nbut prints:\n{got}"
 

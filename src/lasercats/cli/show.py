@@ -106,7 +106,7 @@ def _told(results: Sequence[Result], *, predicted: bool) -> str:
     positions = [r.position for r in results if r.position is not None and r.delta]
     ran = _ran(results)
     if predicted:
-        return f"would be: {text}"
+        return f"would be: {text}" if total else "nothing would change"
     if ran:
         text = f"{ran}; {text}" if total else ran
     if not positions or all(change.verb == "keep" for change in total.values()):

@@ -41,7 +41,8 @@ def machine_add(context: click.Context, name: str, url: str, as_json: bool) -> N
     """Bind NAME to a machine URL.
 
     `local:` is this machine; `ssh://user@host:port` a host, with the options `?sudo=true`, `timeout`,
-    `connect_timeout` (seconds), `identity`, `known_hosts` and `config` (files).
+    `connect_timeout` (seconds), `identity`, `known_hosts` and `config` (files); `aws://REGION` an account of
+    AWS, with `profile`, `endpoint`, `timeout`, `connect_timeout`, `poll`, `grace` (seconds) and `attempts`.
     """
     from lasercats.operate import machines  # noqa: PLC0415
 

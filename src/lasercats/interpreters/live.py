@@ -238,13 +238,13 @@ class _Run:
         index, address, change, _ = self._targets.pop(id(task))
         command = self._commands[index]
         if task.failure is not None:
+            if task.partly and change is not None:
+                self._finish_partly(index, address, change, task)
+                return
             if task.failure.in_doubt:
                 self._doubt.add(index)
             self._problems[index][address] = task.failure.reason
-            if task.partly and change is not None:
-                self._record(index, address, settle(change.before or change.after, task.result), command.past)
-            else:
-                self._over(index, address)
+            self._over(index, address)
         elif command.effect is Effect.OPAQUE:
             self._report(index, address, task.result)
         elif change is None or same(change.before, change.after):
@@ -254,6 +254,14 @@ class _Run:
             if not same(real, change.after):
                 self._problems[index][address] = _deviation(change.after, real)
             self._record(index, address, real, command.past)
+
+    def _finish_partly(self, index: int, address: Address, change: Change[Resource], task: Task) -> None:
+        """Record what a program left that failed half-way; it is no problem where that is as asked."""
+        left = settle(change.after or change.before, task.result)
+        if not same(left, change.after):
+            failure: Any = task.failure
+            self._problems[index][address] = failure.reason
+        self._record(index, address, left, self._commands[index].past)
 
     def _record(self, index: int, address: Address, real: Resource | None, past: str) -> None:
         delta = Delta({address: Change(self._real.get(address), real)})

@@ -16,6 +16,7 @@ from lasercats.interpreters.context import Context
 from lasercats.interpreters.replay import NOT_ON_RECORD, Tape
 
 NEVER_SENT = Failure(reason="the next step was never sent")
+NOT_TOLD = Failure(reason="nobody knows whether the last step was done")
 
 
 class Reopened(Tape):
@@ -70,8 +71,11 @@ class Reopened(Tape):
         outcomes = await super().answer(machine, batch)
         missing = [n for n, outcome in enumerate(outcomes) if self._is_missing(batch[n], outcome)]
         looks = [n for n in missing if batch[n].instruction.looks]
-        for n in missing:
-            outcomes[n] = NEVER_SENT
+        for n, outcome in enumerate(outcomes):
+            if n in missing:
+                outcomes[n] = NEVER_SENT
+            elif isinstance(outcome, Failure) and outcome.in_doubt:
+                outcomes[n] = NOT_TOLD  # a look must tell
         if looks:
             asked = tuple(Item(batch[n].instruction) for n in looks)
             seen = await self._context.machines.get(machine).run(asked)

@@ -22,7 +22,7 @@ from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Result, Watcher
 from lasercats.interpreters.looking import look
 from lasercats.interpreters.reopen import NEVER_SENT, Reopened
-from lasercats.interpreters.replay import LOST, replay
+from lasercats.interpreters.replay import replay
 from lasercats.operate.history import command_of
 from lasercats.operate.issue import run
 from lasercats.operate.project import Project, started
@@ -103,9 +103,7 @@ async def _find_out(project: Project, dead: Mapping[int, Command], context: Cont
         facts = {address: learned.fact(position, command, address) for address in command.on}
         for address in mine:
             now = believe(state, {address: found[address]}).get(address)
-            judged, entry = _judge(command, position, address, state, now)
-            why = learned.problems.get((position, address))
-            facts[address] = f"{judged}: {why}" if judged == "not done" and why else judged
+            facts[address], entry = _judge(command, position, address, state, now)
             if entry is not None:
                 entries.append(entry)
                 state = state.put([(address, now)])
@@ -134,9 +132,8 @@ class _Learned(NamedTuple):
             return "not done"
         if command.effect is Effect.OPAQUE and key not in self.reports:
             return "not done" if key in self.never else "nobody knows whether it ran; look for yourself"
-        if key in self.never:
-            return f"done in part: {NEVER_SENT.reason}"
-        return self.problems.get(key, "done")
+        problem = NEVER_SENT.reason if key in self.never else self.problems.get(key)
+        return "done" if problem is None else f"done in part: {problem}"
 
 
 async def _reopen(
@@ -171,7 +168,7 @@ def _learn(learned: _Learned, position: int, result: Result) -> None:
     for address, problem in result.problems.items():
         if problem == NEVER_SENT.reason:
             learned.never.add((position, address))
-        elif problem != LOST.reason:
+        else:
             learned.problems[position, address] = problem
 
 

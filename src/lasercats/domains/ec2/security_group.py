@@ -1,7 +1,7 @@
 """`ec2.security_group`: what traffic may reach instances, and leave them."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Annotated, Any, ClassVar
 
@@ -291,11 +291,6 @@ def read(thing: Mapping[str, Any], _known: SecurityGroup | None) -> SecurityGrou
     )
 
 
-def loses(group: SecurityGroup) -> Iterable[str]:
-    """Return what does not come back when it is created again."""
-    return account.loses_id(group)
-
-
 LOOKING = Looking("ec2.security_group", "security_group", read)
 KIND = Kind(
     name="ec2.security_group",
@@ -309,5 +304,5 @@ KIND = Kind(
     replaces=replaces,
     identity="id",
     discover=discover,
-    loses=loses,
+    loses=account.loses_id,
 )

@@ -41,9 +41,13 @@ def create(
     def steps() -> Program[Any]:
         if rest is not None:
             yield from rest(new, known_now)
-        return (yield from seen(address, new, known_now, looking))
+        return (yield from left())
 
-    return (yield from account.leaving(steps(), lambda: seen(address, new, known_now, looking)))
+    def left() -> Program[Any]:
+        """Look at it; EC2 may take a while to tell of what it has made."""
+        return (yield from seen(address, new, known_now, looking)) or new
+
+    return (yield from account.leaving(steps(), left))
 
 
 def change(

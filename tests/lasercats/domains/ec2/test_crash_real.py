@@ -120,6 +120,37 @@ def test_killed_while_something_else_is_made(
     assert project.aws.calls[action] == 1
 
 
+def test_killed_while_a_later_step_is_under_way(project: "Project") -> None:
+    """What was made by the step before it is known by its id, though nothing has its name."""
+    project.run("ec2", "create-vpc", "v", "--cidr", "10.0.0.0/16")
+    subnet = ("ec2", "create-subnet", "s", "--vpc", "ec2.vpc/v", "--cidr", "10.0.0.0/24", "--public-ips")
+    project.killed_at("ModifySubnetAttribute", *subnet)
+    assert "ec2.subnet/s: done\n" in project.run("recover")
+    assert project.state()["ec2.subnet/s"]["public_ips"] is True
+    project.killed_at("StopInstances", *LAUNCH, "--state", "stopped")
+    assert project.run("recover").count(": done\n") == 4
+    project.aws.settle()
+    assert {r.get("state") for a, r in project.check().items() if "instance" in a} == {"stopped"}
+
+
+def test_killed_when_a_later_step_was_not_done(project: "Project") -> None:
+    """Where the call never came to AWS, that is told, and what was made before it is known."""
+    project.run("ec2", "create-vpc", "v", "--cidr", "10.0.0.0/16")
+    project.aws.throttle("ModifySubnetAttribute", 1000)
+    subnet = ("ec2", "create-subnet", "s", "--vpc", "ec2.vpc/v", "--cidr", "10.0.0.0/24", "--public-ips")
+    process = project.start(*subnet)
+    deadline = time.monotonic() + 30
+    while not project.aws.calls["ModifySubnetAttribute"] and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert "done in part: nobody knows whether the last step was done" in project.run("recover")
+    assert project.state()["ec2.subnet/s"]["public_ips"] is False
+    project.aws.forgive()
+    project.run("ec2", "enable-public-ips", "s")
+    project.check()
+
+
 def test_the_endpoint_is_down_when_it_recovers(project: "Project") -> None:
     """While AWS cannot be asked, a command stays open; later it is found out."""
     project.killed_at("RunInstances", *LAUNCH)
