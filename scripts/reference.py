@@ -50,6 +50,76 @@ resources:
   symlink/web1:/srv/current:
     target: /srv/release-7
 """,
+    "ec2.instance": """\
+resources:
+  ec2.instance/web-1:
+    image: ami-0abcdef1234567890
+    type: t3.micro
+    subnet: ec2.subnet/a
+    security_groups: [ec2.security_group/web]
+    key: ec2.key_pair/ada
+    user_data: |
+      #!/bin/sh
+      apt-get install -y nginx
+    volumes:
+      root: {size: 20, type: gp3}
+    tags: {Name: web-1, team: web}
+    state: running
+    protected: true
+  ec2.instance/prod:batch: # in the account of another machine, by ids
+    image: ami-0abcdef1234567890
+    type: c7g.large
+    subnet: subnet-0123456789abcdef0
+""",
+    "ec2.volume": """\
+resources:
+  ec2.volume/data:
+    zone: us-east-1a
+    size: 100
+    type: gp3
+    encrypted: true
+    instance: ec2.instance/web-1 # "" for nothing
+    device: /dev/sdf
+    tags: {Name: data}
+""",
+    "ec2.elastic_ip": """\
+resources:
+  ec2.elastic_ip/front:
+    instance: ec2.instance/web-1
+    tags: {Name: front}
+""",
+    "ec2.vpc": """\
+resources:
+  ec2.vpc/main:
+    cidr: 10.0.0.0/16
+    tags: {Name: main}
+""",
+    "ec2.subnet": """\
+resources:
+  ec2.subnet/a:
+    vpc: ec2.vpc/main
+    cidr: 10.0.1.0/24
+    zone: us-east-1a
+    public_ips: true
+    tags: {Name: a}
+""",
+    "ec2.security_group": """\
+resources:
+  ec2.security_group/web:
+    description: the web
+    vpc: ec2.vpc/main
+    ingress:
+    - {protocol: tcp, ports: "443", peer: 0.0.0.0/0}
+    - {protocol: tcp, ports: 8000-8080, peer: ec2.security_group/web, description: each other}
+    - {protocol: icmp, ports: "8", peer: 10.0.0.0/8}
+    egress:
+    - {peer: 0.0.0.0/0}
+""",
+    "ec2.key_pair": """\
+resources:
+  ec2.key_pair/ada:
+    public_key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKS3hN2asqomyPuekKD3rre0IJh6IUdi3ZzhY2wUpA5m ada@desk
+""",
 }
 """A document for each built-in kind; the tests parse them."""
 

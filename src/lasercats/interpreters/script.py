@@ -84,4 +84,4 @@ def _render(by_machine: dict[str, list[str]], context: Context) -> str:
     parts = ["#!/bin/sh", "# Printed by lasercats; read it before you run it."]
     alone = len(by_machine) == 1
     parts += [context.machines.get(name).script(lines, alone=alone) for name, lines in by_machine.items()]
-    return "\n".join([*parts, 'exit "${lc_failed:-0}"'])
+    return "\n".join(parts if alone else [*parts, 'exit "${lc_failed:-0}"'])

@@ -99,13 +99,13 @@ class AwsMachine:
 
     def script(self, lines: Sequence[str], *, alone: bool) -> str:
         """Return lines as a script for any place that has the `aws` command line and credentials."""
-        del alone
         option = self._url.options.get
         names: dict[str, str | None] = {"AWS_REGION": self._region, "AWS_DEFAULT_REGION": self._region}
         names |= {"AWS_PROFILE": option("profile"), "AWS_ENDPOINT_URL_EC2": option("endpoint")}
         settings = " ".join(f"{name}={shlex.quote(value)}" for name, value in names.items() if value)
         body = [f"export {settings}", *map(_guarded, lines), 'exit "${lc_failed:-0}"']
-        return "\n".join([f"# {self.name}: EC2 in {self._region}", "(", *body, ") || lc_failed=1"])
+        body = body if alone else ["(", *body, ") || lc_failed=1"]
+        return "\n".join([f"# {self.name}: EC2 in {self._region}", *body])
 
     async def resolve(self, batch: Batch) -> Sequence[Any | None]:
         """Ask what became of a batch that never came back: by tokens, where it made something.
