@@ -1,6 +1,6 @@
 """Convergence: from a delta to the commands that bring it about, in an order that works."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Forget, state_after
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Kinds
-from lasercats.core.reference import is_initial, let_go
+from lasercats.core.reference import is_initial, let_go, references
 from lasercats.core.resource import Resource, decided_fields, decisions, overlay, same
 from lasercats.core.state import State
 
@@ -112,6 +112,25 @@ def ordered(kinds: Kinds, delta: Delta, state: State) -> list[Part]:
 
     """
     again = replaced(kinds, delta, state)
+    while True:
+        parts = _parts(delta, again)
+        graph: TopologicalSorter[_Key] = TopologicalSorter()
+        for key in parts:
+            graph.add(key)
+            for first, then in _edges(kinds, parts, key):
+                graph.add(then, first)
+        try:
+            return [parts[key] for key in graph.static_order()]
+        except CycleError as error:
+            circle = list(dict.fromkeys(address for address, _ in error.args[1]))
+        opened = next((p for p in (_opened(delta, again, a, circle) for a in sorted(circle)) if p), None)
+        if opened is None:
+            told = " → ".join([*circle, circle[0]])
+            raise Refused(f"these changes need each other in a circle: {told}; make one of them first")
+        again |= opened
+
+
+def _parts(delta: Delta, again: Mapping[Address, "Replacement"]) -> dict[_Key, Part]:
     parts: dict[_Key, Part] = {}
     twice = {address: change for address, (change, _) in again.items()}
     for address, change in sorted({**delta, **twice}.items(), key=lambda item: item[0]):
@@ -120,18 +139,21 @@ def ordered(kinds: Kinds, delta: Delta, state: State) -> list[Part]:
             parts[address, 1] = Part(address, Change(again[address].meanwhile, change.after))
         else:
             parts[address, 0] = Part(address, change)
-    graph: TopologicalSorter[_Key] = TopologicalSorter()
-    for key in parts:
-        graph.add(key)
-        for first, then in _edges(kinds, parts, key):
-            graph.add(then, first)
-    try:
-        return [parts[key] for key in graph.static_order()]
-    except CycleError as error:
-        circle = " → ".join(address for address, _ in error.args[1])
-        raise Refused(
-            f"these changes need each other in a circle: {circle}; make one of them first"
-        ) from None
+    return parts
+
+
+def _opened(
+    delta: Delta, again: Mapping[Address, "Replacement"], address: Address, circle: Sequence[Address]
+) -> dict[Address, "Replacement"] | None:
+    """Return how a circle is opened at an address: it is made, or is on its way out, without the others."""
+    change = delta.get(address)
+    if change is None or address in again or (change.before and change.after):
+        return None
+    free = whole = change.after or change.before
+    for other in circle:
+        if free is not None and other != address and any(value == other for _, value in references(free)):
+            free = let_go(free, other)
+    return None if free is None or free == whole else {address: Replacement(change, free)}
 
 
 class Replacement(NamedTuple):
@@ -175,19 +197,31 @@ def _edges(kinds: Kinds, parts: Mapping[_Key, Part], key: _Key) -> Iterator[tupl
     if key[1]:
         yield (address, 0), key
     for need in () if change.after is None else kind.needs(address, change.after):
-        maker = _last(parts, need)
+        maker, remover = _maker(parts, need), _remover(parts, need)
         if maker is not None:
-            yield (key, maker) if parts[maker].change.after is None else (maker, key)
+            yield maker, key
+        elif remover is not None:
+            yield key, remover
     for need in () if change.before is None else kind.needs(address, change.before):
-        if (need, 0) in parts and parts[need, 0].change.after is None:
-            yield key, (need, 0)
+        remover = _remover(parts, need)
+        if remover is not None:
+            yield key, remover
     for rival in kind.rivals(address) if change.before is None else ():
-        if (rival, 0) in parts and parts[rival, 0].change.after is None:
-            yield (rival, 0), key
+        remover = _remover(parts, rival)
+        if remover is not None:
+            yield remover, key
 
 
-def _last(parts: Mapping[_Key, Part], address: Address) -> _Key | None:
-    return next((key for key in ((address, 1), (address, 0)) if key in parts), None)
+def _maker(parts: Mapping[_Key, Part], address: Address) -> _Key | None:
+    """Return the part after which something is there, where there is one."""
+    keys = (key for key in ((address, 0), (address, 1)) if key in parts)
+    return next((key for key in keys if parts[key].change.after is not None), None)
+
+
+def _remover(parts: Mapping[_Key, Part], address: Address) -> _Key | None:
+    """Return the part after which something is not there any more, where there is one."""
+    keys = (key for key in ((address, 0), (address, 1)) if key in parts)
+    return next((key for key in keys if parts[key].change.after is None), None)
 
 
 def _released(now: Resource | None, target: Resource) -> tuple[str, ...]:

@@ -78,11 +78,28 @@ def renamed(resource: R, rename: Rename) -> R:
 
 
 def let_go(resource: Resource, address: Address) -> Resource | None:
-    """Return a resource without its references to an address; None where it cannot be without them."""
-    loose = [slot.field for slot in _slots(type(resource)) if slot.loose]
-    held = {field: NOTHING for field in loose if getattr(resource, field) == address}
+    """Return a resource without its references to an address; None where it cannot be without them.
+
+    Of several references in a field, and of several structs that hold one, those to the address are left out.
+    """
+    held: dict[str, Any] = {}
+    for slot in _slots(type(resource)):
+        value = getattr(resource, slot.field)
+        if isinstance(value, tuple):
+            kept = tuple(part for part in value if not _holds(slot, part, address))
+            if kept != value and (kept or slot.kind is None):
+                held[slot.field] = kept
+        elif slot.loose and value == address:
+            held[slot.field] = NOTHING
     free = replace(resource, **held)
     return None if not held or any(value == address for _, value in references(free)) else free
+
+
+def _holds(slot: _Slot, part: str | msgspec.Struct, address: Address) -> bool:
+    """Tell whether a part of a field refers to an address, loosely."""
+    if not isinstance(part, msgspec.Struct):
+        return slot.loose and part == address
+    return any(inner.loose and getattr(part, inner.field) == address for inner in _slots(type(part)))
 
 
 def _renamed(slot: _Slot, value: Any, rename: Rename) -> Any:  # noqa: ANN401

@@ -3,10 +3,12 @@
 from typing import Annotated, Any
 
 import msgspec
+import pytest
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.converge import Part, ordered
+from lasercats.core.errors import Refused
 from lasercats.core.kind import Domain, Kind, Kinds
 from lasercats.core.reference import let_go, needed, references, refers, renamed
 from lasercats.core.resource import GIVEN, Resource
@@ -37,6 +39,21 @@ class Box(Resource, frozen=True):
     id: Annotated[str | None, GIVEN] = None
 
 
+class Link(msgspec.Struct, frozen=True):
+    """A part that can be left out."""
+
+    to: Annotated[str, refers("net", loose=True)]
+
+
+class Net(Resource, frozen=True):
+    """Links to others of its kind, and stands in some; cannot change its size; was made by a box."""
+
+    links: tuple[Link, ...] | None = None
+    stands: tuple[Annotated[str, refers("net", loose=True)], ...] | None = None
+    maker: Annotated[str, refers("box", initial=True)] | None = None
+    size: int | None = None
+
+
 class Disk(Resource, frozen=True):
     """Can be in a box, and in none."""
 
@@ -58,6 +75,7 @@ KINDS = Kinds(
                 _kind("belt", Belt, identity="id"),
                 _kind("box", Box, identity="id", replaces=lambda c: c.before.size != c.after.size),
                 _kind("disk", Disk),
+                _kind("net", Net, replaces=lambda c: c.before.size != c.after.size),
             ),
             (),
         )
@@ -105,6 +123,49 @@ def test_what_can_be_without_a_replaced_thing_meanwhile_stays() -> None:
         Part(BOX, Change(None, after.get(BOX))),
         Part(DISK, Change(Disk(box=""), Disk(box="box/a"))),
     ]
+
+
+A, B = Address("net/a"), Address("net/b")
+
+
+def test_one_of_many_is_let_go() -> None:
+    """Parts are left out, of many references one; the last one of them stays."""
+    assert let_go(Net(links=(Link("net/a"), Link("net/c"))), A) == Net(links=(Link("net/c"),))
+    assert let_go(Net(links=(Link("net/a"),)), A) == Net(links=())
+    assert let_go(Net(stands=("net/a", "net/c")), A) == Net(stands=("net/c",))
+    assert let_go(Net(links=(Link("net/a"),), stands=("net/a",)), A) is None
+
+
+def test_a_circle_is_opened() -> None:
+    """Those that link to each other are made and removed: one of them first, or last, without its link."""
+    a, b, empty = Net(links=(Link("net/b"),)), Net(links=(Link("net/a"),)), State.of({})
+    both = State.of({A: a, B: b})
+    assert ordered(KINDS, diff(empty, both), empty) == [
+        Part(A, Change(None, Net(links=()))),
+        Part(B, Change(None, b)),
+        Part(A, Change(Net(links=()), a)),
+    ]
+    assert ordered(KINDS, diff(both, empty), both) == [
+        Part(A, Change(a, Net(links=()))),
+        Part(B, Change(b, None)),
+        Part(A, Change(Net(links=()), None)),
+    ]
+
+
+def test_a_circle_that_cannot_be_opened() -> None:
+    """Where none can be without the others, that is told."""
+    one, other = Address("belt/1"), Address("belt/2")
+    both = State.of({one: Belt(rules=(Rule("belt/2"),)), other: Belt(rules=(Rule("belt/1"),))})
+    with pytest.raises(Refused, match=r"in a circle: belt/(1 → belt/2 → belt/1|2 → belt/1 → belt/2)"):
+        ordered(KINDS, diff(State.of({}), both), State.of({}))
+
+
+def test_what_was_only_made_with_something_is_not_replaced_with_it() -> None:
+    """A net stays when the box is made anew by which it was made; it is still made after it."""
+    before = State.of({BOX: Box(size=1), A: Net(maker="box/a")})
+    after = before.apply(diff(before, State.of({**before.resources(), BOX: Box(size=2)})))
+    assert [part.address for part in ordered(KINDS, diff(before, after), before)] == [BOX, BOX]
+    assert [part.address for part in ordered(KINDS, diff(State.of({}), before), State.of({}))] == [BOX, A]
 
 
 def test_what_is_found_is_told_by_address() -> None:

@@ -58,6 +58,7 @@ Group = Annotated[
     str,
     refers(
         "ec2.security_group",
+        loose=True,
         pattern="^(ec2[.]security_group/.+|sg-[0-9a-f]{8,17})$",
         description="a security group: ec2.security_group/NAME, or an id",
     ),

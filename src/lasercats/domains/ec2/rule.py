@@ -26,6 +26,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
         str,
         refers(
             "ec2.security_group",
+            loose=True,
             pattern=_PEER,
             description="with whom: a range as 10.0.0.0/8, ec2.security_group/NAME, or an id",
         ),

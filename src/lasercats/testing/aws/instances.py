@@ -237,7 +237,17 @@ class Instances:
         if answer.status == http.HTTPStatus.OK and "DisableApiTermination" in values:
             self._protected -= {name}
             self._protected |= {name} if values["DisableApiTermination"] == "true" else set()
+        groups = {key: value for key, value in params.items() if key.startswith("GroupId.")}
+        if answer.status == http.HTTPStatus.OK and groups:
+            self._regroup(call, name, groups)
         return answer
+
+    def _regroup(self, call: Call, name: str, groups: dict[str, str]) -> None:
+        """Give the interfaces of an instance its groups, which moto forgets."""
+        given = {key.replace("GroupId.", "SecurityGroupId."): value for key, value in groups.items()}
+        for interface in self._back.find(call, "NetworkInterface", "attachment.instance-id", name):
+            id_ = interface.findtext("networkInterfaceId", "")
+            self._back.ask(call, "ModifyNetworkInterfaceAttribute", NetworkInterfaceId=id_, **given)
 
     # Refusing.
 

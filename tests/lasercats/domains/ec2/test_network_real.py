@@ -50,6 +50,19 @@ resources:
 """
 
 
+CIRCLE = """\
+resources:
+  ec2.security_group/a:
+    description: a
+    ingress:
+    - {peer: ec2.security_group/b}
+  ec2.security_group/b:
+    description: b
+    ingress:
+    - {peer: ec2.security_group/a}
+"""
+
+
 @pytest.fixture
 def estate(project: "Project") -> "Project":
     """An estate made from a document."""
@@ -235,22 +248,45 @@ def test_another_key_leaves_the_instances_alone(estate: "Project") -> None:
 
 
 def test_groups_that_need_each_other(project: "Project") -> None:
-    """In a circle they are refused; one after the other they are made."""
-    project.run("ec2", "create-security-group", "a", "--description", "a")
-    project.run(
-        "ec2", "create-security-group", "b", "--description", "b", "--ingress", "peer:ec2.security_group/a"
-    )
-    project.run("ec2", "authorize", "a", "--ingress", "peer:ec2.security_group/b")
+    """Groups that name each other are made, changed and deleted: one of them first without its rule."""
+    (project.folder / "circle.yaml").write_text(CIRCLE)
+    project.run("apply", "circle.yaml", "--yes")
+    a, b = group(project, "a"), group(project, "b")
+    assert rules(a["IpPermissions"]) == {("-1", None, None, b["GroupId"], None)}
+    assert rules(b["IpPermissions"]) == {("-1", None, None, a["GroupId"], None)}
     project.check()
-    document = project.folder / "circle.yaml"
-    document.write_text(project.run("document"))
     assert "nothing to do" in project.run("plan", "circle.yaml", "--refresh")
-    assert "uses it" in project.run("ec2", "delete-security-group", "a", fails=True)
-    project.run("ec2", "revoke", "a", "--ingress", "peer:ec2.security_group/b")
-    project.run("ec2", "delete-security-group", "b")
-    project.run("ec2", "delete-security-group", "a")
-    told = project.run("plan", "circle.yaml", fails=True)
-    assert "need each other in a circle" in told
+    assert "ec2.security_group/b uses it" in project.run("ec2", "delete-security-group", "a", fails=True)
+    (project.folder / "circle.yaml").write_text(CIRCLE.replace("description: b", "description: other"))
+    told = json.loads(project.run("plan", "circle.yaml", "--json"))
+    assert told["replaced"] == ["ec2.security_group/b"]
+    project.run("apply", "circle.yaml", "--yes")
+    project.check()
+    assert group(project, "a")["GroupId"] == a["GroupId"]
+    assert group(project, "b")["Description"] == "other"
+    (project.folder / "none.yaml").write_text("resources: {}\n")
+    project.run("apply", "none.yaml", "--prune", "--yes")
+    assert project.state() == {}
+
+
+def test_an_instance_changes_groups_where_it_can(project: "Project") -> None:
+    """One of two groups is replaced and the instance stays; with only one it is replaced, too."""
+    (project.folder / "groups.yaml").write_text(
+        CIRCLE + "  ec2.instance/x:\n    image: ami-03cf127a\n    type: t3.micro\n"
+        "    security_groups: [ec2.security_group/a, ec2.security_group/b]\n"
+    )
+    project.run("apply", "groups.yaml", "--yes")
+    (old,) = project.there()
+    document = project.folder / "groups.yaml"
+    document.write_text(document.read_text().replace("description: b", "description: other"))
+    project.run("apply", "groups.yaml", "--yes")
+    project.check()
+    assert list(project.there()) == [old]
+    document.write_text(document.read_text().replace(", ec2.security_group/b]", "]"))
+    project.run("apply", "groups.yaml", "--yes")
+    document.write_text(document.read_text().replace("description: a", "description: other"))
+    told = json.loads(project.run("plan", "groups.yaml", "--json"))
+    assert sorted(told["replaced"]) == ["ec2.instance/x", "ec2.security_group/a"]
 
 
 def test_an_estate_is_adopted_and_built_again(estate: "Project", tmp_path: Path) -> None:
