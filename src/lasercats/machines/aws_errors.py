@@ -40,6 +40,11 @@ _REMEDIES: Mapping[str, str] = {
     "OperationNotPermitted": "`lasercats ec2 unprotect` lifts the protection from termination",
     "IdempotentParameterMismatch": "this is a fault of LaserCats; please report it",
 }
+_ABOUT: Mapping[str, str] = {
+    "InstanceType": "`aws ec2 describe-instance-types` lists those of the region",
+    "vailability zone": "`aws ec2 describe-availability-zones` lists those of the region",
+}
+"""Remedies for what a message speaks of, where its code says nothing."""
 _LOST = (
     boto.ConnectionClosedError,
     boto.ReadTimeoutError,
@@ -79,7 +84,7 @@ def told(error: Exception, where: str) -> str:
             return f"{said} ({code}); ask for a larger quota, or take another type"
         if code in _BARRED:
             return f"{where} refuses the credentials: {said} ({code}); check its profile and the clock"
-        remedy = _REMEDIES.get(code)
+        remedy = _REMEDIES.get(code) or next((r for word, r in _ABOUT.items() if word in said), None)
         return f"{said} ({code})" + (f"; {remedy}" if remedy else "")
     if isinstance(error, _NEVER_SENT):
         return f"{where} does not answer: {_line(error)}"

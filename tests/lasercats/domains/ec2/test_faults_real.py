@@ -1,0 +1,238 @@
+"""What goes wrong on EC2, by the command line: one clear sentence, one exit code, and a log that is true."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lasercats.testing.aws import StrictEc2
+
+if TYPE_CHECKING:
+    from tests.lasercats.domains.ec2.conftest import Project
+
+pytestmark = pytest.mark.slow
+IMAGE = "ami-03cf127a"
+LAUNCH = ("ec2", "launch", "web-1", "web-2", "web-3", "--image", IMAGE, "--type", "t3.micro")
+
+
+def changed(aws: StrictEc2) -> set[str]:
+    """Return what was called beside looks."""
+    return {action for action in aws.calls if not action.startswith("Describe")}
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("aws://", "names no region of AWS; write aws://us-east-1"),
+        ("aws://nowhere", "names no region of AWS"),
+        ("aws://US-EAST-1", "names no region of AWS"),
+        ("aws://key:secret@us-east-1", "password"),
+        ("aws://us-east-1?profil=x", "profil"),
+        ("aws://us-east-1?attempts=none", "option 'attempts'"),
+        ("aws://us-east-1?grace=-1", "grace"),
+    ],
+)
+def test_a_url_that_is_none(project: "Project", url: str, told: str) -> None:
+    """It is refused when it is given, with what is wrong with it."""
+    assert told in project.run("machine", "add", "other", url, fails=True)
+    assert "other" not in project.run("machine", "list")
+
+
+def test_no_credentials(project: "Project") -> None:
+    """Without credentials nothing is asked, and the remedy is named."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        del project.environment[name]
+    told = project.run(*LAUNCH, fails=True)
+    assert "machine aws: no AWS credentials are found; run `aws configure`, or set AWS_PROFILE" in told
+    assert "no AWS credentials" in project.run("machine", "check", "aws", fails=True)
+    assert not project.aws.calls
+    assert "nothing is open" in project.run("recover")
+
+
+def test_an_unknown_profile(project: "Project") -> None:
+    """A profile that there is not is named."""
+    project.run("machine", "add", "prod", "aws://us-east-1?profile=nobody")
+    told = project.run("ec2", "launch", "prod:x", "--image", IMAGE, "--type", "t3.micro", fails=True)
+    assert "The config profile (nobody) could not be found" in told
+    assert "aws configure list-profiles" in told
+
+
+def test_an_endpoint_that_is_down(project: "Project") -> None:
+    """Where nothing listens, that is told, nothing was done, and nothing stays open."""
+    project.run(
+        "machine", "add", "far", "aws://us-east-1?endpoint=http://127.0.0.1:9&attempts=1&connect_timeout=1"
+    )
+    told = project.run("ec2", "launch", "far:x", "--image", IMAGE, "--type", "t3.micro", fails=True)
+    assert "machine far does not answer" in told
+    assert "nothing is open" in project.run("recover")
+    assert project.state() == {}
+    assert "does not answer" in project.run("adopt", "far", fails=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (
+            ("--image", "ami-0badbad0badbad0ba", "--type", "t3.micro"),
+            "(InvalidAMIID.NotFound); an image belongs to one",
+        ),
+        (
+            ("--image", IMAGE, "--type", "t9.nano"),
+            "(InvalidParameterValue); `aws ec2 describe-instance-types` lists",
+        ),
+        (("--image", "debian", "--type", "t3.micro"), "is not of the form"),
+        (("--image", IMAGE, "--type", "micro"), "is not of the form"),
+        (
+            ("--image", IMAGE, "--type", "t3.micro", "--subnet", "ec2.subnet/none"),
+            "is not in the state; make it first",
+        ),
+        (("--image", IMAGE, "--type", "t3.micro", "--key", "none"), "(InvalidKeyPair.NotFound)"),
+        (("--image", IMAGE, "--type", "t3.micro", "--volume", "root=size:x"), "expected `int"),
+        (("--image", IMAGE, "--type", "t3.micro", "--tag", "Name"), "takes KEY=VALUE, and not 'Name'"),
+        (("--image", IMAGE, "--type", "t3.micro", "--tag", "aws:x=y"), "cannot be the key of a tag"),
+        (("--image", IMAGE), "Missing option '--type'"),
+    ],
+)
+def test_a_launch_that_cannot_be(project: "Project", options: tuple[str, ...], told: str) -> None:
+    """What EC2 does not know, or what is no value at all, is told in one sentence; nothing is launched."""
+    said = project.run("ec2", "launch", "x", *options, fails=True)
+    assert told in said
+    assert project.there() == project.state() == {}
+    assert "nothing is open" in project.run("recover")
+
+
+def test_a_quota(project: "Project") -> None:
+    """Of three there is room for two: two are launched and known, the third is told with the remedy."""
+    project.aws.max_instances = 2
+    told = project.run(*LAUNCH, fails=True)
+    assert "ask for a larger quota, or take another type" in told
+    assert "2 created; take it back" in told
+    assert len(project.check()) == 2
+    project.aws.max_instances = None
+    missing = next(name for name in LAUNCH[2:5] if f"ec2.instance/{name}" not in project.state())
+    project.run("ec2", "launch", missing, *LAUNCH[5:])
+    assert len(project.check()) == 3
+
+
+def test_throttling(project: "Project") -> None:
+    """Some throttling is waited out; where it does not end, that is told, and nothing is lost."""
+    project.aws.throttle("*", 2)
+    project.run(*LAUNCH)
+    assert len(project.check()) == 3
+    project.aws.throttle("StopInstances", 100)
+    told = project.run("ec2", "stop", "web-1", fails=True)
+    assert (
+        "AWS throttles our calls (RequestLimitExceeded), also after several attempts; try again later" in told
+    )
+    project.aws.forgive()
+    assert {r["state"] for r in project.check().values()} == {"running"}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_connection_that_is_cut(project: "Project", when: Any) -> None:  # noqa: ANN401
+    """A launch whose connection is lost comes again with its token, and is not made twice."""
+    project.aws.cut("RunInstances", when)
+    project.run(*LAUNCH)
+    assert len(project.check()) == 3
+    assert project.aws.calls["RunInstances"] == 2
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_connection_that_is_always_cut(project: "Project", when: Any) -> None:  # noqa: ANN401
+    """What became of a launch that is never answered is asked for by its token."""
+    project.aws.cut("RunInstances", when, 100)
+    told = project.run(*LAUNCH, fails=when == "before")
+    if when == "before":
+        assert "the connection to machine aws was lost in the middle" in told
+        assert "some outcomes are not known; run `lasercats recover`" in told
+        assert project.run("recover").count(": not done\n") == 3
+    assert len(project.check()) == (0 if when == "before" else 3)
+
+
+def test_gone_behind_our_back(project: "Project") -> None:
+    """An instance that somebody terminated is found gone by whatever is to be done with it."""
+    project.run(*LAUNCH)
+    ids = {a: r["id"] for a, r in project.state().items()}
+    ec2 = project.ec2()
+    ec2.terminate_instances(InstanceIds=[ids["ec2.instance/web-1"], ids["ec2.instance/web-2"]])
+    ec2.close()
+    project.aws.settle()
+    told = project.run("ec2", "stop", "web-1", fails=True)
+    assert "found changed outside:" in told
+    assert "ec2.instance/web-1: it is not there" in told
+    assert "- ec2.instance/web-2" in project.run("observe")
+    assert list(project.check()) == ["ec2.instance/web-3"]
+    assert "unchanged" in project.run("log") or "nothing changed" in project.run("ec2", "terminate", "web-1")
+
+
+def test_what_does_not_fit_the_state_it_is_in(project: "Project") -> None:
+    """A reboot of what is stopped, a smaller volume, an instance that is protected: the reason is told."""
+    project.run("ec2", "launch", "web", "--image", IMAGE, "--type", "t3.micro", "--volume", "root=size:20")
+    project.run("ec2", "stop", "web")
+    assert "it is stopped; start it instead" in project.run("ec2", "reboot", "web", fails=True)
+    assert "cannot become smaller" in project.run(
+        "ec2", "grow", "web", "--volume", "root=size:10", fails=True
+    )
+    project.run("ec2", "protect", "web")
+    assert "unprotect" in project.run("ec2", "terminate", "web", fails=True)
+    ec2 = project.ec2()
+    ec2.modify_instance_attribute(
+        InstanceId=project.state()["ec2.instance/web"]["id"], DisableApiTermination={"Value": True}
+    )
+    ec2.close()
+    assert list(project.check()) == ["ec2.instance/web"]
+
+
+def test_two_of_one_name(project: "Project") -> None:
+    """What is named by a tag that two have is refused with their ids."""
+    ec2 = project.ec2()
+    tags: Any = [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "twin"}]}]
+    made = ec2.run_instances(ImageId=IMAGE, MinCount=2, MaxCount=2, TagSpecifications=tags)["Instances"]
+    ec2.close()
+    told = project.run("observe", "ec2.instance/twin", fails=True)
+    assert "2 have the name 'twin'" in told
+    assert all(instance["InstanceId"] in told for instance in made)
+    project.run("observe", f"ec2.instance/{made[0]['InstanceId']}")
+    assert list(project.state()) == [f"ec2.instance/{made[0]['InstanceId']}"]
+
+
+def test_few_calls(project: "Project") -> None:
+    """A hundred equal instances are a launch, and lists; a plan of them that looks is one call."""
+    names = [f"n{k}" for k in range(100)]
+    project.run("ec2", "launch", *names, "--image", IMAGE, "--type", "t3.micro")
+    assert sum(project.aws.calls.values()) <= 10, project.aws.calls
+    (project.folder / "all.yaml").write_text(project.run("document"))
+    project.aws.clear()
+    assert "nothing to do" in project.run("plan", "all.yaml", "--refresh")
+    assert sum(project.aws.calls.values()) <= 5, project.aws.calls
+    for verb, action in (
+        ("stop", "StopInstances"),
+        ("start", "StartInstances"),
+        ("terminate", "TerminateInstances"),
+    ):
+        project.aws.clear()
+        project.run("ec2", verb, *names)
+        assert project.aws.calls[action] == 1
+        assert sum(project.aws.calls.values()) <= 8, project.aws.calls
+    assert project.there() == {}
+
+
+def test_a_denied_call(project: "Project") -> None:
+    """What the credentials may not do is told with the permission that is missing, and neighbours go on."""
+    project.run(*LAUNCH)
+    project.aws.fail(
+        "CreateTags", "UnauthorizedOperation", "You are not authorized to perform this operation.", 403
+    )
+    told = project.run("ec2", "tag", "web-1", "--tag", "a=b", fails=True)
+    assert "(UnauthorizedOperation); give the credentials the permission for it" in told
+    assert json.loads(project.run("log", "--json"))[-1]["status"] == "failed"
+    assert not project.check()["ec2.instance/web-1"].get("tags")
+
+
+def test_nothing_of_the_account_is_in_the_log(project: "Project") -> None:
+    """Neither the key nor the secret of the account stands in the log or the project."""
+    project.environment["AWS_SECRET_ACCESS_KEY"] = "hush-hush-hush"  # noqa: S105 - of nobody
+    project.run(*LAUNCH)
+    files = [path for path in project.folder.rglob("*") if path.is_file()]
+    assert len(files) > 1
+    assert not any(b"hush-hush" in path.read_bytes() for path in files)
