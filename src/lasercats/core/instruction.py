@@ -46,6 +46,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
     """What the machine said, in one line."""
     in_doubt: bool = False
     """True when nobody knows whether it took effect: the connection was lost in the middle."""
+    final: bool = False
+    """True when nobody can tell any more: what a look finds is what it did."""
     skipped: bool = False
     """True when it was not tried, because one that it depends on failed."""
 

@@ -256,10 +256,9 @@ class _Run:
             self._record(index, address, real, command.past)
 
     def _finish_partly(self, index: int, address: Address, change: Change[Resource], task: Task) -> None:
-        """Record what a program left that failed half-way; it is no problem where that is as asked."""
-        left = settle(change.after or change.before, task.result)
-        if not same(left, change.after):
-            failure: Any = task.failure
+        """Record what a program left that failed half-way, or did not where only a look could tell."""
+        left, failure = settle(change.after or change.before, task.result), task.failure
+        if failure is not None and not (failure.final and same(left, change.after)):
             self._problems[index][address] = failure.reason
         self._record(index, address, left, self._commands[index].past)
 

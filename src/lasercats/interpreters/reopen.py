@@ -16,7 +16,7 @@ from lasercats.interpreters.context import Context
 from lasercats.interpreters.replay import NOT_ON_RECORD, Tape
 
 NEVER_SENT = Failure(reason="the next step was never sent")
-NOT_TOLD = Failure(reason="nobody knows whether the last step was done")
+NOT_TOLD = Failure(reason="nobody knows whether the last step was done", in_doubt=True, final=True)
 
 
 class Reopened(Tape):

@@ -191,7 +191,7 @@ def test_different_launches_are_different_calls(aws: StrictEc2, ec2: "EC2Client"
     )
     assert aws.calls["RunInstances"] == 3
     assert isinstance(wrong, Failure)
-    assert wrong.reason == "Invalid value 't9.huge' for InstanceType (InvalidParameterValue)"
+    assert wrong.reason.startswith("Invalid value 't9.huge' for InstanceType (InvalidParameterValue); `aws")
     assert not wrong.in_doubt
     types = {
         i["InstanceId"]: i["InstanceType"]

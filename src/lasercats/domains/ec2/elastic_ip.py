@@ -10,13 +10,13 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import Refused
-from lasercats.core.kind import Found, Kind
 from lasercats.core.program import Known, Program
 from lasercats.core.reference import NOTHING
 from lasercats.core.resource import GIVEN, Resource
 from lasercats.core.state import State
-from lasercats.domains.ec2 import account, steps
-from lasercats.domains.ec2.account import Holder, Looking, Tags
+from lasercats.domains.ec2 import account, looks, steps
+from lasercats.domains.ec2.account import Holder, Tags
+from lasercats.domains.ec2.looks import Looking
 from lasercats.instructions.aws import Call, Describe, tagged, tags_of, variable
 
 
@@ -224,16 +224,6 @@ def loses(elastic_ip: ElasticIp) -> Iterable[str]:
             yield f"{told} {value}"
 
 
-def observe(_machine: str, known: Mapping[Address, Any]) -> Program[Found]:
-    """Look at elastic IP addresses."""
-    return (yield from account.look(known, LOOKING))
-
-
-def discover(machine: str) -> Program[Found]:
-    """Find all elastic IP addresses of an account and region."""
-    return (yield from account.discover(machine, LOOKING))
-
-
 def read(thing: Mapping[str, Any], _known: ElasticIp | None) -> ElasticIp:
     """Return the address that a description tells of."""
     return ElasticIp(
@@ -246,16 +236,11 @@ def read(thing: Mapping[str, Any], _known: ElasticIp | None) -> ElasticIp:
 
 
 LOOKING = Looking("ec2.elastic_ip", "address", read)
-KIND = Kind(
-    name="ec2.elastic_ip",
-    resource=ElasticIp,
-    commands=(Allocate, Associate, Disassociate, Tag, Untag, Release),
-    converge=converge,
-    act=act,
-    observe=observe,
-    canonical=account.canonical,
-    machine=account.MACHINE,
-    identity="id",
-    discover=discover,
+KIND = looks.kind(
+    LOOKING,
+    ElasticIp,
+    (Allocate, Associate, Disassociate, Tag, Untag, Release),
+    converge,
+    act,
     loses=loses,
 )

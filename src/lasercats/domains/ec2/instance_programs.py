@@ -11,9 +11,9 @@ from lasercats.core.change import Change
 from lasercats.core.instruction import InstructionFailed
 from lasercats.core.kind import Found, Kind
 from lasercats.core.program import Known, Program
-from lasercats.domains.ec2 import account, instance
-from lasercats.domains.ec2.account import Looking
+from lasercats.domains.ec2 import account, instance, looks
 from lasercats.domains.ec2.instance import Disk, Instance
+from lasercats.domains.ec2.looks import Looking
 from lasercats.instructions.aws import Ask, Call, Describe, Wait, state_of, tagged, tags_of, variable
 
 _POWER = {"pending": "running", "running": "running", "stopping": "stopped", "stopped": "stopped"}
@@ -43,14 +43,14 @@ def _launch(address: Address, wish: Any, known: Known) -> Program[Any]:  # noqa:
         at="Instances[0].InstanceId",
     )
     made = answered.response["Instances"][0]
-    new = account.as_wished(read(made, wish), wish, known)
+    new = looks.as_wished(read(made, wish), wish, known)
 
     def finish() -> Program[Any]:
         told = yield Wait(machine=machine, what="instance", id=new.id, state="running")
         if wish.state == "stopped":
             yield _power(machine, "StopInstances", new.id)
             told = yield Wait(machine=machine, what="instance", id=new.id, state="stopped")
-        return account.as_wished(
+        return looks.as_wished(
             read(told.found[0] if told.found else {"InstanceId": new.id}, wish), wish, known
         )
 
@@ -195,15 +195,15 @@ def _seen(address: Address, before: Instance, wish: Instance, known: Known) -> P
     """Look at it, and tell what is there in the words of a wish."""
     found = yield from observe(account.at(address)[0], {address: replace(wish, id=before.id, launched=None)})
     seen = found[address]
-    return None if seen is None else account.as_wished(seen, wish, known)
+    return None if seen is None else looks.as_wished(seen, wish, known)
 
 
 def observe(machine: str, known: Mapping[Address, Any]) -> Program[Found]:
     """Look at instances, and at what is not told with them only where somebody decided it."""
-    answers = yield tuple(account.describe(a, resource, LOOKING) for a, resource in known.items())
+    answers = yield tuple(looks.describe(a, resource, LOOKING) for a, resource in known.items())
     found: dict[Address, Any] = {}
     for (address, resource), answer in zip(known.items(), answers, strict=True):
-        thing = account.one(address, answer.found, LOOKING)
+        thing = looks.one(address, answer.found, LOOKING)
         if thing is None:
             found[address] = None if answer.looked else resource
         else:
@@ -238,7 +238,7 @@ def discover(machine: str) -> Program[Found]:
     listed = yield Describe(machine=machine, what="instance")
     volumes = yield Describe(machine=machine, what="volume")
     found: dict[Address, Any] = {}
-    named = list(account.named(machine, listed.found, LOOKING))
+    named = list(looks.named(machine, listed.found, LOOKING))
     asked = [
         _attribute(machine, t["InstanceId"], a)
         for _, t in named
@@ -266,7 +266,7 @@ def read(thing: Mapping[str, Any], known: Instance | None) -> Instance:
         type=thing["InstanceType"],
         subnet=thing.get("SubnetId"),
         security_groups=tuple(group["GroupId"] for group in thing.get("SecurityGroups", ())) or None,
-        key=account.told_as_known(thing.get("KeyName"), known.key),
+        key=looks.told_as_known(thing.get("KeyName"), known.key),
         user_data=known.user_data,
         volumes=known.volumes,
         tags=tags_of(thing),

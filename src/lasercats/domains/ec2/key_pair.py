@@ -14,12 +14,12 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import LOADS, Command
 from lasercats.core.errors import Refused
-from lasercats.core.kind import Found, Kind
 from lasercats.core.program import Known, Program
 from lasercats.core.resource import GIVEN, Resource
 from lasercats.core.state import State
-from lasercats.domains.ec2 import account, steps
-from lasercats.domains.ec2.account import Looking, Tags
+from lasercats.domains.ec2 import account, looks, steps
+from lasercats.domains.ec2.account import Tags
+from lasercats.domains.ec2.looks import Looking
 from lasercats.instructions.aws import Call, tags_of
 
 PublicKey = Annotated[
@@ -155,16 +155,6 @@ def replaces(change: Change[KeyPair]) -> bool:
     return account.differs(change, "public_key")
 
 
-def observe(_machine: str, known: Mapping[Address, Any]) -> Program[Found]:
-    """Look at key pairs."""
-    return (yield from account.look(known, LOOKING))
-
-
-def discover(machine: str) -> Program[Found]:
-    """Find all key pairs of an account and region."""
-    return (yield from account.discover(machine, LOOKING))
-
-
 def read(thing: Mapping[str, Any], known: KeyPair | None) -> KeyPair:
     """Return the key pair that a description tells of; a key of another sort is not told."""
     told = thing.get("PublicKey")
@@ -182,17 +172,12 @@ def read(thing: Mapping[str, Any], known: KeyPair | None) -> KeyPair:
 
 
 LOOKING = Looking("ec2.key_pair", "key_pair", read)
-KIND = Kind(
-    name="ec2.key_pair",
-    resource=KeyPair,
-    commands=(Import, Tag, Untag, Delete),
-    converge=converge,
-    act=act,
-    observe=observe,
-    canonical=account.canonical,
-    machine=account.MACHINE,
+KIND = looks.kind(
+    LOOKING,
+    KeyPair,
+    (Import, Tag, Untag, Delete),
+    converge,
+    act,
     replaces=replaces,
     identity="name",
-    discover=discover,
-    loses=account.loses_id,
 )

@@ -12,12 +12,13 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import Refused
-from lasercats.core.kind import Found, Kind
+from lasercats.core.kind import Found
 from lasercats.core.program import Known, Program
 from lasercats.core.resource import GIVEN, Resource
 from lasercats.core.state import State
-from lasercats.domains.ec2 import account, rule, steps
-from lasercats.domains.ec2.account import Looking, Tags, Vpc
+from lasercats.domains.ec2 import account, looks, rule, steps
+from lasercats.domains.ec2.account import Tags, Vpc
+from lasercats.domains.ec2.looks import Looking
 from lasercats.domains.ec2.rule import Rules
 from lasercats.instructions.aws import Call, Describe, tags_of
 
@@ -172,17 +173,10 @@ class Untag(account.Untag, frozen=True, tag="ec2.untag_security_group"):
     past: ClassVar[str] = "ec2.security_group.untagged"
 
 
-class Delete(Command, frozen=True, tag="ec2.delete_security_group"):
+class Delete(account.Delete, frozen=True, tag="ec2.delete_security_group"):
     """Delete security groups that nothing uses any more."""
 
     past: ClassVar[str] = "ec2.security_group.deleted"
-
-    def decide(self, address: Address, state: State) -> None:
-        """Leave nothing, where nothing uses it."""
-        if state.known_absent(address):
-            return
-        _there(address, state)
-        account.check_unused(address, state)
 
 
 def _there(address: Address, state: State) -> SecurityGroup:
@@ -204,7 +198,7 @@ def _create(machine: str, name: str, address: Address, wish: Any, known: Known) 
     def rest(new: SecurityGroup, known: Known) -> Program[None]:
         told = yield Describe(machine=machine, what="security_group", by="group-id", value=new.id)
         seen = read(told.found[0], None) if told.found else SecurityGroup(ingress=(), egress=rule.DEFAULT)
-        there = account.as_wished(seen, new, known)
+        there = looks.as_wished(seen, new, known)
         yield from _rule(machine, Change(there, new), new, known)
 
     vpc = None if wish.vpc is None else account.id_of(known, wish.vpc)
@@ -267,16 +261,11 @@ def replaces(change: Change[SecurityGroup]) -> bool:
     return account.differs(change, "vpc", "description")
 
 
-def observe(_machine: str, known: Mapping[Address, Any]) -> Program[Found]:
-    """Look at security groups."""
-    return (yield from account.look(known, LOOKING))
-
-
 def discover(machine: str) -> Program[Found]:
     """Find all security groups of an account and region, but for those that come and go with a network."""
     answer = yield Describe(machine=machine, what="security_group")
     own = tuple(thing for thing in answer.found if thing["GroupName"] != "default")
-    return {address: read(thing, None) for address, thing in account.named(machine, own, LOOKING)}
+    return {address: read(thing, None) for address, thing in looks.named(machine, own, LOOKING)}
 
 
 def read(thing: Mapping[str, Any], _known: SecurityGroup | None) -> SecurityGroup:
@@ -292,17 +281,12 @@ def read(thing: Mapping[str, Any], _known: SecurityGroup | None) -> SecurityGrou
 
 
 LOOKING = Looking("ec2.security_group", "security_group", read)
-KIND = Kind(
-    name="ec2.security_group",
-    resource=SecurityGroup,
-    commands=(Create, Authorize, Revoke, ChangeRules, Tag, Untag, Delete),
-    converge=converge,
-    act=act,
-    observe=observe,
-    canonical=account.canonical,
-    machine=account.MACHINE,
+KIND = looks.kind(
+    LOOKING,
+    SecurityGroup,
+    (Create, Authorize, Revoke, ChangeRules, Tag, Untag, Delete),
+    converge,
+    act,
     replaces=replaces,
-    identity="id",
     discover=discover,
-    loses=account.loses_id,
 )

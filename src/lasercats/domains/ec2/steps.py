@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.program import Known, Program
-from lasercats.domains.ec2 import account
-from lasercats.domains.ec2.account import Looking
+from lasercats.domains.ec2 import account, looks
+from lasercats.domains.ec2.looks import Looking
 from lasercats.instructions.aws import Call, tagged, variable
 
 Rest = Callable[[Any, Known], Program[None]]
@@ -76,5 +76,5 @@ def delete(address: Address, before: Any, known: Known, operation: str, paramete
 
 def seen(address: Address, wish: Any, known: Known, looking: Looking) -> Program[Any]:  # noqa: ANN401
     """Look at it by its id, and tell what is there in the words of a wish."""
-    found = (yield from account.look({address: wish}, looking))[address]
-    return None if found is None else account.as_wished(found, wish, known)
+    found = (yield from looks.look({address: wish}, looking))[address]
+    return None if found is None else looks.as_wished(found, wish, known)

@@ -11,12 +11,12 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import Refused
-from lasercats.core.kind import Found, Kind
 from lasercats.core.program import Known, Program
 from lasercats.core.resource import GIVEN, Resource
 from lasercats.core.state import State
-from lasercats.domains.ec2 import account, steps
-from lasercats.domains.ec2.account import Cidr, Looking, Tags, Vpc, Zone
+from lasercats.domains.ec2 import account, looks, steps
+from lasercats.domains.ec2.account import Cidr, Tags, Vpc, Zone
+from lasercats.domains.ec2.looks import Looking
 from lasercats.instructions.aws import Call, Wait, tags_of
 
 PublicIps = Annotated[bool, Meta(description="give instances that are launched in it a public IPv4 address")]
@@ -106,17 +106,10 @@ class Untag(account.Untag, frozen=True, tag="ec2.untag_subnet"):
     past: ClassVar[str] = "ec2.subnet.untagged"
 
 
-class Delete(Command, frozen=True, tag="ec2.delete_subnet"):
+class Delete(account.Delete, frozen=True, tag="ec2.delete_subnet"):
     """Delete subnets in which nothing is any more."""
 
     past: ClassVar[str] = "ec2.subnet.deleted"
-
-    def decide(self, address: Address, state: State) -> None:
-        """Leave nothing, where nothing uses it."""
-        if state.known_absent(address):
-            return
-        account.existing(address, state)
-        account.check_unused(address, state)
 
 
 def act(address: Address, change: Change[Any], known: Known) -> Program[Subnet | None]:
@@ -173,16 +166,6 @@ def replaces(change: Change[Subnet]) -> bool:
     return account.differs(change, "vpc", "cidr", "zone")
 
 
-def observe(_machine: str, known: Mapping[Address, Any]) -> Program[Found]:
-    """Look at subnets."""
-    return (yield from account.look(known, LOOKING))
-
-
-def discover(machine: str) -> Program[Found]:
-    """Find all subnets of an account and region."""
-    return (yield from account.discover(machine, LOOKING))
-
-
 def read(thing: Mapping[str, Any], _known: Subnet | None) -> Subnet:
     """Return the subnet that a description tells of."""
     return Subnet(
@@ -196,17 +179,11 @@ def read(thing: Mapping[str, Any], _known: Subnet | None) -> Subnet:
 
 
 LOOKING = Looking("ec2.subnet", "subnet", read)
-KIND = Kind(
-    name="ec2.subnet",
-    resource=Subnet,
-    commands=(Create, EnablePublicIps, DisablePublicIps, Tag, Untag, Delete),
-    converge=converge,
-    act=act,
-    observe=observe,
-    canonical=account.canonical,
-    machine=account.MACHINE,
+KIND = looks.kind(
+    LOOKING,
+    Subnet,
+    (Create, EnablePublicIps, DisablePublicIps, Tag, Untag, Delete),
+    converge,
+    act,
     replaces=replaces,
-    identity="id",
-    discover=discover,
-    loses=account.loses_id,
 )

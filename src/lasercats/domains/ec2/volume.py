@@ -10,13 +10,14 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import Refused
-from lasercats.core.kind import Found, Kind
+from lasercats.core.kind import Found
 from lasercats.core.program import Known, Program
 from lasercats.core.reference import NOTHING
 from lasercats.core.resource import GIVEN, Resource
 from lasercats.core.state import State
-from lasercats.domains.ec2 import account, steps
-from lasercats.domains.ec2.account import Holder, Looking, Size, Tags, Zone
+from lasercats.domains.ec2 import account, looks, steps
+from lasercats.domains.ec2.account import Holder, Size, Tags, Zone
+from lasercats.domains.ec2.looks import Looking
 from lasercats.instructions.aws import Call, Describe, Wait, tags_of
 
 Type = Annotated[str, Meta(pattern="^[a-z]+[0-9]?$", description="the volume type, as gp3")]
@@ -258,11 +259,6 @@ def loses(volume: Volume) -> Iterable[str]:
     yield "the data on it"
 
 
-def observe(_machine: str, known: Mapping[Address, Any]) -> Program[Found]:
-    """Look at volumes."""
-    return (yield from account.look(known, LOOKING))
-
-
 def discover(machine: str) -> Program[Found]:
     """Find all volumes of an account and region, but for those that go with an instance."""
     answer = yield Describe(machine=machine, what="volume")
@@ -271,7 +267,7 @@ def discover(machine: str) -> Program[Found]:
         for volume in answer.found
         if not any(held.get("DeleteOnTermination") for held in volume.get("Attachments", ()))
     )
-    return {address: read(thing, None) for address, thing in account.named(machine, own, LOOKING)}
+    return {address: read(thing, None) for address, thing in looks.named(machine, own, LOOKING)}
 
 
 def read(thing: Mapping[str, Any], _known: Volume | None) -> Volume:
@@ -290,17 +286,13 @@ def read(thing: Mapping[str, Any], _known: Volume | None) -> Volume:
 
 
 LOOKING = Looking("ec2.volume", "volume", read)
-KIND = Kind(
-    name="ec2.volume",
-    resource=Volume,
-    commands=(Create, Attach, Detach, Grow, Tag, Untag, Delete),
-    converge=converge,
-    act=act,
-    observe=observe,
-    canonical=account.canonical,
-    machine=account.MACHINE,
+KIND = looks.kind(
+    LOOKING,
+    Volume,
+    (Create, Attach, Detach, Grow, Tag, Untag, Delete),
+    converge,
+    act,
     replaces=replaces,
-    identity="id",
-    discover=discover,
     loses=loses,
+    discover=discover,
 )

@@ -8,12 +8,12 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import Refused
-from lasercats.core.kind import Found, Kind
 from lasercats.core.program import Known, Program
 from lasercats.core.resource import GIVEN, Resource
 from lasercats.core.state import State
-from lasercats.domains.ec2 import account, steps
-from lasercats.domains.ec2.account import Cidr, Looking, Tags
+from lasercats.domains.ec2 import account, looks, steps
+from lasercats.domains.ec2.account import Cidr, Tags
+from lasercats.domains.ec2.looks import Looking
 from lasercats.instructions.aws import Call, Wait, tags_of
 
 
@@ -68,17 +68,10 @@ class Untag(account.Untag, frozen=True, tag="ec2.untag_vpc"):
     past: ClassVar[str] = "ec2.vpc.untagged"
 
 
-class Delete(Command, frozen=True, tag="ec2.delete_vpc"):
+class Delete(account.Delete, frozen=True, tag="ec2.delete_vpc"):
     """Delete networks in which nothing is any more."""
 
     past: ClassVar[str] = "ec2.vpc.deleted"
-
-    def decide(self, address: Address, state: State) -> None:
-        """Leave nothing, where nothing uses it."""
-        if state.known_absent(address):
-            return
-        account.existing(address, state)
-        account.check_unused(address, state)
 
 
 def act(address: Address, change: Change[Any], known: Known) -> Program[Vpc | None]:
@@ -116,33 +109,17 @@ def replaces(change: Change[Vpc]) -> bool:
     return account.differs(change, "cidr")
 
 
-def observe(_machine: str, known: Mapping[Address, Any]) -> Program[Found]:
-    """Look at networks."""
-    return (yield from account.look(known, LOOKING))
-
-
-def discover(machine: str) -> Program[Found]:
-    """Find all networks of an account and region."""
-    return (yield from account.discover(machine, LOOKING))
-
-
 def read(thing: Mapping[str, Any], _known: Vpc | None) -> Vpc:
     """Return the network that a description tells of."""
     return Vpc(cidr=thing["CidrBlock"], tags=tags_of(thing), id=thing["VpcId"])
 
 
 LOOKING = Looking("ec2.vpc", "vpc", read)
-KIND = Kind(
-    name="ec2.vpc",
-    resource=Vpc,
-    commands=(Create, Tag, Untag, Delete),
-    converge=converge,
-    act=act,
-    observe=observe,
-    canonical=account.canonical,
-    machine=account.MACHINE,
+KIND = looks.kind(
+    LOOKING,
+    Vpc,
+    (Create, Tag, Untag, Delete),
+    converge,
+    act,
     replaces=replaces,
-    identity="id",
-    discover=discover,
-    loses=account.loses_id,
 )
