@@ -12,7 +12,7 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import Command, Effect
 from lasercats.core.errors import Refused
-from lasercats.core.instruction import Instruction
+from lasercats.core.instruction import Instruction, InstructionFailed
 from lasercats.core.kind import Kinds
 from lasercats.core.program import drive, generator
 from lasercats.core.resource import Resource, settle
@@ -72,8 +72,8 @@ def instructions_of(result: Result, kinds: Kinds, state: State, made: dict[Addre
             )
             try:
                 real = drive(generator(program), respond)
-            except Refused as refused:
-                problems[address] = str(refused)
+            except (Refused, InstructionFailed) as error:
+                problems[address] = str(error)
                 continue
             if result.command.effect is Effect.STATE:
                 made[address] = settle(change.after, real)

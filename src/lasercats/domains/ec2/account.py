@@ -18,7 +18,7 @@ from lasercats.core.address import Address, machine_of, rest_of
 from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import BadInput, Refused
-from lasercats.core.instruction import InstructionFailed, PartlyDone
+from lasercats.core.instruction import Failure, InstructionFailed, PartlyDone
 from lasercats.core.program import Known, Program
 from lasercats.core.reference import references, refers
 from lasercats.core.resource import Resource
@@ -323,7 +323,7 @@ def leaving(steps: Program[Any], look: Callable[[], Program[Any]]) -> Program[An
     """Run steps; when one fails, look at what they leave behind, so that it is recorded.
 
     Raises:
-        PartlyDone: a step failed; it carries what is there now.
+        PartlyDone: a step failed, or turned out to make no sense; it carries what is there now.
 
     """
     try:
@@ -331,5 +331,8 @@ def leaving(steps: Program[Any], look: Callable[[], Program[Any]]) -> Program[An
     except InstructionFailed as failed:
         if failed.failure.in_doubt and not failed.failure.final:
             raise
-        left = yield from look()
-        raise PartlyDone(failed.failure, left) from None
+        failure = failed.failure
+    except Refused as refused:
+        failure = Failure(reason=str(refused))
+    left = yield from look()
+    raise PartlyDone(failure, left)

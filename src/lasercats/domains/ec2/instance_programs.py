@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change
+from lasercats.core.errors import Refused
 from lasercats.core.instruction import InstructionFailed
 from lasercats.core.kind import Found, Kind
 from lasercats.core.program import Known, Program
@@ -114,7 +115,7 @@ def _change(address: Address, change: Change[Any], known: Known) -> Program[Any]
     def steps() -> Program[Any]:
         yield from account.change_tags(machine, id_, change)
         yield from _attributes(machine, id_, change, known)
-        yield from _disks(machine, id_, change)
+        yield from _disks(machine, address, id_, change)
         yield from _offline(machine, id_, change)
         return (yield from _seen(address, before, after, known))
 
@@ -136,20 +137,27 @@ def _attributes(machine: str, id_: str, change: Change[Any], known: Known) -> Pr
         yield _modify(machine, id_, DisableApiTermination={"Value": after.protected})
 
 
-def _disks(machine: str, id_: str, change: Change[Any]) -> Program[None]:
+def _disks(machine: str, address: Address, id_: str, change: Change[Any]) -> Program[None]:
     """Change its own volumes; AWS does that while they are in use."""
     before, after = account.sides(change)
     if "volumes" not in change.fields or not after.volumes:
         return
     volumes = yield _volumes(machine, id_)
+    if not volumes.looked:
+        raise Refused(
+            "only a look tells the ids of its own volumes, and a script does not look; grow them live"
+        )
     told = yield Describe(machine=machine, what="instance", by="instance-id", value=id_)
     ids = _devices(told.found[0] if told.found else {}, volumes.found)
     for device, disk in after.volumes.items():
         old = (before.volumes or {}).get(device)
         if disk == old:
             continue
-        volume = ids[device]["VolumeId"] if device in ids else f"the volume of {id_} at {device}"
-        parameters = {"VolumeId": volume, "Size": disk.size, "VolumeType": disk.type}
+        if device not in ids:
+            raise Refused(
+                f"it has no own volume {device}; `lasercats observe {address}` takes in those it has"
+            )
+        parameters = {"VolumeId": ids[device]["VolumeId"], "Size": disk.size, "VolumeType": disk.type}
         parameters = {name: value for name, value in parameters.items() if value is not None}
         yield Call(machine=machine, operation="ModifyVolume", parameters=parameters)
 

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -146,3 +147,77 @@ def test_a_script_does_nothing_to_what_was_not_launched(
     assert ran.returncode == 1
     assert "lc_ec2_2e_instance_2f_web_2d_1: is not known" in ran.stderr
     assert set(left(aws)) == {key for key in LEFT if key[1] == "running"}
+
+
+STORAGE = f"""\
+- {{command: ec2.launch, on: web, image: {IMAGE}, type: t3.micro, tags: {{Name: web}}}}
+- {{command: ec2.launch, on: db, image: {IMAGE}, type: t3.micro, tags: {{Name: db}}}}
+- {{command: ec2.create_security_group, on: ops, description: "for ops"}}
+- {{command: ec2.change_groups, on: db, security_groups: [ec2.security_group/ops]}}
+- {{command: ec2.create_volume, on: [a, b], zone: us-east-1a, size: 2, type: gp3}}
+- {{command: ec2.tag_volume, on: a, tags: {{Name: a}}}}
+- {{command: ec2.tag_volume, on: b, tags: {{Name: b, gone: "1"}}}}
+- {{command: ec2.untag_volume, on: b, keys: [gone]}}
+- {{command: ec2.attach, on: a, instance: ec2.instance/web, device: /dev/sdf}}
+- {{command: ec2.attach, on: b, instance: ec2.instance/web, device: /dev/sdg}}
+- {{command: ec2.grow_volume, on: a, size: 4}}
+- {{command: ec2.detach, on: b}}
+- {{command: ec2.attach, on: b, instance: ec2.instance/db, device: /dev/sdg}}
+- {{command: ec2.detach, on: b}}
+- {{command: ec2.delete_volume, on: b}}
+- {{command: ec2.allocate, on: [one, two]}}
+- {{command: ec2.tag_elastic_ip, on: one, tags: {{Name: one}}}}
+- {{command: ec2.associate, on: one, instance: ec2.instance/web}}
+- {{command: ec2.associate, on: two, instance: ec2.instance/db}}
+- {{command: ec2.disassociate, on: [one, two]}}
+- {{command: ec2.associate, on: one, instance: ec2.instance/db}}
+- {{command: ec2.release, on: two}}
+"""
+
+
+def found(folder: Path, aws: StrictEc2) -> str:
+    """Return the document of all that somebody else finds in an account, without ids."""
+    project(folder, aws)
+    lasercats(folder, aws, "adopt", "aws", "--exclude", "*/subnet-*", "--exclude", "*/vpc-*")
+    return re.sub(r"\b([a-z]+)-[0-9a-f]{17}\b", r"\1-…", lasercats(folder, aws, "document"))
+
+
+def test_a_script_of_volumes_and_addresses(accounts: tuple[StrictEc2, StrictEc2], tmp_path: Path) -> None:
+    """Created, attached, grown, moved, deleted; allocated, associated, released: the accounts are alike."""
+    one, other = accounts
+    lasercats(project(tmp_path / "one", one, STORAGE), one, "issue", "commands.yaml")
+    folder = project(tmp_path / "other", other, STORAGE)
+    script = folder / "script.sh"
+    script.write_text(lasercats(folder, other, "issue", "commands.yaml", "--interpreter", "script"))
+    ran = subprocess.run(
+        ["sh", script], cwd=tmp_path, env=credentials(other), capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    told = found(tmp_path / "found-one", one)
+    assert {line.strip(" :") for line in told.splitlines() if line.startswith("  ec2")} == {
+        "ec2.elastic_ip/one",
+        "ec2.instance/db",
+        "ec2.instance/web",
+        "ec2.security_group/ops",
+        "ec2.volume/a",
+    }
+    assert found(tmp_path / "found-other", other) == told
+
+
+def test_what_a_script_cannot_say(accounts: tuple[StrictEc2, StrictEc2], tmp_path: Path) -> None:
+    """The ids of an instance's own volumes are not known without a look, and that is told."""
+    aws, _ = accounts
+    folder = project(tmp_path / "one", aws)
+    lasercats(folder, aws, "ec2", "launch", "web", "--image", IMAGE, "--type", "t3.micro")
+    grow = [*LASERCATS, "ec2", "grow", "web", "--volume", "root=size:12"]
+    ran = subprocess.run(
+        [*grow, "--interpreter", "script"],
+        cwd=folder,
+        env=credentials(aws),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert "ec2.instance/web: only a look tells the ids of its own volumes" in ran.stderr
+    assert "modify-volume" not in ran.stdout
