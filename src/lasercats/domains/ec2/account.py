@@ -171,12 +171,14 @@ class Tag(Command, frozen=True):
     """Set tags; others stay."""
 
     tags: Tags
+    only: Annotated[bool, Meta(description="these tags and no others")] = False
 
     def decide(self, address: Address, state: State) -> Resource:
         """Return the resource with these tags."""
         found = existing(address, state)
+        others = {} if self.only else found.tags or {}
         try:
-            changed: Resource = replace(found, tags={**(found.tags or {}), **self.tags})
+            changed: Resource = replace(found, tags={**others, **self.tags})
         except ValueError as error:
             raise Refused(str(error)) from None
         return changed
@@ -254,14 +256,17 @@ def converge_tags(
 ) -> Iterator[Command]:
     """Set the tags that differ, remove those that are no more."""
     old, wish = sides(change)
-    before, after = old.tags or {}, wish.tags
-    if after is None or (old.tags is not None and before == after):
+    before, after = old.tags, wish.tags
+    if after is None or before == after:
+        return
+    if before is None:
+        yield tag(on=on, tags=after, only=True)
         return
     gone = tuple(sorted(before.keys() - after.keys()))
     new = {key: value for key, value in after.items() if before.get(key) != value}
     if gone:
         yield untag(on=on, keys=gone)
-    if new or not gone:
+    if new:
         yield tag(on=on, tags=new)
 
 

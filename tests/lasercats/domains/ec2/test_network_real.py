@@ -368,3 +368,20 @@ def test_bad_input(project: "Project", line: str, told: str) -> None:
     assert told in project.run("ec2", *shlex.split(line), fails=True)
     assert {a for a in project.aws.calls if not a.startswith("Describe")} == set()
     assert project.state() == {}
+
+
+def test_tags_that_nobody_decided(project: "Project") -> None:
+    """A document that decides them for the first time means these and no others; the command leaves others."""
+    project.run("ec2", "create-vpc", "v", "--cidr", "10.0.0.0/16")
+    ec2, id_ = project.ec2(), project.state()["ec2.vpc/v"]["id"]
+    ec2.create_tags(Resources=[id_], Tags=[{"Key": "by", "Value": "hand"}])
+    ec2.close()
+    (project.folder / "v.yaml").write_text("resources:\n  ec2.vpc/v:\n    tags: {team: web}\n")
+    project.run("apply", "v.yaml", "--yes")
+    assert project.check()["ec2.vpc/v"]["tags"] == {"team": "web"}
+    project.run("undo", "HEAD")
+    assert project.check()["ec2.vpc/v"].get("tags", {"by": "hand"}) == {"by": "hand"}
+    project.run("ec2", "tag-vpc", "v", "--tag", "a=b")
+    assert project.check()["ec2.vpc/v"]["tags"] == {"a": "b", "by": "hand"}
+    project.run("ec2", "tag-vpc", "v", "--tag", "a=b", "--only")
+    assert project.check()["ec2.vpc/v"]["tags"] == {"a": "b"}
