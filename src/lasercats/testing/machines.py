@@ -204,9 +204,14 @@ class HostContract:
         folder = self.folder()
         items = [WriteFile(machine="m", path=f"{folder}/{n}", content="x\ny", mode="0644") for n in range(3)]
         whole = Script(batch(*items), self.vault()).encode()
-        for cut in range(len(whole) // 2, len(whole) - 2, 37):
-            half = whole[:cut].decode(errors="ignore")
-            place = shlex.quote(folder)
-            command = f"printf %s {shlex.quote(half)} | sh >{place}.out 2>&1; ls -A {place}"
-            (listing,) = self.run(Execute(machine="m", argv=("sh", "-c", command)))
-            assert listing.output == ""
+
+        async def run_halves(machine: Machine) -> None:
+            for cut in range(len(whole) // 2, len(whole) - 2, 37):
+                half = whole[:cut].decode(errors="ignore")
+                place = shlex.quote(folder)
+                command = f"printf %s {shlex.quote(half)} | sh >{place}.out 2>&1; ls -A {place}"
+                (listing,) = await machine.run(batch(Execute(machine="m", argv=("sh", "-c", command))))
+                assert isinstance(listing, ExecResult), listing
+                assert listing.output == ""
+
+        self.using(run_halves)
