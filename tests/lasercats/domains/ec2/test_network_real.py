@@ -371,7 +371,7 @@ def test_bad_input(project: "Project", line: str, told: str) -> None:
 
 
 def test_tags_that_nobody_decided(project: "Project") -> None:
-    """A document that decides them for the first time means these and no others; the command leaves others."""
+    """A document that first decides them means these and no others; the command leaves others."""
     project.run("ec2", "create-vpc", "v", "--cidr", "10.0.0.0/16")
     ec2, id_ = project.ec2(), project.state()["ec2.vpc/v"]["id"]
     ec2.create_tags(Resources=[id_], Tags=[{"Key": "by", "Value": "hand"}])
