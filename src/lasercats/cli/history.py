@@ -208,6 +208,12 @@ def _many(count: int) -> str:
 
 
 def _effect(happened: "Happening") -> str:
+    from lasercats.core.command import Hold  # noqa: PLC0415 - start-up stays light
+    from lasercats.operate import history  # noqa: PLC0415
+
+    if isinstance(happened.command, Hold) and not happened.error:
+        waits = f"to be confirmed by {history.iso(happened.command.until)}"
+        return {"open": waits, "done": "confirmed"}.get(happened.status, "nothing to confirm")
     if happened.status == "open":
         return "not known yet"
     if happened.error:

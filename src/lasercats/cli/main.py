@@ -17,6 +17,7 @@ VERBS = {
     "issue": ("work", "Issue commands from a file."),
     "forget": ("work", "Take resources out of the state; touch no machine."),
     "undo": ("work", "Take commands back."),
+    "confirm": ("work", "Confirm what is held, or take it back."),
     "recover": ("work", "Finish what a crash left open."),
     "state": ("declare", "Show the state, now or at any time."),
     "document": ("declare", "Print the state as a document."),

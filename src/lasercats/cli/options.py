@@ -43,7 +43,7 @@ check = option("--check", is_flag=True, help="The same as --interpreter simulate
 
 
 def interpreter(function: F) -> F:
-    """Add `--interpreter` and `--check`."""
+    """Add `--interpreter`, `--check` and `--confirm-within`."""
     choose = option(
         "--interpreter",
         default="live",
@@ -51,7 +51,12 @@ def interpreter(function: F) -> F:
         metavar="NAME",
         help="What to do with it: live, simulate, script, trace, or one of a plugin.",
     )
-    return choose(check(function))
+    within = option(
+        "--confirm-within",
+        metavar="TIME",
+        help="Take it back by itself, unless `confirm` is run in this time, as 10m.",
+    )
+    return choose(check(within(function)))
 
 
 def complete_address(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:

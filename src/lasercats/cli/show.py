@@ -82,8 +82,13 @@ def print_problems(problems: Mapping[Address, str]) -> None:
         click.echo(click.style(f"! {told(address)}: {why}", fg="red"), err=True)
 
 
-def print_results(results: Sequence[Result], *, both: bool, predicted: bool, brief: bool = False) -> None:
-    """Print what commands did, or would do; when `brief`, only what the operator has not seen yet."""
+def print_results(
+    results: Sequence[Result], *, both: bool, predicted: bool, brief: bool = False, held: bool = False
+) -> None:
+    """Print what commands did, or would do; when `brief`, only what the operator has not seen yet.
+
+    What is `held` is not undone, so nothing is said of that.
+    """
     for result in results:
         if result.observed:
             click.echo(click.style("found changed outside:", fg="magenta"), err=True)
@@ -91,10 +96,10 @@ def print_results(results: Sequence[Result], *, both: bool, predicted: bool, bri
         if not brief:
             print_delta(result.delta, both=both)
         print_problems(result.problems)
-    click.echo(_told(results, predicted=predicted), err=True)
+    click.echo(_told(results, predicted=predicted, held=held), err=True)
 
 
-def _told(results: Sequence[Result], *, predicted: bool) -> str:
+def _told(results: Sequence[Result], *, predicted: bool, held: bool) -> str:
     """Return the last line: what was done in all, and how to take it back."""
     total: dict[Address, Change[Resource]] = {}
     for result in results:
@@ -109,7 +114,7 @@ def _told(results: Sequence[Result], *, predicted: bool) -> str:
         return f"would be: {text}" if total else "nothing would change"
     if ran:
         text = f"{ran}; {text}" if total else ran
-    if not positions or all(change.verb == "keep" for change in total.values()):
+    if held or not positions or all(change.verb == "keep" for change in total.values()):
         return text
     span = f"{positions[0]}" if len(positions) == 1 else f"{positions[0]}..{positions[-1]}"
     return f"{text}; take it back with `lasercats undo {span}`"

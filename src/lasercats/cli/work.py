@@ -222,19 +222,73 @@ def undo(context: click.Context, /, positions: tuple[str, ...], partial: bool, *
 @click.pass_context
 def recover(context: click.Context, force: bool, as_json: bool) -> None:
     """Find out what became of commands that a crash left open, by asking the machines."""
+    from lasercats.operate.confirm import take_back_overdue  # noqa: PLC0415
     from lasercats.operate.recover import recover as find_out  # noqa: PLC0415
 
     with options.opened(context) as project:
         results = find_out(project, force=force)
+        held = take_back_overdue(project, force=force)
     if as_json:
-        show.print_json([{**r._asdict(), "facts": dict(r.facts)} for r in results])
+        told_ = [{**r._asdict(), "facts": dict(r.facts)} for r in results]
+        show.print_json([*told_, *({"position": p, "status": "held", "told": t} for p, t in held.items())])
     for result in [] if as_json else results:
         click.echo(f"command {result.position} ({result.command.__struct_config__.tag}): {result.status}")
         for address, fact in result.facts.items():
             click.echo(f"    {told(address)}: {fact}")
-    if not results:
+    for position, said in {} if as_json else held.items():
+        click.echo(f"command {position} (hold): {said}")
+    if not results and not held:
         click.echo("nothing is open", err=True)
     context.exit(1 if any(result.status == "open" for result in results) else 0)
+
+
+@click.command()
+@click.argument("positions", nargs=-1, metavar="[POSITION]...", type=int)
+@options.option("--reject", is_flag=True, help="Take it back now.")
+@options.option("--list", "listing", is_flag=True, help="Only list what is to be confirmed.")
+@options.option("--guard", metavar="RUN", hidden=True, help="Wait, and take back what a run holds.")
+@options.as_json
+@click.pass_context
+def confirm(
+    context: click.Context,
+    positions: tuple[int, ...],
+    reject: bool,
+    listing: bool,
+    guard: str | None,
+    as_json: bool,
+) -> None:
+    """Confirm what was changed with --confirm-within, so that it stays; by default all that is held.
+
+    What is not confirmed in time is taken back by a process of its own, which needs no terminal; if that died
+    too, `lasercats recover` does it.
+    """
+    from lasercats.operate import confirm as confirming  # noqa: PLC0415
+    from lasercats.operate import history  # noqa: PLC0415
+
+    if reject and listing:
+        raise BadInput("--list only lists, and --reject takes back; choose one")
+    with options.opened(context) as project:
+        if guard is not None:
+            confirming.watch(project, guard)
+            return
+        held = confirming.chosen(project, positions)
+        failed = []
+        if reject:
+            failed = [h for h in held if not confirming.take_back(project, h)]
+        elif held and not listing:
+            confirming.keep(project, held)
+    word = "held" if listing else "taken back" if reject else "confirmed"
+    said = {h.position: "not taken back yet" if h in failed else word for h in held}
+    if as_json:
+        data = [(h.position, {"until": history.iso(h.until), "on": list(h.on)}) for h in held]
+        show.print_json([{"position": p, **more, "status": said[p]} for p, more in data])
+    for h in [] if as_json else held:
+        left = f" until {history.iso(h.until)}" if listing else ""
+        first, more = told(h.on[0]), f" and {len(h.on) - 1} more" if len(h.on) > 1 else ""
+        click.echo(f"command {h.position} on {first}{more}: {said[h.position]}{left}")
+    if not held:
+        click.echo("nothing is to be confirmed", err=True)
+    context.exit(1 if failed else 0)
 
 
 @click.command()

@@ -37,6 +37,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="command", om
     past: ClassVar[str] = ""
     """The type of its event: `file.written`."""
     effect: ClassVar[Effect] = Effect.STATE
+    ends: ClassVar[bool] = True
+    """False where it is not over when it is carried out: something else ends it."""
 
     def decide(self, address: Address, state: State) -> Resource | None:
         """Return what the address will hold, in a world as in `state`. Pure.
@@ -75,6 +77,21 @@ class Forget(Command, frozen=True, tag="forget"):
         if unknown:
             raise Refused(f"{address} has no field {min(unknown)!r} that an operator decides")
         return replace(resource, **dict.fromkeys(self.fields))
+
+
+class Hold(Command, frozen=True, tag="hold"):
+    """Hold what is changed together with it until somebody confirms it; meanwhile nobody may change it."""
+
+    past: ClassVar[str] = "held"
+    effect: ClassVar[Effect] = Effect.RECORD
+    ends: ClassVar[bool] = False
+
+    until: int
+    """When it is taken back, in microseconds since 1970-01-01 UTC."""
+
+    def decide(self, address: Address, state: State) -> Resource | None:
+        """Leave there what is there."""
+        return state.get(address)
 
 
 class Decision(NamedTuple):

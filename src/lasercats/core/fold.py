@@ -67,6 +67,8 @@ class Open(NamedTuple):
     process: str
     actor: str
     claims: tuple[Address, ...]
+    held: bool = False
+    """True where it only holds what others changed, until that is confirmed."""
 
 
 class Claims:
@@ -80,7 +82,8 @@ class Claims:
     def add(self, position: int, entry: AnyEntry) -> None:
         """Take in the next record."""
         if isinstance(entry, Accepted):
-            self.open[position] = Open(entry.run, entry.process, entry.actor, entry.claims)
+            held = b'"command":"hold"' in bytes(entry.command)
+            self.open[position] = Open(entry.run, entry.process, entry.actor, entry.claims, held)
             for address in entry.claims:
                 self._claimed.setdefault(address, []).append(position)
         elif isinstance(entry, Ended):
@@ -98,6 +101,11 @@ class Claims:
                 for position in self._claimed.get(address, ()):
                     other = self.open[position]
                     if other.run != entry.run:  # type: ignore[union-attr]
+                        if other.held:
+                            raise LogConflict(
+                                f"{address} is held until command {position} ({other.actor}) is confirmed; "
+                                f"run `lasercats confirm {position}`, or with --reject to take it back"
+                            )
                         raise LogConflict(
                             f"{address} is being changed by command {position} ({other.actor}, "
                             f"process {other.process}); wait for it, or run `lasercats recover` if it died"

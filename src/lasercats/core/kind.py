@@ -14,7 +14,7 @@ from lasercats.core import address as addresses
 from lasercats.core import reference
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
-from lasercats.core.command import Command, Forget
+from lasercats.core.command import Command, Forget, Hold
 from lasercats.core.errors import BadInput, UnknownName
 from lasercats.core.instruction import Failure, Instruction
 from lasercats.core.program import Known, Program, Step
@@ -90,7 +90,7 @@ class Kinds:
         self.kinds = {kind.name: kind for domain in self.domains for kind in domain.kinds}
         own = [c for kind in self.kinds.values() for c in kind.commands]
         free = [c for domain in self.domains for c in domain.commands]
-        commands: list[type[Command]] = [Forget, *own, *free]
+        commands: list[type[Command]] = [Forget, Hold, *own, *free]
         self.commands = {tag_of(c): c for c in commands}
         self._kind_of = {tag_of(c): kind for kind in self.kinds.values() for c in kind.commands}
         self._domain_of = {kind.name: domain for domain in self.domains for kind in domain.kinds}
@@ -217,7 +217,7 @@ class Kinds:
                 yield group, verb, command
 
     def _is_managed(self, tag: str) -> bool:
-        return tag in self._kind_of or tag == tag_of(Forget)
+        return tag in self._kind_of or tag in (tag_of(Forget), tag_of(Hold))
 
 
 def _value(data: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401

@@ -134,7 +134,8 @@ class _Run:
         refused = {t.address for t in targets if t.change is None}
         first: dict[Address, int] = {}
         for target in targets:
-            first.setdefault(target.address, target.command)
+            if self._commands[target.command].ends:
+                first.setdefault(target.address, target.command)
         for address, index in first.items():
             known = self._real[address] = self._state.get(address)
             if address in self._unseen or (address in refused and known is None):
@@ -177,6 +178,8 @@ class _Run:
     def _task(self, target: Target, order: Order[Task]) -> Task | None:
         index, address, change, refusal = target
         command = self._commands[index]
+        if not command.ends:
+            return None
         if change is None:
             self._problems[index][address] = refusal or "refused"
             self._refused[index] += address not in self._unseen

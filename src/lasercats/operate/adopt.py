@@ -12,7 +12,7 @@ from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Watcher
 from lasercats.interpreters.driver import Driver, Task
 from lasercats.interpreters.looking import addressed
-from lasercats.operate.issue import run
+from lasercats.operate.issue import run_until
 from lasercats.operate.observe import Observation
 from lasercats.operate.plan import selected
 from lasercats.operate.project import Project
@@ -46,7 +46,7 @@ def discover(
     state, context = project.state(), project.context()
     if watcher is not None:
         context.watcher = watcher
-    found, unseen = run(_discover(wanted, context, project), context.stop)
+    found, unseen = run_until(_discover(wanted, context, project), context.stop)
     new, managed = _new(project.kinds, found, state)
     chosen = {a: r for a, r in new.items() if selected(a, only, exclude)}
     delta = Delta({a: Change(None, r) for a, r in sorted(addressed(chosen, state, project.kinds).items())})

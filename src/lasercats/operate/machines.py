@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from lasercats.core.address import check_machine_name
 from lasercats.core.errors import BadInput, LaserCatsError, MachineError
-from lasercats.operate.issue import run
+from lasercats.operate.issue import run_until
 from lasercats.operate.project import FILE, Project, check_url
 
 
@@ -61,7 +61,7 @@ def check(project: Project, names: Sequence[str]) -> list[Check]:
     for name in names:
         project.machines.check(name)
     chosen = list(names) or project.machines.names()
-    checks: list[Check] = run(_check_all(project, chosen), asyncio.Event())
+    checks: list[Check] = run_until(_check_all(project, chosen), asyncio.Event())
     return checks
 
 

@@ -11,7 +11,7 @@ from lasercats.core.settle import believe, drift
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Watcher
 from lasercats.interpreters.looking import look
-from lasercats.operate.issue import run
+from lasercats.operate.issue import run_until
 from lasercats.operate.project import Project, actor
 
 
@@ -42,7 +42,7 @@ def observe(project: Project, targets: Sequence[str] = (), *, watcher: Watcher |
     context = project.context()
     if watcher is not None:
         context.watcher = watcher
-    found, unseen = run(_look(addresses, state, context, project), context.stop)
+    found, unseen = run_until(_look(addresses, state, context, project), context.stop)
     believed = believe(state, {a: r for a, r in found.items() if a in set(addresses)})
     return Observation(drift(state, believed, addresses), unseen, len(addresses) - len(unseen), believed)
 

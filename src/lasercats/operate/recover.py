@@ -7,7 +7,7 @@ machine is looked at: what is there is what the command would have made, what wa
 
 import asyncio
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ from lasercats.interpreters.looking import look
 from lasercats.interpreters.reopen import NEVER_SENT, Reopened
 from lasercats.interpreters.replay import replay
 from lasercats.operate.history import command_of
-from lasercats.operate.issue import run
+from lasercats.operate.issue import run_until
 from lasercats.operate.project import Project, started
 from lasercats.operate.replay import together
 
@@ -40,21 +40,23 @@ class Recovered(NamedTuple):
     """For each address: `done`, `done in part`, `not done`, `changed otherwise`, or why it is not known."""
 
 
-def recover(project: Project, *, force: bool = False) -> list[Recovered]:
-    """Find out what became of every open command, and end it in the log.
+def recover(project: Project, *, force: bool = False, only: Collection[int] | None = None) -> list[Recovered]:
+    """Find out what became of every open command, or only of some, and end it in the log.
 
     All machines are looked at once, in one batch each. A command whose run still lives on this host is left
     alone, unless `force` is given.
     """
     living, dead = dict[int, Recovered](), dict[int, Command]()
     for position, opened in sorted(project.log.open().items()):
+        if opened.held or (only is not None and position not in only):
+            continue
         command = command_of(project, position)
         if not force and alive(opened.process):
             facts = dict.fromkeys(command.on, f"process {opened.process} is still at it")
             living[position] = Recovered(position, command, "open", facts)
         else:
             dead[position] = command
-    return sorted([*living.values(), *run(_recover(project, dead), asyncio.Event())])
+    return sorted([*living.values(), *run_until(_recover(project, dead), asyncio.Event())])
 
 
 def alive(process: str) -> bool:

@@ -1,0 +1,196 @@
+"""`--confirm-within`: what nobody confirms is taken back, also when the operator's process is gone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lasercats.core.errors import BadInput
+from lasercats.operate.confirm import duration
+
+if TYPE_CHECKING:
+    from tests.lasercats.cli.conftest import Cli
+
+Place = Callable[[str], str]
+LASERCATS = [sys.executable, "-c", "from lasercats.cli.main import main; main()"]
+
+
+def path(place: Place, name: str) -> Path:
+    """Return where a file of a test is."""
+    return Path(place(name).partition(":")[2])
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until something has come about."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def guards(cli: "Cli") -> list[int]:
+    """Return the guards of a project that run."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"--guard" in line and os.fsencode(cli.folder) in line:
+            found.append(int(entry.name))
+    return found
+
+
+def statuses(cli: "Cli") -> list[tuple[str, str]]:
+    """Return the commands of the log, each with its status."""
+    return [(record["type"], record["status"]) for record in json.loads(cli.done("log", "--json").out)]
+
+
+def test_what_is_confirmed_stays(cli: "Cli", place: Place) -> None:
+    """It is told until when it is held and how to keep it; confirmed, it is as any other change."""
+    ran = cli.done("file", "write", place("f"), "--content", "x", "--confirm-within", "1h")
+    assert "held: taken back at" in ran.err
+    assert "unless you run `lasercats confirm 1`" in ran.err
+    assert "to be confirmed by" in cli.done("log").out
+    (held,) = cli.done("confirm", "--list", "--json").data
+    assert (held["position"], held["on"], held["status"]) == (1, [f"file/{place('f')}"], "held")
+    assert cli.done("confirm", "2").out.endswith(": confirmed\n")
+    assert statuses(cli) == [("hold", "done"), ("file.write", "done")]
+    assert cli.done("confirm").err == "nothing is to be confirmed\n"
+    cli.done("undo", "HEAD")
+    cli.verifies()
+    until(lambda: not guards(cli))
+
+
+def test_what_is_not_confirmed_is_taken_back(cli: "Cli", place: Place) -> None:
+    """When the time is over all of it is as it was, and the log tells why."""
+    path(place, "f").write_text("old")
+    cli.done("observe", f"file/{place('f')}")
+    cli.done("file", "write", place("f"), place("g"), "--content", "new", "--confirm-within", "1s")
+    assert path(place, "g").read_text() == "new"
+    until(lambda: ("hold", "failed") in statuses(cli))
+    assert path(place, "f").read_text() == "old"
+    assert not path(place, "g").exists()
+    assert "not confirmed, so taken back" in cli.done("log").out
+    assert "not confirmed by" in cli.done("log").out
+    assert cli.done("drift").err.endswith("all as the state says\n")
+    cli.verifies()
+
+
+def test_the_others_wait(cli: "Cli", place: Place) -> None:
+    """What is held is not changed by anybody else, and the reason is told with what can be done."""
+    cli.done("file", "write", place("f"), "--content", "x", "--confirm-within", "1h")
+    for line in (["file", "write", place("f"), "--content", "y"], ["undo", "HEAD"]):
+        told = cli.refuses(*line)
+        assert "is held until command 1 (tester) is confirmed; run `lasercats confirm 1`" in told
+    cli.done("file", "write", place("g"), "--content", "y")
+    assert cli.done("confirm", "--reject").out.endswith(": taken back\n")
+    assert not path(place, "f").exists()
+    assert path(place, "g").exists()
+    cli.verifies()
+
+
+def test_one_of_many(cli: "Cli", place: Place) -> None:
+    """Each change is held on its own."""
+    for name in "fg":
+        cli.done("file", "write", place(name), "--content", "x", "--confirm-within", "1h")
+    first, second = (held["position"] for held in cli.done("confirm", "--list", "--json").data)
+    cli.done("confirm", str(second))
+    cli.done("confirm", str(first), "--reject", "--json")
+    assert not path(place, "f").exists()
+    assert path(place, "g").exists()
+    assert "nothing at position 999 is to be confirmed" in cli.refuses("confirm", "999")
+
+
+def test_recover_takes_back_what_no_guard_did(cli: "Cli", place: Place) -> None:
+    """Where the guard died, too, recover does its work; what is not overdue stays held."""
+    cli.done("file", "write", place("f"), "--content", "x", "--confirm-within", "1h")
+    for pid in guards(cli):
+        os.kill(pid, signal.SIGKILL)
+    assert "command 1 (hold): to be confirmed by" in cli.done("recover").out
+    cli.done("confirm")
+    cli.done("file", "write", place("g"), "--content", "x", "--confirm-within", "1s")
+    for pid in guards(cli):
+        os.kill(pid, signal.SIGKILL)
+    time.sleep(1.1)
+    assert "(hold): not confirmed, so taken back" in cli.done("recover", "--force").out
+    assert not path(place, "g").exists()
+    assert cli.done("recover").err == "nothing is open\n"
+    cli.verifies()
+
+
+@pytest.mark.crash
+def test_the_operator_is_cut_off(cli: "Cli", place: Place) -> None:
+    """The process dies in the middle, with its session: what it had done is taken back in time."""
+    commands = [{"command": "file.write", "on": [place(f"f{n}")], "content": "x"} for n in range(300)]
+    file = cli.folder / "commands.jsonl"
+    file.write_text("".join(json.dumps(command) + "\n" for command in commands))
+    process = subprocess.Popen(
+        [*LASERCATS, "-C", str(cli.folder), "issue", str(file), "--confirm-within", "3s"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    until(lambda: path(place, "f0").exists())
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    until(lambda: ("hold", "failed") in statuses(cli), 60)
+    assert list(path(place, "f0").parent.glob("f*")) == []
+    assert not cli.done("state", "--json").data["resources"]
+    assert cli.done("recover").err == "nothing is open\n"
+    cli.verifies()
+
+
+def test_nothing_is_held_where_nothing_changed(cli: "Cli", place: Place) -> None:
+    """What is as it should be needs no confirmation, and a prediction is none."""
+    cli.done("file", "write", place("f"), "--content", "x")
+    ran = cli.done("file", "write", place("f"), "--content", "x", "--confirm-within", "1h")
+    assert "held" not in ran.err
+    assert statuses(cli)[1:] == [("hold", "unchanged"), ("file.write", "unchanged")]
+    head = cli.head()
+    cli.done("file", "write", place("f"), "--content", "y", "--confirm-within", "1h", "--check")
+    assert cli.head() == head
+
+
+def test_it_is_told_as_json(cli: "Cli", place: Place) -> None:
+    """With --json it is told what holds the change, and until when."""
+    ran = cli.done("file", "write", place("f"), "--content", "x", "--confirm-within", "1h", "--json")
+    assert ran.data["held"]["position"] == 1
+    assert ran.data["held"]["until"].endswith("Z")
+    cli.done("confirm")
+
+
+def test_what_cannot_be_taken_back(cli: "Cli") -> None:
+    """A raw command is refused, and a time that is none."""
+    told = cli.refuses("exec", "a", "--confirm-within", "1m", "--", "true")
+    assert "the effect of exec is not in the state, so it cannot be taken back" in told
+    assert "--list only lists" in cli.refuses("confirm", "--list", "--reject")
+
+
+@pytest.mark.parametrize("text", ["10", "m", "10 m", "1m30", "-1m", "0s", "8d", "1h-1m", ""])
+def test_no_duration(text: str) -> None:
+    """A duration has a unit, is not nothing, and is not longer than a week."""
+    with pytest.raises(BadInput):
+        duration(text)
+
+
+def test_durations() -> None:
+    """They may be put together."""
+    assert duration("90s").total_seconds() == 90
+    assert duration("1h30m").total_seconds() == 5400
+    assert duration("1d").total_seconds() == 86400
+
+
+def test_it_leaves_no_trace_in_a_rewritten_history(cli: "Cli", place: Place) -> None:
+    """A hold is no change: a shorter history does without it."""
+    cli.done("file", "write", place("f"), "--content", "x", "--confirm-within", "1h")
+    cli.done("confirm")
+    lines = [line for line in cli.done("rewrite").out.splitlines() if not line.startswith("#")]
+    assert [json.loads(line)["command"] for line in lines] == ["file.write"]
