@@ -220,7 +220,8 @@ def test_every_kind_command_and_instruction_is_in_the_reference(registry: Kinds)
     for kind in registry.kinds:
         assert f"\n## {kind}\n" in kinds
     for tag in registry.commands:
-        assert tag in ("forget", "hold") or re.search(rf"^##+ (Command )?{re.escape(tag)}$", kinds, re.MULTILINE), tag
+        heading = rf"^##+ (Command )?{re.escape(tag)}$"
+        assert tag in ("forget", "hold") or re.search(heading, kinds, re.MULTILINE), tag
     for domain in registry.domains:
         for made in domain.instructions:
             assert f"\n### {made.__struct_config__.tag}\n" in instructions
