@@ -64,6 +64,13 @@ SORTS: Mapping[str, Sort] = {
         _members("VolumeId AvailabilityZone Size VolumeType Iops Encrypted State Attachments Tags"),
         gone=frozenset(("deleting", "deleted")),
     ),
+    "modification": Sort(
+        "DescribeVolumesModifications",
+        ("VolumesModifications",),
+        "VolumeId",
+        "volume-id",
+        _members("VolumeId ModificationState"),
+    ),
     "vpc": Sort("DescribeVpcs", ("Vpcs",), "VpcId", "vpc-id", _members("VpcId CidrBlock State Tags")),
     "subnet": Sort(
         "DescribeSubnets",
@@ -235,13 +242,17 @@ class Wait(Instruction, frozen=True, tag="aws.wait"):
     answer: ClassVar[Any] = Described
 
     what: str
-    """`instance` or `volume`."""
+    """`instance`, `volume`, `vpc`, `subnet`, or `modification` of a volume."""
     id: str
     state: str
-    """`running`, `stopped`, `terminated`; `available`, `in-use`, `deleted`."""
+    """`running`, `stopped`, `terminated`; `available`, `in-use`, `deleted`; or several apart by `|`."""
 
     def line(self) -> str:
-        """Return the call of the `aws` command line."""
+        """Return the call of the `aws` command line, or a loop where it cannot wait for that."""
+        if self.what == "modification":
+            query = "--query 'VolumesModifications[0].ModificationState' --output text"
+            look = f"aws ec2 describe-volumes-modifications --volume-ids {quote(self.id)} {query}"
+            return f"for _ in $(seq 120); do {look} | grep -qE '{self.state}' && break; sleep 5; done"
         return f"aws ec2 wait {self.what}-{self.state} --{self.what}-ids {quote(self.id)}"
 
     def predict(self) -> Described:
@@ -309,8 +320,9 @@ def present(what: str, things: Iterable[Mapping[str, Any]]) -> list[dict[str, An
 
 def state_of(thing: Mapping[str, Any]) -> str | None:
     """Return the state of a described thing: `running`, `available`."""
-    state = thing.get("State")
-    return state["Name"] if isinstance(state, dict) else state
+    state = thing.get("State", thing.get("ModificationState"))
+    told: str | None = state["Name"] if isinstance(state, dict) else state
+    return told
 
 
 def _json(value: Any) -> str:  # noqa: ANN401

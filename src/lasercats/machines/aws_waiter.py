@@ -58,9 +58,9 @@ class Waiter:
 
     def _outcome(self, wait: Wait, thing: dict[str, Any] | None, waited: float) -> Any:  # noqa: ANN401
         state, gone = None if thing is None else state_of(thing), SORTS[self._what].gone
-        if state == wait.state or (state is None and wait.state in gone):
+        if state in wait.state.split("|") or (state is None and wait.state in gone):
             return Described(() if thing is None or state in gone else (thing,))
-        if state == "error" or (state in gone and wait.state not in gone):
+        if state in ("error", "failed") or (state in gone and wait.state not in gone):
             why = (thing or {}).get("StateReason", {}).get("Message", "nobody tells why")
             return Failure(reason=f"{wait.id} went to {state} instead of {wait.state}: {why}")
         if waited > self._timeout:

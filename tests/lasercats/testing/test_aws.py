@@ -478,6 +478,10 @@ def test_volumes_take_time(aws: StrictEc2, ec2: "EC2Client") -> None:
         (found,) = ec2.describe_volumes(VolumeIds=[volume])["Volumes"]
         return found["State"], found["Size"], [held["State"] for held in found["Attachments"]]
 
+    def modification() -> str:
+        (found,) = ec2.describe_volumes_modifications(VolumeIds=[volume])["VolumesModifications"]
+        return found["ModificationState"]
+
     assert told() == ("creating", 1, [])
     with Refused("IncorrectState"):
         ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device="/dev/sdf")
@@ -485,8 +489,10 @@ def test_volumes_take_time(aws: StrictEc2, ec2: "EC2Client") -> None:
     ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device="/dev/sdf")
     ec2.modify_volume(VolumeId=volume, Size=2)
     assert told() == ("in-use", 1, ["attached"])
+    assert modification() == "modifying"
     aws.settle()
     assert told() == ("in-use", 2, ["attached"])
+    assert modification() in ("optimizing", "completed")
     with Refused("InvalidParameterValue"):
         ec2.modify_volume(VolumeId=volume, Size=1)
     ec2.detach_volume(VolumeId=volume)

@@ -12,7 +12,7 @@ from lasercats.core.errors import Refused
 from lasercats.core.instruction import InstructionFailed
 from lasercats.core.kind import Found, Kind
 from lasercats.core.program import Known, Program
-from lasercats.domains.ec2 import account, instance, looks
+from lasercats.domains.ec2 import account, instance, looks, steps
 from lasercats.domains.ec2.instance import Disk, Instance
 from lasercats.domains.ec2.looks import Looking
 from lasercats.instructions.aws import Ask, Call, Describe, Wait, state_of, tagged, tags_of, variable
@@ -160,6 +160,7 @@ def _disks(machine: str, address: Address, id_: str, change: Change[Any]) -> Pro
         parameters = {"VolumeId": ids[device]["VolumeId"], "Size": disk.size, "VolumeType": disk.type}
         parameters = {name: value for name, value in parameters.items() if value is not None}
         yield Call(machine=machine, operation="ModifyVolume", parameters=parameters)
+        yield steps.modified(machine, ids[device]["VolumeId"])
 
 
 def _offline(machine: str, id_: str, change: Change[Any]) -> Program[None]:
@@ -243,8 +244,10 @@ def _look_closer(machine: str, thing: dict[str, Any], known: Instance | None) ->
 
 def discover(machine: str) -> Program[Found]:
     """Find all instances of an account and region, with all that can be told of them."""
-    listed = yield Describe(machine=machine, what="instance")
-    volumes = yield Describe(machine=machine, what="volume")
+    listed, volumes = yield (
+        Describe(machine=machine, what="instance"),
+        Describe(machine=machine, what="volume"),
+    )
     found: dict[Address, Any] = {}
     named = list(looks.named(machine, listed.found, LOOKING))
     asked = [

@@ -10,7 +10,7 @@ from lasercats.core.change import Change
 from lasercats.core.program import Known, Program
 from lasercats.domains.ec2 import account, looks
 from lasercats.domains.ec2.looks import Looking
-from lasercats.instructions.aws import Call, tagged, variable
+from lasercats.instructions.aws import Call, Wait, tagged, variable
 
 Rest = Callable[[Any, Known], Program[None]]
 """What is to be done after the call that makes something, given what is made and what is known then."""
@@ -72,6 +72,11 @@ def delete(address: Address, before: Any, known: Known, operation: str, paramete
     machine, _ = account.at(address)
     parameters = {parameter: account.own_id(known(address) or before)}
     yield Call(machine=machine, operation=operation, parameters=parameters)
+
+
+def modified(machine: str, id_: str) -> Wait:
+    """Return the wait until a volume has its new size and type, which EC2 tells only then."""
+    return Wait(machine=machine, what="modification", id=id_, state="optimizing|completed")
 
 
 def seen(address: Address, wish: Any, known: Known, looking: Looking) -> Program[Any]:  # noqa: ANN401

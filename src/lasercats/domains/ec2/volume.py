@@ -181,10 +181,10 @@ def _change(machine: str, address: Address, change: Change[Any], known: Known) -
             told = {"VolumeId": wish.id, "Size": grown.get("size"), "VolumeType": grown.get("type")}
             parameters = {name: value for name, value in told.items() if value is not None}
             yield Call(machine=machine, operation="ModifyVolume", parameters=parameters)
+            yield steps.modified(machine, str(wish.id))
         yield from _move(machine, str(wish.id), change, known)
 
-    seen = yield from steps.change(address, change, known, LOOKING, rest)
-    return seen and replace(seen, **grown)  # a size is told only after a while
+    return (yield from steps.change(address, change, known, LOOKING, rest))
 
 
 def _move(machine: str, id_: str, change: Change[Any], known: Known) -> Program[None]:

@@ -137,6 +137,18 @@ class Storage:
             self._busy[name] = Busy(self._till(), told)
         return answer
 
+    def modifications(self, call: Call) -> Answer:
+        """Tell of modifications, which are under way as long as the old size is told."""
+        answer = self._back.forward(call)
+        if answer.status != http.HTTPStatus.OK:
+            return answer
+        root = parse(answer)
+        for item in root.findall("volumeModificationSet/item"):
+            if self._now(item.findtext("volumeId", "")) is not None:
+                for state in item.findall("modificationState"):
+                    state.text = "modifying"
+        return Answer(answer.status, write(root))
+
     def check_detached(self, call: Call) -> None:
         """Check that a volume which is to be deleted is not being attached or detached."""
         name = call.params.get("VolumeId", "")

@@ -216,6 +216,7 @@ class StrictEc2:
             "AttachVolume": storage.attach,
             "DetachVolume": storage.detach,
             "ModifyVolume": storage.modify,
+            "DescribeVolumesModifications": storage.modifications,
             "AssociateAddress": storage.associate,
         }
         if call.action in does:

@@ -136,3 +136,17 @@ def test_the_log_reads_as_it_was_typed(project: "Project") -> None:
     assert "ec2 change-type web" in project.run("log")
     told = project.run("blame", "ec2.instance/web")
     assert "more room" in told
+
+
+def test_a_volume_that_grew_is_waited_for(project: "Project", aws: StrictEc2) -> None:
+    """EC2 tells the old size for a while; a look right after the command finds the new one."""
+    arguments = ("--image", IMAGE, "--type", "t3.micro", "--volume", "root=size:8")
+    project.run("ec2", "launch", "web", *arguments)
+    project.run("ec2", "create-volume", "data", "--zone", "us-east-1a", "--size", "1", "--type", "gp2")
+    aws.settle()
+    aws.delay = 1
+    assert "size: 1 → 3" in project.run("ec2", "grow-volume", "data", "--size", "3")
+    assert "all as the state says" in project.run("drift")
+    assert '"size": 9' in project.run("ec2", "grow", "web", "--volume", "root=size:9")
+    assert "all as the state says" in project.run("drift")
+    project.check()
