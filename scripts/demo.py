@@ -9,10 +9,11 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from lasercats.testing.aws import MotoServer, StrictEc2, environment, why_not
 from lasercats.testing.lab import Lab, unavailable
 
 DOCUMENT = """\
@@ -32,9 +33,14 @@ resources:
 class Tour:
     """Runs commands in a project and shows them as a terminal would."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: Mapping[str, str] | None = None) -> None:
         self._folder = folder
-        self._environment = {**os.environ, "LASERCATS_ACTOR": "ada@desk", "PYTHONUNBUFFERED": "1"}
+        self._environment = {
+            **os.environ,
+            "LASERCATS_ACTOR": "ada@desk",
+            "PYTHONUNBUFFERED": "1",
+            **(more or {}),
+        }
 
     def say(self, text: str) -> None:
         """Tell what comes next."""
@@ -98,6 +104,7 @@ def main() -> None:
         _drift(tour, base, meddle)
         _declare(tour, folder, base)
         _history(tour, base)
+        _cloud(tour, Path(temporary) / "cloud")
 
 
 def _command(tour: Tour, base: str) -> None:
@@ -148,6 +155,34 @@ def _history(tour: Tour, base: str) -> None:
     tour.say("All of it in the fewest commands, with the evidence that they end in the same state.")
     tour.run("lasercats rewrite")
     tour.run("lasercats verify")
+
+
+def _cloud(tour: Tour, folder: Path) -> None:
+    """Show an account of EC2: moto, behind a server that is as strict as AWS."""
+    if why_not() is not None:
+        tour.say(f"No account of EC2: {why_not()}.")
+        return
+    folder.mkdir()
+    with MotoServer() as moto, StrictEc2(moto, delay=0.2) as aws:
+        tour = Tour(folder, environment(aws.endpoint))
+        launch = "lasercats ec2 launch web-1 web-2 web-3 --image ami-03cf127a --type t3.small"
+        tour.say(
+            "An account of EC2 (moto, behind a server as strict as AWS): a network, and three instances."
+        )
+        tour.run("lasercats init")
+        tour.run("lasercats machine add aws 'aws://us-east-1?poll=0.1'")
+        tour.run("lasercats ec2 create-vpc main --cidr 10.0.0.0/16 --tag Name=main")
+        tour.run("lasercats ec2 create-subnet a --vpc ec2.vpc/main --cidr 10.0.1.0/24 --tag Name=a")
+        tour.run(f"{launch} --subnet ec2.subnet/a")
+        print(f"# (so far {sum(aws.calls.values())} calls of the API, one of them for all three launches)")
+        tour.say("A larger type: stopped, changed, started again. Taken back unless it is confirmed.")
+        tour.run("lasercats ec2 change-type web-1 --type t3.large -m 'pager 4711' --confirm-within 10m")
+        tour.run("lasercats confirm")
+        tour.say("Terminated by mistake: undo tells what does not come back, and launches another one.")
+        tour.run("lasercats ec2 terminate web-2")
+        tour.run("lasercats undo HEAD")
+        tour.say("All of it in the fewest commands: small and then large is one launch.")
+        tour.run("lasercats rewrite")
 
 
 if __name__ == "__main__":
