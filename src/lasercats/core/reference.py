@@ -51,6 +51,15 @@ def references(resource: msgspec.Struct | None, *, lasting: bool = False) -> Ite
                 yield slot.kind, value
 
 
+def moved(before: Resource | None, after: Resource | None) -> list[str]:
+    """Return what a change lets go of, and what it takes up, by loose references that hold one thing."""
+    sides = [before, after]
+    slots = {slot.field for side in sides if side is not None for slot in _slots(type(side)) if slot.loose}
+    pairs = [(getattr(before, field, None), getattr(after, field, None)) for field in sorted(slots)]
+    values = [value for pair in pairs if pair[0] != pair[1] for value in pair]
+    return [value for value in values if isinstance(value, str) and value != NOTHING]
+
+
 def is_initial(resource: Resource, address: Address) -> bool:
     """Tell whether a resource refers to an address only by what it was made with."""
     found = any(value == address for _, value in references(resource))

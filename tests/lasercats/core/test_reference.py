@@ -10,6 +10,7 @@ from lasercats.core.change import Change
 from lasercats.core.converge import Part, ordered
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Domain, Kind, Kinds
+from lasercats.core.order import Order
 from lasercats.core.reference import let_go, needed, references, refers, renamed
 from lasercats.core.resource import GIVEN, Resource
 from lasercats.core.state import State, diff
@@ -166,6 +167,17 @@ def test_what_was_only_made_with_something_is_not_replaced_with_it() -> None:
     after = before.apply(diff(before, State.of({**before.resources(), BOX: Box(size=2)})))
     assert [part.address for part in ordered(KINDS, diff(before, after), before)] == [BOX, BOX]
     assert [part.address for part in ordered(KINDS, diff(State.of({}), before), State.of({}))] == [BOX, A]
+
+
+def test_what_is_put_into_one_thing_goes_one_by_one() -> None:
+    """A disk that goes into a box waits for one that comes out of it; that of another box does not."""
+    order = Order[str](KINDS)
+    other, third, box2 = Address("disk/e"), Address("disk/f"), Address("box/b")
+    out, into = Change(Disk(box="box/a"), Disk(box="")), Change(Disk(box=""), Disk(box="box/a"))
+    assert order.add(DISK, out, "out") == []
+    assert order.add(third, Change(Disk(box=""), Disk(box=box2)), "elsewhere") == []
+    assert order.add(other, into, "into") == ["out"]
+    assert order.add(BOX, Change(Box(size=1), Box(size=2)), "box") == ["out", "into"]
 
 
 def test_what_is_found_is_told_by_address() -> None:
