@@ -1,7 +1,8 @@
 """Carries commands out for a verb, and shows what came of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,8 +13,6 @@ from lasercats.core.address import Address
 from lasercats.core.command import Command
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from lasercats.interpreters.context import Result
     from lasercats.operate.project import Project
 
@@ -50,9 +49,7 @@ class Request:
 
 def act(context: click.Context, project: "Project", commands: Sequence[Command], request: Request) -> None:
     """Interpret commands, show the results, and exit with 1 if any went wrong."""
-    from lasercats.operate.issue import carry_out  # noqa: PLC0415 - start-up stays light
-
-    within = _within(request)
+    carry_out, within = _carrier(request, commands)
     total = sum(len(command.on) for command in commands)
     prefix = any(len(command.on) > 1 for command in commands)
     with Feedback(total, prefix=prefix, quiet=request.as_json) as feedback:
@@ -62,23 +59,22 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
             interpreter=request.interpreter,
             message=request.message,
             because=request.because,
-            within=within,
             watcher=feedback,
             write=lambda text: click.echo(text, err=request.as_json),
         )
     if request.as_json:
-        more = _held(project, results) if within else {}
-        lost = {"lost": show.plain(request.lost)} if request.lost else {}
-        show.print_json({**show.results_data(results, project.machines.trips), **lost, **more})
+        data = show.results_data(results, project.machines.trips)
+        more = {"lost": show.plain(request.lost), "held": _held(project, results) if within else None}
+        show.print_json(data | {name: value for name, value in more.items() if value})
     elif request.interpreter == "script":
         for result in results:
             show.print_problems(result.problems)
     else:
         predicted = request.interpreter in PREDICTING
-        holds = list(_held(project, results).values()) if within else []
+        held = _held(project, results) if within else None
         both, brief = request.show_diff, request.brief
-        show.print_results(results, both=both, predicted=predicted, brief=brief, held=bool(holds))
-        for held in holds:
+        show.print_results(results, both=both, predicted=predicted, brief=brief, held=held is not None)
+        if held is not None:
             position = held["position"]
             told = f"held: taken back at {held['until']}, unless you run `lasercats confirm {position}`"
             click.echo(click.style(told, fg="yellow"), err=True)
@@ -88,21 +84,24 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
         context.exit(1)
 
 
-def _within(request: Request) -> "timedelta | None":
-    """Return in what time it is to be confirmed; None where it is not, or nothing is really done."""
+def _carrier(request: Request, commands: Sequence[Command]) -> tuple[Callable[..., Sequence["Result"]], bool]:
+    """Return what carries commands out, and whether it holds them until they are confirmed."""
+    from lasercats.operate.issue import carry_out  # noqa: PLC0415 - start-up stays light
+
     if request.confirm_within is None or request.interpreter in PREDICTING:
-        return None
-    from lasercats.operate.confirm import duration  # noqa: PLC0415
+        return carry_out, False
+    from lasercats.operate.confirm import carry_out_held, duration  # noqa: PLC0415
 
-    return duration(request.confirm_within)
+    within = duration(request.confirm_within)
+    return (partial(carry_out_held, within=within), True) if commands else (carry_out, False)
 
 
-def _held(project: "Project", results: Sequence["Result"]) -> dict[str, Any]:
-    """Return what holds the changes of some results, as plain data."""
+def _held(project: "Project", results: Sequence["Result"]) -> dict[str, Any] | None:
+    """Return what holds the changes of some results, as plain data; None where nothing changed."""
     from lasercats.operate import confirm, history  # noqa: PLC0415
 
     positions = [result.position for result in results if result.position is not None and result.delta]
     if not positions:
-        return {}
+        return None
     (held,) = confirm.chosen(project, positions[:1])
-    return {"held": {"position": held.position, "until": history.iso(held.until)}}
+    return {"position": held.position, "until": history.iso(held.until)}

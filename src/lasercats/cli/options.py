@@ -39,9 +39,6 @@ def interpreters() -> list[str]:
     return plugins.names("interpreters")
 
 
-check = option("--check", is_flag=True, help="The same as --interpreter simulate.")
-
-
 def interpreter(function: F) -> F:
     """Add `--interpreter`, `--check` and `--confirm-within`."""
     choose = option(
@@ -51,6 +48,7 @@ def interpreter(function: F) -> F:
         metavar="NAME",
         help="What to do with it: live, simulate, script, trace, or one of a plugin.",
     )
+    check = option("--check", is_flag=True, help="The same as --interpreter simulate.")
     within = option(
         "--confirm-within",
         metavar="TIME",

@@ -11,7 +11,7 @@ from typing import Any
 from lasercats.core.errors import LaserCatsError
 from lasercats.core.fold import Fold
 from lasercats.core.instruction import Batch, Failure, Item
-from lasercats.core.record import Finished, Record, Started, raw
+from lasercats.core.record import Record, Started, raw
 from lasercats.interpreters.context import Context
 from lasercats.interpreters.replay import NOT_ON_RECORD, Tape
 
@@ -32,14 +32,13 @@ class Reopened(Tape):
 
         Returns, for each command whose machine could not be asked, why.
         """
-        finished = {r.entry.started: r.entry.outcomes for r in self._records if isinstance(r.entry, Finished)}
         unasked: dict[int, str] = {}
         for record in self._records:
             batch = record.entry
             if not isinstance(batch, Started):
                 continue
-            items = tuple(Item(self._kinds.decode_instruction(bytes(raw))) for raw in batch.instructions)
-            known = finished.get(record.position, (None,) * len(items))
+            items = tuple(Item(self._kinds.decode_instruction(bytes(i))) for i in batch.instructions)
+            known = self._finished.get(record.position, (None,) * len(items))
             doubtful = [n for n, outcome in enumerate(known) if self._is_doubtful(items[n], outcome)]
             if not doubtful:
                 continue

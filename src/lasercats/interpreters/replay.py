@@ -53,11 +53,11 @@ class Tape:
         self._started: dict[str, Started] = {}
         self._outcomes: dict[Asked, deque[msgspec.Raw | None]] = {}
         """For each instruction the outcomes that came back, in order; None for one that never did."""
-        done = {r.entry.started: r.entry.outcomes for r in records if isinstance(r.entry, Finished)}
+        self._finished = {r.entry.started: r.entry.outcomes for r in records if isinstance(r.entry, Finished)}
         for record in records:
             batch = record.entry
             if isinstance(batch, Started):
-                outcomes = done.get(record.position, [None] * len(batch.commands))
+                outcomes = self._finished.get(record.position, [None] * len(batch.commands))
                 for owner, raw, outcome in zip(batch.commands, batch.instructions, outcomes, strict=True):
                     self._outcomes.setdefault((owner, bytes(raw)), deque()).append(outcome)
 

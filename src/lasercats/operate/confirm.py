@@ -7,23 +7,24 @@ power cut, `recover` takes back what is overdue.
 
 import os
 import re
+import secrets
 import signal
-import socket
 import sys
 import time
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lasercats.core.address import Address
 from lasercats.core.command import Command, Effect, Hold
 from lasercats.core.errors import BadInput, LaserCatsError
 from lasercats.core.record import Accepted, Ended
+from lasercats.interpreters.context import Result
 from lasercats.operate import history
 from lasercats.operate.issue import carry_out
-from lasercats.operate.project import FOLDER, Project, started
-from lasercats.operate.recover import recover
+from lasercats.operate.project import FOLDER, Project
+from lasercats.operate.recover import living, recover
 from lasercats.operate.replay import together
 from lasercats.operate.undo import plan_undo
 
@@ -85,6 +86,26 @@ def hold(commands: Sequence[Command], within: timedelta) -> Hold:
         )
     on = tuple(dict.fromkeys(address for command in commands for address in command.on))
     return Hold(on=on, until=int((time.time() + within.total_seconds()) * 1e6))
+
+
+def carry_out_held(
+    project: Project,
+    commands: Sequence[Command],
+    within: timedelta,
+    **more: Any,  # noqa: ANN401 - as `carry_out` takes them
+) -> Sequence[Result]:
+    """Carry commands out, held until they are confirmed; a guard takes them back if that is not in time.
+
+    Raises:
+        BadInput: one of them cannot be taken back; nothing was done.
+
+    """
+    held, run = hold(commands, within), secrets.token_hex(8)
+    guard(project, run)
+    first, *results = carry_out(project, [held, *commands], run=run, **more)
+    if first.position is not None and not any(r.delta or r.status == "open" for r in results):
+        project.log.append([Ended(command=first.position, status="unchanged")])
+    return results
 
 
 def pending(project: Project) -> list[Held]:
@@ -229,14 +250,8 @@ def _is_accepted(project: Project, run: str) -> bool:
 
 def _stop(process: str) -> None:
     """Stop the process of a run, if it still lives here."""
-    name, _, host = process.partition("@")
-    pid, _, start = name.partition("+")
-    if (
-        host == socket.gethostname()
-        and pid.isdigit()
-        and int(pid) != os.getpid()
-        and started(int(pid)) == start
-    ):
-        os.kill(int(pid), signal.SIGKILL)
-        while started(int(pid)) == start:
+    pid = living(process)
+    if pid is not None and pid != os.getpid():
+        os.kill(pid, signal.SIGKILL)
+        while living(process) is not None:
             time.sleep(0.01)

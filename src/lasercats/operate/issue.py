@@ -4,7 +4,6 @@ import asyncio
 import json
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 from lasercats.core.command import Command
@@ -12,7 +11,6 @@ from lasercats.core.document import fill
 from lasercats.core.errors import BadDocument, BadInput, Interrupted
 from lasercats.core.kind import Kinds
 from lasercats.core.ports import Inputs
-from lasercats.core.record import Ended
 from lasercats.interpreters.context import Context, Interpreter, Result, Watcher
 from lasercats.operate import plugins
 from lasercats.operate.project import Project
@@ -31,11 +29,8 @@ def carry_out(
     watcher: Watcher | None = None,
     write: Callable[[str], object] = print,
     run: str | None = None,
-    within: timedelta | None = None,
 ) -> Sequence[Result]:
     """Interpret commands for the operator, as part of a `run` if one is named.
-
-    What is not confirmed `within` a time is taken back by a process of its own.
 
     A first Ctrl-C lets what is under way finish and sends nothing more; a second one stops at once, and
     `lasercats recover` finds out what became of it.
@@ -44,7 +39,6 @@ def carry_out(
         UnknownName: there is no such interpreter or machine.
         LogConflict: an address is being changed by someone else; nothing was done.
         Interrupted: the operator stopped it at once.
-        BadInput: what is to be confirmed cannot be taken back; nothing was done.
 
     """
     chosen: Interpreter = plugins.load("interpreters", interpreter, "interpreter")()
@@ -53,23 +47,7 @@ def carry_out(
         context.watcher = watcher
     if run is not None:
         context.run = run
-    if within is None or not commands:
-        return _carry_out(chosen, commands, context, project)
-    from lasercats.operate import confirm  # noqa: PLC0415 - it issues commands itself
-
-    held = confirm.hold(commands, within)
-    confirm.guard(project, context.run)
-    results = _carry_out(chosen, [held, *commands], context, project)
-    if not any(result.delta or result.status == "open" for result in results[1:]):
-        position = results[0].position or 0
-        context.log.append([Ended(command=position, status="unchanged")])
-    return results[1:]
-
-
-def _carry_out(
-    interpreter: Interpreter, commands: Sequence[Command], context: Context, project: Project
-) -> Sequence[Result]:
-    results: Sequence[Result] = run_until(_interpret(interpreter, commands, context, project), context.stop)
+    results: Sequence[Result] = run_until(_interpret(chosen, commands, context, project), context.stop)
     return results
 
 

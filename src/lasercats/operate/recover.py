@@ -19,7 +19,7 @@ from lasercats.core.record import OBSERVED, AnyEntry, Ended, Event, Started, raw
 from lasercats.core.resource import Resource, same, settle
 from lasercats.core.settle import believe
 from lasercats.core.state import State
-from lasercats.interpreters.context import Context, Result, Watcher
+from lasercats.interpreters.context import Context, Watcher
 from lasercats.interpreters.looking import look
 from lasercats.interpreters.reopen import NEVER_SENT, Reopened
 from lasercats.interpreters.replay import replay
@@ -61,12 +61,18 @@ def recover(project: Project, *, force: bool = False, only: Collection[int] | No
 
 def alive(process: str) -> bool:
     """Tell whether `PID+START@HOST` is a living process; one of another host is taken to be."""
+    host = process.partition("@")[2]
+    return bool(host) if host != socket.gethostname() else living(process) is not None
+
+
+def living(process: str) -> int | None:
+    """Return the number of a process of this host, while it lives."""
     name, _, host = process.partition("@")
     pid, _, start = name.partition("+")
-    if host != socket.gethostname():
-        return bool(host)
-    now = started(int(pid)) if pid.isdigit() else None
-    return now is not None and start in ("", now)
+    if host != socket.gethostname() or not pid.isdigit():
+        return None
+    now = started(int(pid))
+    return int(pid) if now is not None and start in ("", now) else None
 
 
 async def _recover(project: Project, dead: Mapping[int, Command]) -> list[Recovered]:
@@ -83,7 +89,7 @@ async def _find_out(project: Project, dead: Mapping[int, Command], context: Cont
     state = project.state()
     for events in learned.events.values():
         for event in events:
-            state = state.put((a, c.after) for a, c in project.kinds.decode_delta(event.delta).items())
+            state = state.apply(project.kinds.decode_delta(event.delta))
     todo = {
         (position, address): command
         for position, command in dead.items()
@@ -119,22 +125,20 @@ class _Learned(NamedTuple):
     events: dict[int, list[Event]]
     """Those that are not on record yet, by command."""
     problems: dict[tuple[int, Address], str]
-    """What the machines said; nothing about what they were not asked."""
+    """What went wrong, or was never sent."""
     reports: set[tuple[int, Address]]
     """What came back of a command whose effect is not in the state."""
-    never: set[tuple[int, Address]]
-    """Where a next step was never sent."""
     unasked: dict[int, str]
     """The commands of which nobody can be asked now, and why."""
 
     def fact(self, position: int, command: Command, address: Address) -> str:
         """Return what is known at an address without looking at it."""
-        key = position, address
+        key, problem = (position, address), self.problems.get((position, address))
         if command.effect is Effect.RECORD:
             return "not done"
         if command.effect is Effect.OPAQUE and key not in self.reports:
-            return "not done" if key in self.never else "nobody knows whether it ran; look for yourself"
-        problem = NEVER_SENT.reason if key in self.never else self.problems.get(key)
+            never = problem == NEVER_SENT.reason
+            return "not done" if never else "nobody knows whether it ran; look for yourself"
         return "done" if problem is None else f"done in part: {problem}"
 
 
@@ -142,7 +146,7 @@ async def _reopen(
     project: Project, dead: Mapping[int, Command], context: Context, known: set[tuple[int, Address, bool]]
 ) -> _Learned:
     """Run what was cut off again, with all that was issued together, as far as it had come."""
-    learned, left = _Learned({}, {}, set(), set(), {}), sorted(dead)
+    learned, left = _Learned({}, {}, set(), {}), sorted(dead)
     while left:
         accepted = together(project.log, left[0])
         positions = [record.position for record, _ in accepted]
@@ -158,20 +162,12 @@ async def _reopen(
         rerun = replace(context, run=accepted[0][1].run, actor=accepted[0][1].actor, watcher=Watcher())
         results = await replay(commands, tape, rerun)
         for position, result in zip(positions, results, strict=True):
-            _learn(learned, position, result)
+            learned.reports.update((position, address) for address in result.reports)
+            learned.problems.update(((position, a), why) for a, why in result.problems.items())
         for entry in tape.entries:
             if isinstance(entry, Event) and (own := _unrecorded(entry, dead, known)) is not None:
                 learned.events.setdefault(own.command or 0, []).append(own)
     return learned
-
-
-def _learn(learned: _Learned, position: int, result: Result) -> None:
-    learned.reports.update((position, address) for address in result.reports)
-    for address, problem in result.problems.items():
-        if problem == NEVER_SENT.reason:
-            learned.never.add((position, address))
-        else:
-            learned.problems[position, address] = problem
 
 
 def _on_record(project: Project, first: int) -> set[tuple[int, Address, bool]]:

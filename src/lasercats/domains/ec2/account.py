@@ -1,4 +1,4 @@
-"""What the kinds of EC2 share: names, references, tags, and looking at an account.
+"""What the kinds of EC2 share: names, references, tags, and what they refuse.
 
 A name is the `Name` tag of what it names, or its id: `ec2.instance/web-1`, `ec2.instance/i-0abc…`; key pairs
 and security groups have a name of their own. It is in the account and region of the machine `aws` where it
@@ -7,6 +7,7 @@ names no other: `ec2.instance/prod:web-1`.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from ipaddress import ip_network
 from typing import Annotated, Any
 
@@ -111,6 +112,20 @@ def at(address: Address) -> tuple[str, str]:
 # Deciding.
 
 
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Refuse a command that would put a value into a resource which that does not take, with its reason.
+
+    Raises:
+        Refused: building the resource raised ValueError.
+
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise Refused(str(error)) from None
+
+
 def existing(address: Address, state: State) -> Any:  # noqa: ANN401 - of the kind of the address
     """Return the resource that a command needs to be there.
 
@@ -177,10 +192,8 @@ class Tag(Command, frozen=True):
         """Return the resource with these tags."""
         found = existing(address, state)
         others = {} if self.only else found.tags or {}
-        try:
+        with refusing():
             changed: Resource = replace(found, tags={**others, **self.tags})
-        except ValueError as error:
-            raise Refused(str(error)) from None
         return changed
 
 
@@ -208,8 +221,8 @@ class Delete(Command, frozen=True):
         check_unused(address, state)
 
 
-def check_tags(tags: Mapping[str, str] | None) -> None:
-    """Check keys and values by the rules of EC2 (User Guide, "Tag restrictions").
+def ordered_tags(tags: Mapping[str, str] | None) -> dict[str, str] | None:
+    """Return tags in their one order, once they keep the rules of EC2 (User Guide, "Tag restrictions").
 
     Raises:
         ValueError: one breaks them.
@@ -222,6 +235,7 @@ def check_tags(tags: Mapping[str, str] | None) -> None:
             raise ValueError(f"the value of tag {key!r} is longer than {MOST_VALUE} characters")
         if not value.isprintable():
             raise ValueError(f"the value of tag {key!r} holds a character that cannot be seen")
+    return None if tags is None else dict(sorted(tags.items()))
 
 
 def network(text: str) -> str:

@@ -38,9 +38,7 @@ class ElasticIp(Resource, frozen=True):
             ValueError: a tag that EC2 does not take.
 
         """
-        account.check_tags(self.tags)
-        if self.tags is not None:
-            self._set("tags", dict(sorted(self.tags.items())))
+        self._set("tags", account.ordered_tags(self.tags))
 
 
 class Allocate(Command, frozen=True, tag="ec2.allocate"):
@@ -52,10 +50,8 @@ class Allocate(Command, frozen=True, tag="ec2.allocate"):
 
     def decide(self, address: Address, state: State) -> ElasticIp:
         """Return the address, where there is none."""
-        try:
+        with account.refusing():
             elastic_ip = ElasticIp(instance=NOTHING, tags=self.tags)
-        except ValueError as error:
-            raise Refused(str(error)) from None
         account.check_new(address, state, elastic_ip)
         return elastic_ip
 
@@ -121,13 +117,13 @@ def _there(address: Address, state: State) -> ElasticIp:
 def act(address: Address, change: Change[Any], known: Known) -> Program[ElasticIp | None]:
     """Allocate, change or release it."""
     if change.before is None:
-        return _allocate(address, change.after, known)
+        return _allocate(address, change.after)
     if change.after is None:
         return steps.delete(address, change.before, known, "ReleaseAddress", "AllocationId")
     return _change(address, change, known)
 
 
-def _allocate(address: Address, wish: Any, known: Known) -> Program[Any]:  # noqa: ANN401
+def _allocate(address: Address, wish: Any) -> Program[Any]:  # noqa: ANN401
     machine, _ = account.at(address)
     parameters: dict[str, Any] = {"Domain": "vpc"}
     if wish.tags:
@@ -141,10 +137,7 @@ def _allocate(address: Address, wish: Any, known: Known) -> Program[Any]:  # noq
         at="AllocationId",
     )
     told = answered.response
-    new = replace(wish, instance=NOTHING, id=told["AllocationId"], public_ip=told.get("PublicIp"))
-    if not wish.instance:
-        return new
-    return (yield from _change(address, Change(new, wish), lambda a: new if a == address else known(a)))
+    return replace(wish, id=told["AllocationId"], public_ip=told.get("PublicIp"))
 
 
 def _change(address: Address, change: Change[Any], known: Known) -> Program[Any]:

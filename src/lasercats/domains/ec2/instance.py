@@ -67,13 +67,11 @@ class Instance(Resource, frozen=True):
             ValueError: a tag that EC2 does not take.
 
         """
-        account.check_tags(self.tags)
+        self._set("tags", account.ordered_tags(self.tags))
         if self.security_groups is not None:
             self._set("security_groups", tuple(sorted(set(self.security_groups))))
-        for field in ("tags", "volumes"):
-            value = getattr(self, field)
-            if value is not None:
-                self._set(field, dict(sorted(value.items())))
+        if self.volumes is not None:
+            self._set("volumes", dict(sorted(self.volumes.items())))
 
 
 class Launch(Command, frozen=True, tag="ec2.launch"):
@@ -95,10 +93,8 @@ class Launch(Command, frozen=True, tag="ec2.launch"):
     def decide(self, address: Address, state: State) -> Instance:
         """Return the instance, running unless it is to be stopped."""
         fields = {name: getattr(self, name) for name in FIELDS}
-        try:
+        with account.refusing():
             instance = Instance(**{**fields, "state": self.state or "running"})
-        except ValueError as error:
-            raise Refused(str(error)) from None
         account.check_new(address, state, instance)
         return instance
 

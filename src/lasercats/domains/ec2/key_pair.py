@@ -43,9 +43,7 @@ class KeyPair(Resource, frozen=True):
             ValueError: a key of a sort, or a tag, that EC2 does not take.
 
         """
-        account.check_tags(self.tags)
-        if self.tags is not None:
-            self._set("tags", dict(sorted(self.tags.items())))
+        self._set("tags", account.ordered_tags(self.tags))
         if self.public_key is not None:
             self._set("public_key", _plain(self.public_key))
 
@@ -80,10 +78,8 @@ class Import(Command, frozen=True, tag="ec2.import_key_pair"):
     def decide(self, address: Address, state: State) -> KeyPair:
         """Return the key pair, where there is none, and where EC2 takes its name."""
         _check_name(account.at(address)[1])
-        try:
+        with account.refusing():
             made = KeyPair(public_key=self.public_key, tags=self.tags)
-        except ValueError as error:
-            raise Refused(str(error)) from None
         account.check_new(address, state, made)
         return made
 

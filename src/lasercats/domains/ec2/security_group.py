@@ -49,9 +49,7 @@ class SecurityGroup(Resource, frozen=True):
             ValueError: a tag that EC2 does not take, or two rules that differ only in what they are for.
 
         """
-        account.check_tags(self.tags)
-        if self.tags is not None:
-            self._set("tags", dict(sorted(self.tags.items())))
+        self._set("tags", account.ordered_tags(self.tags))
         for field in DIRECTIONS:
             rules = getattr(self, field)
             if rules is not None:
@@ -73,10 +71,8 @@ class Create(Command, frozen=True, tag="ec2.create_security_group"):
         """Return the group, where there is none."""
         egress = rule.DEFAULT if self.egress is None else self.egress
         told = {name: getattr(self, name) for name in ("description", "vpc", "ingress", "tags")}
-        try:
+        with account.refusing():
             made = SecurityGroup(**told, egress=egress)
-        except ValueError as error:
-            raise Refused(str(error)) from None
         _check_name(account.at(address)[1])
         account.check_new(address, state, made)
         return made
@@ -111,15 +107,13 @@ class Authorize(_Ruling, frozen=True, tag="ec2.authorize"):
     def decide(self, address: Address, state: State) -> SecurityGroup:
         """Return it with these rules, too."""
         group = self._checked(address, state)
-        try:
+        with account.refusing():
             new = {
                 name: rule.merged(getattr(group, name), getattr(self, name))
                 for name in DIRECTIONS
                 if getattr(self, name)
             }
             made = replace(group, **new)
-        except ValueError as error:
-            raise Refused(str(error)) from None
         account.check_references(address, state, made)
         return made
 
@@ -153,10 +147,8 @@ class ChangeRules(Command, frozen=True, tag="ec2.change_rules"):
         new = {name: rules for name in DIRECTIONS if (rules := getattr(self, name)) is not None}
         if not new:
             raise Refused(NO_RULE)
-        try:
+        with account.refusing():
             made = replace(_there(address, state), **new)
-        except ValueError as error:
-            raise Refused(str(error)) from None
         account.check_references(address, state, made)
         return made
 

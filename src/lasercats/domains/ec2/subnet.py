@@ -39,9 +39,7 @@ class Subnet(Resource, frozen=True):
             ValueError: a range that is none, or a tag that EC2 does not take.
 
         """
-        account.check_tags(self.tags)
-        if self.tags is not None:
-            self._set("tags", dict(sorted(self.tags.items())))
+        self._set("tags", account.ordered_tags(self.tags))
         if self.cidr is not None:
             self._set("cidr", account.network(self.cidr))
 
@@ -60,10 +58,8 @@ class Create(Command, frozen=True, tag="ec2.create_subnet"):
     def decide(self, address: Address, state: State) -> Subnet:
         """Return the subnet, where there is none; it gives public addresses only if that is asked."""
         told = {name: getattr(self, name) for name in ("vpc", "cidr", "zone", "tags")}
-        try:
+        with account.refusing():
             made = Subnet(**told, public_ips=bool(self.public_ips))
-        except ValueError as error:
-            raise Refused(str(error)) from None
         account.check_new(address, state, made)
         return made
 

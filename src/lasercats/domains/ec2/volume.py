@@ -45,9 +45,7 @@ class Volume(Resource, frozen=True):
             ValueError: a tag that EC2 does not take.
 
         """
-        account.check_tags(self.tags)
-        if self.tags is not None:
-            self._set("tags", dict(sorted(self.tags.items())))
+        self._set("tags", account.ordered_tags(self.tags))
         if self.instance == NOTHING:
             self._set("device", None)
 
@@ -66,10 +64,8 @@ class Create(Command, frozen=True, tag="ec2.create_volume"):
     def decide(self, address: Address, state: State) -> Volume:
         """Return the volume, where there is none; it is encrypted only if that is asked."""
         told = {name: getattr(self, name) for name in ("zone", "size", "type", "tags")}
-        try:
+        with account.refusing():
             volume = Volume(**told, encrypted=bool(self.encrypted), instance=NOTHING)
-        except ValueError as error:
-            raise Refused(str(error)) from None
         account.check_new(address, state, volume)
         return volume
 

@@ -31,9 +31,7 @@ class Vpc(Resource, frozen=True):
             ValueError: a range that is none, or a tag that EC2 does not take.
 
         """
-        account.check_tags(self.tags)
-        if self.tags is not None:
-            self._set("tags", dict(sorted(self.tags.items())))
+        self._set("tags", account.ordered_tags(self.tags))
         if self.cidr is not None:
             self._set("cidr", account.network(self.cidr))
 
@@ -48,10 +46,8 @@ class Create(Command, frozen=True, tag="ec2.create_vpc"):
 
     def decide(self, address: Address, state: State) -> Vpc:
         """Return the network, where there is none."""
-        try:
+        with account.refusing():
             made = Vpc(cidr=self.cidr, tags=self.tags)
-        except ValueError as error:
-            raise Refused(str(error)) from None
         account.check_new(address, state, made)
         return made
 
