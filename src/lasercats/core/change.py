@@ -4,7 +4,7 @@ Deltas that meet form a groupoid: `then` is associative, `NOTHING` is its identi
 a delta round. Plan, drift, undo, squash and time travel are all this one module.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 import msgspec
@@ -85,16 +85,7 @@ class Delta(Mapping[Address, Change[Resource]]):
             ValueError: the deltas do not meet: the later one starts from what this one did not leave.
 
         """
-        composed = dict(self._changes)
-        for address, change in later._changes.items():
-            first = composed.get(address)
-            if first is None:
-                composed[address] = change
-            elif first.after != change.before:
-                raise ValueError(f"the deltas do not meet at {address}")
-            else:
-                composed[address] = Change(first.before, change.after)
-        return Delta(composed)
+        return composed([self, later])
 
     def inverse(self) -> "Delta":
         """Return the delta that goes back."""
@@ -103,3 +94,25 @@ class Delta(Mapping[Address, Change[Resource]]):
 
 NOTHING = Delta()
 """The identity."""
+
+
+def composed(deltas: Iterable[Delta]) -> Delta:
+    """Compose deltas, each starting from what those before it left.
+
+    Raises:
+        ValueError: one does not meet what was left.
+
+    """
+    changes: dict[Address, Change[Resource]] = {}
+    for delta in deltas:
+        for address, change in delta.items():
+            first = changes.get(address)
+            if first is None:
+                changes[address] = change
+            elif first.after != change.before:
+                raise ValueError(f"the deltas do not meet at {address}")
+            elif first.before == change.after:
+                del changes[address]
+            else:
+                changes[address] = Change(first.before, change.after)
+    return Delta(changes)

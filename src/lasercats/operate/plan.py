@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from lasercats.core.address import Address
-from lasercats.core.change import Change, Delta
+from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command
 from lasercats.core.converge import converge, wanted
 from lasercats.core.document import parse
@@ -165,14 +165,13 @@ def _predicted(
 ) -> Plan:
     """Make a plan of commands, with what `simulate` says of them."""
     results, _ = simulate(commands, state)
-    predicted, problems = Delta(), dict[Address, str]()
+    deltas, problems = [result.delta for result in results], dict[Address, str]()
     for result in results:
-        predicted = predicted.then(result.delta)
         problems |= result.problems
-    again = made_anew([result.delta for result in results])
+    again = made_anew(deltas)
     return Plan(
         commands=tuple(commands),
-        delta=predicted,
+        delta=composed(deltas),
         problems=problems,
         versions=versions,
         replaced=again,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lasercats.core.address import Address
-from lasercats.core.change import Change, Delta
+from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command, Forget
 from lasercats.core.converge import converge, retract
 from lasercats.core.errors import Refused
@@ -27,7 +27,7 @@ def plan_undo(project: Project, positions: Sequence[int], *, partial: bool = Fal
     """
     state = start = project.state()
     commands, deltas = list[Command](), list[Delta]()
-    total, problems, gone = Delta(), dict[Address, str](), dict[Address, Resource | None]()
+    problems, gone = dict[Address, str](), dict[Address, Resource | None]()
     for position in sorted(positions, reverse=True):
         happened = happening(project, position)
         _check(happened)
@@ -45,14 +45,13 @@ def plan_undo(project: Project, positions: Sequence[int], *, partial: bool = Fal
         deltas += [result.delta for result in results]
         for result in results:
             problems |= result.problems
-            total = total.then(result.delta)
         commands += made
     gone = {address: resource for address, resource in gone.items() if start.get(address) is None}
     gone |= {address: start.get(address) for address in made_anew(deltas)}
     gone = {address: resource for address, resource in gone.items() if state.get(address) is not None}
     return Plan(
         commands=tuple(commands),
-        delta=total,
+        delta=composed(deltas),
         problems={} if partial else problems,
         versions=_versions(commands, start),
         lost=losses(project.kinds, gone),
