@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from lasercats.core.address import Address
@@ -76,6 +76,12 @@ NETWORK = [subnet.KIND, security_group.KIND, key_pair.KIND]
 INSTANCES = [instance_programs.KIND]
 
 
+def _crosses_networks(log: list[Command]) -> bool:
+    """Tell whether a rule may name a group of another network; moto takes it and cannot revoke it."""
+    peers = {r.peer for c in log for field in ("ingress", "egress") for r in getattr(c, field, None) or ()}
+    return WEB in peers and any(isinstance(c, security_group.Create) and c.vpc is None for c in log)
+
+
 @pytest.mark.parametrize(
     ("kinds", "types"),
     [(STORAGE, ["gp2", "gp3"]), (NETWORK, [""]), (INSTANCES, ["t3.micro", "t3.small"])],
@@ -87,6 +93,7 @@ def test_law_6_fidelity_and_law_8_replay(account: "Account", kinds: list[Kind], 
     @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
     @given(strategies.logs(kinds, ("only",), {**FIELDS, "type": st.sampled_from(types)}, size=8))
     def law(log: list[Command]) -> None:
+        assume(not _crosses_networks(log))
         account.fresh()
         check_fidelity([*GROUND, *log], account.context, account.runner)
         check_replay(account.context)
