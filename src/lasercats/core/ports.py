@@ -110,8 +110,8 @@ class Machine(Protocol):
         """
         ...
 
-    def script(self, lines: Sequence[str], *, alone: bool) -> str:
-        """Return a part of a shell script that has lines run on the machine.
+    def script(self, instructions: Sequence[Instruction], *, alone: bool) -> str:
+        """Return a part of a shell script that has instructions run by the machine.
 
         The script for one machine `alone` is run on that machine, if it has a shell of its own, and ends with
         its exit status; else the part sets `lc_failed` where something failed.

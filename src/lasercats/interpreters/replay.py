@@ -124,8 +124,8 @@ class _Machine:
         await sleep(0)
         return [None] * len(batch)
 
-    def script(self, lines: Sequence[str], *, alone: bool) -> str:
-        return "\n".join(lines)
+    def script(self, instructions: Sequence[Instruction], *, alone: bool) -> str:
+        return "\n".join(instruction.line() for instruction in instructions)
 
     async def check(self) -> None:
         await sleep(0)

@@ -1,7 +1,7 @@
 """`script`: prints a POSIX shell script that does what the commands do, for a person to read or to run.
 
-Each machine says how its lines are run: those of one host by a shell on it, those of many by `ssh` from here,
-those of AWS by its command line.
+Each machine says how its instructions are run: those of one host by a shell on it, those of many by `ssh`
+from here, those of AWS by its command line.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,12 +28,12 @@ class Script:
         """Print the script and return what it is expected to do."""
         state = context.log.fold().state(context.kinds)
         results, _ = simulate(commands, state)
-        by_machine: dict[str, list[str]] = {}
+        by_machine: dict[str, list[Instruction]] = {}
         made, told = dict[Address, Resource | None](), list[Result]()
         for result in results:
             said = instructions_of(result, context.kinds, state, made)
             for instruction in said.instructions:
-                by_machine.setdefault(instruction.machine, []).append(instruction.line())
+                by_machine.setdefault(instruction.machine, []).append(instruction)
             told.append(result if not said.problems else _failed(result, said.problems))
         context.write(_render(by_machine, context))
         return told
@@ -80,8 +80,8 @@ def instructions_of(result: Result, kinds: Kinds, state: State, made: dict[Addre
     return Said([i for i in said if i.waits or not i.looks], problems)
 
 
-def _render(by_machine: dict[str, list[str]], context: Context) -> str:
+def _render(by_machine: dict[str, list[Instruction]], context: Context) -> str:
     parts = ["#!/bin/sh", "# Printed by lasercats; read it before you run it."]
     alone = len(by_machine) == 1
-    parts += [context.machines.get(name).script(lines, alone=alone) for name, lines in by_machine.items()]
+    parts += [context.machines.get(name).script(said, alone=alone) for name, said in by_machine.items()]
     return "\n".join(parts if alone else [*parts, 'exit "${lc_failed:-0}"'])

@@ -97,13 +97,14 @@ class AwsMachine:
                 outcomes |= dict(zip(group.indices, answers, strict=True))
         return [outcomes[i] for i in range(len(batch))]
 
-    def script(self, lines: Sequence[str], *, alone: bool) -> str:
-        """Return lines as a script for any place that has the `aws` command line and credentials."""
+    def script(self, instructions: Sequence[Instruction], *, alone: bool) -> str:
+        """Return instructions as a script for any place that has the `aws` command line and credentials."""
         option = self._url.options.get
         names: dict[str, str | None] = {"AWS_REGION": self._region, "AWS_DEFAULT_REGION": self._region}
         names |= {"AWS_PROFILE": option("profile"), "AWS_ENDPOINT_URL_EC2": option("endpoint")}
         settings = " ".join(f"{name}={shlex.quote(value)}" for name, value in names.items() if value)
-        body = [f"export {settings}", *map(_guarded, lines), 'exit "${lc_failed:-0}"']
+        lines = [_guarded(instruction.line()) for instruction in instructions]
+        body = [f"export {settings}", *lines, 'exit "${lc_failed:-0}"']
         body = body if alone else ["(", *body, ") || lc_failed=1"]
         return "\n".join([f"# {self.name}: EC2 in {self._region}", *body])
 

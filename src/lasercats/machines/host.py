@@ -45,8 +45,9 @@ class HostMachine:
         """Return the command that starts a shell on the host which reads from standard input."""
         return "/bin/sh -s"
 
-    def script(self, lines: Sequence[str], *, alone: bool) -> str:
-        """Return lines as a script for this host; half of it does nothing."""
+    def script(self, instructions: Sequence[Instruction], *, alone: bool) -> str:
+        """Return instructions as a script for this host; half of it does nothing."""
+        lines = [instruction.line() for instruction in instructions]
         body = "\n".join(["{", PRELUDE + RUNNER, *(f"lc {line}" for line in lines), 'exit "$lc_failed"', "}"])
         if alone:
             return f"# Run it with sh on {self.name}.\n{body}"
