@@ -1,0 +1,136 @@
+"""Instructions for switches, whoever made them: look at ports, VLANs and LAGs, and configure them.
+
+They are vendor-neutral. A machine puts them into its own protocol: OVSDB, NETCONF, or the lines of a vendor.
+"""
+
+from typing import Any, ClassVar, Literal
+
+import msgspec
+
+from lasercats.core.instruction import Instruction
+
+What = Literal["port", "vlan", "lag"]
+TOLD = ("link", "mac", "lag")
+"""What a switch only tells."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a port, a VLAN or a LAG is set to; None is what is not asked for, or what there is not."""
+
+    name: str | None = None
+    """Of a VLAN."""
+    description: str | None = None
+    """"" is none."""
+    enabled: bool | None = None
+    mode: str | None = None
+    """`access` or `trunk`."""
+    vlan: int | None = None
+    """The VLAN of an access port; kept while the port is a trunk."""
+    native: int | None = None
+    """The VLAN of untagged frames on a trunk, 0 for none; kept while the port is an access port."""
+    allowed: str | None = None
+    """The VLANs of a trunk, as `lasercats.instructions.vlans` writes them; kept likewise."""
+    speed: str | None = None
+    """`auto`, `100M`, `1G`, `2.5G`, `10G` and so on."""
+    mtu: int | None = None
+    """Bytes."""
+    type: str | None = None
+    """What a virtual port is made as: `internal`; "" for a device of the system."""
+    members: tuple[str, ...] | None = None
+    """The ports of a LAG, sorted."""
+    lacp: str | None = None
+    """Of a LAG: `active`, `passive` or `off`."""
+    link: str | None = None
+    """Told: `up` or `down`."""
+    mac: str | None = None
+    """Told: the hardware address, in lower case with colons."""
+    lag: str | None = None
+    """Told: the LAG that a port is a member of."""
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What there is, None for nothing."""
+
+    settings: Settings | None = None
+    looked: bool = True
+    """False where nobody looked: this is a prediction, and all is as expected."""
+    problem: str | None = None
+    """What the switch says is wrong with it, although it is configured so."""
+
+
+class Surveyed(msgspec.Struct, frozen=True):
+    """All there is on a switch, by name; a VLAN by its number."""
+
+    ports: dict[str, Settings] = {}
+    vlans: dict[str, Settings] = {}
+    lags: dict[str, Settings] = {}
+
+
+class Look(Instruction, frozen=True, tag="switch.look"):
+    """Look at one thing; all looks of a batch are one read of the switch."""
+
+    looks: ClassVar[bool] = True
+    answer: ClassVar[Any] = Seen
+
+    what: What
+    name: str
+
+    def line(self) -> str:
+        """Return it in words."""
+        return f"show {self.what} {self.name}"
+
+    def predict(self) -> Seen:
+        """Expect what is expected: nobody looks."""
+        return Seen(looked=False)
+
+
+class Survey(Instruction, frozen=True, tag="switch.survey"):
+    """Look at all that is on a switch."""
+
+    looks: ClassVar[bool] = True
+    answer: ClassVar[Any] = Surveyed
+
+    def line(self) -> str:
+        """Return it in words."""
+        return "show all"
+
+    def predict(self) -> Surveyed:
+        """Expect nothing: nobody looks."""
+        return Surveyed()
+
+
+class Configure(Instruction, frozen=True, tag="switch.configure"):
+    """Make, change or remove one thing; all that a batch configures takes effect together or not at all.
+
+    Where `before` is None it is made, where `after` is None it is removed. Else only the fields that are not
+    None in `after` are changed, from what they are in `before`: what has changed since is not overwritten.
+    """
+
+    answer: ClassVar[Any] = Seen
+
+    what: What
+    name: str
+    before: Settings | None = None
+    after: Settings | None = None
+
+    def line(self) -> str:
+        """Return it in words; a machine prints it in its own."""
+        if self.after is None:
+            return f"no {self.what} {self.name}"
+        told = " ".join(f"{name}={value!r}" for name, value in given(self.after).items())
+        return f"{self.what} {self.name} {told}".rstrip()
+
+    def predict(self) -> Seen:
+        """Expect it to be as asked."""
+        return Seen(self.after, looked=False)
+
+
+def given(settings: Settings | None) -> dict[str, Any]:
+    """Return the fields of settings that are not None, by name."""
+    if settings is None:
+        return {}
+    values = ((name, getattr(settings, name)) for name in Settings.__struct_fields__)
+    return {name: value for name, value in values if value is not None}
+
+
+VOCABULARY: tuple[type[Instruction], ...] = (Look, Survey, Configure)

@@ -1,0 +1,102 @@
+"""Sets of VLANs and ranges of names, as network people write them: `10,20-30`, `eth1-24`.
+
+A VLAN has a number from 1 to 4094 (IEEE 802.1Q-2022, 9.6: 0 and 4095 are not VLANs).
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from lasercats.core.errors import BadInput
+
+FIRST, LAST = 1, 4094
+ALL, NONE = "all", "none"
+MOST = 4096
+"""The most names that one range stands for."""
+_RANGE = re.compile(r"(?P<stem>.*?)(?P<first>[0-9]+)-(?P<last>[0-9]+)")
+_NUMBER = re.compile(r"[0-9]{1,5}(-[0-9]{1,5})?")
+
+
+def parse(text: str) -> frozenset[int]:
+    """Read a set of VLANs: `10,20-30`, `all` or `none`.
+
+    Raises:
+        ValueError: a part is no number or range, or is out of bounds.
+
+    """
+    if text == ALL:
+        return frozenset(range(FIRST, LAST + 1))
+    if text == NONE:
+        return frozenset()
+    found: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        low, high = (number(first), number(last if dash else first))
+        if low > high:
+            raise ValueError(f"the range {part.strip()} ends before it begins")
+        found.update(range(low, high + 1))
+    return frozenset(found)
+
+
+def number(text: str) -> int:
+    """Read the number of a VLAN.
+
+    Raises:
+        ValueError: it is none from 1 to 4094.
+
+    """
+    if not re.fullmatch("[0-9]{1,5}", text) or not FIRST <= int(text) <= LAST:
+        raise ValueError(f"{text!r} is no VLAN; they are numbered from {FIRST} to {LAST}")
+    return int(text)
+
+
+def write(vlans: Iterable[int]) -> str:
+    """Write a set of VLANs in its one form: sorted, with ranges; `all` or `none` where it is that."""
+    numbers = sorted(vlans)
+    if not numbers:
+        return NONE
+    if len(numbers) == LAST - FIRST + 1:
+        return ALL
+    return ",".join(f"{low}" if low == high else f"{low}-{high}" for low, high in spans(numbers))
+
+
+def spans(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Iterate over the first and the last of each run of sorted numbers."""
+    low = high = None
+    for n in numbers:
+        if high is not None and n == high + 1:
+            high = n
+            continue
+        if low is not None and high is not None:
+            yield low, high
+        low = high = n
+    if low is not None and high is not None:
+        yield low, high
+
+
+def names(text: str) -> list[str]:
+    """Return the names that a range stands for: `eth1-3,5` for `eth1`, `eth2`, `eth3` and `eth5`.
+
+    The last number counts: `ge-0/0/1-4`. A number alone, after a comma, has the stem of what is before it.
+
+    Raises:
+        BadInput: a range ends before it begins, or stands for too many names.
+
+    """
+    found: list[str] = []
+    stem = ""
+    for part in text.split(","):
+        whole = f"{stem}{part}" if _NUMBER.fullmatch(part) else part
+        match = _RANGE.fullmatch(whole)
+        if match is None:
+            found.append(whole)
+            stem = whole.rstrip("0123456789")
+            continue
+        stem, low, high = match["stem"], match["first"], match["last"]
+        if int(low) > int(high):
+            raise BadInput(f"the range {part!r} ends before it begins")
+        if int(high) - int(low) >= MOST:
+            raise BadInput(f"the range {part!r} stands for more than {MOST} names")
+        found += [
+            f"{stem}{n:0{len(low) if low.startswith('0') else 1}}" for n in range(int(low), int(high) + 1)
+        ]
+    return list(dict.fromkeys(found))
