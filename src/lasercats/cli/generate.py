@@ -38,37 +38,40 @@ def make_group(name: str, kinds: Kinds, base: type[click.Group]) -> click.Group:
     commands = groups(kinds)[name]
     group = base(name, help=_about(commands, kinds))
     for command in commands:
-        group.add_command(_make_verb(command, kinds.kind_for(command)))
+        group.add_command(_make_verb(command, kinds.kinds_for(command)))
     return group
 
 
 def _about(commands: Sequence[type[Command]], kinds: Kinds) -> str:
     """Return the help of a group: what its kinds are."""
-    about = {kind: cleandoc(kind.resource.__doc__ or "") for c in commands if (kind := kinds.kind_for(c))}
+    about = {k: cleandoc(k.resource.__doc__ or "") for c in commands for k in kinds.kinds_for(c)}
     if len(about) == 1:
         return next(iter(about.values()))
     return "\n\n".join(f"{kind.name}: {doc.splitlines()[0]}" for kind, doc in about.items())
 
 
-def _names(kind: Kind | None) -> str:
-    """Return what the names of a kind are, for its verbs."""
+def _names(kinds: Sequence[Kind]) -> str:
+    """Return what the names are that a verb of some kinds takes."""
+    kind = next(iter(kinds), None)
     if kind is not None and kind.machine is not None:
         return (
             f"NAME is a name of {kind.name} on the machine {kind.machine!r}; on another it is MACHINE:NAME, "
             "and that machine may be a pattern, as in 'prod*:web'."
         )
-    return "NAME is MACHINE:REST; the machine may be a pattern, as in 'web*:/etc/motd'."
+    told = f"NAME is {kind.form if kind else 'MACHINE:REST'}; the machine may be a pattern, as in 'web*:…'."
+    others = " or ".join(f"{other.name}/NAME" for other in kinds[1:])
+    return f"{told} Of another kind it is written as {others}." if others else told
 
 
-def _make_verb(command: type[Command], kind: Kind | None) -> click.Command:
+def _make_verb(command: type[Command], kinds: Sequence[Kind]) -> click.Command:
     doc = cleandoc(command.__doc__ or "")
-    complete = partial(_complete, kind)
+    complete = partial(_complete, kinds)
     names = click.Argument(["names"], nargs=-1, required=True, metavar="NAME...", shell_complete=complete)
     verb = click.Command(
         verb_of(command),
-        callback=_callback(command, kind),
+        callback=_callback(command),
         params=[names, *_field_options(command)],
-        help=f"{doc}\n\n{_names(kind)}",
+        help=f"{doc}\n\n{_names(kinds)}",
         short_help=doc.splitlines()[0],
     )
     for decorate in (options.as_json, options.diff, options.message, options.interpreter):
@@ -76,7 +79,7 @@ def _make_verb(command: type[Command], kind: Kind | None) -> click.Command:
     return verb
 
 
-def _callback(command: type[Command], kind: Kind | None) -> Any:  # noqa: ANN401
+def _callback(command: type[Command]) -> Any:  # noqa: ANN401
     @click.pass_context
     def run(context: click.Context, /, names: tuple[str, ...], **values: Any) -> None:  # noqa: ANN401
         from pathlib import Path  # noqa: PLC0415
@@ -89,14 +92,14 @@ def _callback(command: type[Command], kind: Kind | None) -> Any:  # noqa: ANN401
         with options.opened(context) as project:
             given = {name: v for name, v in values.items() if v not in (None, (), False)}
             data: dict[str, Any] = {name: _value(command, name, value) for name, value in given.items()}
-            data |= {"command": tag_of(command), "on": expand(project, names, kind)}
+            data |= {"command": tag_of(command), "on": expand(project, names)}
             inputs = LocalInputs(Path(), project.vault)
             act(context, project, [build(data, project.kinds, inputs)], request)
 
     return run
 
 
-def expand(project: "Project", names: Sequence[str], kind: Kind | None) -> list[str]:
+def expand(project: "Project", names: Sequence[str]) -> list[str]:
     """Put the machines in place of a pattern for them.
 
     Raises:
@@ -105,16 +108,21 @@ def expand(project: "Project", names: Sequence[str], kind: Kind | None) -> list[
     """
     expanded = []
     for name in names:
-        plain = name.removeprefix(f"{kind.name}/") if kind else name
+        kinds, slash, plain = name.partition("/") if _is_address(name, project) else ("", "", name)
         machine, colon, rest = plain.partition(":")
         if not colon or not any(sign in machine for sign in "*?["):
-            expanded.append(plain)
+            expanded.append(name)
             continue
         fitting = [m for m in project.machines.names() if fnmatchcase(m, machine)]
         if not fitting:
             raise BadInput(f"no machine fits {machine!r}; `lasercats machine list` shows which there are")
-        expanded += [f"{m}{colon}{rest}" for m in fitting]
+        expanded += [f"{kinds}{slash}{m}{colon}{rest}" for m in fitting]
     return expanded
+
+
+def _is_address(name: str, project: "Project") -> bool:
+    """Tell whether a name begins with a kind."""
+    return name.partition("/")[0] in project.kinds.kinds
 
 
 def _field_options(command: type[Command]) -> list[click.Parameter]:
@@ -212,7 +220,7 @@ def description(annotation: Any) -> str:  # noqa: ANN401
 
 
 def _complete(
-    kind: Kind | None, context: click.Context, _parameter: click.Parameter, incomplete: str
+    kinds: Sequence[Kind], context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[str]:
     """Complete a name from what is in the state of a kind, and from the machines that it may be on."""
     from lasercats.core.address import kind_of, name_of  # noqa: PLC0415
@@ -220,8 +228,11 @@ def _complete(
 
     try:
         with options.opened(context) as project:
-            machines = [] if kind is None or kind.machine else project.machines.names()
-            known = [name_of(a) for a, _ in project.state().items() if kind and kind_of(a) == kind.name]
+            first, others = next(iter(kinds), None), {kind.name for kind in kinds[1:]}
+            machines = [] if first is None or first.machine else project.machines.names()
+            there = [a for a, _ in project.state().items()]
+            known = [name_of(a) for a in there if first and kind_of(a) == first.name]
+            known += [a for a in there if kind_of(a) in others]
             names = [f"{machine}:" for machine in machines] + sorted(known)
     except LaserCatsError:
         return []

@@ -134,7 +134,7 @@ def exec_(context: click.Context, /, machines: tuple[str, ...], elidable: bool, 
 
     request = Request.take(values)
     with options.opened(context) as project:
-        names = expand(project, [f"{name.removesuffix(':')}:" for name in machines], None)
+        names = expand(project, [f"{name.removesuffix(':')}:" for name in machines])
         data = {"command": "exec", "on": [f"exec/{name}" for name in names], "argv": context.meta["argv"]}
         command = project.kinds.command({**data, "elidable": elidable})
         act(context, project, [command], request)

@@ -53,6 +53,10 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="command", om
             return state.get(address)
         raise NotImplementedError
 
+    def concerns(self, address: Address) -> Iterable[Address]:
+        """Return other addresses that it takes a look at to decide: what it is about to refer to."""
+        return ()
+
     def interpret(
         self, address: Address, change: Change[Resource], known: Known
     ) -> "Step | Program[Any] | None":

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from lasercats.core.address import Address
+from lasercats.core.address import Address, kind_of
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Forget, state_after
 from lasercats.core.errors import Refused
@@ -115,9 +115,10 @@ def ordered(kinds: Kinds, delta: Delta, state: State) -> list[Part]:
     while True:
         parts = _parts(delta, again)
         graph: TopologicalSorter[_Key] = TopologicalSorter()
+        released = _holders(kinds, parts)
         for key in parts:
             graph.add(key)
-            for first, then in _edges(kinds, parts, key):
+            for first, then in (*_edges(kinds, parts, key), *_after_release(kinds, parts, key, released)):
                 graph.add(then, first)
         try:
             return [parts[key] for key in graph.static_order()]
@@ -210,6 +211,33 @@ def _edges(kinds: Kinds, parts: Mapping[_Key, Part], key: _Key) -> Iterator[tupl
         remover = _remover(parts, rival)
         if remover is not None:
             yield remover, key
+
+
+def _holders(kinds: Kinds, parts: Mapping[_Key, Part]) -> dict[tuple[str, str], list[_Key]]:
+    """Return, for all that a kind's resources have to themselves, the parts that let go of it."""
+    released: dict[tuple[str, str], list[_Key]] = {}
+    for key, (address, change) in parts.items():
+        kind = kinds.kind(address)
+        if change.before is not None:
+            kept = set(() if change.after is None else kind.holds(change.after))
+            for held in kind.holds(change.before):
+                if held not in kept:
+                    released.setdefault((_lane(kinds, address), held), []).append(key)
+    return released
+
+
+def _after_release(
+    kinds: Kinds, parts: Mapping[_Key, Part], key: _Key, released: Mapping[tuple[str, str], list[_Key]]
+) -> Iterator[tuple[_Key, _Key]]:
+    """Iterate over what must let go of something before a part makes what has it to itself."""
+    address, change = parts[key]
+    if change.before is None and change.after is not None and released:
+        for held in kinds.kind(address).holds(change.after):
+            yield from ((other, key) for other in released.get((_lane(kinds, address), held), ()))
+
+
+def _lane(kinds: Kinds, address: Address) -> str:
+    return f"{kind_of(address)}/{kinds.machine_of(address)}"
 
 
 def _maker(parts: Mapping[_Key, Part], address: Address) -> _Key | None:

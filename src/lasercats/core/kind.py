@@ -28,6 +28,10 @@ def _no_rivals(_address: Address) -> tuple[Address, ...]:
     return ()
 
 
+def _one(name: str) -> tuple[str, ...]:
+    return (name,)
+
+
 def _never(_change: Any) -> bool:  # noqa: ANN401
     return False
 
@@ -54,10 +58,16 @@ class Kind:
     """Looks at a machine, given what is known at some addresses; answers what is really there."""
     canonical: Callable[[str], str] = str
     """Checks a name and gives its one form; raises BadInput."""
+    expand: Callable[[str], Iterable[str]] = _one
+    """The names that a name stands for where many may be given, as a range: `sw1:eth1-24`."""
     needs: Callable[[Address, Any], Iterable[Address]] = reference.needed
     """What must be there before a resource, and may go only after it: by default what it refers to."""
+    form: str = "MACHINE:REST"
+    """How its names are written, for the help."""
     rivals: Callable[[Address], Iterable[Address]] = _no_rivals
     """What cannot be there at the same time: the same place under another kind."""
+    holds: Callable[[Any], Iterable[str]] = _nothing
+    """What a resource has to itself, in any words: what is made waits until others let go of that."""
     machine: str | None = None
     """The machine of a name that names none."""
     replaces: Callable[[Change[Any]], bool] = _never
@@ -92,7 +102,10 @@ class Kinds:
         free = [c for domain in self.domains for c in domain.commands]
         commands: list[type[Command]] = [Forget, Hold, *own, *free]
         self.commands = {tag_of(c): c for c in commands}
-        self._kind_of = {tag_of(c): kind for kind in self.kinds.values() for c in kind.commands}
+        self._kinds_of: dict[str, tuple[Kind, ...]] = {}
+        for kind in self.kinds.values():
+            for c in kind.commands:
+                self._kinds_of[tag_of(c)] = (*self._kinds_of.get(tag_of(c), ()), kind)
         self._domain_of = {kind.name: domain for domain in self.domains for kind in domain.kinds}
         self._domain_of |= {tag_of(c): domain for domain in self.domains for c in domain.commands}
         self._instructions = {tag_of(i): i for d in self.domains for i in d.instructions}
@@ -114,8 +127,12 @@ class Kinds:
         return self._domain_of.get(addresses.kind_of(address))
 
     def kind_for(self, command: Command | type[Command]) -> Kind | None:
-        """Return the kind that a command belongs to, None for one that belongs to none."""
-        return self._kind_of.get(tag_of(command))
+        """Return the kind that a command belongs to, the first of several, None for one of no kind."""
+        return next(iter(self.kinds_for(command)), None)
+
+    def kinds_for(self, command: Command | type[Command]) -> tuple[Kind, ...]:
+        """Return the kinds that a command belongs to; a name without a kind is of the first."""
+        return self._kinds_of.get(tag_of(command), ())
 
     def program(
         self, command: Command, address: Address, change: Change[Resource], known: Known
@@ -162,8 +179,7 @@ class Kinds:
         texts = [on] if isinstance(on, str) else list(on)
         if not texts or not all(isinstance(text, str) for text in texts):
             raise BadInput(f"command {tag} needs 'on', the address or addresses it is about")
-        kind = self._kind_of.get(tag)
-        named = [self.address(t, kind) if self._is_managed(tag) else _on_machine(tag, t) for t in texts]
+        named = [address for text in texts for address in self._named(type_, text)]
         command: Command = convert({**data, "on": list(dict.fromkeys(named))}, type_, f"command {tag}")
         return command
 
@@ -216,8 +232,15 @@ class Kinds:
             if dot:
                 yield group, verb, command
 
-    def _is_managed(self, tag: str) -> bool:
-        return tag in self._kind_of or tag in (tag_of(Forget), tag_of(Hold))
+    def _named(self, command: type[Command], text: str) -> Iterator[Address]:
+        """Iterate over the addresses that a text means for a command; one with its kind is one address."""
+        kinds = self.kinds_for(command)
+        if not kinds:
+            yield self.address(text) if command in (Forget, Hold) else _on_machine(tag_of(command), text)
+            return
+        told = next((kind for kind in kinds if text.startswith(f"{kind.name}/")), None)
+        for name in kinds[0].expand(text) if told is None else (text,):
+            yield self.address(name, told or kinds[0])
 
 
 def _value(data: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401

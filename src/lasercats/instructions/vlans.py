@@ -5,6 +5,7 @@ A VLAN has a number from 1 to 4094 (IEEE 802.1Q-2022, 9.6: 0 and 4095 are not VL
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from lasercats.core.errors import BadInput
 
@@ -57,6 +58,17 @@ def write(vlans: Iterable[int]) -> str:
     if len(numbers) == LAST - FIRST + 1:
         return ALL
     return ",".join(f"{low}" if low == high else f"{low}-{high}" for low, high in spans(numbers))
+
+
+@lru_cache(maxsize=4096)
+def one_form(text: str) -> str:
+    """Return the one form of a set of VLANs: `10-12,20` for `20,10,11-12`.
+
+    Raises:
+        ValueError: it is none.
+
+    """
+    return write(parse(text))
 
 
 def spans(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:

@@ -127,6 +127,8 @@ class _Run:
                 for need in kinds.kind(address).needs(address, self._state.get(address)):
                     if self._state.version(need):
                         wanted.setdefault(need, position)
+                for other in command.concerns(address):
+                    wanted.setdefault(other, position)
         return wanted
 
     def _note_drift(self, targets: Sequence[Target], believed: State) -> None:

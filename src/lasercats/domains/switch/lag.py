@@ -1,0 +1,266 @@
+"""`switch.lag`: ports that are one link together (IEEE 802.1AX)."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from msgspec.structs import force_setattr, replace
+
+from lasercats.core.address import Address
+from lasercats.core.change import Change
+from lasercats.core.command import Command
+from lasercats.core.errors import BadInput, Refused
+from lasercats.core.kind import Found, Kind
+from lasercats.core.program import Known, Program, Step
+from lasercats.core.resource import decisions
+from lasercats.core.state import State
+from lasercats.domains.switch import settings, verbs
+from lasercats.domains.switch.settings import (
+    PORT,
+    Allowed,
+    Description,
+    Enabled,
+    Lacp,
+    Members,
+    Mode,
+    Native,
+    Switched,
+    Told,
+    Vlan,
+)
+from lasercats.instructions import vlans
+
+
+def _ports(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return ports in their one form: sorted, with ranges told apart.
+
+    Raises:
+        ValueError: one is no name of a port.
+
+    """
+    try:
+        found = {port for name in names for port in vlans.names(name)}
+    except BadInput as error:
+        raise ValueError(str(error)) from None
+    strange = next((name for name in sorted(found) if not settings.NAME.fullmatch(name)), None)
+    if strange is not None:
+        raise ValueError(f"{strange!r} names no port; write eth7 or eth7-8")
+    return tuple(sorted(found))
+
+
+class Lag(Switched, frozen=True):
+    """A link aggregation group; its VLANs are set on it and not on its members."""
+
+    members: Members | None = None
+    lacp: Lacp | None = None
+    link: Told = None
+
+    def __post_init__(self) -> None:
+        """Bring VLANs and members to their one form.
+
+        Raises:
+            ValueError: one is none.
+
+        """
+        super().__post_init__()
+        if self.members is not None:
+            self._set("members", _ports(self.members))
+
+
+class _Gathering(Command, frozen=True):
+    members: Members
+
+    def __post_init__(self) -> None:
+        """Bring the members to their one form."""
+        force_setattr(self, "members", _ports(self.members))
+
+    def concerns(self, address: Address) -> Iterator[Address]:
+        """Return the ports."""
+        return (settings.sibling(address, PORT, name) for name in self.members)
+
+
+class Create(Command, frozen=True, tag="switch.create_lag"):
+    """Make LAGs of ports that are in no other, or set those that are there."""
+
+    past: ClassVar[str] = "switch.lag.created"
+
+    members: Members | None = None
+    lacp: Lacp | None = None
+    description: Description | None = None
+    enabled: Enabled | None = None
+    mode: Mode | None = None
+    vlan: Vlan | None = None
+    native: Native | None = None
+    allowed: Allowed | None = None
+
+    def __post_init__(self) -> None:
+        """Bring VLANs and members to their one form."""
+        settings.one_form(self, "allowed")
+        if self.members is not None:
+            force_setattr(self, "members", _ports(self.members))
+
+    def concerns(self, address: Address) -> Iterator[Address]:
+        """Return the ports and VLANs, and a port of that name."""
+        yield from settings.vlan_addresses(address, self.vlan, self.native)
+        yield from (settings.sibling(address, PORT, name) for name in self.members or ())
+        yield settings.sibling(address, PORT, settings.at(address).name)
+
+    def decide(self, address: Address, state: State) -> Lag:
+        """Return the LAG with these fields; by default it speaks LACP."""
+        found, name = state.get(address), settings.at(address).name
+        if state.get(settings.sibling(address, PORT, name)) is not None:
+            raise Refused(f"{name} is a port; give the LAG another name")
+        if not isinstance(found, Lag):
+            if self.members is None:
+                raise Refused("a LAG is made of ports; give --member")
+            found = Lag(lacp="active")
+        _check_ports(address, state, set(self.members or ()) - set(found.members or ()))
+        settings.check_vlan(address, state, self.vlan, self.native)
+        return settings.with_fields(found, self)
+
+
+def _check_ports(address: Address, state: State, names: set[str]) -> None:
+    """Check that ports are there and in no LAG.
+
+    Raises:
+        Refused: one is not.
+
+    """
+    for name in sorted(names):
+        port = settings.sibling(address, PORT, name)
+        if state.known_absent(port):
+            raise Refused(f"there is no port {name} on {settings.at(address).machine}")
+        lag = settings.holder(port, state)
+        if lag not in (None, settings.at(address).name):
+            raise Refused(f"{name} is in use by the LAG {lag}; take it out of that first")
+
+
+class Join(_Gathering, frozen=True, tag="switch.join"):
+    """Add ports to LAGs; others stay."""
+
+    past: ClassVar[str] = "switch.lag.joined"
+
+    def decide(self, address: Address, state: State) -> Lag:
+        """Return it with these members, too."""
+        found: Lag = settings.existing(address, state)
+        _check_ports(address, state, set(self.members) - set(found.members or ()))
+        return replace(found, members=(*(found.members or ()), *self.members))
+
+
+class Leave(_Gathering, frozen=True, tag="switch.leave"):
+    """Take ports out of LAGs; at least one stays."""
+
+    past: ClassVar[str] = "switch.lag.left"
+
+    def decide(self, address: Address, state: State) -> Lag:
+        """Return it without these members."""
+        found: Lag = settings.existing(address, state)
+        left = tuple(name for name in found.members or () if name not in self.members)
+        if not left:
+            raise Refused("no port would be left in it; `lasercats switch delete-lag` removes it")
+        return replace(found, members=left)
+
+
+class SetLacp(Command, frozen=True, tag="switch.lacp"):
+    """Let LAGs speak LACP, or not."""
+
+    past: ClassVar[str] = "switch.lag.lacp_set"
+
+    lacp: Lacp
+
+    def decide(self, address: Address, state: State) -> Lag:
+        """Return it with this mode."""
+        found: Lag = settings.existing(address, state)
+        return replace(found, lacp=self.lacp)
+
+
+class SetMembers(_Gathering, frozen=True, tag="switch.set_members"):
+    """Let LAGs have these members and no others."""
+
+    past: ClassVar[str] = "switch.lag.members_set"
+
+    def decide(self, address: Address, state: State) -> Lag:
+        """Return it with these members, wherever they are now: the switch has the last word on that."""
+        found: Lag = settings.existing(address, state)
+        return replace(found, members=self.members)
+
+
+class Delete(Command, frozen=True, tag="switch.delete_lag"):
+    """Remove LAGs; their ports are what they were before."""
+
+    past: ClassVar[str] = "switch.lag.deleted"
+
+    def decide(self, address: Address, state: State) -> None:
+        """Return nothing."""
+        if not state.known_absent(address):
+            settings.existing(address, state)
+
+
+def act(address: Address, change: Change[Any], _known: Known) -> Step:
+    """Make, configure or remove it."""
+    return settings.act("lag", Lag, address, change)
+
+
+def converge(address: Address, change: Change[Lag]) -> Iterator[Command]:
+    """Make or remove it; else set what differs."""
+    on, before, after = (address,), change.before, change.after
+    if after is None:
+        yield Delete(on=on)
+        return
+    wish, old = decisions(after), decisions(before)
+    if before is None:
+        if after.members is None:
+            raise Refused(f"{address} cannot be made without members")
+        yield Create(on=on, **wish)
+        return
+    told = {name: value for name, value in wish.items() if old.get(name) != value}
+    members, lacp = told.pop("members", None), told.pop("lacp", None)
+    if members is not None:
+        yield SetMembers(on=on, members=members)
+    if lacp is not None:
+        yield SetLacp(on=on, lacp=lacp)
+    if told:
+        yield verbs.Configure(on=on, **told)
+
+
+def observe(_machine: str, known: Mapping[Address, Any]) -> Program[Found]:
+    """Look at LAGs."""
+    return settings.look("lag", Lag, known)
+
+
+def discover(machine: str) -> Program[Found]:
+    """Find all LAGs of a switch."""
+    return settings.survey("lag", Lag, machine)
+
+
+def needs(address: Address, resource: Lag | None) -> Iterator[Address]:
+    """Return its members, and the VLAN of its untagged frames."""
+    if resource is not None:
+        yield from (settings.sibling(address, PORT, name) for name in resource.members or ())
+    yield from settings.vlan_addresses(address, settings.used(resource))
+
+
+def holds(resource: Lag) -> tuple[str, ...]:
+    """Return its members: a port is in one LAG at most."""
+    return resource.members or ()
+
+
+def rivals(address: Address) -> tuple[Address, ...]:
+    """Return the port of the same name."""
+    return (settings.sibling(address, PORT, settings.at(address).name),)
+
+
+KIND = Kind(
+    name=settings.LAG,
+    resource=Lag,
+    commands=(*verbs.SHARED, Create, Join, Leave, SetMembers, SetLacp, Delete),
+    converge=converge,
+    act=act,
+    observe=observe,
+    canonical=settings.canonical,
+    expand=settings.expand,
+    form="SWITCH:LAG",
+    needs=needs,
+    holds=holds,
+    rivals=rivals,
+    discover=discover,
+)

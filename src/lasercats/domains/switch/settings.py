@@ -1,0 +1,305 @@
+"""What the kinds of a switch have in common: names, fields, and the way to the machine and back."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, NamedTuple, TypeVar
+
+from msgspec import Meta
+from msgspec.structs import force_setattr, replace
+
+from lasercats.core import address as addresses
+from lasercats.core.address import Address
+from lasercats.core.change import Change
+from lasercats.core.command import Command
+from lasercats.core.errors import BadInput, Refused
+from lasercats.core.instruction import Failure, PartlyDone
+from lasercats.core.kind import Found
+from lasercats.core.program import Program, Step
+from lasercats.core.resource import GIVEN, Resource, decisions, fields_of
+from lasercats.core.state import State
+from lasercats.instructions import vlans
+from lasercats.instructions.switch import Configure, Look, Seen, Settings, Survey, Surveyed, What
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,63}")
+PORT, VLAN, LAG = "switch.port", "switch.vlan", "switch.lag"
+DEFAULT = 1
+"""The VLAN that is always there."""
+
+Text = Annotated[str, Meta(max_length=240, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Description = Annotated[Text, Meta(description='what it is for; "" for nothing')]
+Enabled = Annotated[bool, Meta(description="false shuts it down")]
+Mode = Annotated[str, Meta(pattern="^(access|trunk)$", description="access or trunk")]
+Vlan = Annotated[int, Meta(ge=vlans.FIRST, le=vlans.LAST, description="the VLAN of an access port")]
+Native = Annotated[
+    int, Meta(ge=0, le=vlans.LAST, description="the VLAN of untagged frames on a trunk, 0 for none")
+]
+Allowed = Annotated[str, Meta(description="the VLANs of a trunk: 10,20-30, all or none")]
+Speed = Annotated[
+    str,
+    Meta(
+        pattern=r"^(auto|10M|100M|(1|2\.5|5|10|25|40|50|100|200|400|800)G)$",
+        description="auto, or 100M, 1G, 10G and so on",
+    ),
+]
+Mtu = Annotated[int, Meta(ge=68, le=9216, description="the largest frame in bytes, without its header")]
+Members = Annotated[tuple[str, ...], Meta(min_length=1, description="a port of it, or a range of ports")]
+Lacp = Annotated[
+    str, Meta(pattern="^(active|passive|off)$", description="active, passive, or off for a static one")
+]
+Told = Annotated[str | None, GIVEN]
+
+
+class Switched(Resource, frozen=True):
+    """What has VLANs: a port or a LAG. What belongs to the mode that it is not in, is kept."""
+
+    description: Description | None = None
+    enabled: Enabled | None = None
+    mode: Mode | None = None
+    vlan: Vlan | None = None
+    native: Native | None = None
+    allowed: Allowed | None = None
+
+    def __post_init__(self) -> None:
+        """Bring the set of VLANs to its one form.
+
+        Raises:
+            ValueError: it is none.
+
+        """
+        if self.allowed is not None:
+            self._set("allowed", vlans.one_form(self.allowed))
+
+
+S = TypeVar("S", bound=Switched)
+
+
+def one_form(command: Command, field: str) -> None:
+    """Bring a set of VLANs in a command that is being built to its one form.
+
+    Raises:
+        ValueError: it is none.
+
+    """
+    text = getattr(command, field)
+    if text is not None:
+        force_setattr(command, field, vlans.one_form(text))
+
+
+class Place(NamedTuple):
+    """Where a thing is."""
+
+    machine: str
+    name: str
+
+
+def at(address: Address) -> Place:
+    """Return the machine and the name of an address."""
+    return Place(addresses.machine_of(address) or "", addresses.rest_of(address))
+
+
+def sibling(address: Address, kind: str, name: str | int) -> Address:
+    """Return the address of another thing on the same switch."""
+    return addresses.make(kind, f"{at(address).machine}:{name}")
+
+
+def canonical(name: str) -> str:
+    """Check the name of a port or LAG.
+
+    Raises:
+        BadInput: it is none.
+
+    """
+    machine, colon, rest = name.partition(":")
+    if not colon or not machine or not NAME.fullmatch(rest):
+        raise BadInput(f"{name!r} names no port; write SWITCH:PORT, as in sw1:eth7 or sw1:eth1-24")
+    return name
+
+
+def canonical_vlan(name: str) -> str:
+    """Check the name of a VLAN, and give the number its one form.
+
+    Raises:
+        BadInput: it is none.
+
+    """
+    machine, colon, rest = name.partition(":")
+    if not colon or not machine:
+        raise BadInput(f"{name!r} names no VLAN; write SWITCH:NUMBER, as in sw1:20 or sw1:20-30")
+    try:
+        return f"{machine}:{vlans.number(rest)}"
+    except ValueError as error:
+        raise BadInput(str(error)) from None
+
+
+def expand(name: str) -> Iterator[str]:
+    """Iterate over the names that a range stands for: `sw1:eth1-24`, `sw1:10,20-30`.
+
+    Raises:
+        BadInput: a range ends before it begins.
+
+    """
+    machine, colon, rest = name.partition(":")
+    return (f"{machine}{colon}{one}" for one in vlans.names(rest))
+
+
+def existing(address: Address, state: State) -> Any:  # noqa: ANN401 - a resource of the kind of the address
+    """Return what is at an address.
+
+    Raises:
+        Refused: nothing is, as far as is known.
+
+    """
+    found = state.get(address)
+    if found is not None:
+        return found
+    machine, name = at(address)
+    for kind in (PORT, LAG):
+        other = sibling(address, kind, name)
+        if other != address and addresses.kind_of(address) in (PORT, LAG) and state.get(other) is not None:
+            raise Refused(f"{name} is a {kind.partition('.')[2]} of {machine}; write {other}")
+    if state.known_absent(address):
+        raise Refused(f"there is no {addresses.kind_of(address).partition('.')[2]} {name} on {machine}")
+    raise Refused(f"{address} is not in the state; `lasercats observe {address}` takes a look")
+
+
+def check_vlan(address: Address, state: State, *numbers: int | None) -> None:
+    """Check that VLANs are on a switch, as far as is known.
+
+    Raises:
+        Refused: one is known not to be.
+
+    """
+    for number in numbers:
+        if number in (None, 0, DEFAULT):
+            continue
+        vlan = sibling(address, VLAN, number or 0)
+        if state.known_absent(vlan):
+            machine = at(address).machine
+            remedy = f"`lasercats switch create-vlan {machine}:{number}` makes it"
+            raise Refused(f"there is no VLAN {number} on {machine}; {remedy}")
+
+
+def vlan_addresses(address: Address, *numbers: int | None) -> Iterator[Address]:
+    """Iterate over the addresses of VLANs that can be absent."""
+    return (sibling(address, VLAN, number) for number in numbers if number not in (None, 0, DEFAULT))
+
+
+def used(resource: Switched | None) -> int | None:
+    """Return the VLAN of a port's untagged frames."""
+    if resource is None:
+        return None
+    return resource.native if resource.mode == "trunk" else resource.vlan
+
+
+def on_switch(address: Address, state: State, kind: str) -> Iterator[tuple[Address, Any]]:
+    """Iterate over what is known of a kind on the switch of an address."""
+    beginning = f"{kind}/{at(address).machine}:"
+    return ((other, found) for other, found in state.items() if other.startswith(beginning))
+
+
+def holder(address: Address, state: State) -> str | None:
+    """Return the LAG that a port is a member of: as the state says of what is managed, else as it is told."""
+    name = at(address).name
+    lags = dict(on_switch(address, state, LAG))
+    for other, lag in lags.items():
+        if name in (lag.members or ()):
+            return at(other).name
+    told = getattr(state.get(address), "lag", None)
+    return None if told is None or sibling(address, LAG, told) in lags else str(told)
+
+
+def check_free(address: Address, state: State) -> None:
+    """Check that a port is in no LAG.
+
+    Raises:
+        Refused: it is.
+
+    """
+    lag = holder(address, state)
+    if lag is not None:
+        raise Refused(
+            f"{at(address).name} is in use by the LAG {lag}; "
+            f"change that by writing {sibling(address, LAG, lag)}, or take the port out of it"
+        )
+
+
+def settings(resource: Resource | None, only: Iterable[str] | None = None) -> Settings | None:
+    """Return what is decided in a resource as settings, all of it or only some fields."""
+    if resource is None:
+        return None
+    told = decisions(resource)
+    return Settings(**{name: value for name, value in told.items() if only is None or name in only})
+
+
+def act(what: What, kind: type[Resource], address: Address, change: Change[Any]) -> Step:
+    """Configure what differs; what is configured at once on a switch takes effect together or not at all."""
+    machine, name = at(address)
+    before, after = change.before, change.after
+    both = before is not None and after is not None
+    changed = change.fields if both else None
+    instruction = Configure(
+        machine=machine,
+        what=what,
+        name=name,
+        before=settings(before, changed),
+        after=settings(after, changed),
+    )
+    return Step(instruction, lambda seen: _concluded(seen, kind, after))
+
+
+def _concluded(seen: Seen, kind: type[Resource], wish: Resource | None) -> Resource | None:
+    """Return what there is now.
+
+    Raises:
+        PartlyDone: the switch says what is wrong with it.
+
+    """
+    real = resource(kind, seen.settings) if seen.looked else wish
+    if seen.problem is not None:
+        raise PartlyDone(Failure(reason=seen.problem), real)
+    return real
+
+
+def resource(kind: type[Resource], told: Settings | None) -> Resource | None:
+    """Return the resource that settings tell of."""
+    if told is None:
+        return None
+    return kind(**{name: getattr(told, name) for name in kind.__struct_fields__})
+
+
+def look(what: What, kind: type[Resource], known: Mapping[Address, Any]) -> Program[Found]:
+    """Look at addresses; all looks at one switch are one read of it."""
+    asked = tuple(Look(machine=at(a).machine, what=what, name=at(a).name) for a in known)
+    seen = yield asked
+    pairs = zip(known.items(), seen, strict=True)
+    return {a: resource(kind, s.settings) if s.looked else was for (a, was), s in pairs}
+
+
+def survey(what: What, kind: type[Resource], machine: str) -> Program[Found]:
+    """Find all of a kind on a switch; all kinds share one read."""
+    surveyed: Surveyed = yield Survey(machine=machine)
+    there: Mapping[str, Settings] = getattr(surveyed, f"{what}s")
+    return {
+        addresses.make(f"switch.{what}", f"{machine}:{name}"): resource(kind, told)
+        for name, told in there.items()
+        if NAME.fullmatch(name)
+    }
+
+
+def with_fields(found: S, command: Command) -> S:
+    """Return a resource with the fields of a command that are given.
+
+    Raises:
+        Refused: a field is not one of that kind.
+
+    """
+    own = set(fields_of(type(found))) | set(found.__struct_fields__)
+    told = {
+        field: value
+        for field in command.__struct_fields__
+        if field != "on" and (value := getattr(command, field)) is not None
+    }
+    strange = next((field for field in told if field not in own), None)
+    if strange is not None:
+        raise Refused(f"a {type(found).__name__} has no {strange} of its own; its members have")
+    return replace(found, **told)

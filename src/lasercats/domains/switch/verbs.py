@@ -1,0 +1,186 @@
+"""The verbs of what has VLANs: ports, and LAGs when they are written as `switch.lag/SWITCH:NAME`."""
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+from msgspec.structs import replace
+
+from lasercats.core.address import Address
+from lasercats.core.command import Command
+from lasercats.core.errors import Refused
+from lasercats.core.state import State
+from lasercats.domains.switch.settings import (
+    Allowed,
+    Description,
+    Enabled,
+    Mode,
+    Mtu,
+    Native,
+    Speed,
+    Switched,
+    Text,
+    Vlan,
+    check_free,
+    check_vlan,
+    existing,
+    one_form,
+    vlan_addresses,
+    with_fields,
+)
+from lasercats.instructions import vlans
+
+Some = Annotated[str, Meta(description="VLANs: 10,20-30")]
+
+
+class Access(Command, frozen=True, tag="switch.access"):
+    """Make ports access ports, whose frames are untagged and of one VLAN."""
+
+    past: ClassVar[str] = "switch.access_set"
+
+    vlan: Vlan | None = None
+
+    def concerns(self, address: Address) -> Iterator[Address]:
+        """Return the VLAN."""
+        return vlan_addresses(address, self.vlan)
+
+    def decide(self, address: Address, state: State) -> Switched:
+        """Return it as an access port, of this VLAN if one is given."""
+        found: Switched = existing(address, state)
+        check_free(address, state)
+        check_vlan(address, state, self.vlan)
+        return with_fields(replace(found, mode="access"), self)
+
+
+class Trunk(Command, frozen=True, tag="switch.trunk"):
+    """Make ports trunks, which carry many VLANs by tags."""
+
+    past: ClassVar[str] = "switch.trunk_set"
+
+    native: Native | None = None
+    allowed: Allowed | None = None
+
+    def __post_init__(self) -> None:
+        """Bring the set of VLANs to its one form."""
+        one_form(self, "allowed")
+
+    def concerns(self, address: Address) -> Iterator[Address]:
+        """Return the VLAN of untagged frames."""
+        return vlan_addresses(address, self.native)
+
+    def decide(self, address: Address, state: State) -> Switched:
+        """Return it as a trunk, with these VLANs if they are given."""
+        found: Switched = existing(address, state)
+        check_free(address, state)
+        check_vlan(address, state, self.native)
+        return with_fields(replace(found, mode="trunk"), self)
+
+
+class _Allowing(Command, frozen=True):
+    vlans: Some
+
+    def __post_init__(self) -> None:
+        """Bring the set of VLANs to its one form."""
+        one_form(self, "vlans")
+
+    def _there(self, address: Address, state: State) -> tuple[Switched, frozenset[int], frozenset[int]]:
+        """Return the trunk, its VLANs, and those of the command.
+
+        Raises:
+            Refused: it is no trunk, or is in use by a LAG.
+
+        """
+        found: Switched = existing(address, state)
+        check_free(address, state)
+        if found.mode == "access":
+            raise Refused(f"it is an access port; `lasercats switch trunk {address}` makes it a trunk")
+        return found, vlans.parse(found.allowed or vlans.NONE), vlans.parse(self.vlans)
+
+
+class Allow(_Allowing, frozen=True, tag="switch.allow"):
+    """Let trunks carry more VLANs; others stay."""
+
+    past: ClassVar[str] = "switch.vlans_allowed"
+
+    def decide(self, address: Address, state: State) -> Switched:
+        """Return it with these VLANs, too."""
+        found, old, these = self._there(address, state)
+        return replace(found, allowed=vlans.write(old | these))
+
+
+class Disallow(_Allowing, frozen=True, tag="switch.disallow"):
+    """Let trunks carry some VLANs no more; others stay."""
+
+    past: ClassVar[str] = "switch.vlans_disallowed"
+
+    def decide(self, address: Address, state: State) -> Switched:
+        """Return it without these VLANs."""
+        found, old, these = self._there(address, state)
+        return replace(found, allowed=vlans.write(old - these))
+
+
+class Describe(Command, frozen=True, tag="switch.describe"):
+    """Say what ports are for."""
+
+    past: ClassVar[str] = "switch.described"
+
+    description: Annotated[Text, Meta(description='what they are for; "" for nothing')]
+
+    def decide(self, address: Address, state: State) -> Switched:
+        """Return it with this description."""
+        found: Switched = existing(address, state)
+        return replace(found, description=self.description)
+
+
+class Enable(Command, frozen=True, tag="switch.enable"):
+    """Let ports carry frames."""
+
+    past: ClassVar[str] = "switch.enabled"
+
+    def decide(self, address: Address, state: State) -> Switched:
+        """Return it enabled."""
+        found: Switched = existing(address, state)
+        return replace(found, enabled=True)
+
+
+class Disable(Command, frozen=True, tag="switch.disable"):
+    """Shut ports down; what else they are set to stays."""
+
+    past: ClassVar[str] = "switch.disabled"
+
+    def decide(self, address: Address, state: State) -> Switched:
+        """Return it shut down."""
+        found: Switched = existing(address, state)
+        return replace(found, enabled=False)
+
+
+class Configure(Command, frozen=True, tag="switch.configure"):
+    """Set any fields of ports at once; on a member of a LAG its VLANs are what it has when it leaves that."""
+
+    past: ClassVar[str] = "switch.configured"
+
+    description: Description | None = None
+    enabled: Enabled | None = None
+    mode: Mode | None = None
+    vlan: Vlan | None = None
+    native: Native | None = None
+    allowed: Allowed | None = None
+    speed: Speed | None = None
+    mtu: Mtu | None = None
+
+    def __post_init__(self) -> None:
+        """Bring the set of VLANs to its one form."""
+        one_form(self, "allowed")
+
+    def concerns(self, address: Address) -> Iterator[Address]:
+        """Return its VLANs."""
+        return vlan_addresses(address, self.vlan, self.native)
+
+    def decide(self, address: Address, state: State) -> Switched:
+        """Return it with these fields."""
+        found: Switched = existing(address, state)
+        check_vlan(address, state, self.vlan, self.native)
+        return with_fields(found, self)
+
+
+SHARED = (Access, Trunk, Allow, Disallow, Describe, Enable, Disable, Configure)
