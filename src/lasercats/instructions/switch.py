@@ -6,6 +6,7 @@ They are vendor-neutral. A machine puts them into its own protocol: OVSDB, NETCO
 from typing import Any, ClassVar, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from lasercats.core.instruction import Instruction
 
@@ -112,6 +113,8 @@ class Configure(Instruction, frozen=True, tag="switch.configure"):
     name: str
     before: Settings | None = None
     after: Settings | None = None
+    rest: Settings | None = None
+    """What else is decided and stays, where it is changed: nothing to check, nothing to write."""
 
     def line(self) -> str:
         """Return it in words; a machine prints it in its own."""
@@ -122,7 +125,14 @@ class Configure(Instruction, frozen=True, tag="switch.configure"):
 
     def predict(self) -> Seen:
         """Expect it to be as asked."""
-        return Seen(self.after, looked=False)
+        return Seen(whole(self), looked=False)
+
+
+def whole(configure: Configure) -> Settings | None:
+    """Return all that something is to be set to, as far as that is decided."""
+    if configure.after is None:
+        return None
+    return replace(configure.rest or Settings(), **given(configure.after))
 
 
 def given(settings: Settings | None) -> dict[str, Any]:

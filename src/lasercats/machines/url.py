@@ -17,6 +17,7 @@ class Url:
     port: int | None
     user: str | None
     options: dict[str, str]
+    path: str = ""
 
     def check(self) -> "Url":
         """Check the options whose values have a form.
@@ -67,4 +68,4 @@ def parse(text: str, options: Collection[str] | None = None) -> Url:
     for name in given:
         if options is not None and name not in options:
             raise UnknownName("option of a machine URL", name, options)
-    return Url(text, parts.scheme, parts.hostname, port, parts.username, given).check()
+    return Url(text, parts.scheme, parts.hostname, port, parts.username, given, parts.path).check()

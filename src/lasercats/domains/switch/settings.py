@@ -243,6 +243,7 @@ def act(what: What, kind: type[Resource], address: Address, change: Change[Any])
         name=name,
         before=settings(before, changed),
         after=settings(after, changed),
+        rest=settings(after, set(decisions(after)) - set(change.fields)) if both else None,
     )
     return Step(instruction, lambda seen: _concluded(seen, kind, after))
 

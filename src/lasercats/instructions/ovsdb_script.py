@@ -1,0 +1,126 @@
+"""The lines of ovs-vsctl(8) that do what instructions for a switch say."""
+
+import json
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+
+from lasercats.core.instruction import Instruction
+from lasercats.instructions.ovsdb import KEPT, OWN, VLAN_KEY, columns
+from lasercats.instructions.ovsdb_transact import BY_SOURCE, HASHED
+from lasercats.instructions.switch import Configure, Settings, given, whole
+
+Words = list[str]
+
+
+def transactions(instructions: Sequence[Instruction], bridge: str) -> Iterator[list[Words]]:
+    """Iterate over transactions, each a list of commands; what is about LAGs has one of its own."""
+    run: list[Words] = []
+    for configure in instructions:
+        if not isinstance(configure, Configure):
+            continue
+        commands = [list(map(shlex.quote, words)) for words in _commands(configure, bridge)]
+        if configure.what != "lag":
+            run += commands
+            continue
+        if run:
+            yield run
+        run = []
+        yield commands
+    if run:
+        yield run
+
+
+def _commands(configure: Configure, bridge: str) -> Iterable[Words]:
+    if configure.what == "vlan":
+        return _vlan(configure, bridge)
+    return _port(configure, bridge) if configure.what == "port" else _lag(configure, bridge)
+
+
+def _vlan(configure: Configure, bridge: str) -> Iterator[Words]:
+    key = f"{VLAN_KEY}{configure.name}"
+    if configure.after is None:
+        yield ["remove", "Bridge", bridge, "external_ids", key]
+    else:
+        yield ["set", "Bridge", bridge, f"external_ids:{key}={_text(configure.after.name or '')}"]
+
+
+def _port(configure: Configure, bridge: str) -> Iterator[Words]:
+    name, after, wish = configure.name, configure.after, whole(configure)
+    if after is None or wish is None:
+        yield ["del-port", bridge, name]
+        return
+    if configure.before is None:
+        kind = [] if not after.type else ["--", "set", "Interface", name, f"type={after.type}"]
+        yield ["add-port", bridge, name, *kind]
+    if configure.before is None or set(given(after)) & set(KEPT):
+        yield from _switching("Interface", name, wish)
+    if after.mtu is not None:
+        yield ["set", "Interface", name, f"mtu_request={after.mtu}"]
+    if after.description is not None:
+        yield _description("Interface", name, after.description)
+
+
+def _lag(configure: Configure, bridge: str) -> Iterator[Words]:
+    name, after, wish = configure.name, configure.after, whole(configure)
+    before = () if configure.before is None else configure.before.members or ()
+    if after is None or wish is None:
+        for port in before:
+            yield from _freed(port, bridge)
+        yield ["del-port", bridge, name]
+        return
+    members = wish.members or ()
+    if after.members is not None:
+        for port in sorted(set(before) - set(members)):
+            yield from _freed(port, bridge)
+        for port in members:
+            yield [f"--id=@i-{port}", "get", "Interface", port]
+        for port in sorted(set(members) - set(before)):
+            yield [f"--id=@p-{port}", "get", "Port", port]
+            yield ["remove", "Bridge", bridge, "ports", f"@p-{port}"]
+        held = ",".join(f"@i-{port}" for port in members)
+        if configure.before is None:
+            yield ["--id=@lag", "create", "Port", f"name={name}", f"interfaces={held}"]
+            yield ["add", "Bridge", bridge, "ports", "@lag"]
+        else:
+            yield ["set", "Port", name, f"interfaces={held}"]
+    port = "@lag" if configure.before is None else name
+    if after.lacp is not None:
+        yield ["set", "Port", port, f"lacp={after.lacp}", f"bond_mode={_mode(after.lacp)}"]
+    if configure.before is None or set(given(after)) & set(KEPT):
+        yield from _switching("Port", port, wish)
+    if after.description is not None:
+        yield _description("Port", port, after.description)
+
+
+def _freed(port: str, bridge: str) -> Iterator[Words]:
+    """Give a member of a LAG a Port of its own."""
+    yield [f"--id=@i-{port}", "get", "Interface", port]
+    yield [f"--id=@p-{port}", "create", "Port", f"name={port}", f"interfaces=@i-{port}"]
+    yield ["add", "Bridge", bridge, "ports", f"@p-{port}"]
+
+
+def _mode(lacp: str) -> str:
+    return BY_SOURCE if lacp == "off" else HASHED
+
+
+def _switching(table: str, name: str, wish: Settings) -> Iterator[Words]:
+    full = columns(wish)
+    trunks = "[]" if not full.trunks else ",".join(map(str, full.trunks))
+    tag = "[]" if full.tag is None else str(full.tag)
+    yield ["set", "Port", name, f"vlan_mode={full.vlan_mode}", f"tag={tag}", f"trunks={trunks}"]
+    gone = [f"{OWN}{field}" for field in KEPT if f"{OWN}{field}" not in full.kept]
+    if not name.startswith("@"):
+        yield ["remove", table, name, "external_ids", *gone]
+    for key, text in full.kept.items():
+        yield ["set", table, name, f"external_ids:{key}={_text(text)}"]
+
+
+def _description(table: str, name: str, description: str) -> Words:
+    if not description:
+        return ["remove", table, name, "external_ids", "description"]
+    return ["set", table, name, f"external_ids:description={_text(description)}"]
+
+
+def _text(text: str) -> str:
+    """Return text as ovs-vsctl reads it: in double quotes, by the rules of JSON."""
+    return json.dumps(text, ensure_ascii=False)

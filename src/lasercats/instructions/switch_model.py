@@ -1,0 +1,165 @@
+"""What a batch of instructions makes of a switch, as a whole, and why it cannot be."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from lasercats.core.instruction import Failure
+from lasercats.instructions.switch import TOLD, Configure, Settings, Surveyed, What, given
+
+DEFAULT = 1
+"""The VLAN that is always there."""
+
+
+class Wrong(Exception):
+    """Why one instruction cannot be carried out."""
+
+    def __init__(self, index: int, reason: str) -> None:
+        """Carry the place of the instruction among all, and the reason."""
+        super().__init__(reason)
+        self.index, self.reason = index, reason
+
+
+def made(before: Surveyed, wanted: Sequence[Configure], *, virtual: bool = False) -> Surveyed:
+    """Return a switch after instructions; where it is `virtual`, ports can be made and removed.
+
+    Raises:
+        Wrong: one of them cannot be, or what was read for it has changed since.
+
+    """
+    there: dict[What, dict[str, Settings]] = {
+        "port": dict(before.ports),
+        "vlan": dict(before.vlans),
+        "lag": dict(before.lags),
+    }
+    for index, configure in enumerate(wanted):
+        things, name = there[configure.what], configure.name
+        _check(index, configure, things, there, virtual=virtual)
+        if configure.after is None:
+            del things[name]
+        else:
+            things[name] = replace(things.get(name, Settings()), **given(configure.after))
+    after = Surveyed(*(told(there[what], there["lag"]) for what in ("port", "vlan", "lag")))
+    for index, configure in enumerate(wanted):
+        _check_whole(index, configure, after)
+    return after
+
+
+def told(things: Mapping[str, Settings], lags: Mapping[str, Settings]) -> dict[str, Settings]:
+    """Return ports, each with the LAG that it is a member of."""
+    members = {port: name for name, lag in lags.items() for port in lag.members or ()}
+    return {
+        name: one if one.lag == members.get(name) else replace(one, lag=members.get(name))
+        for name, one in things.items()
+    }
+
+
+def _check(
+    index: int,
+    configure: Configure,
+    things: Mapping[str, Settings],
+    there: Mapping[What, Mapping[str, Settings]],
+    *,
+    virtual: bool,
+) -> None:
+    """Check that what an instruction is about is there, or is not, and is as it was read.
+
+    Raises:
+        Wrong: it is otherwise.
+
+    """
+    what, name, found = configure.what, configure.name, things.get(configure.name)
+    if configure.before is None:
+        if found is not None:
+            raise Wrong(index, f"{what} {name} is there already; somebody else made it meanwhile")
+        other: What = "lag" if what == "port" else "port"
+        if what != "vlan" and name in there[other]:
+            raise Wrong(index, f"{name} is a {other} already")
+    elif found is None:
+        raise Wrong(index, f"there is no {what} {name}")
+    if what == "port" and not virtual and (configure.before is None or configure.after is None):
+        raise Wrong(index, f"port {name}: the ports of this switch come with its hardware")
+    changed = stale(found, configure.before)
+    if changed is not None and found is not None:
+        told, read = getattr(found, changed), getattr(configure.before, changed)
+        raise Wrong(index, f"{what} {name} changed meanwhile: {changed} is {told!r}, not {read!r}")
+
+
+def stale(found: Settings | None, read: Settings | None) -> str | None:
+    """Return the field in which something differs from what was read of it."""
+    if found is None:
+        return None
+    fields = (f for f in given(read) if f not in TOLD)
+    return next((f for f in fields if getattr(found, f) != getattr(read, f)), None)
+
+
+def _check_whole(index: int, configure: Configure, after: Surveyed) -> None:
+    """Check that what an instruction makes fits to all else.
+
+    Raises:
+        Wrong: a VLAN or a port is not there, or is still needed.
+
+    """
+    name, settings = configure.name, _of(after, configure.what).get(configure.name)
+    if configure.what == "vlan":
+        user = None if settings is not None else _user(int(name), after)
+        if user is not None:
+            raise Wrong(index, f"VLAN {name} is in use by {user}")
+        return
+    if settings is None:
+        lag = next((n for n, lag in after.lags.items() if name in (lag.members or ())), None)
+        if configure.what == "port" and lag is not None:
+            raise Wrong(index, f"port {name} is in use by the LAG {lag}")
+        return
+    vlan = untagged(settings)
+    if vlan not in (None, 0, DEFAULT) and f"{vlan}" not in after.vlans:
+        raise Wrong(index, f"there is no VLAN {vlan}")
+    for member in settings.members or ():
+        if member not in after.ports:
+            raise Wrong(index, f"there is no port {member}")
+        others = [n for n, lag in after.lags.items() if n != name and member in (lag.members or ())]
+        if others:
+            raise Wrong(index, f"port {member} is in use by the LAG {others[0]}")
+
+
+def untagged(settings: Settings) -> int | None:
+    """Return the VLAN of untagged frames."""
+    return settings.native if settings.mode == "trunk" else settings.vlan
+
+
+def _user(vlan: int, after: Surveyed) -> str | None:
+    for what, things in (("port", after.ports), ("LAG", after.lags)):
+        for name, settings in things.items():
+            if untagged(settings) == vlan and settings.lag is None:
+                return f"{what} {name}"
+    return None
+
+
+def _of(surveyed: Surveyed, what: What) -> Mapping[str, Settings]:
+    things: Mapping[str, Settings] = getattr(surveyed, f"{what}s")
+    return things
+
+
+def find(surveyed: Surveyed, what: What, name: str) -> Settings | None:
+    """Return one thing of a switch."""
+    return _of(surveyed, what).get(name)
+
+
+def changed(before: Mapping[str, Settings], after: Mapping[str, Settings]) -> Iterable[str]:
+    """Return the names of what differs in what can be set, sorted."""
+    names = sorted(before.keys() | after.keys())
+    return [name for name in names if plain(before.get(name)) != plain(after.get(name))]
+
+
+def plain(settings: Settings | None) -> dict[str, Any] | None:
+    """Return what can be set, by field; None where there is nothing."""
+    if settings is None:
+        return None
+    return {field: value for field, value in given(settings).items() if field not in TOLD}
+
+
+def all_failed(wanted: int, culprit: int, reason: str, about: str) -> list[Failure]:
+    """Return the outcomes of a batch that failed as a whole because of one in it."""
+    other = Failure(reason=f"not done, because the batch failed: {about}: {reason}")
+    return [Failure(reason=reason) if index == culprit else other for index in range(wanted)]

@@ -1,0 +1,114 @@
+"""A client of an OVSDB server (RFC 7047), by the `ovs` package, for use in a thread."""
+
+import codecs
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from lasercats.core.errors import MachineError, Unreachable
+
+EOF = -1
+
+
+class Lost(Exception):
+    """Raised when the connection went away; `sent` tells whether the request may have arrived."""
+
+    def __init__(self, reason: str, *, sent: bool) -> None:
+        """Carry the reason."""
+        super().__init__(reason)
+        self.sent = sent
+
+
+class _WholeCharacters:
+    """A stream that hands on bytes only up to the end of a character; the library decodes each part alone."""
+
+    def __init__(self, stream: Any) -> None:  # noqa: ANN401
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+
+    def recv(self, size: int) -> tuple[int, bytes]:
+        error, data = self._stream.recv(size)
+        if error or not data:
+            return error, data
+        whole = self._decoder.decode(data).encode()
+        return (error, whole) if whole else self.recv(size)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._stream, name)
+
+
+class Client:
+    """One connection."""
+
+    def __init__(self, remote: str, where: str, timeout: float, connect_timeout: float) -> None:
+        """Connect to `tcp:HOST:PORT` or `unix:PATH`.
+
+        Raises:
+            Unreachable: there is no answer.
+
+        """
+        from ovs.jsonrpc import Connection, Message  # noqa: PLC0415 - loaded where it is used
+        from ovs.stream import Stream  # noqa: PLC0415
+
+        self._where, self._timeout, self._message = where, timeout, Message
+        error, stream = Stream.open_block(Stream.open(remote), int(connect_timeout * 1000))
+        if error or stream is None:
+            raise Unreachable(f"{where} ({remote}) cannot be reached: {_told(error)}")
+        self._connection = Connection(_WholeCharacters(stream))
+
+    def transact(self, operations: Sequence[dict[str, Any]], patience: float = 0) -> list[dict[str, Any]]:
+        """Return the results of a transaction; `patience` is how long it may wait by itself, in seconds.
+
+        Raises:
+            Lost: the connection went away.
+            MachineError: the server does not have this database.
+
+        """
+        request = self._message.create_request("transact", ["Open_vSwitch", *operations])
+        error = self._connection.send(request)
+        if error:
+            raise Lost(_told(error), sent=False)
+        reply = self._reply(request.id, time.monotonic() + self._timeout + patience)
+        if reply.type == self._message.T_ERROR:
+            raise MachineError(f"{self._where} is no Open vSwitch: {_reason(reply.error)}")
+        results: list[dict[str, Any]] = reply.result
+        return results
+
+    def _reply(self, id_: Any, end: float) -> Any:  # noqa: ANN401
+        import errno  # noqa: PLC0415
+
+        from ovs.poller import Poller  # noqa: PLC0415
+
+        while True:
+            self._connection.run()
+            error, message = self._connection.recv()
+            if message is not None:
+                if message.type == self._message.T_REQUEST and message.method == "echo":
+                    self._connection.send(self._message.create_reply(message.params, message.id))
+                elif message.id == id_:
+                    return message
+                continue
+            if error and error != errno.EAGAIN:
+                raise Lost(_told(error), sent=True)
+            left = end - time.monotonic()
+            if left <= 0:
+                raise Lost(f"no answer within {self._timeout:g} s", sent=True)
+            poller = Poller()
+            self._connection.wait(poller)
+            self._connection.recv_wait(poller)
+            poller.timer_wait(int(left * 1000) + 1)
+            poller.block()
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._connection.close()
+
+
+def _reason(error: Any) -> str:  # noqa: ANN401
+    return str(error.get("details") or error.get("error")) if isinstance(error, dict) else str(error)
+
+
+def _told(error: int) -> str:
+    """Return a number of the library as words."""
+    return "the connection was closed" if error in (EOF, 0) else os.strerror(abs(error)).lower()

@@ -1,0 +1,176 @@
+"""A real Open vSwitch for tests: its own database server and switch daemon, in a folder of their own.
+
+By default it has no data path of the kernel: its ports are dummies, which need no rights. `ofproto/trace` still
+tells by which ports a frame would leave.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
+TOOLS = ("ovsdb-tool", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovs-appctl")
+
+
+def why_not() -> str | None:
+    """Return why this machine has no Open vSwitch to run, None where it has."""
+    missing = [tool for tool in TOOLS if _found(tool) is None]
+    if missing or not SCHEMA.exists():
+        return f"openvswitch-switch is not installed: {', '.join(missing) or SCHEMA}"
+    return None
+
+
+def _found(tool: str) -> str | None:
+    return shutil.which(tool, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+
+
+def free_port() -> int:
+    """Return a TCP port that nobody listens on."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port: int = listening.getsockname()[1]
+        return port
+
+
+class OvsLab:
+    """One database server and one switch daemon, used as a context manager."""
+
+    def __init__(self, *, dummy: bool = True, daemon: bool = True, prefix: Sequence[str] = ()) -> None:
+        """Say whether ports are dummies, whether ovs-vswitchd runs, and what commands are run by."""
+        self._dummy, self._daemon, self._prefix = dummy, daemon, list(prefix)
+        self.folder = Path(tempfile.mkdtemp(prefix="lasercats-ovs-"))
+        self.port = free_port()
+        self.socket = self.folder / "db.sock"
+        self._pids: list[int] = []
+
+    @property
+    def url(self) -> str:
+        """The URL of the server by TCP, without a bridge."""
+        return f"ovsdb://127.0.0.1:{self.port}"
+
+    @property
+    def socket_url(self) -> str:
+        """The URL of the server by its socket, without a bridge."""
+        return f"ovsdb://{self.socket}"
+
+    def __enter__(self) -> Self:
+        """Start both."""
+        folder, log = self.folder, ["--detach", "--no-chdir", "-vconsole:off"]
+        self.tool("ovsdb-tool", "create", f"{folder}/conf.db", str(SCHEMA))
+        self.start_server()
+        self.vsctl("--no-wait", "init")
+        if self._daemon:
+            dummy = ["--enable-dummy=override"] if self._dummy else ["--disable-system"]
+            paths = [f"--pidfile={folder}/v.pid", f"--unixctl={folder}/v.ctl", f"--log-file={folder}/v.log"]
+            self.tool("ovs-vswitchd", f"unix:{self.socket}", *dummy, *paths, *log)
+            self._pids.append(self._pid("v"))
+        return self
+
+    def start_server(self) -> None:
+        """Start the database server."""
+        folder, log = self.folder, ["--detach", "--no-chdir", "-vconsole:off"]
+        remotes = [f"--remote=punix:{self.socket}", f"--remote=ptcp:{self.port}:127.0.0.1"]
+        paths = [f"--pidfile={folder}/o.pid", f"--unixctl={folder}/o.ctl", f"--log-file={folder}/o.log"]
+        self.tool("ovsdb-server", f"{folder}/conf.db", *remotes, *paths, *log)
+        self._pids.append(self._pid("o"))
+
+    def stop_server(self, signal_: signal.Signals = signal.SIGKILL) -> None:
+        """End the database server."""
+        _end(self._pid("o"), signal_)
+
+    def pause_daemon(self) -> None:
+        """Let ovs-vswitchd stand still."""
+        os.kill(self._pid("v"), signal.SIGSTOP)
+
+    def resume_daemon(self) -> None:
+        """Let ovs-vswitchd go on."""
+        os.kill(self._pid("v"), signal.SIGCONT)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End both."""
+        for pid in reversed(self._pids):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+            _end(pid, signal.SIGTERM)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _pid(self, name: str) -> int:
+        return int((self.folder / f"{name}.pid").read_text())
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment in which the tools find it."""
+        names = ("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR")
+        return {**os.environ, **dict.fromkeys(names, str(self.folder))}
+
+    def tool(self, name: str, *arguments: str) -> str:
+        """Run a tool of Open vSwitch and return what it printed.
+
+        Raises:
+            AssertionError: it failed.
+
+        """
+        command = [*self._prefix, _found(name) or name, *arguments]
+        ran = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, f"{command}: {ran.stderr}"
+        return ran.stdout
+
+    def vsctl(self, *arguments: str) -> str:
+        """Run ovs-vsctl and return what it printed, without the last line's end."""
+        return self.tool("ovs-vsctl", f"--db=unix:{self.socket}", *arguments).strip()
+
+    def appctl(self, *arguments: str) -> str:
+        """Run ovs-appctl on the switch daemon and return what it printed."""
+        return self.tool("ovs-appctl", "-t", str(self.folder / "v.ctl"), *arguments)
+
+    def add_switch(self, bridge: str, ports: Sequence[str]) -> None:
+        """Make a bridge with ports."""
+        kind, port = ("dummy", "dummy") if self._dummy else ("netdev", "internal")
+        said = ["add-br", bridge, "--", "set", "Bridge", bridge, f"datapath_type={kind}"]
+        for name in ports:
+            said += ["--", "add-port", bridge, name, "--", "set", "Interface", name, f"type={port}"]
+        self.vsctl(*(said if self._daemon else ["--no-wait", *said]))
+
+    def remove_switch(self, bridge: str) -> None:
+        """Remove a bridge and its ports."""
+        self.vsctl(*([] if self._daemon else ["--no-wait"]), "--if-exists", "del-br", bridge)
+
+    def transactions(self) -> int:
+        """Return how many transactions are in the database's log, the first that made it included."""
+        told = self.tool("ovsdb-tool", "show-log", f"{self.folder}/conf.db")
+        return sum(line.startswith("record ") for line in told.splitlines())
+
+    def leaves(self, bridge: str, port: str, vlan: int | None = None) -> set[str]:
+        """Return the ports by which a broadcast frame that enters by a port would leave."""
+        flow = f"in_port={port},dl_src=02:00:00:00:00:01,dl_dst=ff:ff:ff:ff:ff:ff"
+        told = self.appctl("ofproto/trace", bridge, flow + ("" if vlan is None else f",dl_vlan={vlan}"))
+        actions = next(line for line in told.splitlines() if line.startswith("Datapath actions:"))
+        shown = self.appctl("dpif/show")
+        numbers = {}
+        for line in shown.splitlines():
+            words = line.split()
+            if len(words) > 1 and "/" in words[1] and words[1].strip(":").split("/")[1].isdecimal():
+                numbers[words[1].strip(":").split("/")[1]] = words[0]
+        out = actions.partition(":")[2].replace(" ", "").split(",")
+        return {numbers[word] for word in out if word in numbers}
+
+
+def _end(pid: int, signal_: signal.Signals) -> None:
+    """End a process that is not our child, and wait until it is gone."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal_)
+        for _ in range(500):
+            os.kill(pid, 0)
+            time.sleep(0.01)
+        os.kill(pid, signal.SIGKILL)
