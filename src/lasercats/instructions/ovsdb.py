@@ -150,6 +150,7 @@ def _port(interface: Row) -> Settings:
     mtu = [*listed(interface["mtu_request"]), *listed(interface["mtu"])]
     return Settings(
         description=interface["external_ids"].get("description", ""),
+        speed="auto",
         mtu=mtu[0] if mtu else 1500,
         type="" if interface["type"] == "system" else interface["type"],
         link=_link(interface),

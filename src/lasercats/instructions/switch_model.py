@@ -1,7 +1,7 @@
 """What a batch of instructions makes of a switch, as a whole, and why it cannot be."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -21,7 +21,15 @@ class Wrong(Exception):
         self.index, self.reason = index, reason
 
 
-def made(before: Surveyed, wanted: Sequence[Configure], *, virtual: bool = False) -> Surveyed:
+class Made(NamedTuple):
+    """What a batch makes of a switch."""
+
+    after: Surveyed
+    between: list[Settings | None]
+    """For each instruction, what it is about, as it is after that and before the next."""
+
+
+def made(before: Surveyed, wanted: Sequence[Configure], *, virtual: bool = False) -> Made:
     """Return a switch after instructions; where it is `virtual`, ports can be made and removed.
 
     Raises:
@@ -33,6 +41,7 @@ def made(before: Surveyed, wanted: Sequence[Configure], *, virtual: bool = False
         "vlan": dict(before.vlans),
         "lag": dict(before.lags),
     }
+    between: list[Settings | None] = []
     for index, configure in enumerate(wanted):
         things, name = there[configure.what], configure.name
         _check(index, configure, things, there, virtual=virtual)
@@ -40,10 +49,23 @@ def made(before: Surveyed, wanted: Sequence[Configure], *, virtual: bool = False
             del things[name]
         else:
             things[name] = replace(things.get(name, Settings()), **given(configure.after))
+        between.append(things.get(name))
     after = Surveyed(*(told(there[what], there["lag"]) for what in ("port", "vlan", "lag")))
     for index, configure in enumerate(wanted):
         _check_whole(index, configure, after)
-    return after
+    return Made(after, between)
+
+
+def told_each(wanted: Sequence[Configure], made: Made, there: Surveyed) -> list[Settings | None]:
+    """Return what each instruction of a batch that took effect as a whole came to.
+
+    What is configured again later in the batch was never seen as it is between; the last is told as it is.
+    """
+    last = {(c.what, c.name): index for index, c in enumerate(wanted)}
+    return [
+        find(there, c.what, c.name) if last[c.what, c.name] == index else made.between[index]
+        for index, c in enumerate(wanted)
+    ]
 
 
 def told(things: Mapping[str, Settings], lags: Mapping[str, Settings]) -> dict[str, Settings]:

@@ -17,7 +17,7 @@ from lasercats.instructions.ovsdb import Rows, check, problem, read, reading, ro
 from lasercats.instructions.ovsdb_script import transactions
 from lasercats.instructions.ovsdb_transact import applied, operations
 from lasercats.instructions.switch import VOCABULARY, Configure, Look, Seen, Survey, Surveyed
-from lasercats.instructions.switch_model import Wrong, all_failed, find, made
+from lasercats.instructions.switch_model import Made, Wrong, all_failed, find, made, told_each
 from lasercats.machines.url import Url, parse
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class OvsdbMachine:
             held = self._rows
             assert held is not None  # noqa: S101 - just read
             try:
-                after = self._checked(before, wanted, held)
+                became = self._checked(before, wanted, held)
             except Wrong as wrong:
                 if not fresh:  # it may have been put right since
                     self._rows = None
@@ -148,7 +148,7 @@ class OvsdbMachine:
             told = f"lasercats: {len(wanted)} changes of {held.bridge['name']}"
             self._rows = None
             try:
-                answers = await self._transact(operations(held, before, after, told))
+                answers = await self._transact(operations(held, before, became.after, told))
             except _lost() as lost:
                 if not lost.sent:
                     raise
@@ -156,7 +156,7 @@ class OvsdbMachine:
                 return [doubt] * len(wanted)
             error = next((a for a in answers if a and "error" in a), None)
             if error is None:
-                return await self._applied(wanted, answers[-2]["rows"][0]["next_cfg"])
+                return await self._applied(wanted, became, answers[-2]["rows"][0]["next_cfg"])
             if error["error"] != "timed out":
                 reason = f"{error['error']}: {error.get('details', '')}".strip(": ")
                 return [Failure(reason=f"not done, because Open vSwitch refused the batch: {reason}")] * len(
@@ -164,7 +164,7 @@ class OvsdbMachine:
                 )
         return [Failure(reason="not done: somebody else changes this switch all the time")] * len(wanted)
 
-    def _checked(self, before: Surveyed, wanted: Sequence[Configure], held: Rows) -> Surveyed:
+    def _checked(self, before: Surveyed, wanted: Sequence[Configure], held: Rows) -> Made:
         for index, configure in enumerate(wanted):
             own = configure.what == "port" and configure.name == held.bridge["name"]
             if own and configure.after is None:
@@ -175,7 +175,7 @@ class OvsdbMachine:
                 raise Wrong(index, str(refused)) from None
         return made(before, wanted, virtual=True)
 
-    async def _applied(self, wanted: Sequence[Configure], config: int) -> Sequence[Any]:
+    async def _applied(self, wanted: Sequence[Configure], became: Made, config: int) -> Sequence[Any]:
         """Wait until ovs-vswitchd has applied a configuration, and tell what there is then."""
         late = (
             f"it is in the database, but ovs-vswitchd has not applied it in {self._apply:g} s; is it running?"
@@ -192,14 +192,10 @@ class OvsdbMachine:
             return [doubt] * len(wanted)
         held = self._rows
         assert held is not None  # noqa: S101 - just read
-        there = read(held)
+        late = late if self._apply else ""
         return [
-            Seen(
-                find(there, c.what, c.name),
-                problem=(late if self._apply else None)
-                or (problem(held, c.name) if c.what == "port" else None),
-            )
-            for c in wanted
+            Seen(settings, problem=late or (problem(held, c.name) if c.what == "port" else None))
+            for c, settings in zip(wanted, told_each(wanted, became, read(held)), strict=True)
         ]
 
     async def _read(self) -> Surveyed:

@@ -1,7 +1,7 @@
 """A real Open vSwitch for tests: its own database server and switch daemon, in a folder of their own.
 
-By default it has no data path of the kernel: its ports are dummies, which need no rights. `ofproto/trace` still
-tells by which ports a frame would leave.
+By default it has no data path of the kernel: its ports are dummies, which need no rights. `ofproto/trace`
+still tells by which ports a frame would leave.
 """
 
 import contextlib
@@ -102,7 +102,7 @@ class OvsLab:
         for pid in reversed(self._pids):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
-            _end(pid, signal.SIGTERM)
+            _end(pid, signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _pid(self, name: str) -> int:

@@ -154,6 +154,21 @@ class SwitchContract:
         assert all("eth99" in text for text in said)
         assert all(said[n].startswith("not done") for n in (0, 2))
 
+    def test_each_of_a_batch_is_told_by_itself(self) -> None:
+        """Of two changes of one thing in a batch, each is told as it comes to."""
+        name = self.ports[2]
+        told = self.run(
+            vlan(20, None, Settings(name="a")),
+            port(name, Settings(), Settings(description="one")),
+            vlan(20, Settings(name="a"), None),
+            port(name, Settings(description="one"), Settings(description="two")),
+        )
+        assert [seen.settings and seen.settings.name for seen in told[::2]] == ["a", None]
+        assert [seen.settings.description for seen in told[1::2]] == ["one", "two"]
+        seen = self.look("port", name)
+        assert seen is not None
+        assert seen.description == "two"
+
     def test_what_changed_meanwhile_is_not_overwritten(self) -> None:
         """A change from what is no longer so is refused, and said to be."""
         one, other = self.ports[2:4]
