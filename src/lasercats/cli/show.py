@@ -41,7 +41,7 @@ def print_delta(
 
     Where only what a machine gave differs there is nothing to print. A field that is `corrective` is marked.
     """
-    for address in dict.fromkeys([*delta, *replaced]):
+    for names, address in _together(delta, [*delta, *replaced]):
         change = delta.get(address)
         if change is not None and change.verb == "keep" and address not in replaced:
             continue
@@ -50,10 +50,39 @@ def print_delta(
         fields = corrective.get(address, ())
         if change is not None and fields and set(change.fields) <= set(fields):
             note, fields = f"{note}  (corrective)", ()
-        click.echo(indent + click.style(f"{glyph} {address}{note}", fg=color, bold=color is not None))
+        click.echo(indent + click.style(f"{glyph} {names}{note}", fg=color, bold=color is not None))
         for line in () if change is None else _fields(change, both):
             mark = "  (corrective)" if line.partition(":")[0] in fields else ""
             click.echo(f"{indent}    {line}{mark}")
+
+
+def _together(delta: Delta, addresses: Sequence[Address]) -> Iterable[tuple[str, Address]]:
+    """Iterate over addresses, those whose changes are alike and whose names make a range told at once."""
+    alike: dict[Any, list[Address]] = {}
+    for address in dict.fromkeys(addresses):
+        change = delta.get(address)
+        side = None if change is None else change.after or change.before
+        key = (address,) if side is None or not side.ranged else (*_fields(delta[address], both=True), side)
+        alike.setdefault(_likeness(key, address), []).append(address)
+    for group in alike.values():
+        yield (group[0] if len(group) == 1 else ranges(group)), group[0]
+
+
+def _likeness(key: tuple[Any, ...], address: Address) -> tuple[Any, ...]:
+    """Return what changes have in common that are told at once: all but what the switch gives."""
+    *lines, side = key
+    if side == address:
+        return key
+    machine = address.partition(":")[0]
+    return (machine, side.__class__, *lines)
+
+
+def ranges(addresses: Sequence[Address]) -> str:
+    """Return addresses of one kind and machine as one name with ranges: `switch.port/sw1:eth1-24,30`."""
+    from lasercats.instructions import vlans  # noqa: PLC0415
+
+    before, colon, _ = addresses[0].partition(":")
+    return f"{before}{colon}{vlans.ranges(a.partition(':')[2] for a in addresses)}"
 
 
 def print_lost(lost: Mapping[Address, Sequence[str]]) -> None:

@@ -45,7 +45,22 @@ def converge(kinds: Kinds, delta: Delta, state: State, *, exact: bool = True) ->
         stays = address in needed and address in delta and delta[address].after is None
         made, state = converge_one(kinds, address, change, state, exact=exact, needed=stays)
         commands += made
-    return commands
+    return _together(kinds, commands)
+
+
+def _together(kinds: Kinds, commands: Sequence[Command]) -> list[Command]:
+    """Return commands, as one where they follow each other and say the same of what is told as a range."""
+    made: list[Command] = []
+    for command in commands:
+        last = made[-1] if made else None
+        ranged = all(kinds.kind(address).resource.ranged for address in command.on)
+        if last is not None and ranged and type(last) is type(command):
+            same_kind = kind_of(last.on[0]) == kind_of(command.on[0])
+            if same_kind and replace(last, on=command.on) == command:
+                made[-1] = replace(last, on=tuple(dict.fromkeys((*last.on, *command.on))))
+                continue
+        made.append(command)
+    return made
 
 
 def converge_one(

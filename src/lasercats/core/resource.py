@@ -9,7 +9,7 @@
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from functools import cache
-from typing import Any, TypeVar, get_args
+from typing import Any, ClassVar, TypeVar, get_args
 
 import msgspec
 from msgspec.structs import force_setattr, replace
@@ -37,6 +37,9 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     Because every default is None, a resource that is stored without a field means the same for
     ever: no later change of a default can rewrite history.
     """
+
+    ranged: ClassVar[bool] = False
+    """True where names that differ in a number are told as a range: `eth1-24`."""
 
     def __post_init__(self) -> None:
         """Refuse a secret in clear.

@@ -85,8 +85,10 @@ class State:
 
     def put(self, resources: Iterable[tuple[Address, Resource | None]]) -> "State":
         """Return the state with these addresses set, or absent where None."""
-        changes = {address: Change(self.get(address), resource) for address, resource in resources}
-        return self.apply(Delta(changes))
+        entries = self._entries.mutate()
+        for address, resource in resources:
+            entries[address] = Entry(self.position, resource)
+        return State(entries.finish(), self.position)
 
     def __eq__(self, other: object) -> bool:
         """Two states are equal when the same resources are present."""

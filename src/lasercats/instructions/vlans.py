@@ -85,6 +85,23 @@ def spans(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
         yield low, high
 
 
+def ranges(found: Iterable[str]) -> str:
+    """Write names as `names` reads them: `eth1-3,5`; each stem is told again where it is another."""
+    parts: list[str] = []
+    stems: dict[str, list[int]] = {}
+    for name in found:
+        stem = name.rstrip("0123456789")
+        number = name[len(stem) :]
+        if not number or str(int(number)) != number:
+            parts.append(name)
+        else:
+            stems.setdefault(stem, []).append(int(number))
+    for stem, numbers in stems.items():
+        told = [f"{low}" if low == high else f"{low}-{high}" for low, high in spans(sorted(numbers))]
+        parts.append(",".join([f"{stem}{told[0]}", *told[1:]]))
+    return ",".join(parts)
+
+
 def names(text: str) -> list[str]:
     """Return the names that a range stands for: `eth1-3,5` for `eth1`, `eth2`, `eth3` and `eth5`.
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +26,7 @@ def lab() -> Iterator[OvsLab]:
 
 def connected(url: str) -> OvsdbMachine:
     """Return a machine for a URL."""
-    return OvsdbMachine("m", OvsdbMachine.check_url(url), KeyVault(b"k" * 64))
+    return OvsdbMachine("m", OvsdbMachine.check_url(url), KeyVault(Path("/nowhere")))
 
 
 class TestByTcp(SwitchContract):

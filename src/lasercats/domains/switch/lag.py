@@ -114,8 +114,7 @@ class Create(Command, frozen=True, tag="switch.create_lag"):
                 raise Refused("a LAG is made of ports; give --member")
             found = Lag(lacp="active")
         _check_ports(address, state, set(self.members or ()) - set(found.members or ()))
-        settings.check_vlan(address, state, self.vlan, self.native)
-        return settings.with_fields(found, self)
+        return settings.check_used(address, state, settings.with_fields(found, self))
 
 
 def _check_ports(address: Address, state: State, names: set[str]) -> None:
@@ -191,8 +190,6 @@ class Delete(Command, frozen=True, tag="switch.delete_lag"):
 
     def decide(self, address: Address, state: State) -> None:
         """Return nothing."""
-        if not state.known_absent(address):
-            settings.existing(address, state)
 
 
 def act(address: Address, change: Change[Any], _known: Known) -> Step:

@@ -80,8 +80,8 @@ class Add(Command, frozen=True, tag="switch.add_port"):
             raise Refused(f"{settings.at(address).name} is a lag of {settings.at(address).machine}: {lag}")
         if isinstance(found, Port) and self.type is not None and found.type not in (None, self.type):
             raise Refused(f"it is there as {found.type or 'a device of the system'!r}; remove it first")
-        settings.check_vlan(address, state, self.vlan, self.native)
-        return settings.with_fields(found if isinstance(found, Port) else Port(), self)
+        made = settings.with_fields(found if isinstance(found, Port) else Port(), self)
+        return settings.check_used(address, state, made)
 
 
 class Remove(Command, frozen=True, tag="switch.remove_port"):
@@ -91,10 +91,8 @@ class Remove(Command, frozen=True, tag="switch.remove_port"):
 
     def decide(self, address: Address, state: State) -> None:
         """Return nothing; a port in a LAG stays."""
-        if state.get(address) is None and state.known_absent(address):
-            return
-        settings.existing(address, state)
-        settings.check_free(address, state)
+        if state.get(address) is not None:
+            settings.check_free(address, state)
 
 
 def act(address: Address, change: Change[Any], _known: Known) -> Step:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
 
 from msgspec import Meta
 from msgspec.structs import force_setattr, replace
@@ -51,6 +51,8 @@ Told = Annotated[str | None, GIVEN]
 
 class Switched(Resource, frozen=True):
     """What has VLANs: a port or a LAG. What belongs to the mode that it is not in, is kept."""
+
+    ranged: ClassVar[bool] = True
 
     description: Description | None = None
     enabled: Enabled | None = None
@@ -177,6 +179,19 @@ def check_vlan(address: Address, state: State, *numbers: int | None) -> None:
             machine = at(address).machine
             remedy = f"`lasercats switch create-vlan {machine}:{number}` makes it"
             raise Refused(f"there is no VLAN {number} on {machine}; {remedy}")
+
+
+def check_used(address: Address, state: State, made: S) -> S:
+    """Return what something is to be, when the VLAN that it gets into is there, as far as is known.
+
+    Raises:
+        Refused: it is known not to be.
+
+    """
+    found = state.get(address)
+    if used(made) != used(found if isinstance(found, Switched) else None):
+        check_vlan(address, state, used(made))
+    return made
 
 
 def vlan_addresses(address: Address, *numbers: int | None) -> Iterator[Address]:

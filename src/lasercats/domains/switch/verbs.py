@@ -22,7 +22,7 @@ from lasercats.domains.switch.settings import (
     Text,
     Vlan,
     check_free,
-    check_vlan,
+    check_used,
     existing,
     one_form,
     vlan_addresses,
@@ -48,8 +48,7 @@ class Access(Command, frozen=True, tag="switch.access"):
         """Return it as an access port, of this VLAN if one is given."""
         found: Switched = existing(address, state)
         check_free(address, state)
-        check_vlan(address, state, self.vlan)
-        return with_fields(replace(found, mode="access"), self)
+        return check_used(address, state, with_fields(replace(found, mode="access"), self))
 
 
 class Trunk(Command, frozen=True, tag="switch.trunk"):
@@ -72,8 +71,7 @@ class Trunk(Command, frozen=True, tag="switch.trunk"):
         """Return it as a trunk, with these VLANs if they are given."""
         found: Switched = existing(address, state)
         check_free(address, state)
-        check_vlan(address, state, self.native)
-        return with_fields(replace(found, mode="trunk"), self)
+        return check_used(address, state, with_fields(replace(found, mode="trunk"), self))
 
 
 class _Allowing(Command, frozen=True):
@@ -179,8 +177,7 @@ class Configure(Command, frozen=True, tag="switch.configure"):
     def decide(self, address: Address, state: State) -> Switched:
         """Return it with these fields."""
         found: Switched = existing(address, state)
-        check_vlan(address, state, self.vlan, self.native)
-        return with_fields(found, self)
+        return check_used(address, state, with_fields(found, self))
 
 
 SHARED = (Access, Trunk, Allow, Disallow, Describe, Enable, Disable, Configure)

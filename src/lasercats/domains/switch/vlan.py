@@ -28,6 +28,8 @@ Name = Annotated[
 class Vlan(Resource, frozen=True):
     """A VLAN of a switch."""
 
+    ranged: ClassVar[bool] = True
+
     name: Name | None = None
 
 
@@ -65,9 +67,8 @@ class Delete(Command, frozen=True, tag="switch.delete_vlan"):
 
     def decide(self, address: Address, state: State) -> None:
         """Return nothing; a VLAN that is used stays, and so does the first."""
-        if state.known_absent(address):
+        if state.get(address) is None:
             return
-        settings.existing(address, state)
         number = int(settings.at(address).name)
         if number == DEFAULT:
             raise Refused("VLAN 1 is always there")

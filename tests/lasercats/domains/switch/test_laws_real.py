@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from lasercats.core.address import Address
 from lasercats.core.command import Command
+from lasercats.core.kind import Kind
 from lasercats.core.resource import Resource
 from lasercats.domains.switch import lag, port, vlan
 from lasercats.testing import strategies
@@ -33,7 +34,7 @@ REAL = {
 @pytest.mark.parametrize(
     ("kind", "name"), [(port.KIND, "m:e3"), (port.KIND, "m:p9"), (lag.KIND, "m:b"), (vlan.KIND, "m:20")]
 )
-def test_law_6_fidelity_and_law_8_replay(switch: "Switch", kind: strategies.Kind, name: str) -> None:
+def test_law_6_fidelity_and_law_8_replay(switch: "Switch", kind: Kind, name: str) -> None:
     """What is simulated is what Open vSwitch does, and every recorded program runs again the same way."""
     kinds = [kind, port.KIND, lag.KIND] if kind is lag.KIND else [kind]
 
