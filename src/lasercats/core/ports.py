@@ -132,6 +132,41 @@ class Machine(Protocol):
         ...
 
 
+@runtime_checkable
+class Reverting(Protocol):
+    """A machine that may take back by itself what nobody confirms in time: NETCONF's confirmed commit.
+
+    It does so even when nobody can reach it any more. One that finds that its device cannot, does nothing.
+    """
+
+    async def hold(self, token: str, seconds: float) -> bool:
+        """Let the device take back, under a token, what is done from now on; return whether it will.
+
+        Raises:
+            MachineError: the machine cannot be used.
+
+        """
+        ...
+
+    async def confirm(self, token: str) -> None:
+        """Let what is held under a token stay.
+
+        Raises:
+            MachineError: it has been taken back, or the machine cannot be asked.
+
+        """
+        ...
+
+    async def reject(self, token: str) -> None:
+        """Take back what is held under a token, if it still is.
+
+        Raises:
+            MachineError: the machine cannot be asked.
+
+        """
+        ...
+
+
 class Vault(Protocol):
     """Seals and opens secrets. The core only ever sees tokens."""
 

@@ -5,24 +5,26 @@ confirmed or taken back. A guard, a process without a terminal, waits for that; 
 power cut, `recover` takes back what is overdue.
 """
 
+import asyncio
 import os
 import re
 import secrets
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from itertools import islice
 from typing import Any, NamedTuple
 
 from lasercats.core.address import Address
 from lasercats.core.command import Command, Effect, Hold
-from lasercats.core.errors import BadInput, LaserCatsError
+from lasercats.core.errors import BadInput, LaserCatsError, MachineError
+from lasercats.core.ports import Reverting
 from lasercats.core.record import Accepted, Ended
 from lasercats.interpreters.context import Result
 from lasercats.operate import history
-from lasercats.operate.issue import carry_out
+from lasercats.operate.issue import carry_out, each_reverting, run_until
 from lasercats.operate.project import FOLDER, Project
 from lasercats.operate.recover import living, recover
 from lasercats.operate.replay import together
@@ -102,7 +104,7 @@ def carry_out_held(
     """
     held, run = hold(commands, within), secrets.token_hex(8)
     guard(project, run)
-    first, *results = carry_out(project, [held, *commands], run=run, **more)
+    first, *results = carry_out(project, [held, *commands], run=run, seconds=within.total_seconds(), **more)
     if first.position is not None and not any(r.delta or r.status == "open" for r in results):
         project.log.append([Ended(command=first.position, status="unchanged")])
     return results
@@ -139,8 +141,42 @@ def chosen(project: Project, positions: Sequence[int]) -> list[Held]:
 
 
 def keep(project: Project, held: Sequence[Held]) -> None:
-    """Confirm changes: they stay."""
+    """Confirm changes: they stay.
+
+    Raises:
+        MachineError: a machine has taken its part back already, or cannot be asked; nothing is confirmed.
+
+    """
+    for one in held:
+        errors: list[MachineError] = []
+        _with_machines(project, one, _confirming(one.run, errors))
+        if errors:
+            raise errors[0]
     project.log.append([Ended(command=h.position, status="done") for h in held])
+
+
+def _confirming(run: str, errors: list[MachineError]) -> Callable[[Reverting], Awaitable[None]]:
+    async def confirm(machine: Reverting) -> None:
+        try:
+            await machine.confirm(run)
+        except MachineError as error:
+            errors.append(error)
+
+    return confirm
+
+
+def _with_machines(project: Project, held: Held, do: Callable[[Reverting], Awaitable[None]]) -> None:
+    """Do something with the machines that may hold what really changed."""
+    positions = (p for p in _commands(project, held) if history.happening(project, p).delta)
+    commands = [history.command_of(project, position) for position in positions]
+
+    async def work() -> None:
+        try:
+            await each_reverting(project, commands, do)
+        finally:
+            await project.machines.close()
+
+    run_until(work(), asyncio.Event())
 
 
 def take_back(project: Project, held: Held) -> bool:
@@ -154,6 +190,7 @@ def take_back(project: Project, held: Held) -> bool:
         _stop(project.log.open()[position].process)
     if still and any(found.status == "open" for found in recover(project, force=True, only=still)):
         return False
+    _with_machines(project, held, lambda machine: machine.reject(held.run))
     done = [p for p in positions if history.happening(project, p).delta]
     plan = plan_undo(project, done, partial=True)
     results = carry_out(

@@ -3,14 +3,14 @@
 import asyncio
 import json
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from lasercats.core.command import Command
 from lasercats.core.document import fill
-from lasercats.core.errors import BadDocument, BadInput, Interrupted
+from lasercats.core.errors import BadDocument, BadInput, Interrupted, MachineError
 from lasercats.core.kind import Kinds
-from lasercats.core.ports import Inputs
+from lasercats.core.ports import Inputs, Reverting
 from lasercats.interpreters.context import Context, Interpreter, Result, Watcher
 from lasercats.operate import plugins
 from lasercats.operate.project import Project
@@ -29,8 +29,11 @@ def carry_out(
     watcher: Watcher | None = None,
     write: Callable[[str], object] = print,
     run: str | None = None,
+    seconds: float | None = None,
 ) -> Sequence[Result]:
     """Interpret commands for the operator, as part of a `run` if one is named.
+
+    With `seconds`, machines that can take back by themselves what nobody confirms by then are told to.
 
     A first Ctrl-C lets what is under way finish and sends nothing more; a second one stops at once, and
     `lasercats recover` finds out what became of it.
@@ -47,17 +50,42 @@ def carry_out(
         context.watcher = watcher
     if run is not None:
         context.run = run
-    results: Sequence[Result] = run_until(_interpret(chosen, commands, context, project), context.stop)
+    results: Sequence[Result] = run_until(
+        _interpret(chosen, commands, context, project, seconds), context.stop
+    )
     return results
 
 
 async def _interpret(
-    interpreter: Interpreter, commands: Sequence[Command], context: Context, project: Project
+    interpreter: Interpreter,
+    commands: Sequence[Command],
+    context: Context,
+    project: Project,
+    seconds: float | None,
 ) -> Sequence[Result]:
     try:
+        if seconds is not None:
+            await each_reverting(project, commands, lambda machine: machine.hold(context.run, seconds))
         return await interpreter.run(commands, context)
     finally:
         await project.machines.close()
+
+
+async def each_reverting(
+    project: Project, commands: Sequence[Command], do: Callable[[Reverting], Awaitable[object]]
+) -> None:
+    """Do something with each machine of commands that can take back by itself what nobody confirms.
+
+    One that cannot be reached is left out: what is to be done there will say so.
+    """
+    addresses = (address for command in commands for address in command.on)
+    names = dict.fromkeys(project.kinds.machine_of(address) for address in addresses)
+    machines = [project.machines.get(name) for name in names if name is not None]
+    reverting = [machine for machine in machines if isinstance(machine, Reverting)]
+    told = await asyncio.gather(*(do(machine) for machine in reverting), return_exceptions=True)
+    for error in told:
+        if isinstance(error, BaseException) and not isinstance(error, MachineError):
+            raise error
 
 
 def run_until(work: Any, stop: asyncio.Event) -> Any:  # noqa: ANN401
