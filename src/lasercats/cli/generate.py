@@ -10,11 +10,13 @@ import click
 import msgspec
 
 from lasercats.cli import options
+from lasercats.cli.picture import make_show
 from lasercats.core.command import Command
 from lasercats.core.document import loading_field
 from lasercats.core.errors import BadInput
 from lasercats.core.kind import Kind, Kinds, tag_of
 from lasercats.core.resource import Role, fields_of, notes
+from lasercats.operate import plugins
 
 if TYPE_CHECKING:
     from lasercats.operate.project import Project
@@ -39,6 +41,8 @@ def make_group(name: str, kinds: Kinds, base: type[click.Group]) -> click.Group:
     group = base(name, help=_about(commands, kinds))
     for command in commands:
         group.add_command(_make_verb(command, kinds.kinds_for(command)))
+    if name in plugins.names("pictures"):
+        group.add_command(make_show(name))
     return group
 
 

@@ -79,17 +79,23 @@ def _lag(configure: Configure, bridge: str) -> Iterator[Words]:
             yield ["remove", "Bridge", bridge, "ports", f"@p-{port}"]
         held = ",".join(f"@i-{port}" for port in members)
         if configure.before is None:
-            yield ["--id=@lag", "create", "Port", f"name={name}", f"interfaces={held}"]
+            yield ["--id=@lag", "create", "Port", f"name={name}", f"interfaces={held}", *_columns(wish)]
             yield ["add", "Bridge", bridge, "ports", "@lag"]
-        else:
-            yield ["set", "Port", name, f"interfaces={held}"]
-    port = "@lag" if configure.before is None else name
+            return
+        yield ["set", "Port", name, f"interfaces={held}"]
     if after.lacp is not None:
-        yield ["set", "Port", port, f"lacp={after.lacp}", f"bond_mode={_mode(after.lacp)}"]
-    if configure.before is None or set(given(after)) & set(KEPT):
-        yield from _switching("Port", port, wish)
+        yield ["set", "Port", name, f"lacp={after.lacp}", f"bond_mode={_mode(after.lacp)}"]
+    if set(given(after)) & set(KEPT):
+        yield from _switching("Port", name, wish)
     if after.description is not None:
-        yield _description("Port", port, after.description)
+        yield _description("Port", name, after.description)
+
+
+def _columns(wish: Settings) -> Iterator[str]:
+    """Iterate over the columns of a LAG that is made."""
+    yield from (f"lacp={wish.lacp or 'off'}", f"bond_mode={_mode(wish.lacp or 'off')}", *_vlans(wish))
+    kept = {**columns(wish).kept, **({"description": wish.description} if wish.description else {})}
+    yield from (f"external_ids:{key}={_text(text)}" for key, text in kept.items())
 
 
 def _freed(port: str, bridge: str) -> Iterator[Words]:
@@ -103,15 +109,20 @@ def _mode(lacp: str) -> str:
     return BY_SOURCE if lacp == "off" else HASHED
 
 
-def _switching(table: str, name: str, wish: Settings) -> Iterator[Words]:
+def _vlans(wish: Settings) -> Iterator[str]:
+    """Iterate over the columns of VLANs."""
     full = columns(wish)
-    trunks = "[]" if not full.trunks else ",".join(map(str, full.trunks))
-    tag = "[]" if full.tag is None else str(full.tag)
-    yield ["set", "Port", name, f"vlan_mode={full.vlan_mode}", f"tag={tag}", f"trunks={trunks}"]
-    gone = [f"{OWN}{field}" for field in KEPT if f"{OWN}{field}" not in full.kept]
-    if not name.startswith("@"):
-        yield ["remove", table, name, "external_ids", *gone]
-    for key, text in full.kept.items():
+    yield f"vlan_mode={full.vlan_mode}"
+    yield f"tag={'[]' if full.tag is None else full.tag}"
+    yield f"trunks={','.join(map(str, full.trunks)) or '[]'}"
+
+
+def _switching(table: str, name: str, wish: Settings) -> Iterator[Words]:
+    kept = columns(wish).kept
+    yield ["set", "Port", name, *_vlans(wish)]
+    gone = [f"{OWN}{field}" for field in KEPT if f"{OWN}{field}" not in kept]
+    yield ["remove", table, name, "external_ids", *gone]
+    for key, text in kept.items():
         yield ["set", table, name, f"external_ids:{key}={_text(text)}"]
 
 

@@ -46,11 +46,26 @@ def discover(
     state, context = project.state(), project.context()
     if watcher is not None:
         context.watcher = watcher
-    found, unseen = run_until(_discover(wanted, context, project), context.stop)
+    found, unseen = _listed(project, wanted, context)
     new, managed = _new(project.kinds, found, state)
     chosen = {a: r for a, r in new.items() if selected(a, only, exclude)}
     delta = Delta({a: Change(None, r) for a, r in sorted(addressed(chosen, state, project.kinds).items())})
     return Discovery(Observation(delta, unseen, len(found), state.apply(delta)), managed)
+
+
+def listed(
+    project: Project, wanted: Sequence[tuple[str, Kind]]
+) -> tuple[dict[Address, Resource | None], dict[Address, str]]:
+    """Return all of some kinds on machines, and of each that could not be asked, why."""
+    return _listed(project, wanted, project.context())
+
+
+def _listed(
+    project: Project, wanted: Sequence[tuple[str, Kind]], context: Context
+) -> tuple[dict[Address, Resource | None], dict[Address, str]]:
+    both: tuple[dict[Address, Resource | None], dict[Address, str]]
+    both = run_until(_discover(wanted, context, project), context.stop)
+    return both
 
 
 def _wanted(project: Project, machines: Sequence[str]) -> list[tuple[str, Kind]]:

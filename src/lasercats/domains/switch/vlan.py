@@ -67,11 +67,11 @@ class Delete(Command, frozen=True, tag="switch.delete_vlan"):
 
     def decide(self, address: Address, state: State) -> None:
         """Return nothing; a VLAN that is used stays, and so does the first."""
-        if state.get(address) is None:
-            return
         number = int(settings.at(address).name)
         if number == DEFAULT:
             raise Refused("VLAN 1 is always there")
+        if state.get(address) is None:
+            return
         for kind in (PORT, LAG):
             for other, found in settings.on_switch(address, state, kind):
                 if settings.used(found) == number:

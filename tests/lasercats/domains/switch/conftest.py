@@ -42,11 +42,13 @@ class Switches:
 
     def __init__(self, folder: Path, lab: OvsLab) -> None:
         self.folder, self.lab = folder, lab
+        self.bridges: list[str] = []
         self.run("init")
 
     def add(self, name: str, ports: Sequence[str] = PORTS, url: str | None = None) -> None:
         """Make a switch and bind it."""
         self.lab.add_switch(name, ports)
+        self.bridges.append(name)
         self.run("machine", "add", name, url or f"{self.lab.url}?bridge={name}")
 
     def run(self, *arguments: str, fails: bool = False, **environment: str) -> str:
@@ -92,7 +94,7 @@ def switches(ovs: OvsLab, tmp_path: Path) -> Iterator[Switches]:
     """Make a project and let no switch be left of it."""
     made = Switches(tmp_path, ovs)
     yield made
-    for bridge in ovs.vsctl("list-br").split():
+    for bridge in made.bridges:
         ovs.remove_switch(bridge)
 
 

@@ -1,0 +1,64 @@
+"""`DOMAIN show MACHINE`: a picture of a machine, as it is now or was."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from lasercats.core.address import Address
+from lasercats.core.errors import BadInput, MachineError
+from lasercats.core.kind import Domain
+from lasercats.core.resource import Resource
+from lasercats.operate import history, plugins
+from lasercats.operate.adopt import listed
+from lasercats.operate.project import Project
+
+
+class Picture(Protocol):
+    """A way to draw what is on a machine; found by the entry points `lasercats.pictures`."""
+
+    def __init__(self, machine: str, resources: Mapping[Address, Resource]) -> None:
+        """Take what is on the machine."""
+        ...
+
+    def svg(self) -> str:
+        """Return a whole SVG document."""
+        ...
+
+    def terminal(self, width: int, *, color: bool) -> str:
+        """Return lines for a terminal of some columns."""
+        ...
+
+
+def draw(project: Project, name: str, machine: str, as_of: str | None) -> Picture:
+    """Return the picture of a machine that a domain draws: as a look tells, or as it was by the log.
+
+    Raises:
+        BadInput: the machine is not one of that domain, or nothing was known of it then.
+        MachineError: it cannot be looked at.
+
+    """
+    domain = next(d for d in project.kinds.domains if d.name == name)
+    project.machines.check(machine)
+    if not project.machines.fits(machine, domain):
+        raise BadInput(f"machine {machine!r} ({project.urls[machine]}) is no {name}")
+    found = _now(project, domain, machine) if as_of is None else _then(project, domain, machine, as_of)
+    return plugins.load("pictures", name, "picture")(machine, found)  # type: ignore[no-any-return]
+
+
+def _now(project: Project, domain: Domain, machine: str) -> Mapping[Address, Resource]:
+    found, unseen = listed(project, [(machine, kind) for kind in domain.kinds if kind.discover is not None])
+    if unseen:
+        raise MachineError(next(iter(unseen.values())))
+    return {address: resource for address, resource in found.items() if resource is not None}
+
+
+def _then(project: Project, domain: Domain, machine: str, as_of: str) -> Mapping[Address, Resource]:
+    state = project.state(history.resolve(project.log, as_of))
+    kinds = {kind.name for kind in domain.kinds}
+    found = {
+        address: resource
+        for address, resource in state.items()
+        if project.kinds.machine_of(address) == machine and project.kinds.kind(address).name in kinds
+    }
+    if not found:
+        raise BadInput(f"the log knows nothing of {machine} as of {as_of}")
+    return found
