@@ -27,6 +27,30 @@ from lasercats.operate.plugins import kinds as installed
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
 NOTE = "<!-- Written by scripts/reference.py from the code. Do not edit. -->"
 EXAMPLES = {
+    "switch.port": """\
+resources:
+  switch.port/sw1:eth7:
+    description: web-1
+    mode: access
+    vlan: 20
+  switch.port/sw1:eth48:
+    mode: trunk
+    native: 1
+    allowed: 10,20-30
+""",
+    "switch.vlan": """\
+resources:
+  switch.vlan/sw1:20:
+    name: servers
+""",
+    "switch.lag": """\
+resources:
+  switch.lag/sw1:bond0:
+    members: [eth46, eth47]
+    lacp: active
+    mode: trunk
+    allowed: all
+""",
     "file": """\
 resources:
   file/web1:/etc/motd:

@@ -60,7 +60,7 @@ for want; do
     case $want in
         peers)
             missing=
-            for tool in /usr/sbin/sshd:openssh-server /usr/bin/ssh:openssh-client /usr/sbin/ip:iproute2 /usr/bin/sudo:sudo /usr/bin/unshare:util-linux; do
+            for tool in /usr/sbin/sshd:openssh-server /usr/bin/ssh:openssh-client /usr/sbin/ip:iproute2 /usr/bin/sudo:sudo /usr/bin/unshare:util-linux /usr/sbin/ovs-vswitchd:openvswitch-switch /usr/sbin/netconfd:netconfd; do
                 if [ ! -x "${tool%%:*}" ] && [ ! -x "/usr${tool%%:*}" ] && ! command -v "$(basename "${tool%%:*}")" >/dev/null; then
                     missing="$missing ${tool##*:}"
                 fi
@@ -69,7 +69,7 @@ for want; do
                 # shellcheck disable=SC2086 # a list of words
                 apt_install $missing
             elif [ -n "$missing" ]; then
-                say "not root, and$missing is missing: tests on SSH hosts will be skipped"
+                say "not root, and$missing is missing: tests on the hosts and switches that need it will be skipped"
             fi
             ;;
         bench)

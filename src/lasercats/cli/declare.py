@@ -295,7 +295,7 @@ def _plan(
     wish = plans.read_documents(project, documents, sys.stdin.read() if "-" in documents else "")
     state = None
     if refresh:
-        seen = looking.observe(project)
+        seen = looking.observe(project, also=wish)
         if seen.drift:
             click.echo(f"found {show.summary(seen.drift)} outside", err=True)
         show.print_problems(seen.unseen)

@@ -1,6 +1,6 @@
 """`observe` and `drift`: look at the machines, and take in or put back what changed outside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from lasercats.core.address import Address
@@ -30,15 +30,21 @@ class Observation(NamedTuple):
     """Where the drift was recorded."""
 
 
-def observe(project: Project, targets: Sequence[str] = (), *, watcher: Watcher | None = None) -> Observation:
-    """Look at what is managed on machines, or at addresses, managed or not; record nothing.
+def observe(
+    project: Project,
+    targets: Sequence[str] = (),
+    *,
+    also: Iterable[Address] = (),
+    watcher: Watcher | None = None,
+) -> Observation:
+    """Look at what is managed on machines, or at addresses, managed or not, and at others; record nothing.
 
     Raises:
         BadInput: a target is neither a bound machine nor an address.
 
     """
     state = project.state()
-    addresses = select(project, targets, state)
+    addresses = list(dict.fromkeys((*select(project, targets, state), *also)))
     context = project.context()
     if watcher is not None:
         context.watcher = watcher
