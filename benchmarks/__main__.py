@@ -1,10 +1,10 @@
-"""`python -m benchmarks [hosts] [log] [plan] [history] [aws]`: run the benchmarks of these names, or all."""
+"""`python -m benchmarks NAME…`: run the benchmarks of these names, such as `hosts` or `switches`, or all."""
 
 import platform
 import sys
 from importlib import import_module
 
-NAMES = ("hosts", "log", "plan", "history", "aws")
+NAMES = ("hosts", "log", "plan", "history", "aws", "switches")
 
 
 def main(names: list[str]) -> int:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from lasercats.testing.aws import MotoServer, StrictEc2, environment, why_not
 from lasercats.testing.lab import Lab, unavailable
+from lasercats.testing.ovs import OvsLab
+from lasercats.testing.ovs import why_not as why_no_ovs
 
 DOCUMENT = """\
 # The team's document. Addresses are KIND/MACHINE:PATH.
@@ -105,6 +107,7 @@ def main() -> None:
         _declare(tour, folder, base)
         _history(tour, base)
         _cloud(tour, Path(temporary) / "cloud")
+        _switch(tour, Path(temporary) / "switch")
 
 
 def _command(tour: Tour, base: str) -> None:
@@ -183,6 +186,33 @@ def _cloud(tour: Tour, folder: Path) -> None:
         tour.run("lasercats undo HEAD")
         tour.say("All of it in the fewest commands: small and then large is one launch.")
         tour.run("lasercats rewrite")
+
+
+def _switch(tour: Tour, folder: Path) -> None:
+    """Show a switch: Open vSwitch, its database server and its daemon, with 24 ports."""
+    if why_no_ovs() is not None:
+        tour.say(f"No switch: {why_no_ovs()}.")
+        return
+    folder.mkdir()
+    with OvsLab() as lab:
+        lab.add_switch("sw1", [f"eth{n}" for n in range(1, 25)])
+        tour = Tour(folder)
+        tour.say("A switch (Open vSwitch): VLANs, ports by ranges, a LAG. A range is one transaction.")
+        tour.run("lasercats init")
+        tour.run(f"lasercats machine add sw1 {lab.url}")
+        tour.run("lasercats adopt sw1 | tail -n 3")
+        tour.run("lasercats switch create-vlan sw1:20 --name servers")
+        tour.run("lasercats switch create-vlan sw1:30 --name guests")
+        tour.run("lasercats switch access sw1:eth1-12 --vlan 20")
+        tour.run("lasercats switch access sw1:eth13-18 --vlan 30")
+        tour.run("lasercats switch create-lag sw1:bond0 --member eth23-24 --mode trunk --allowed 20,30")
+        tour.say("A typing error at 3 a.m.; the switch is asked, and nothing is done.")
+        tour.run("lasercats switch access sw1:eth25 --vlan 20", expect=1)
+        tour.run("lasercats switch disable sw1:eth17-18 -m 'pager 4711' --confirm-within 10m")
+        tour.run("lasercats confirm")
+        tour.say("Its faceplate, and what ovs-vsctl says of a port.")
+        tour.run("lasercats switch show sw1")
+        tour.run(f"ovs-vsctl --db=unix:{lab.socket} --columns=name,tag,vlan_mode list port eth12")
 
 
 if __name__ == "__main__":

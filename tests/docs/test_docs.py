@@ -25,6 +25,8 @@ from lasercats.machines.vault import KeyVault
 from lasercats.operate.plugins import kinds as installed
 from lasercats.operate.project import LocalInputs
 from lasercats.testing.aws import MotoServer, StrictEc2, environment, why_not
+from lasercats.testing.ovs import OvsLab
+from lasercats.testing.ovs import why_not as why_no_ovs
 
 TOP = Path(__file__).parent.parent.parent
 DOCS = TOP / "docs"
@@ -90,6 +92,7 @@ def normal(text: str, home: Path) -> str:
     text = text.replace(f"owner={user} group={group}", "owner=ada group=ada")
     text = re.sub(r"\b(i|vol|sg|vpc|subnet|key|eipalloc)-[0-9a-f]{17}\b", r"\1-0123456789abcdef0", text)
     text = re.sub(r"\b(10|54)(\.\d+){3}\b(?!/)", "10.0.0.10", text)
+    text = re.sub(r"\baa:55:aa:55(:[0-9a-f]{2}){2}\b", "aa:55:aa:55:00:01", text)
     text = re.sub(r"uid=\d+ gid=\d+", "uid=1000 gid=1000", text)
     text = re.sub(r"modified=\d+", "modified=1790000000", TIME.sub("2026-01-01T00:00:00Z", text))
     return re.sub(r"(?<=\S) {2,}", "  ", text)
@@ -101,6 +104,20 @@ def home() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="ada.", dir="/tmp")).resolve()
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def switch(page: Path, home: Path) -> Iterator[None]:
+    """Run Open vSwitch with 48 ports for a page that speaks of it; the socket is in the folder."""
+    if 'machine add sw1 "ovsdb://' not in page.read_text():
+        yield
+        return
+    if why_no_ovs() is not None:
+        pytest.fail(f"{why_no_ovs()}") if os.environ.get("CI") else pytest.skip(f"{why_no_ovs()}")
+    with OvsLab() as lab:
+        lab.add_switch("sw1", [f"eth{n}" for n in range(1, 49)])
+        (home / "db.sock").symlink_to(lab.socket)
+        yield
 
 
 @pytest.fixture
@@ -116,6 +133,7 @@ def account(page: Path) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("switch")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_example_prints_what_the_page_says(page: Path, home: Path, account: dict[str, str]) -> None:
     """Run the examples of a page in order and compare; `...` stands for anything."""
