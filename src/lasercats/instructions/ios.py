@@ -1,0 +1,337 @@
+"""The industry-standard command line: Cisco IOS, Cisco NX-OS and Arista EOS, both ways.
+
+What is configured becomes lines as they are typed in configuration mode (Cisco IOS LAN Switching Command
+Reference; Cisco Nexus 9000 Series NX-OS Interfaces and Layer 2 Switching Configuration Guides; Arista EOS
+User Manual, chapters "Ethernet Ports", "Port Channels and LACP" and "VLANs"), and `show running-config` is
+read, which leaves out what is at its default. Nothing else in a configuration is touched.
+
+A port that is routed (`no switchport`) has no mode. An older Cisco switch wants `switchport trunk
+encapsulation dot1q` before a port can be a trunk: set that by hand, for not every switch knows it.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
+
+from lasercats.instructions import vlans
+from lasercats.instructions.switch import TOLD, Configure, Settings, Surveyed, given
+from lasercats.instructions.switch_model import Wrong
+
+DEFAULT = 1
+"""The VLAN that is always there."""
+MTU = 1500
+SWITCHING = ("mode", "vlan", "native", "allowed")
+PLAIN = Settings(
+    description="",
+    enabled=True,
+    mode="access",
+    vlan=DEFAULT,
+    native=DEFAULT,
+    allowed=vlans.ALL,
+    speed="auto",
+    mtu=MTU,
+)
+"""A port at its defaults."""
+_PLAIN_LAG = replace(PLAIN, speed=None)
+_LACP = {"active": "active", "passive": "passive", "on": "off"}
+_MODES = {"access": "access", "trunk": "trunk", "dynamic auto": "access", "dynamic desirable": "access"}
+_GROUP = re.compile(r"channel-group (\d+)(?: force)?(?: mode (\S+))?")
+_SPEED = re.compile(r"(?:forced )?(\d+(?:\.\d+)?)(g?)(?:full|half)?(?:-\d)?")
+_RESERVED = range(1002, 1006)
+REMOVE_VLANS, MAKE_VLANS, LEAVE, REMOVE_LAGS, SET = range(5)
+"""The order in a batch: what is removed makes room, and a port leaves a LAG before it joins another."""
+
+
+class Dialect(NamedTuple):
+    """What is different from vendor to vendor."""
+
+    vendor: str
+    lag: str
+    """How the name of a LAG begins."""
+    port: re.Pattern[str]
+    """The names of ports."""
+    untagged: str | None = None
+    """What a trunk's native VLAN is where it takes no untagged frames."""
+    force: str = ""
+    """What lets a port into a LAG that is configured otherwise, and takes the LAG's configuration over."""
+    copies: bool = False
+    """True where a port must be configured like a LAG before it joins it."""
+    gigabits: bool = False
+    """True where speeds are written as `10g`, and not in megabits."""
+    routes: bool = False
+    """True where a port can be routed by default; then a port that is not says `switchport`."""
+    end: tuple[str, ...] = ()
+    """What the lines of a batch end with."""
+    begin: tuple[str, ...] = ("configure terminal",)
+    """What a person types before the lines."""
+    save: tuple[str, ...] = ("end", "write memory")
+    """What a person types after them."""
+
+
+IOS = Dialect(
+    "Cisco IOS",
+    "Port-channel",
+    re.compile(r"[A-Z][A-Za-z]*(Ethernet|GigE)\d+(/\d+)*"),
+    copies=True,
+    end=("end",),  # else `show archive config incremental-diffs` answers with error 5
+    save=("write memory",),
+)
+NXOS = Dialect(
+    "Cisco NX-OS",
+    "port-channel",
+    re.compile(r"Ethernet\d+/\d+(/\d+)?"),
+    force=" force",
+    routes=True,
+    save=("end", "copy running-config startup-config"),
+)
+EOS = Dialect("Arista EOS", "Port-Channel", re.compile(r"Ethernet\d+(/\d+)*"), untagged="tag", gigabits=True)
+
+
+def lines(configures: Sequence[Configure], known: Surveyed, dialect: Dialect) -> list[str]:
+    """Return the lines that configure a batch on a switch of which all is known.
+
+    Raises:
+        Wrong: something that this vendor's switches cannot be set to.
+
+    """
+    parts: list[tuple[int, list[str]]] = []
+    for index, configure in folded(configures):
+        try:
+            parts += _RENDER[configure.what](configure, known, dialect)
+        except ValueError as error:
+            raise Wrong(index, f"{configure.what} {configure.name}: {error}") from None
+    ordered = sorted(parts, key=lambda part: part[0])
+    rendered = [line for _, part in ordered for line in part]
+    return [*rendered, *dialect.end] if rendered else []
+
+
+def folded(configures: Sequence[Configure]) -> list[tuple[int, Configure]]:
+    """Return what a batch comes to: one change of each thing, or that it is removed and made again.
+
+    Each has its place in the batch, the last one where there are several.
+    """
+    found: dict[tuple[str, str], list[tuple[int, Configure]]] = {}
+    for index, configure in enumerate(configures):
+        of = found.setdefault((configure.what, configure.name), [])
+        before = of[-1][1] if of else None
+        if before is None or before.after is None:
+            of.append((index, configure))
+        elif configure.after is not None:
+            after = replace(before.after, **given(configure.after))
+            of[-1] = (index, replace(before, after=after))
+        else:
+            del of[-1]
+            if before.before is not None:
+                of.append((index, replace(before, after=None)))
+    return sorted((one for of in found.values() for one in of), key=lambda one: one[0])
+
+
+def _vlan(configure: Configure, _known: Surveyed, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+    number = vlans.number(configure.name)
+    if configure.after is None:
+        yield REMOVE_VLANS, [f"no vlan {number}"]
+        return
+    body = []
+    for field, value in _settable(configure.after).items():
+        if field != "name":
+            raise ValueError(f"a VLAN has no {field}")
+        if not re.fullmatch(r"[!-~]{0,32}", value) or "?" in value:
+            raise ValueError(f"{value!r} is no name on {dialect.vendor}: 32 letters at most, and no spaces")
+        body.append(f" name {value}" if value else " no name")
+    yield MAKE_VLANS, [f"vlan {number}", *body, " exit"]
+
+
+def _port(configure: Configure, known: Surveyed, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+    if configure.before is None or configure.after is None:
+        raise ValueError("ports of this switch come with its hardware")
+    body = list(_settings(configure.after, known.ports.get(configure.name), dialect))
+    yield SET, [_interface(configure.name), *body]
+
+
+def _lag(configure: Configure, known: Surveyed, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+    name, group = configure.name, configure.name.removeprefix(dialect.lag)
+    if group == name or not re.fullmatch("[1-9][0-9]{0,3}", group):
+        raise ValueError(f"{dialect.vendor} names LAGs {dialect.lag}1 and so on")
+    made = configure.before is None
+    old = Settings() if made else known.lags.get(name) or configure.before or Settings()
+    there = old.members or ()
+    if configure.after is None:
+        yield LEAVE, [line for port in there for line in (_interface(port), " no channel-group")]
+        yield REMOVE_LAGS, [f"no interface {name}"]
+        return
+    new = replace(old, **given(configure.after))
+    lacp = new.lacp or "active"
+    again = lacp != old.lacp and "off" in (lacp, old.lacp)
+    leave = [port for port in there if again or port not in (new.members or ())]
+    join = [port for port in new.members or () if port not in there or lacp != old.lacp]
+    yield LEAVE, [line for port in leave for line in (_interface(port), " no channel-group")]
+    settings = list(_settings(configure.after, None if made else known.lags.get(name), dialect))
+    body = [_interface(name), *settings] if settings or made else []
+    mode = next(word for word, told in _LACP.items() if told == lacp)
+    copied = replace(Settings(), **{field: getattr(new, field) for field in SWITCHING})
+    for port in join:
+        body.append(_interface(port))
+        body += _settings(copied, known.ports.get(port), dialect) if dialect.copies else ()
+        body.append(f" channel-group {group}{dialect.force} mode {mode}")
+    yield SET, body
+
+
+_BEGINS: dict[str, tuple[str, int | None]] = {
+    "mode": ("switchport mode", None),
+    "vlan": ("switchport access vlan", DEFAULT),
+    "native": ("switchport trunk native vlan", DEFAULT),
+    "allowed": ("switchport trunk allowed vlan", None),
+    "mtu": ("mtu", MTU),
+}
+"""How the line of a field begins, and the value that is set by `no`."""
+_RENDER = {"port": _port, "vlan": _vlan, "lag": _lag}
+
+
+def _interface(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9./:-]+", name):
+        raise ValueError(f"{name!r} names no interface")
+    return f"interface {name}"
+
+
+def _settable(settings: Settings) -> dict[str, Any]:
+    return {field: value for field, value in given(settings).items() if field not in TOLD}
+
+
+def _settings(settings: Settings, old: Settings | None, dialect: Dialect) -> Iterator[str]:
+    """Iterate over the lines of an interface."""
+    told = _settable(settings)
+    if old is not None and old.mode is None and told.keys() & set(SWITCHING):
+        yield " switchport"
+    for field, value in told.items():
+        if field not in ("members", "lacp"):
+            yield f" {_line(field, value, dialect)}"
+
+
+def _line(field: str, value: Any, dialect: Dialect) -> str:  # noqa: ANN401 - each field has its own type
+    """Return the line that sets a field; what is at its default is not told."""
+    match field:
+        case "description":
+            return f"description {text(value)}" if value else "no description"
+        case "enabled":
+            return "no shutdown" if value else "shutdown"
+        case "native" if value == 0:
+            if dialect.untagged is None:
+                raise ValueError(f"a trunk of {dialect.vendor} has a VLAN for untagged frames; 0 is none")
+            return f"switchport trunk native vlan {dialect.untagged}"
+        case "speed":
+            return "no speed" if value == "auto" else f"speed {_speed(value, gigabits=dialect.gigabits)}"
+    if field not in _BEGINS:
+        raise ValueError(f"{field} cannot be set on {dialect.vendor}")
+    begin, default = _BEGINS[field]
+    return f"no {begin}" if value == default else f"{begin} {value}"
+
+
+def text(value: str) -> str:
+    """Return a text as it can stand at the end of a line.
+
+    Raises:
+        ValueError: it would not come back as it is.
+
+    """
+    if value != value.strip() or not value.isprintable():
+        raise ValueError(f"{value!r} does not fit into a line: it begins or ends with a space, or has a sign")
+    return value
+
+
+def _speed(value: str, *, gigabits: bool) -> str:
+    number, unit = value[:-1], value[-1]
+    if gigabits:
+        return f"{number}full" if unit == "M" else f"{number}g"
+    return number if unit == "M" else f"{float(number) * 1000:.0f}"
+
+
+def speed(told: str) -> str:
+    """Return a speed as `100M` or `10G`, `auto` for any other."""
+    match = _SPEED.fullmatch(told.lower())
+    if match is None:
+        return "auto"
+    megabits = float(match[1]) * (1000 if match[2] else 1)
+    return f"{megabits:g}M" if megabits < 1000 else f"{megabits / 1000:g}G"  # noqa: PLR2004
+
+
+def read(running: str, dialect: Dialect) -> Surveyed:
+    """Read what `show running-config` prints."""
+    ports: dict[str, Settings] = {}
+    lags: dict[str, Settings] = {}
+    names: dict[int, str] = {DEFAULT: "default"}
+    members: dict[str, list[tuple[str, str | None]]] = {}
+    sections = list(_sections(running))
+    bodies = [body for head, body in sections if dialect.port.fullmatch(head.removeprefix("interface "))]
+    routed = dialect.routes and any("switchport" in body for body in bodies)
+    for head, body in sections:
+        words = head.split()
+        if words[0] == "vlan" and re.fullmatch(r"vlan [0-9,-]+", head):
+            named = next((line.partition(" ")[2] for line in body if line.startswith("name ")), None)
+            for number in vlans.parse(words[1]):
+                names[number] = named or names.get(number, f"VLAN{number:04}")
+        elif words[0] == "interface" and dialect.port.fullmatch(words[-1]):
+            ports[words[-1]] = _read(body, PLAIN, routed=routed)
+            for match in filter(None, map(_GROUP.fullmatch, body)):
+                members.setdefault(f"{dialect.lag}{match[1]}", []).append((words[-1], match[2]))
+        elif words[0] == "interface" and re.fullmatch(rf"{dialect.lag}\d+", words[-1]):
+            lags[words[-1]] = _read(body, _PLAIN_LAG, routed=routed)
+    for name, found in members.items():
+        lacp = _LACP.get(found[0][1] or "on")
+        of = tuple(sorted(port for port, _ in found))
+        lags[name] = replace(lags.get(name, _PLAIN_LAG), members=of, lacp=lacp)
+        ports.update({port: replace(ports[port], lag=name) for port in of})
+    lags = {name: lag if lag.members else replace(lag, members=()) for name, lag in lags.items()}
+    return Surveyed(ports, {f"{n}": Settings(name=name) for n, name in sorted(names.items())}, lags)
+
+
+def read_vlans(told: str) -> dict[str, Settings]:
+    """Read what `show vlan brief` of Cisco IOS prints: also VLANs that a VTP server keeps in a file.
+
+    Left out are those of Token Ring and FDDI, which are always there and cannot be changed.
+    """
+    rows = re.findall(r"^(\d+)\s+(\S+)\s+(?:active|suspended|act/|sus/)", told, re.MULTILINE)
+    return {number: Settings(name=name) for number, name in rows if int(number) not in _RESERVED}
+
+
+def _sections(running: str) -> Iterator[tuple[str, list[str]]]:
+    """Iterate over the lines that are not indented, each with the indented ones after it."""
+    head, body = "", list[str]()
+    for line in running.splitlines():
+        if line.startswith(" "):
+            body.append(line.strip())
+            continue
+        if head:
+            yield head, body
+        head, body = line.strip().strip("!"), []
+    if head:
+        yield head, body
+
+
+def _read(body: Sequence[str], default: Settings, *, routed: bool) -> Settings:
+    told: dict[str, Any] = {}
+    routed = "no switchport" in body or (routed and "switchport" not in body)
+    for line in body:
+        match line.split():
+            case ["description", *_]:
+                told["description"] = line.partition(" ")[2].strip()
+            case ["shutdown"]:
+                told["enabled"] = False
+            case ["switchport", "mode", *mode]:
+                told["mode"] = _MODES.get(" ".join(mode))
+            case ["switchport", "access", "vlan", number] if number.isdecimal():
+                told["vlan"] = int(number)
+            case ["switchport", "trunk", "native", "vlan", number]:
+                told["native"] = int(number) if number.isdecimal() else 0
+            case ["switchport", "trunk", "allowed", "vlan", "add", more]:
+                told["allowed"] = vlans.write(
+                    vlans.parse(told.get("allowed", vlans.NONE)) | vlans.parse(more)
+                )
+            case ["switchport", "trunk", "allowed", "vlan", those]:
+                told["allowed"] = vlans.one_form(those)
+            case ["mtu", number]:
+                told["mtu"] = int(number)
+            case ["speed", *words] if default.speed:
+                told["speed"] = speed(" ".join(words))
+    return replace(default, **told | (dict.fromkeys(SWITCHING) if routed else {}))

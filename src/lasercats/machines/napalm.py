@@ -1,0 +1,535 @@
+"""`eos://`, `ios://`, `nxos://` and `junos://user@host`: switches through NAPALM (napalm.readthedocs.io).
+
+All that a batch configures is one candidate: it is checked against one read of the running configuration,
+compared by the switch itself, committed and read back. NAPALM blocks, so it works in a thread of its own.
+The host key or certificate of a switch must be a known one; `?verify=false` takes any.
+"""
+
+import asyncio
+import contextlib
+import logging
+import math
+import os
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from msgspec.structs import replace
+
+from lasercats.core.errors import BadInput, MachineError, Unreachable
+from lasercats.core.instruction import Batch, Failure, Instruction
+from lasercats.core.ports import Sink, Vault
+from lasercats.core.secret import is_sealed
+from lasercats.instructions import ios, junos
+from lasercats.instructions.switch import VOCABULARY, Configure, Look, Seen, Settings, Surveyed
+from lasercats.instructions.switch_model import Wrong, all_failed, changed, find, made, told_each
+from lasercats.machines.url import Url, parse
+
+OPTIONS = ("timeout", "password", "key", "secret", "transport", "verify", "inline_transfer")
+_FLAGS = ("verify", "inline_transfer")
+_LOST = {
+    "ConnectionException",
+    "CommandTimeoutException",
+    "SSHException",
+    "ReadException",
+    "WriteException",
+    "ConnectError",
+    "ConnectionError",
+    "RpcTimeoutError",
+    "NXAPIConnectionError",
+    "NXAPIPostError",
+    "TransportError",
+    "TimeoutExpiredError",
+}
+"""Names of errors, of NAPALM and of what it works with, that say that a connection is lost."""
+_LOGGERS = ("jnpr", "ncclient", "netmiko", "paramiko", "pyeapi")
+"""What works below NAPALM and logs the errors that it raises; that is told once, by us."""
+MOST = 400
+"""Letters of what a switch says that are told."""
+END = "LASERCATS_CONFIGURATION_END"
+T = TypeVar("T")
+
+
+class Vendor(NamedTuple):
+    """How one vendor's switches are read, configured and held."""
+
+    title: str
+    port: re.Pattern[str]
+    plain: Settings
+    """A port of which nothing is configured."""
+    read: Callable[[str], Surveyed]
+    lines: Callable[[Sequence[Configure], Surveyed, str], list[str]]
+    begin: tuple[str, ...]
+    """What a person types before the lines."""
+    save: tuple[str, ...]
+    """What a person types after them."""
+    longest: int = 0
+    """The most seconds that a change can wait for being confirmed; 0 where it cannot."""
+    step: int = 60
+    """That time is a multiple of so many seconds."""
+    form: Mapping[str, str] = {}
+    """What else the driver is told for the running configuration."""
+    vlans: str | None = None
+    """What tells the VLANs where they are not always in the running configuration."""
+
+
+def _vendor(dialect: ios.Dialect, longest: int = 0, step: int = 60, vlans: str | None = None) -> Vendor:
+    return Vendor(
+        dialect.vendor,
+        dialect.port,
+        ios.PLAIN,
+        lambda running: ios.read(running, dialect),
+        lambda configures, known, _running: ios.lines(configures, known, dialect),
+        dialect.begin,
+        dialect.save,
+        longest,
+        step,
+        vlans=vlans,
+    )
+
+
+VENDORS = {
+    "eos": _vendor(ios.EOS, 24 * 3600 - 1, 1),
+    "ios": _vendor(ios.IOS, 2 * 3600, vlans="show vlan brief"),
+    "nxos": _vendor(ios.NXOS),
+    "junos": Vendor(
+        junos.VENDOR,
+        junos.PORT,
+        junos.PLAIN,
+        junos.read,
+        junos.lines,
+        ("configure",),
+        ("commit and-quit",),
+        65535 * 60,
+        form={"format": "set"},
+    ),
+}
+
+
+class _Read(NamedTuple):
+    running: str
+    surveyed: Surveyed
+
+
+class _Done(NamedTuple):
+    there: Surveyed
+    each: list[Settings | None]
+    """What each instruction came to."""
+
+
+class NapalmMachine:
+    """A switch through NAPALM."""
+
+    parallel = False
+    vocabulary: Collection[type[Instruction]] = VOCABULARY
+
+    def __init__(self, name: str, url: Url, vault: Vault) -> None:
+        """Bind a machine's name to a switch; nothing is loaded before it is used."""
+        self.name, self.trips = name, 0
+        self._url, self._vault, self._vendor = url, vault, VENDORS[url.scheme]
+        self._pool: ThreadPoolExecutor | None = None
+        self._driver: Any = None
+        self._held: tuple[str, int] | None = None
+        self._pending = False
+
+    @staticmethod
+    def check_url(text: str) -> Url:
+        """Check a URL of one of these schemes.
+
+        Raises:
+            BadInput: it names no host or no user, or an option has no good value.
+
+        """
+        url = parse(text, OPTIONS)
+        if not url.host or not url.user:
+            raise BadInput(f"{text!r} does not name host and user; write {url.scheme}://user@host")
+        for option in ("password", "secret"):
+            value = url.options.get(option, "env:X")
+            if not re.fullmatch("(env|file):.+", value) and not is_sealed(value):
+                raise BadInput(
+                    f"option {option!r} of {url.scheme}://{url.host} must be env:NAME or file:PATH"
+                )
+        for option in _FLAGS:
+            if url.options.get(option, "true") not in ("true", "false"):
+                raise BadInput(f"option {option!r} in {text!r} must be true or false")
+        return url
+
+    def driver(self) -> Any:  # noqa: ANN401 - NAPALM has no types
+        """Return NAPALM's class for these switches.
+
+        Raises:
+            MachineError: NAPALM is not installed.
+
+        """
+        try:
+            from napalm import get_network_driver  # noqa: PLC0415 - heavy
+        except ImportError:
+            raise MachineError("NAPALM is not installed; pip install 'lasercats[napalm]'") from None
+        by_ssh = self._url.scheme == "nxos" and self._url.options.get("transport") == "ssh"
+        return get_network_driver("nxos_ssh" if by_ssh else self._url.scheme)
+
+    async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
+        """Run a batch: all looks are one read, and all that is configured is one commit.
+
+        Raises:
+            MachineError: the switch cannot be reached or read; nothing was done.
+
+        """
+        if not batch:
+            return []
+        before = await self._read()
+        wanted = {
+            i: item.instruction for i, item in enumerate(batch) if isinstance(item.instruction, Configure)
+        }
+        first = min(wanted, default=len(batch))
+        done: _Done | list[Failure] = _Done(before.surveyed, [])
+        if wanted:
+            done = await self._configure(before, list(wanted.values()), sink)
+        each = iter(done if isinstance(done, list) else map(Seen, done.each))
+        outcomes: list[Any] = []
+        for i, item in enumerate(batch):
+            if i in wanted:
+                outcomes.append(next(each))
+            elif any(isinstance(outcomes[j], Failure) for j in item.after):
+                outcomes.append(Failure(reason="not tried, because what it depends on failed", skipped=True))
+            else:
+                late = done.there if i >= first and isinstance(done, _Done) else before.surveyed
+                outcomes.append(_seen(item.instruction, late))
+        return outcomes
+
+    async def resolve(self, batch: Batch) -> Sequence[Any | None]:
+        """Tell nothing: a look says what became of an instruction."""
+        return [None] * len(batch)
+
+    def script(self, instructions: Sequence[Instruction], *, alone: bool) -> str:
+        """Return the lines of the vendor, printed for a person to paste them; it changes nothing itself."""
+        del alone
+        wanted = [i for i in instructions if isinstance(i, Configure)]
+        notes = [f"# {i.line()}" for i in instructions if not isinstance(i, Configure)]
+        try:
+            lines = self._vendor.lines(wanted, Surveyed(), "")
+        except Wrong as wrong:
+            notes, lines = [*notes, f"# cannot be: {wrong.reason}"], []
+        if lines and lines[-1] == "end":
+            lines = [*lines[:-1], *(("end",) if "end" not in self._vendor.save else ())]
+        head = f"# {self.name}: {self._vendor.title} at {self._url.host}; paste what this prints into it."
+        shown = [*self._vendor.begin, *lines, *self._vendor.save] if lines else []
+        block = [f"cat <<'{END}'", *shown, END] if shown else []
+        return "\n".join([head, *notes, *block])
+
+    async def check(self) -> None:
+        """Make a round trip that does nothing.
+
+        Raises:
+            MachineError: the switch cannot be reached.
+
+        """
+        if not (await self._asked("is_alive"))["is_alive"]:
+            await self._drop()
+            raise self._unreachable("the connection is lost; try again")
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._drop()
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+
+    # Changes that are taken back unless they are confirmed.
+
+    async def hold(self, token: str, seconds: float) -> bool:
+        """Let the switch itself take the next commit back unless it is confirmed; return whether it can.
+
+        A switch waits for one commit at a time: what comes after it fails until that is confirmed.
+        """
+        vendor = self._vendor
+        whole = math.ceil(seconds / vendor.step) * vendor.step
+        self._held = (token, whole) if whole <= vendor.longest else None
+        return self._held is not None
+
+    async def confirm(self, token: str) -> None:
+        """Keep what has been committed.
+
+        Raises:
+            MachineError: the switch has taken it back, or cannot be reached.
+
+        """
+        if not await self._settle(token, "confirm_commit"):
+            raise MachineError(f"machine {self.name}: the switch has taken it back already")
+
+    async def reject(self, token: str) -> None:
+        """Take back what has been committed, if it still waits for being confirmed.
+
+        Raises:
+            MachineError: the switch cannot be reached, or refuses.
+
+        """
+        await self._settle(token, "rollback")
+
+    async def _settle(self, token: str, method: str) -> bool:
+        pending = bool(await self._asked("has_pending_commit"))
+        if pending:
+            self._name_session(token)
+            await self._asked(method)
+        self._held, self._pending = None, False
+        return pending
+
+    def _name_session(self, token: str | None) -> None:
+        """Name the configuration session of EOS, which only its own session confirms or takes back."""
+        if hasattr(self._driver, "config_session"):
+            self._driver.config_session = token and f"lasercats_{re.sub('[^A-Za-z0-9]', '_', token)}"
+
+    async def _asked(self, method: str) -> Any:  # noqa: ANN401 - each method has its own
+        """Call a method.
+
+        Raises:
+            MachineError: the switch cannot be reached, or refuses.
+
+        """
+        await self._connect()
+        try:
+            return await self._thread(lambda: self._call(method))
+        except Exception as error:
+            raise await self._unusable(error) from None
+
+    # Reading and configuring.
+
+    async def _read(self) -> _Read:
+        """Read all; where the connection was lost since it was last used, connect again.
+
+        Raises:
+            MachineError: the switch cannot be reached or read.
+
+        """
+        used = self._driver is not None
+        await self._connect()
+        try:
+            return await self._thread(self._look)
+        except Exception as error:
+            unusable = await self._unusable(error)
+            if not used or not isinstance(unusable, Unreachable):
+                raise unusable from None
+        return await self._read()
+
+    def _look(self) -> _Read:
+        running = self._call("get_config", retrieve="running", **self._vendor.form)["running"]
+        interfaces = self._call("get_interfaces")
+        configured = self._vendor.read(running)
+        command = self._vendor.vlans
+        if command is not None:
+            own = ios.read_vlans(self._call("cli", commands=[command])[command])
+            configured = replace(configured, vlans=configured.vlans | own)
+        port, plain = self._vendor.port, self._vendor.plain
+        ports = {name: configured.ports.get(name, plain) for name in interfaces if port.fullmatch(name)}
+        return _Read(
+            running,
+            replace(configured, ports=_linked(ports, interfaces), lags=_linked(configured.lags, interfaces)),
+        )
+
+    async def _configure(
+        self, before: _Read, wanted: list[Configure], sink: Sink | None
+    ) -> "_Done | list[Failure]":
+        """Configure all or nothing; return what there is then, or why nothing was done."""
+        try:
+            planned = made(before.surveyed, wanted)
+            lines = self._vendor.lines(wanted, before.surveyed, before.running)
+        except Wrong as wrong:
+            return all_failed(len(wanted), wrong.index, wrong.reason, wanted[wrong.index].name)
+        if not lines:
+            return _Done(before.surveyed, told_each(wanted, planned, before.surveyed))
+        if await self._waits():
+            told = "not done: the switch waits for the change before this one to be confirmed"
+            return [Failure(reason=told)] * len(wanted)
+        try:
+            compared = await self._thread(lambda: self._load("\n".join(lines) + "\n"))
+        except Exception as error:
+            told = f"not done: {reason(error)}"
+            await self._discard(error)
+            return [Failure(reason=told)] * len(wanted)
+        if sink is not None and compared:
+            sink(self.name, wanted[0], compared.encode())
+        try:
+            await self._thread(self._commit)
+        except Exception as error:
+            return [await self._refused(error, before.surveyed)] * len(wanted)
+        try:
+            there = (await self._read()).surveyed
+        except MachineError as error:
+            return [Failure(reason=f"done, but not read back: {error}", in_doubt=True)] * len(wanted)
+        return _Done(there, told_each(wanted, planned, there))
+
+    async def _waits(self) -> bool:
+        """Tell whether a commit of ours waits for being confirmed."""
+        if self._pending:
+            self._pending = bool(await self._asked("has_pending_commit"))
+        return self._pending
+
+    def _load(self, lines: str) -> str:
+        if self._held is not None:
+            self._name_session(self._held[0])
+        self._call("load_merge_candidate", config=lines)
+        return str(self._call("compare_config") or "")
+
+    def _commit(self) -> None:
+        self._pending = self._held is not None
+        try:
+            self._call("commit_config", **({} if self._held is None else {"revert_in": self._held[1]}))
+        except Exception as error:
+            self._pending = self._pending and is_lost(error)
+            raise
+
+    async def _refused(self, error: Exception, before: Surveyed) -> Failure:
+        """Return what a failed commit is: nothing done, where the switch can be read and says so."""
+        await self._discard(error)
+        told = reason(error)
+        if is_lost(error):
+            return Failure(reason=f"the connection was lost during the commit: {told}", in_doubt=True)
+        try:
+            now = (await self._read()).surveyed
+        except MachineError:
+            return Failure(reason=told, in_doubt=True)
+        pairs = ((before.ports, now.ports), (before.vlans, now.vlans), (before.lags, now.lags))
+        if any(list(changed(old, new)) for old, new in pairs):
+            return Failure(reason=f"{told}; a part of it is done", in_doubt=True)
+        return Failure(reason=f"not done: {told}")
+
+    async def _discard(self, error: Exception) -> None:
+        """Throw the candidate away; a connection that is lost, too."""
+        if not is_lost(error):
+            try:
+                await self._thread(lambda: self._call("discard_config"))
+            except Exception as other:
+                error = other
+        if is_lost(error):
+            await self._drop()
+
+    # Connecting.
+
+    async def _connect(self) -> None:
+        if self._driver is None:
+            self._driver = await self._thread(self._open)
+
+    def _open(self) -> Any:  # noqa: ANN401 - a driver of NAPALM
+        make, url, arguments = self.driver(), self._url, self._arguments()
+        password, timeout = self._secret("password") or "", math.ceil(url.seconds("timeout", 60))
+        for name in _LOGGERS:
+            logging.getLogger(name).addHandler(logging.NullHandler())
+        try:
+            driver = make(url.host, url.user, password, timeout=timeout, optional_args=arguments)
+            if hasattr(getattr(driver, "device", None), "_hostkey_verify"):  # Junos checks none by itself
+                driver.device._hostkey_verify = arguments["ssh_strict"]
+            driver.open()
+        except Exception as error:
+            told = " because ".join(reason(one) for one in (error, error.__context__) if one is not None)
+            if any("Auth" in kind.__name__ for kind in type(error).__mro__):
+                told = f"it does not let {url.user} in; check user, password and key"
+            elif re.search("known_hosts|host key|CERTIFICATE_VERIFY_FAILED", told, re.IGNORECASE):
+                told = f"its key is not a known one ({told}); make it known, or write ?verify=false"
+            raise self._unreachable(told[:MOST]) from None
+        return driver
+
+    def _arguments(self) -> dict[str, Any]:
+        option, timeout = self._url.options.get, self._url.seconds("timeout", 60)
+        strict = option("verify") != "false"
+        told: dict[str, Any] = {"ssh_strict": strict, "system_host_keys": True, "ssl_verify": strict}
+        told |= {"enforce_verification": strict, "read_timeout_override": timeout}
+        told |= {"inline_transfer": option("inline_transfer") == "true"}
+        if self._url.port is not None:
+            told["port"] = self._url.port
+        if "transport" in self._url.options:
+            told["transport"] = option("transport")
+        if "key" in self._url.options:
+            told |= {"use_keys": True, "key_file": str(Path(option("key", "")).expanduser())}
+        elif "password" not in self._url.options:
+            told["allow_agent"] = True
+        if "secret" in self._url.options:
+            told["secret"] = told["enable_password"] = self._secret("secret")
+        if self._url.scheme == "junos":
+            told["ignore_warning"] = ["statement not found"]  # of what is deleted and was not there
+        return told
+
+    def _secret(self, option: str) -> str | None:
+        """Return a secret that an option names.
+
+        Raises:
+            MachineError: it is not there.
+
+        """
+        value = self._url.options.get(option)
+        if value is None or is_sealed(value):
+            return value and self._vault.open(value).decode()
+        sort, _, name = value.partition(":")
+        try:
+            return os.environ[name] if sort == "env" else Path(name).expanduser().read_text().rstrip("\n")
+        except KeyError:
+            told = f"the environment variable {name} is not set; set it"
+        except OSError as error:
+            told = f"{name} cannot be read ({error.strerror}); it holds its {option}"
+        raise MachineError(f"machine {self.name}: {told}")
+
+    def _call(self, method: str, **arguments: Any) -> Any:  # noqa: ANN401 - each method has its own
+        self.trips += 1
+        return getattr(self._driver, method)(**arguments)
+
+    async def _thread(self, work: Callable[[], T]) -> T:
+        self._pool = self._pool or ThreadPoolExecutor(1, "napalm")
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    async def _drop(self) -> None:
+        """Disconnect; what waits for being confirmed goes on waiting."""
+        if self._driver is None:
+            return
+        if self._pending:
+            self._name_session(None)  # or else EOS would take it back
+        driver, self._driver = self._driver, None
+        with contextlib.suppress(Exception):
+            await self._thread(driver.close)
+
+    async def _unusable(self, error: Exception) -> MachineError:
+        if is_lost(error):
+            await self._drop()
+            return self._unreachable(f"the connection is lost: {reason(error)}")
+        return MachineError(f"machine {self.name} cannot be used: {reason(error)}")
+
+    def _unreachable(self, why: str) -> Unreachable:
+        where = f"{self._url.host}:{self._url.port}" if self._url.port else self._url.host
+        return Unreachable(f"machine {self.name} ({where}) cannot be reached: {why}")
+
+
+def is_lost(error: BaseException) -> bool:
+    """Tell whether an error says that the connection is lost."""
+    known = isinstance(error, OSError | EOFError)
+    return known or any(kind.__name__ in _LOST for kind in type(error).__mro__)
+
+
+def reason(error: BaseException) -> str:
+    """Return what an error says in one line."""
+    told = error.args[0] if error.args else ""
+    if isinstance(told, list):  # Junos tells several errors, each with much about it
+        told = "; ".join(f"{one.get('message') if isinstance(one, dict) else one}" for one in told)
+    else:
+        told = getattr(error, "message", None) or error
+    told = f"{told}"
+    return " ".join(told.split())[:MOST] or type(error).__name__
+
+
+def _seen(instruction: Instruction, surveyed: Surveyed) -> Any:  # noqa: ANN401 - what it answers
+    if isinstance(instruction, Look):
+        return Seen(find(surveyed, instruction.what, instruction.name))
+    return surveyed
+
+
+def _linked(things: Mapping[str, Settings], interfaces: Mapping[str, Any]) -> dict[str, Settings]:
+    """Return ports or LAGs with what only the hardware tells."""
+    told = {}
+    for name, settings in things.items():
+        seen = interfaces.get(name)
+        if seen is None:
+            told[name] = settings
+            continue
+        mac = f"{seen.get('mac_address') or ''}".lower()
+        mac = mac if re.fullmatch("([0-9a-f]{2}:){5}[0-9a-f]{2}", mac) else ""
+        told[name] = replace(settings, link="up" if seen["is_up"] else "down", mac=mac or None)
+    return told
