@@ -148,11 +148,11 @@ class Reverting(Protocol):
         """
         ...
 
-    async def confirm(self, token: str) -> None:
-        """Let what is held under a token stay.
+    async def confirm(self, token: str) -> bool:
+        """Let what the device holds under a token stay; return whether it held anything.
 
         Raises:
-            MachineError: it has been taken back, or the machine cannot be asked.
+            MachineError: the machine cannot be asked.
 
         """
         ...

@@ -249,15 +249,14 @@ class NapalmMachine:
         self._held = (token, whole) if whole <= vendor.longest else None
         return self._held is not None
 
-    async def confirm(self, token: str) -> None:
-        """Keep what has been committed.
+    async def confirm(self, token: str) -> bool:
+        """Keep what has been committed; return whether it still waited for that.
 
         Raises:
-            MachineError: the switch has taken it back, or cannot be reached.
+            MachineError: the switch cannot be reached, or refuses.
 
         """
-        if not await self._settle(token, "confirm_commit"):
-            raise MachineError(f"machine {self.name}: the switch has taken it back already")
+        return await self._settle(token, "confirm_commit")
 
     async def reject(self, token: str) -> None:
         """Take back what has been committed, if it still waits for being confirmed.
@@ -269,7 +268,7 @@ class NapalmMachine:
         await self._settle(token, "rollback")
 
     async def _settle(self, token: str, method: str) -> bool:
-        pending = bool(await self._asked("has_pending_commit"))
+        pending = self._vendor.longest > 0 and bool(await self._asked("has_pending_commit"))
         if pending:
             self._name_session(token)
             await self._asked(method)

@@ -25,6 +25,7 @@ from lasercats.core.record import Accepted, Ended
 from lasercats.interpreters.context import Result
 from lasercats.operate import history
 from lasercats.operate.issue import carry_out, each_reverting, run_until
+from lasercats.operate.observe import observe
 from lasercats.operate.project import FOLDER, Project
 from lasercats.operate.recover import living, recover
 from lasercats.operate.replay import together
@@ -144,7 +145,7 @@ def keep(project: Project, held: Sequence[Held]) -> None:
     """Confirm changes: they stay.
 
     Raises:
-        MachineError: a machine has taken its part back already, or cannot be asked; nothing is confirmed.
+        MachineError: a machine has taken it back by itself already, or cannot be asked.
 
     """
     for one in held:
@@ -152,7 +153,20 @@ def keep(project: Project, held: Sequence[Held]) -> None:
         _with_machines(project, one, _confirming(one.run, errors))
         if errors:
             raise errors[0]
+        reverting = sorted(_changed(project, one))
+        if reverting and (drift := observe(project, reverting).drift):
+            raise MachineError(
+                f"{next(iter(drift))} is not as it was made: it has been taken back already, or changed since; "
+                "`lasercats drift` shows that, and `lasercats confirm --reject` ends it"
+            )
     project.log.append([Ended(command=h.position, status="done") for h in held])
+
+
+def _changed(project: Project, held: Held) -> set[Address]:
+    """Return what a held change changed on machines that may take it back by themselves."""
+    deltas = [history.happening(project, position).delta for position in _commands(project, held)]
+    names = {a: project.kinds.machine_of(a) for delta in deltas for a in delta}
+    return {a for a, name in names.items() if name and isinstance(project.machines.get(name), Reverting)}
 
 
 def _confirming(run: str, errors: list[MachineError]) -> Callable[[Reverting], Awaitable[None]]:
