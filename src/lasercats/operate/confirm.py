@@ -156,8 +156,8 @@ def keep(project: Project, held: Sequence[Held]) -> None:
         reverting = sorted(_changed(project, one))
         if reverting and (drift := observe(project, reverting).drift):
             raise MachineError(
-                f"{next(iter(drift))} is not as it was made: it has been taken back already, or changed since; "
-                "`lasercats drift` shows that, and `lasercats confirm --reject` ends it"
+                f"{next(iter(drift))} is not as it was made: it was taken back already, or changed "
+                "since; `lasercats drift` shows that, and `lasercats confirm --reject` ends it"
             )
     project.log.append([Ended(command=h.position, status="done") for h in held])
 
