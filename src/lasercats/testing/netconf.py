@@ -1,7 +1,7 @@
 """A real NETCONF server for tests: netconfd of Debian behind an sshd of its own, on loopback.
 
-It has ports eth1 to eth8 by ietf-interfaces, and VLANs and LAGs by OpenConfig modules that are reduced to what is
-used (`testing/yang`). netconfd is a datastore without a switch behind it: it tells of no links.
+It has ports eth1 to eth8 by ietf-interfaces, and VLANs and LAGs by OpenConfig modules that are reduced to
+what is used (`testing/yang`). netconfd is a datastore without a switch behind it: it tells of no links.
 """
 
 import contextlib
@@ -95,10 +95,8 @@ class NetconfLab:
             "MaxStartups 200\nMaxSessions 100\n"
             f"Subsystem netconf {SUBSYSTEM} --ncxserver-sockname={self.port}@{self.folder}/ncx.sock\n"
         )
-        ports = "".join(PORT.format(name=name) for name in self.ports)
-        (self.folder / "startup.xml").write_text(STARTUP.format(ports=ports))
         self._sshd = self._start([SSHD, "-D", "-e", "-f", str(config)], "sshd.log")
-        self.start_daemon()
+        self.reset()
         return self
 
     def start_daemon(self) -> None:
@@ -133,6 +131,13 @@ class NetconfLab:
             ssh.connect(("127.0.0.1", self.port))
             return True
         return False
+
+    def reset(self) -> None:
+        """Start netconfd anew, with its ports and nothing else."""
+        self.stop_daemon()
+        ports = "".join(PORT.format(name=name) for name in self.ports)
+        (self.folder / "startup.xml").write_text(STARTUP.format(ports=ports))
+        self.start_daemon()
 
     def stop_daemon(self) -> None:
         """End netconfd at once."""

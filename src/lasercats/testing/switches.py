@@ -26,6 +26,8 @@ class SwitchContract:
     """Six ports that are there, at their defaults, in no LAG."""
     settings: Settings = Settings(description="to the café", enabled=False, mtu=9000)
     """What can be set on a port besides its VLANs."""
+    carries_none = True
+    """Whether a trunk can carry no VLAN."""
     lags = True
     """Whether it has LAGs."""
     lag = "bond0"
@@ -120,8 +122,9 @@ class SwitchContract:
         self.done(port(name, Settings(), Settings(mode="access", vlan=20)))
         self.done(port(name, Settings(mode="access"), Settings(mode="trunk", native=30, allowed="20,30-40")))
         self.done(port(name, Settings(allowed="20,30-40"), Settings(allowed="all")))
-        self.done(port(name, Settings(allowed="all"), Settings(allowed="none")))
-        self.done(port(name, Settings(allowed="none"), Settings(allowed="20")))
+        if self.carries_none:
+            self.done(port(name, Settings(allowed="all"), Settings(allowed="none")))
+        self.done(port(name, Settings(), Settings(allowed="20")))
         self.done(port(name, Settings(mode="trunk"), Settings(mode="access")))
         seen = self.look("port", name)
         assert seen is not None
@@ -213,18 +216,20 @@ class SwitchContract:
             assert seen is not None
             assert seen.lag is None
 
+    def counted(self, *items: Instruction) -> int:
+        """Run a batch and return the round trips that it took."""
+
+        async def work(machine: Machine) -> int:
+            outcomes = await machine.run(tuple(Item(item) for item in items))
+            assert not any(isinstance(outcome, Failure) for outcome in outcomes), outcomes
+            return machine.trips
+
+        trips: int = self.using(work)
+        return trips
+
     def test_many_changes_are_few_round_trips(self) -> None:
-        """Forty changes of ports cost no more round trips than one."""
-
-        def counted(*items: Instruction) -> int:
-            async def work(machine: Machine) -> int:
-                outcomes = await machine.run(tuple(Item(item) for item in items))
-                assert not any(isinstance(outcome, Failure) for outcome in outcomes), outcomes
-                return machine.trips
-
-            trips: int = self.using(work)
-            return trips
-
+        """A change of every port costs no more round trips than one change."""
+        counted = self.counted
         changes = [port(name, Settings(), Settings(description=f"d {name}")) for name in self.ports]
         again = [port(name, Settings(), Settings(description=f"e {name}")) for name in self.ports]
         assert counted(*changes) == counted(again[0])

@@ -1,0 +1,405 @@
+"""Ports, VLANs and LAGs as XML of NETCONF (RFC 6241), in the standard models.
+
+What a port is for and whether it is enabled stands in ietf-interfaces (RFC 8343) where a device has that,
+else in openconfig-interfaces; VLANs, speeds, MTUs and LAGs stand in the modules of OpenConfig. What no module
+of a device carries is told as None, and cannot be configured.
+"""
+
+import xml.etree.ElementTree as ET
+from collections.abc import Collection
+from typing import Any
+
+from lasercats.core.errors import Refused
+from lasercats.instructions import vlans
+from lasercats.instructions.switch import Settings, Surveyed, given
+from lasercats.instructions.switch_model import changed, told
+
+BASE = "urn:ietf:params:xml:ns:netconf:base:1.0"
+IETF = "urn:ietf:params:xml:ns:yang:ietf-interfaces"
+TYPES = "urn:ietf:params:xml:ns:yang:iana-if-type"
+OC = "http://openconfig.net/yang/interfaces"
+ETHERNET = f"{OC}/ethernet"
+AGGREGATE = f"{OC}/aggregate"
+VLAN = "http://openconfig.net/yang/vlan"
+INSTANCE = "http://openconfig.net/yang/network-instance"
+LACP = "http://openconfig.net/yang/lacp"
+LAG_TYPE, LAG = "ieee8023adLag", "lag"
+SPEEDS = {
+    "10M": "SPEED_10MB",
+    "100M": "SPEED_100MB",
+    "1G": "SPEED_1GB",
+    "2.5G": "SPEED_2500MB",
+    "5G": "SPEED_5GB",
+    "10G": "SPEED_10GB",
+    "25G": "SPEED_25GB",
+    "40G": "SPEED_40GB",
+    "50G": "SPEED_50GB",
+    "100G": "SPEED_100GB",
+    "200G": "SPEED_200GB",
+    "400G": "SPEED_400GB",
+    "800G": "SPEED_800GB",
+}
+_SPEED_OF = {name: speed for speed, name in SPEEDS.items()}
+SWITCHING = ("mode", "vlan", "native", "allowed")
+MODULES = {
+    **dict.fromkeys(("description", "enabled"), ("ietf-interfaces", (IETF, OC))),
+    "mtu": ("openconfig-interfaces", (OC,)),
+    "speed": ("openconfig-if-ethernet", (ETHERNET,)),
+    **dict.fromkeys(SWITCHING, ("openconfig-vlan", (VLAN,))),
+    **dict.fromkeys(("members", "lacp"), ("openconfig-if-aggregate", (AGGREGATE,))),
+    "name": ("openconfig-network-instance", (INSTANCE,)),
+}
+"""The module that carries a field, and the namespaces of those that do."""
+
+
+class Models:
+    """The models that a device has."""
+
+    def __init__(self, namespaces: Collection[str], instance: str = "default") -> None:
+        """Take their namespaces, and the network instance whose VLANs are meant."""
+        self.namespaces = frozenset(namespaces)
+        self.instance = instance
+
+    def has(self, field: str) -> bool:
+        """Tell whether some model carries a field."""
+        return not self.namespaces.isdisjoint(MODULES[field][1]) if field in MODULES else False
+
+    @property
+    def base(self) -> str | None:
+        """The namespace in which ports are listed."""
+        return next((namespace for namespace in (IETF, OC) if namespace in self.namespaces), None)
+
+    def check(self, name: str, settings: Settings | None) -> None:
+        """Check that what is to be set can be said in the models.
+
+        Raises:
+            Refused: it cannot, with the module that is missing.
+
+        """
+        for field, value in given(settings).items():
+            if field in MODULES and not self.has(field):
+                raise Refused(f"{name}: this switch has no model for {field} ({MODULES[field][0]})")
+            if (field, value) in (("native", 0), ("allowed", vlans.NONE)):
+                raise Refused(f"{name}: OpenConfig cannot say {field} {value}; shut it down, or name a VLAN")
+            if field == "type" and value:
+                raise Refused(f"{name}: the ports of this switch come with its hardware")
+
+
+def filters(models: Models) -> str:
+    """Return the subtree filter of a `<get>` that reads all (RFC 6241, 6)."""
+    tops = [
+        f'<interfaces xmlns="{namespace}"/>' for namespace in (IETF, OC) if namespace in models.namespaces
+    ]
+    if INSTANCE in models.namespaces:
+        tops.append(f'<network-instances xmlns="{INSTANCE}"><network-instance><vlans/></network-instance>')
+        tops[-1] += "</network-instances>"
+    if LACP in models.namespaces:
+        tops.append(f'<lacp xmlns="{LACP}"><interfaces/></lacp>')
+    return "".join(tops)
+
+
+# Reading.
+
+
+def read(data: ET.Element, models: Models) -> Surveyed:
+    """Return what is on a switch by the `<data>` of a `<get>`."""
+    ietf = {
+        _text(one, IETF, "name"): one
+        for one in data.findall(f"{_(IETF, 'interfaces')}/{_(IETF, 'interface')}")
+    }
+    oc = {_text(one, OC, "name"): one for one in data.findall(f"{_(OC, 'interfaces')}/{_(OC, 'interface')}")}
+    lacp = {
+        _text(one, LACP, "name"): one
+        for one in data.findall(f"{_(LACP, 'lacp')}/{_(LACP, 'interfaces')}/{_(LACP, 'interface')}")
+    }
+    ports, lags = dict[str, Settings](), dict[str, Settings]()
+    listed = ietf if models.base == IETF else oc
+    members: dict[str, list[str]] = {}
+    found: dict[str, ET.Element | None] = dict(oc)
+    for name, own in oc.items():
+        lag = own.findtext(
+            f"{_(ETHERNET, 'ethernet')}/{_(ETHERNET, 'config')}/{_(AGGREGATE, 'aggregate-id')}"
+        )
+        if lag:
+            members.setdefault(lag, []).append(name)
+    for name in listed:
+        one, more = ietf.get(name), found.get(name)
+        if _is_lag(one, more):
+            lags[name] = _lag(one, more, tuple(sorted(members.get(name, ()))), lacp.get(name), models)
+        else:
+            ports[name] = _port(one, more, models)
+    return Surveyed(told(ports, lags), _vlans(data, models), lags)
+
+
+def _is_lag(one: ET.Element | None, more: ET.Element | None) -> bool:
+    types = [_find(one, IETF, "type"), _find(more, OC, "config", "type")]
+    aggregated = more is not None and _find(more, AGGREGATE, "aggregation", "config", "lag-type") is not None
+    return aggregated or any(LAG_TYPE in (told or "") for told in types)
+
+
+def _common(one: ET.Element | None, more: ET.Element | None, models: Models) -> dict[str, Any]:
+    if models.base == IETF:
+        enabled, description = _find(one, IETF, "enabled"), _find(one, IETF, "description")
+        link, mac = _find(one, IETF, "oper-status"), _find(one, IETF, "phys-address")
+    else:
+        enabled, description = _find(more, OC, "config", "enabled"), _find(more, OC, "config", "description")
+        link, mac = _find(more, OC, "state", "oper-status"), None
+    return {
+        "enabled": enabled != "false",
+        "description": description or "",
+        "link": None if link is None else "up" if link.lower() == "up" else "down",
+        "mac": mac and mac.lower(),
+    }
+
+
+def _port(one: ET.Element | None, more: ET.Element | None, models: Models) -> Settings:
+    fields = _common(one, more, models)
+    if models.has("mtu"):
+        fields["mtu"] = int(_find(more, OC, "config", "mtu") or 1500)
+    if models.has("speed"):
+        told = _find(more, ETHERNET, "ethernet", "config", "port-speed")
+        fields["speed"] = _SPEED_OF.get((told or "").rpartition(":")[2], "auto")
+    return Settings(**fields, **_switching(more, ETHERNET, "ethernet", models))
+
+
+def _lag(
+    one: ET.Element | None,
+    more: ET.Element | None,
+    members: tuple[str, ...],
+    lacp: ET.Element | None,
+    models: Models,
+) -> Settings:
+    fields = _common(one, more, models)
+    fields.pop("mac")
+    static = _find(more, AGGREGATE, "aggregation", "config", "lag-type") == "STATIC"
+    mode = (_find(lacp, LACP, "config", "lacp-mode") or "ACTIVE").lower()
+    fields |= {"members": members, "lacp": "off" if static else mode}
+    return Settings(**fields, **_switching(more, AGGREGATE, "aggregation", models))
+
+
+def _switching(more: ET.Element | None, namespace: str, container: str, models: Models) -> dict[str, Any]:
+    if not models.has("mode"):
+        return {}
+    above = None if more is None else more.find(f"{_(namespace, container)}/{_(VLAN, 'switched-vlan')}")
+    config = None if above is None else above.find(_(VLAN, "config"))
+    carried = [] if config is None else [one.text or "" for one in config.findall(_(VLAN, "trunk-vlans"))]
+    return {
+        "mode": (_find(config, VLAN, "interface-mode") or "ACCESS").lower(),
+        "vlan": int(_find(config, VLAN, "access-vlan") or 1),
+        "native": int(_find(config, VLAN, "native-vlan") or 1),
+        "allowed": vlans.one_form(",".join(one.replace("..", "-") for one in carried))
+        if carried
+        else vlans.ALL,
+    }
+
+
+def _vlans(data: ET.Element, models: Models) -> dict[str, Settings]:
+    found: dict[int, Settings] = {}
+    for instance in data.iter(_(INSTANCE, "network-instance")):
+        if _text(instance, INSTANCE, "name") != models.instance:
+            continue
+        for one in instance.iter(_(INSTANCE, "vlan")):
+            number = int(_text(one, INSTANCE, "vlan-id"))
+            found[number] = Settings(name=_find(one, INSTANCE, "config", "name") or f"VLAN{number:04}")
+    return {f"{number}": found[number] for number in sorted(found)}
+
+
+def _find(element: ET.Element | None, namespace: str, *path: str) -> str | None:
+    if element is None:
+        return None
+    found = element.findtext("/".join(_(namespace, name) for name in path))
+    return None if found is None else found.strip()
+
+
+def _text(element: ET.Element, namespace: str, name: str) -> str:
+    return _find(element, namespace, name) or ""
+
+
+def _(namespace: str, name: str) -> str:
+    return f"{{{namespace}}}{name}"
+
+
+# Writing.
+
+
+def configuration(before: Surveyed, after: Surveyed, models: Models) -> ET.Element:
+    """Return the `<config>` of an edit-config that gets a switch from one state to another."""
+    config = ET.Element(_(BASE, "config"))
+    edit = _Edit(config, models)
+    for number in changed(before.vlans, after.vlans):
+        edit.vlan(number, after.vlans.get(number))
+    moved = {n for n in after.ports if n in before.ports and after.ports[n].lag != before.ports[n].lag}
+    for name in sorted({*changed(before.lags, after.lags)}):
+        edit.lag(name, before.lags.get(name), after.lags.get(name))
+    for name in sorted({*changed(before.ports, after.ports), *moved}):
+        edit.port(name, before.ports[name], after.ports[name])
+    return config
+
+
+class _Edit:
+    """Gathers what is edited; each container is made once."""
+
+    def __init__(self, config: ET.Element, models: Models) -> None:
+        self._config, self._models = config, models
+        self._made: dict[tuple[str, ...], ET.Element] = {}
+
+    def vlan(self, number: str, settings: Settings | None) -> None:
+        instance = self._entry(
+            ("network-instances", "network-instance"), INSTANCE, "name", self._models.instance
+        )
+        above = self._below(instance, INSTANCE, "vlans")
+        one = ET.SubElement(above, _(INSTANCE, "vlan"))
+        ET.SubElement(one, _(INSTANCE, "vlan-id")).text = number
+        if settings is None:
+            one.set(_(BASE, "operation"), "delete")
+            return
+        config = ET.SubElement(one, _(INSTANCE, "config"))
+        ET.SubElement(config, _(INSTANCE, "vlan-id")).text = number
+        ET.SubElement(config, _(INSTANCE, "name")).text = settings.name
+
+    def port(self, name: str, before: Settings, after: Settings) -> None:
+        new = _new(before, after)
+        self._common(name, before, new)
+        if "mtu" in new:
+            self._leaf(self._oc(name), OC, "mtu", f"{after.mtu}")
+        if "speed" in new or after.lag != before.lag:
+            ethernet = self._below(
+                self._below(self._interface(name), ETHERNET, "ethernet"), ETHERNET, "config"
+            )
+            if "speed" in new:
+                self._speed(ethernet, before, after)
+            if after.lag != before.lag:
+                self._set(ethernet, AGGREGATE, "aggregate-id", after.lag)
+        if set(new) & set(SWITCHING):
+            self._switching(self._below(self._interface(name), ETHERNET, "ethernet"), after)
+
+    def lag(self, name: str, before: Settings | None, after: Settings | None) -> None:
+        if after is None:
+            self._remove(name, before)
+            return
+        new = _new(before, after)
+        if before is None:
+            if self._models.base == IETF:
+                kind = ET.SubElement(self._ietf(name), _(IETF, "type"))
+                kind.set(f"xmlns:{LAG}", TYPES)
+                kind.text = f"{LAG}:{LAG_TYPE}"
+            self._oc(name)
+        self._common(name, before, new)
+        if "lacp" in new or before is None:
+            above = self._below(
+                self._below(self._interface(name), AGGREGATE, "aggregation"), AGGREGATE, "config"
+            )
+            self._leaf(above, AGGREGATE, "lag-type", "STATIC" if after.lacp == "off" else "LACP")
+            if LACP in self._models.namespaces:
+                self._lacp(name, before, after)
+        if set(new) & set(SWITCHING) or before is None:
+            self._switching(self._below(self._interface(name), AGGREGATE, "aggregation"), after)
+
+    def _remove(self, name: str, before: Settings | None) -> None:
+        if self._models.base == IETF:
+            self._ietf(name).set(_(BASE, "operation"), "delete")
+        self._interface(name).set(_(BASE, "operation"), "delete")
+        if before is not None and before.lacp != "off" and LACP in self._models.namespaces:
+            self._lacp_entry(name).set(_(BASE, "operation"), "delete")
+
+    def _lacp(self, name: str, before: Settings | None, after: Settings) -> None:
+        if after.lacp == "off":
+            if before is not None and before.lacp != "off":
+                self._lacp_entry(name).set(_(BASE, "operation"), "delete")
+            return
+        config = self._below(self._lacp_entry(name), LACP, "config")
+        self._leaf(config, LACP, "name", name)
+        self._leaf(config, LACP, "lacp-mode", (after.lacp or "active").upper())
+
+    def _lacp_entry(self, name: str) -> ET.Element:
+        return self._entry(("lacp", "interfaces", "interface"), LACP, "name", name)
+
+    def _common(self, name: str, before: Settings | None, new: dict[str, Any]) -> None:
+        if not {"description", "enabled"} & set(new):
+            return
+        if self._models.base == IETF:
+            above, namespace = self._ietf(name), IETF
+        else:
+            above, namespace = self._oc(name), OC
+        if "enabled" in new:
+            self._leaf(above, namespace, "enabled", str(new["enabled"]).lower())
+        if "description" in new and (new["description"] or (before is not None and before.description)):
+            self._set(above, namespace, "description", new["description"] or None)
+
+    def _speed(self, ethernet: ET.Element, before: Settings, after: Settings) -> None:
+        auto = after.speed == "auto"
+        self._leaf(ethernet, ETHERNET, "auto-negotiate", str(auto).lower())
+        if auto and before.speed == "auto":
+            return
+        self._set(ethernet, ETHERNET, "port-speed", None if auto else SPEEDS[after.speed or ""])
+
+    def _switching(self, above: ET.Element, after: Settings) -> None:
+        """Say all of a port's VLANs: a list is replaced only with what holds it (RFC 6241, 7.2)."""
+        config = self._below(self._below(above, VLAN, "switched-vlan"), VLAN, "config")
+        config.set(_(BASE, "operation"), "replace")
+        self._leaf(config, VLAN, "interface-mode", (after.mode or "access").upper())
+        if after.native:
+            self._leaf(config, VLAN, "native-vlan", f"{after.native}")
+        if after.vlan:
+            self._leaf(config, VLAN, "access-vlan", f"{after.vlan}")
+        if after.allowed not in (None, vlans.ALL):
+            for low, high in vlans.spans(sorted(vlans.parse(after.allowed or ""))):
+                text = f"{low}" if low == high else f"{low}..{high}"
+                self._leaf(config, VLAN, "trunk-vlans", text)
+
+    def _ietf(self, name: str) -> ET.Element:
+        return self._entry(("interfaces", "interface"), IETF, "name", name)
+
+    def _interface(self, name: str) -> ET.Element:
+        return self._entry(("interfaces", "interface"), OC, "name", name)
+
+    def _oc(self, name: str) -> ET.Element:
+        """Return the configuration of an interface in OpenConfig, which bears its name, too."""
+        above = self._interface(name)
+        new = above.find(_(OC, "config")) is None
+        config = self._below(above, OC, "config")
+        if new:
+            ET.SubElement(config, _(OC, "name")).text = name
+        return config
+
+    def _entry(self, path: tuple[str, ...], namespace: str, key: str, value: str) -> ET.Element:
+        """Return an entry of a list."""
+        above, place = self._config, tuple[str, ...]((namespace,))
+        for name in path[:-1]:
+            place = (*place, name)
+            if place not in self._made:
+                self._made[place] = ET.SubElement(above, _(namespace, name))
+            above = self._made[place]
+        place = (*place, path[-1], value)
+        if place not in self._made:
+            self._made[place] = ET.SubElement(above, _(namespace, path[-1]))
+            ET.SubElement(self._made[place], _(namespace, key)).text = value
+        return self._made[place]
+
+    def _below(self, above: ET.Element, namespace: str, name: str) -> ET.Element:
+        found = above.find(_(namespace, name))
+        return ET.SubElement(above, _(namespace, name)) if found is None else found
+
+    def _leaf(self, above: ET.Element, namespace: str, name: str, text: str) -> None:
+        ET.SubElement(above, _(namespace, name)).text = text
+
+    def _set(self, above: ET.Element, namespace: str, name: str, text: str | None) -> None:
+        leaf = ET.SubElement(above, _(namespace, name))
+        leaf.text = text
+        if text is None:
+            leaf.set(_(BASE, "operation"), "delete")
+
+
+def _new(before: Settings | None, after: Settings) -> dict[str, Any]:
+    old = given(before)
+    return {field: value for field, value in given(after).items() if old.get(field) != value}
+
+
+def text(element: ET.Element, *, indent: bool = False) -> str:
+    """Return XML as text, with the prefixes that people know."""
+    prefixes = {BASE: "nc", IETF: "if", OC: "oc-if", ETHERNET: "oc-eth", AGGREGATE: "oc-lag", VLAN: "oc-vlan"}
+    for namespace, prefix in {**prefixes, INSTANCE: "oc-netinst", LACP: "oc-lacp"}.items():
+        ET.register_namespace(prefix, namespace)
+    if indent:
+        ET.indent(element)
+    return ET.tostring(element, encoding="unicode")

@@ -1,0 +1,72 @@
+"""Instructions for a switch as a shell script that sends RPCs of NETCONF by `ssh` (RFC 6242, 4.3 framing)."""
+
+from collections.abc import Sequence
+
+from lasercats.instructions.netconf import (
+    AGGREGATE,
+    BASE,
+    ETHERNET,
+    IETF,
+    INSTANCE,
+    LACP,
+    OC,
+    VLAN,
+    Models,
+    configuration,
+    text,
+)
+from lasercats.instructions.switch import Configure, Settings, Surveyed, whole
+from lasercats.instructions.switch_model import told
+
+END = "]]>]]>"
+MARK = "LASERCATS_NETCONF_END"
+ALL = Models({IETF, OC, ETHERNET, AGGREGATE, VLAN, INSTANCE, LACP})
+HELLO = f"""<hello xmlns="{BASE}">
+  <capabilities><capability>urn:ietf:params:netconf:base:1.0</capability></capabilities>
+</hello>"""
+
+
+def script(name: str, wanted: Sequence[Configure], ssh: str, instance: str, *, alone: bool) -> str:
+    """Return a part of a POSIX script that configures all or nothing, and fails where a switch says so."""
+    before, after = _sides(wanted)
+    config = text(configuration(before, after, Models(ALL.namespaces, instance)), indent=True)
+    steps = [
+        "<lock><target><candidate/></target></lock>",
+        f"<edit-config><target><candidate/></target><error-option>rollback-on-error</error-option>\n{config}\n"
+        "</edit-config>",
+        "<commit/>",
+        "<unlock><target><candidate/></target></unlock>",
+        "<close-session/>",
+    ]
+    rpcs = [f'<rpc xmlns="{BASE}" message-id="{n}">{step}</rpc>' for n, step in enumerate(steps, 1)]
+    sent = "\n".join(f"{part}\n{END}" for part in (HELLO, *rpcs))
+    lines = [
+        f"# {name}: NETCONF, as one edit of the candidate",
+        f"lc_said=$({ssh} <<'{MARK}'\n{sent}\n{MARK}\n) || lc_failed=1",
+        'case $lc_said in *rpc-error*) printf "%s\\n" "$lc_said" >&2; lc_failed=1 ;; esac',
+    ]
+    return "\n".join([*lines, 'exit "${lc_failed:-0}"'] if alone else lines)
+
+
+def _sides(wanted: Sequence[Configure]) -> tuple[Surveyed, Surveyed]:
+    """Return what is touched, before and after, as far as it is known."""
+    before: dict[str, dict[str, Settings]] = {"port": {}, "vlan": {}, "lag": {}}
+    after: dict[str, dict[str, Settings]] = {"port": {}, "vlan": {}, "lag": {}}
+    for one in wanted:
+        if one.before is not None and one.name not in after[one.what]:
+            before[one.what].setdefault(one.name, one.before)
+        settings = whole(one)
+        if settings is None:
+            after[one.what].pop(one.name, None)
+        else:
+            after[one.what][one.name] = settings
+    for sides in (before, after):
+        for lag in sides["lag"].values():
+            for member in lag.members or ():
+                sides["port"].setdefault(member, Settings())
+    for name in {*before["port"], *after["port"]}:
+        before["port"].setdefault(name, Settings())
+        after["port"].setdefault(name, Settings())
+    return tuple(  # type: ignore[return-value]
+        Surveyed(told(side["port"], side["lag"]), side["vlan"], side["lag"]) for side in (before, after)
+    )

@@ -1,0 +1,298 @@
+"""`netconf://USER@HOST:830`: a switch with NETCONF (RFC 6241), by the standard models.
+
+All that a batch configures is one edit of the locked candidate, validated, committed and read back. What
+somebody else has changed since it was read is noticed and not overwritten.
+"""
+
+import asyncio
+import re
+import shlex
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lasercats.core.errors import BadInput, MachineError, Refused
+from lasercats.core.instruction import Batch, Failure, Instruction
+from lasercats.core.ports import Sink, Vault
+from lasercats.instructions import netconf_script
+from lasercats.instructions.netconf import configuration, read
+from lasercats.instructions.switch import VOCABULARY, Configure, Look, Seen, Survey, Surveyed
+from lasercats.instructions.switch_model import Made, Wrong, all_failed, find, made, plain, told_each
+from lasercats.machines.url import Url, parse
+
+if TYPE_CHECKING:
+    from lasercats.machines.netconf_client import Client
+
+OPTIONS = ("timeout", "connect_timeout", "key", "password", "known_hosts", "instance")
+T = TypeVar("T")
+
+
+class NetconfMachine:
+    """A switch with NETCONF."""
+
+    parallel = False
+    vocabulary: Collection[type[Instruction]] = VOCABULARY
+
+    def __init__(self, name: str, url: Url, vault: Vault) -> None:
+        """Bind a machine's name to a switch; nothing connects yet."""
+        del vault
+        self.name, self.trips = name, 0
+        self._url = url
+        self._pool: ThreadPoolExecutor | None = None
+        self._client: Client | None = None
+        self._held: tuple[str, float] | None = None
+        self._pending = False
+        self._validates = True
+
+    @staticmethod
+    def check_url(text: str) -> Url:
+        """Check a URL of this scheme.
+
+        Raises:
+            BadInput: it names no host, or an option has no good value.
+
+        """
+        url = parse(text, OPTIONS)
+        if not url.host or url.path not in ("", "/"):
+            raise BadInput(f"{text!r} names no host; write netconf://user@host:830")
+        if not re.fullmatch("(env|file):.+", url.options.get("password", "env:X")):
+            raise BadInput(f"option 'password' of netconf://{url.host} must be env:NAME or file:PATH")
+        return url
+
+    async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
+        """Run a batch: one read for all looks, one commit for all that is configured.
+
+        Raises:
+            MachineError: the switch cannot be used; nothing was done.
+
+        """
+        if not batch:
+            return []
+        asked = [item.instruction for item in batch]
+        wanted = [i for i in asked if isinstance(i, Configure)]
+        done = iter(await self._thread(lambda: self._configure(wanted)) if wanted else ())
+        there = await self._thread(self._survey) if len(wanted) < len(asked) else Surveyed()
+        return [next(done) if isinstance(i, Configure) else _look(i, there) for i in asked]
+
+    async def resolve(self, batch: Batch) -> Sequence[Any | None]:
+        """Tell nothing: a look says what became of an instruction."""
+        return [None] * len(batch)
+
+    def script(self, instructions: Sequence[Instruction], *, alone: bool) -> str:
+        """Return instructions as RPCs that are sent by `ssh`."""
+        option, user = self._url.options.get, f"{self._url.user}@" if self._url.user else ""
+        known = option("known_hosts")
+        options = ["-i", option("key", "")] if option("key") else []
+        if known is not None:
+            options += (
+                ["-o", "StrictHostKeyChecking=no"]
+                if known == "none"
+                else ["-o", f"UserKnownHostsFile={known}"]
+            )
+        ssh = shlex.join(
+            ["ssh", *options, "-p", f"{self._url.port or 830}", f"{user}{self._url.host}", "-s", "netconf"]
+        )
+        wanted = [i for i in instructions if isinstance(i, Configure)]
+        return netconf_script.script(self.name, wanted, ssh, option("instance", "default"), alone=alone)
+
+    async def check(self) -> None:
+        """Make a round trip that does nothing.
+
+        Raises:
+            MachineError: the switch cannot be used.
+
+        """
+        await self._thread(self._survey)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        if self._client is not None:
+            client, self._client = self._client, None
+            await self._thread(client.close)
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+
+    # Changes that the switch takes back by itself (RFC 6241, 8.4).
+
+    async def hold(self, token: str, seconds: float) -> bool:
+        """Let commits from now on be confirmed commits under a token; return whether the switch has them.
+
+        Raises:
+            MachineError: the switch cannot be used.
+
+        """
+        able = await self._thread(self._holds)
+        self._held = (token, seconds) if able else None
+        return able
+
+    async def confirm(self, token: str) -> bool:
+        """Confirm what is committed under a token; return whether anything was.
+
+        Raises:
+            MachineError: the switch cannot be used.
+
+        """
+        return await self._thread(lambda: self._end(lambda client: client.confirm(token)))
+
+    async def reject(self, token: str) -> None:
+        """Take back what is committed under a token, if it still is.
+
+        Raises:
+            MachineError: the switch cannot be used.
+
+        """
+        await self._thread(lambda: self._end(lambda client: client.cancel(token)))
+
+    def _holds(self) -> bool:
+        from lasercats.machines.netconf_client import CONFIRMED  # noqa: PLC0415
+
+        return self._connected().can(CONFIRMED)
+
+    def _end(self, do: Callable[["Client"], None]) -> bool:
+        from lasercats.machines.netconf_client import Lost, Refusal  # noqa: PLC0415
+
+        if not self._holds():
+            return False
+        self._held, self._pending = None, False
+        try:
+            do(self._connected())
+        except Refusal:
+            return False
+        except Lost as lost:
+            raise self._away(lost) from None
+        return True
+
+    # In the thread.
+
+    def _connected(self) -> "Client":
+        from lasercats.machines.netconf_client import Client  # noqa: PLC0415
+
+        if self._client is None:
+            self._client = Client(self._url, f"machine {self.name}", self._count)
+        return self._client
+
+    def _count(self) -> None:
+        self.trips += 1
+
+    def _away(self, lost: Exception) -> MachineError:
+        self._client = None
+        return MachineError(f"machine {self.name} went away: {lost}")
+
+    def _survey(self) -> Surveyed:
+        """Read what there is, again in a new session if the old one is gone."""
+        from lasercats.machines.netconf_client import Lost, Refusal  # noqa: PLC0415
+
+        fresh = self._client is None
+        try:
+            client = self._connected()
+            return read(client.read(), client.models)
+        except Refusal as refusal:
+            raise MachineError(f"machine {self.name} cannot be read: {refusal}") from None
+        except Lost as lost:
+            away = self._away(lost)
+            if fresh:
+                raise away from None
+        return self._survey()
+
+    def _configure(self, wanted: Sequence[Configure]) -> Sequence[Any]:
+        """Configure all or nothing."""
+        from lasercats.machines.netconf_client import Lost, Refusal  # noqa: PLC0415
+
+        if self._client is not None:
+            self._survey()  # a session that is gone is made anew before anything is tried
+        client = self._connected()
+        try:
+            client.lock()
+        except Refusal as refusal:
+            told = f"not done: the configuration of {self.name} cannot be locked: {refusal}; try again later"
+            return [Failure(reason=told)] * len(wanted)
+        except Lost as lost:
+            raise self._away(lost) from None
+        try:
+            return self._locked(client, wanted)
+        except Lost as lost:  # what is not committed goes with its session
+            self._client = None
+            return [Failure(reason=f"nothing was changed: the session was lost: {lost}")] * len(wanted)
+        finally:
+            if self._client is client:
+                self._quietly(client.unlock)
+
+    def _locked(self, client: "Client", wanted: Sequence[Configure]) -> Sequence[Any]:
+        from lasercats.machines.netconf_client import Lost, Refusal  # noqa: PLC0415
+
+        before = read(client.read(), client.models)
+        try:
+            became = self._checked(client, before, wanted)
+        except Wrong as wrong:
+            return all_failed(len(wanted), wrong.index, wrong.reason, wanted[wrong.index].name)
+        edit = configuration(before, became.after, client.models)
+        try:
+            client.edit(edit)
+            if self._validates and client.can(":validate"):
+                client.validate()
+        except Refusal as refusal:
+            self._quietly(client.discard)
+            return [Failure(reason=f"not done, because the switch refuses the batch: {refusal}")] * len(
+                wanted
+            )
+        try:
+            there = self._committed(client, before, became)
+            if there == before and _differs(before, became.after):
+                # netconfd answers that it has committed what it has validated, and has not (yuma123 2.13).
+                self._validates = False
+                client.edit(configuration(before, became.after, client.models))
+                there = self._committed(client, before, became)
+        except Refusal as refusal:
+            self._quietly(client.discard)
+            return [Failure(reason=f"not done, because the switch refuses the batch: {refusal}")] * len(
+                wanted
+            )
+        except Lost as lost:
+            self._client = None
+            told = f"machine {self.name} went away during the commit: {lost}"
+            return [Failure(reason=told, in_doubt=True)] * len(wanted)
+        return [Seen(settings) for settings in told_each(wanted, became, there)]
+
+    def _committed(self, client: "Client", before: Surveyed, became: Made) -> Surveyed:
+        """Commit, and return what there is then."""
+        token, seconds = self._held or (None, 0)
+        client.commit(token=token, seconds=seconds, pending=self._pending)
+        there = read(client.read(), client.models)
+        self._pending = token is not None and there != before
+        return there
+
+    def _checked(self, client: "Client", before: Surveyed, wanted: Sequence[Configure]) -> Made:
+        for index, configure in enumerate(wanted):
+            try:
+                client.models.check(configure.name, configure.after)
+            except Refused as refused:
+                raise Wrong(index, str(refused)) from None
+        return made(before, wanted)
+
+    def _quietly(self, do: Callable[[], None]) -> None:
+        """Do what only tidies up; a session that cannot be tidied up is given up."""
+        from lasercats.machines.netconf_client import Lost, Refusal  # noqa: PLC0415
+
+        try:
+            do()
+        except (Refusal, Lost):
+            self._client = None
+
+    async def _thread(self, work: Callable[[], T]) -> T:
+        self._pool = self._pool or ThreadPoolExecutor(1, "netconf")
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+
+def _differs(before: Surveyed, after: Surveyed) -> bool:
+    sides = ((before.ports, after.ports), (before.vlans, after.vlans), (before.lags, after.lags))
+    return any(
+        {n: plain(s) for n, s in old.items()} != {n: plain(s) for n, s in new.items()} for old, new in sides
+    )
+
+
+def _look(instruction: Instruction, there: Surveyed) -> Any:  # noqa: ANN401
+    if isinstance(instruction, Survey):
+        return there
+    assert isinstance(instruction, Look)  # noqa: S101 - of the vocabulary
+    return Seen(find(there, instruction.what, instruction.name))

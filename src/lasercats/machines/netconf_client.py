@@ -1,0 +1,225 @@
+"""A NETCONF session (RFC 6241) by ncclient, for use in a thread."""
+
+import os
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lasercats.core.errors import MachineError, Unreachable
+from lasercats.instructions.netconf import BASE, Models, filters, text
+from lasercats.machines.url import Url
+
+CANDIDATE = ":candidate"
+CONFIRMED = ":confirmed-commit:1.1"
+PORT = 830
+"""As registered for NETCONF over SSH (RFC 6242, 6)."""
+
+
+class Refusal(Exception):
+    """Raised when the device answered with an error."""
+
+    def __init__(self, reason: str, tag: str) -> None:
+        """Carry what it said in one line, and its tag."""
+        super().__init__(reason)
+        self.tag = tag
+
+
+class Lost(Exception):
+    """Raised when the session went away."""
+
+
+class Client:
+    """One session."""
+
+    def __init__(self, url: Url, where: str, count: Callable[[], None]) -> None:
+        """Connect, and read what the device can do.
+
+        Raises:
+            Unreachable: there is no answer.
+            MachineError: it lets nobody in, or its host key is not known.
+
+        """
+        from ncclient import manager, transport  # noqa: PLC0415 - heavy
+
+        self._where, self._count = where, count
+        option = url.options.get
+        arguments: dict[str, Any] = {
+            "host": url.host,
+            "port": url.port or PORT,
+            "username": url.user,
+            "timeout": url.seconds("connect_timeout", 10),
+            "password": secret(option("password"), where),
+            "key_filename": None if option("key") is None else str(Path(option("key", "")).expanduser()),
+            "allow_agent": option("key") is None,
+            "look_for_keys": option("key") is None,
+        }
+        known = option("known_hosts")
+        if known == "none":
+            arguments["hostkey_verify"] = False
+        elif known is not None:
+            arguments["hostkey_b64"] = _host_key(known, url, where)
+        at = f"{where} ({url.host}:{url.port or PORT})"
+        try:
+            self._manager: Any = manager.connect(**arguments)
+        except transport.AuthenticationError:
+            raise MachineError(
+                f"{at} does not let {url.user or 'you'} in; check user, key and password"
+            ) from None
+        except transport.SSHUnknownHostError:
+            raise MachineError(
+                f"{at} has a host key that is not known; add it to the file of known hosts, "
+                "or take any with ?known_hosts=none"
+            ) from None
+        except (transport.TransportError, OSError, EOFError) as error:
+            raise Unreachable(f"{at} cannot be reached: {_told(error)}") from None
+        self._manager.timeout = url.seconds("timeout", 60)
+        self.capabilities = list(self._manager.server_capabilities)
+        if not self.can(CANDIDATE):
+            self.close()
+            raise MachineError(
+                f"{at} has no candidate datastore, so a batch cannot be taken as a whole; it is not supported"
+            )
+        self.models = Models(
+            {one.partition("?")[0] for one in self.capabilities}, option("instance", "default")
+        )
+        if self.models.base is None:
+            self.close()
+            raise MachineError(
+                f"{at} has neither ietf-interfaces nor openconfig-interfaces; it is not supported"
+            )
+
+    def can(self, capability: str) -> bool:
+        """Tell whether the device has a capability, as `:validate` or `:confirmed-commit:1.1`."""
+        return any(f"capability{capability}" in one for one in self.capabilities)
+
+    @contextmanager
+    def _asking(self) -> Iterator[Any]:
+        """Make one RPC.
+
+        Raises:
+            Refusal: the device answered with an error.
+            Lost: the session went away, or no answer came in time.
+
+        """
+        from ncclient import transport  # noqa: PLC0415
+        from ncclient.operations import OperationError, RPCError  # noqa: PLC0415
+
+        self._count()
+        try:
+            yield self._manager
+        except RPCError as error:
+            raise Refusal(_refusal(error), str(error.tag)) from None
+        except (OperationError, transport.TransportError, OSError, EOFError) as error:
+            raise Lost(_told(error)) from None
+
+    def read(self) -> Any:  # noqa: ANN401 - an element of lxml
+        """Return the `<data>` of all that is configured and told."""
+        spec = f'<filter xmlns="{BASE}" type="subtree">{filters(self.models)}</filter>'
+        with self._asking() as session:
+            return session.get(filter=spec).data_ele
+
+    def lock(self) -> None:
+        """Lock the candidate."""
+        with self._asking() as session:
+            session.lock("candidate")
+
+    def unlock(self) -> None:
+        """Unlock it."""
+        with self._asking() as session:
+            session.unlock("candidate")
+
+    def edit(self, config: ET.Element) -> None:
+        """Edit the candidate."""
+        option = "rollback-on-error" if self.can(":rollback-on-error") else None
+        with self._asking() as session:
+            session.edit_config(text(config), format="xml", target="candidate", error_option=option)
+
+    def validate(self) -> None:
+        """Validate the candidate."""
+        with self._asking() as session:
+            session.validate("candidate")
+
+    def commit(self, *, token: str | None = None, seconds: float = 0, pending: bool = False) -> None:
+        """Commit the candidate, for good, or until it is confirmed by a token within some seconds."""
+        more: dict[str, Any] = {}
+        if token is not None:
+            more = {"confirmed": True, "timeout": f"{max(int(seconds), 1)}", "persist": token}
+            more |= {"persist_id": token} if pending else {}
+        with self._asking() as session:
+            session.commit(**more)
+
+    def confirm(self, token: str) -> None:
+        """Confirm what was committed with a token."""
+        with self._asking() as session:
+            session.commit(persist_id=token)
+
+    def cancel(self, token: str) -> None:
+        """Take back what was committed with a token."""
+        with self._asking() as session:
+            session.cancel_commit(persist_id=token)
+
+    def discard(self) -> None:
+        """Make the candidate as the running configuration is."""
+        with self._asking() as session:
+            session.discard_changes()
+
+    def close(self) -> None:
+        """End the session."""
+        from ncclient import NCClientError  # noqa: PLC0415
+
+        try:
+            self._manager.close_session()
+        except (NCClientError, OSError, EOFError):
+            return
+
+
+def secret(reference: str | None, where: str) -> str | None:
+    """Return what `env:NAME` or `file:PATH` stands for.
+
+    Raises:
+        MachineError: it is not there.
+
+    """
+    if reference is None:
+        return None
+    sort, _, name = reference.partition(":")
+    try:
+        return os.environ[name] if sort == "env" else Path(name).expanduser().read_text().rstrip("\n")
+    except KeyError:
+        told = f"the environment variable {name} is not set; set it"
+    except OSError as error:
+        told = f"{name} cannot be read ({error.strerror}); it is to hold the password"
+    raise MachineError(f"{where}: {told}")
+
+
+def _host_key(file: str, url: Url, where: str) -> str:
+    """Return the host key that a file of known hosts has for a device.
+
+    Raises:
+        MachineError: it has none, or cannot be read.
+
+    """
+    from paramiko.hostkeys import HostKeys  # noqa: PLC0415
+
+    path, port = Path(file).expanduser(), url.port or PORT
+    try:
+        known = HostKeys(str(path))
+    except OSError as error:
+        raise MachineError(f"{where}: {path} cannot be read: {error.strerror}") from None
+    found = known.lookup(f"[{url.host}]:{port}") or known.lookup(url.host or "")
+    if not found:
+        raise MachineError(f"{where}: {path} has no key of [{url.host}]:{port}; add it with ssh-keyscan")
+    key: str = next(iter(found.values())).get_base64()
+    return key
+
+
+def _refusal(error: Any) -> str:  # noqa: ANN401 - RPCError of ncclient
+    told = " ".join(str(error.message or error.tag or error).split())
+    path = f" at {error.path.strip()}" if getattr(error, "path", None) else ""
+    return f"{told} ({error.tag}{path})" if error.tag else told
+
+
+def _told(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
