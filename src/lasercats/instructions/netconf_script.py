@@ -42,8 +42,15 @@ def script(name: str, wanted: Sequence[Configure], ssh: str, instance: str, *, a
     sent = "\n".join(f"{part}\n{END}" for part in (HELLO, *rpcs))
     lines = [
         f"# {name}: NETCONF, as one edit of the candidate",
-        f"lc_said=$({ssh} <<'{MARK}'\n{sent}\n{MARK}\n) || lc_failed=1",
-        'case $lc_said in *rpc-error*) printf "%s\\n" "$lc_said" >&2; lc_failed=1 ;; esac',
+        'lc_dir=$(mktemp -d) && mkfifo "$lc_dir/in" || exit 1',
+        f'{ssh} <"$lc_dir/in" >"$lc_dir/out" & lc_pid=$!',
+        f"exec 3>\"$lc_dir/in\"; cat >&3 <<'{MARK}'\n{sent}\n{MARK}",
+        'wait "$lc_pid" || lc_failed=1  # the switch ends the session when it has answered all',
+        "exec 3>&-",
+        'if grep -q rpc-error "$lc_dir/out" || ! grep -q rpc-reply "$lc_dir/out"; then',
+        '    cat "$lc_dir/out" >&2; lc_failed=1',
+        "fi",
+        'rm -r "$lc_dir"',
     ]
     return "\n".join([*lines, 'exit "${lc_failed:-0}"'] if alone else lines)
 

@@ -199,16 +199,17 @@ class NetconfMachine:
         """Configure all or nothing."""
         from lasercats.machines.netconf_client import Lost, Refusal  # noqa: PLC0415
 
-        if self._client is not None:
-            self._survey()  # a session that is gone is made anew before anything is tried
-        client = self._connected()
+        fresh, client = self._client is None, self._connected()
         try:
             client.lock()
         except Refusal as refusal:
             told = f"not done: the configuration of {self.name} cannot be locked: {refusal}; try again later"
             return [Failure(reason=told)] * len(wanted)
         except Lost as lost:
-            raise self._away(lost) from None
+            away = self._away(lost)
+            if fresh:
+                raise away from None
+            return self._configure(wanted)
         try:
             return self._locked(client, wanted)
         except Lost as lost:  # what is not committed goes with its session
@@ -229,19 +230,24 @@ class NetconfMachine:
         edit = configuration(before, became.after, client.models)
         try:
             client.edit(edit)
-            if self._validates and client.can(":validate"):
+            validated = self._validates and client.can(":validate")
+            if validated:
                 client.validate()
         except Refusal as refusal:
             self._quietly(client.discard)
             return [Failure(reason=f"not done, because the switch refuses the batch: {refusal}")] * len(
                 wanted
             )
+        joined = self._pending
         try:
             there = self._committed(client, before, became)
-            if there == before and _differs(before, became.after):
+            if validated and _differs(there, became.after):
                 # netconfd answers that it has committed what it has validated, and has not (yuma123 2.13).
                 self._validates = False
-                client.edit(configuration(before, became.after, client.models))
+                if self._held is not None and not joined:
+                    client.cancel(self._held[0])
+                    there, self._pending = before, False
+                client.edit(configuration(there, became.after, client.models))
                 there = self._committed(client, before, became)
         except Refusal as refusal:
             self._quietly(client.discard)
@@ -259,7 +265,7 @@ class NetconfMachine:
         token, seconds = self._held or (None, 0)
         client.commit(token=token, seconds=seconds, pending=self._pending)
         there = read(client.read(), client.models)
-        self._pending = token is not None and there != before
+        self._pending = self._pending or token is not None
         return there
 
     def _checked(self, client: "Client", before: Surveyed, wanted: Sequence[Configure]) -> Made:

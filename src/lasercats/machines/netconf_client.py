@@ -56,6 +56,8 @@ class Client:
             "look_for_keys": option("key") is None,
         }
         known = option("known_hosts")
+        if arguments["key_filename"] is not None and not Path(arguments["key_filename"]).is_file():
+            raise MachineError(f"{where}: {arguments['key_filename']} cannot be read: no such file")
         if known == "none":
             arguments["hostkey_verify"] = False
         elif known is not None:
@@ -142,11 +144,14 @@ class Client:
             session.validate("candidate")
 
     def commit(self, *, token: str | None = None, seconds: float = 0, pending: bool = False) -> None:
-        """Commit the candidate, for good, or until it is confirmed by a token within some seconds."""
+        """Commit the candidate, for good, or until it is confirmed by a token within some seconds.
+
+        Where one is `pending` under the token, this one joins it; the time begins anew (RFC 6241, 8.4.5.1).
+        """
         more: dict[str, Any] = {}
         if token is not None:
-            more = {"confirmed": True, "timeout": f"{max(int(seconds), 1)}", "persist": token}
-            more |= {"persist_id": token} if pending else {}
+            named = "persist_id" if pending else "persist"
+            more = {"confirmed": True, "timeout": f"{max(int(seconds), 1)}", named: token}
         with self._asking() as session:
             session.commit(**more)
 
@@ -201,13 +206,15 @@ def _host_key(file: str, url: Url, where: str) -> str:
         MachineError: it has none, or cannot be read.
 
     """
-    from paramiko.hostkeys import HostKeys  # noqa: PLC0415
+    from paramiko.hostkeys import HostKeys, InvalidHostKey  # noqa: PLC0415
 
     path, port = Path(file).expanduser(), url.port or PORT
     try:
         known = HostKeys(str(path))
     except OSError as error:
         raise MachineError(f"{where}: {path} cannot be read: {error.strerror}") from None
+    except InvalidHostKey:
+        raise MachineError(f"{where}: {path} is no file of known hosts") from None
     found = known.lookup(f"[{url.host}]:{port}") or known.lookup(url.host or "")
     if not found:
         raise MachineError(f"{where}: {path} has no key of [{url.host}]:{port}; add it with ssh-keyscan")

@@ -96,7 +96,11 @@ class NetconfLab:
             f"Subsystem netconf {SUBSYSTEM} --ncxserver-sockname={self.port}@{self.folder}/ncx.sock\n"
         )
         self._sshd = self._start([SSHD, "-D", "-e", "-f", str(config)], "sshd.log")
-        self.reset()
+        try:
+            self.reset()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def start_daemon(self) -> None:
@@ -105,6 +109,7 @@ class NetconfLab:
         modules = [str(MODULES / f"{name}.yang") for name in IETF]
         modules += [str(yang / f"{name}.yang") for name in OPENCONFIG] if self._vlans else []
         (self.folder / "ncx.sock").unlink(missing_ok=True)
+        shutil.rmtree(self.folder / ".yuma", ignore_errors=True)
         self._daemon = self._start(
             [
                 NETCONFD,
@@ -160,6 +165,7 @@ class NetconfLab:
                 stderr=file,
                 cwd=self.folder,
                 start_new_session=True,
+                env={**os.environ, "HOME": str(self.folder)},  # where netconfd keeps a file of its own
             )
 
 

@@ -37,6 +37,22 @@ def ovs() -> Iterator[OvsLab]:
         yield lab
 
 
+def run_in(folder: Path, *arguments: str, fails: bool = False, **environment: str) -> str:
+    """Run the command line in a folder, which must succeed, or fail, and return what it printed."""
+    ran = subprocess.run(
+        [*LASERCATS, *arguments],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (ran.returncode != 0) == fails, ran.stdout + ran.stderr
+    assert "Traceback" not in ran.stderr
+    return ran.stdout + ran.stderr
+
+
 class Switches:
     """A project on switches, driven by the command line; and what plain eyes see of them."""
 
@@ -53,18 +69,7 @@ class Switches:
 
     def run(self, *arguments: str, fails: bool = False, **environment: str) -> str:
         """Run what must succeed, or fail, and return what it printed."""
-        ran = subprocess.run(
-            [*LASERCATS, *arguments],
-            cwd=self.folder,
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        assert (ran.returncode != 0) == fails, ran.stdout + ran.stderr
-        assert "Traceback" not in ran.stderr
-        return ran.stdout + ran.stderr
+        return run_in(self.folder, *arguments, fails=fails, **environment)
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start what goes on by itself, or is going to be killed."""

@@ -1,0 +1,97 @@
+"""A switch with NETCONF from the command line: a real server, and its own confirmed commit."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lasercats.testing.netconf import NetconfLab, why_not
+from tests.lasercats.domains.switch.conftest import run_in
+
+pytestmark = pytest.mark.slow
+
+
+class Netconf:
+    """A project with one switch."""
+
+    def __init__(self, folder: Path, lab: NetconfLab) -> None:
+        self.folder, self.lab = folder, lab
+        self.run("init")
+        self.run("machine", "add", "sw1", lab.url)
+
+    def run(self, *arguments: str, fails: bool = False) -> str:
+        """Run what must succeed, or fail, and return what it printed."""
+        return run_in(self.folder, *arguments, fails=fails)
+
+    def state(self, address: str) -> str:
+        """Return what the log says there is."""
+        return self.run("state", address)
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[NetconfLab]:
+    """Run a server."""
+    if why_not() is not None:
+        pytest.fail(f"{why_not()}") if os.environ.get("CI") else pytest.skip(f"{why_not()}")
+    with NetconfLab() as started:
+        yield started
+
+
+@pytest.fixture
+def netconf(lab: NetconfLab, tmp_path: Path) -> Netconf:
+    """Make a project on a switch as it was delivered."""
+    lab.reset()
+    return Netconf(tmp_path, lab)
+
+
+def until(condition: Callable[[], bool], seconds: float = 40) -> None:
+    """Wait until something has come about."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+
+
+def test_a_range_and_back(netconf: Netconf) -> None:
+    """A command over a range is one commit, it is undone, and the log tells what the switch is."""
+    netconf.run("adopt", "sw1")
+    netconf.run("switch", "create-vlan", "sw1:20", "--name", "servers")
+    netconf.run("switch", "access", "sw1:eth1-8", "--vlan", "20")
+    netconf.run("switch", "create-lag", "sw1:ae1", "--member", "eth7-8", "--mode", "trunk", "--allowed", "20")
+    netconf.run("drift", "--detailed-exitcode")
+    netconf.run("undo", "HEAD~1..HEAD")
+    netconf.run("drift", "--detailed-exitcode")
+    assert "vlan: 1\n" in netconf.state("switch.port/sw1:eth8")
+    assert "in use by the LAG" not in netconf.run("switch", "trunk", "sw1:eth8", "--allowed", "20")
+
+
+def test_the_switch_takes_back_what_cut_us_off(netconf: Netconf) -> None:
+    """While nobody can reach it, the switch itself takes the change back; then our log says so, too."""
+    netconf.run("adopt", "sw1")
+    netconf.run("switch", "disable", "sw1:eth1", "--confirm-within", "4s")
+    assert "enabled: false" in netconf.state("switch.port/sw1:eth1")
+    until(lambda: "nothing" in netconf.run("confirm", "--list"))
+    netconf.run("drift", "--detailed-exitcode")
+    assert "enabled: true" in netconf.state("switch.port/sw1:eth1")
+
+
+def test_what_is_confirmed_stays(netconf: Netconf) -> None:
+    """What is confirmed here is confirmed on the switch: it does not take it back."""
+    netconf.run("adopt", "sw1")
+    netconf.run("switch", "describe", "sw1:eth1", "--description", "uplink", "--confirm-within", "6s")
+    netconf.run("confirm")
+    time.sleep(7)
+    netconf.run("drift", "--detailed-exitcode")
+    assert "description: uplink" in netconf.state("switch.port/sw1:eth1")
+
+
+def test_what_the_switch_took_back_cannot_be_confirmed(netconf: Netconf) -> None:
+    """A switch that has been started anew has forgotten what was not confirmed, and that is told."""
+    netconf.run("adopt", "sw1")
+    netconf.run("switch", "describe", "sw1:eth1", "--description", "uplink", "--confirm-within", "1h")
+    netconf.lab.reset()
+    assert "was taken back already" in netconf.run("confirm", fails=True)
+    netconf.run("confirm", "--reject")
+    netconf.run("drift", "--detailed-exitcode")
