@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from lasercats.core.address import Address, told
+from lasercats.core.address import Address, kind_of, told
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Effect
 from lasercats.core.resource import Resource, decisions
@@ -205,9 +205,20 @@ def title(happened: "Happening") -> str:
     command = happened.command
     if command is None:
         return happened.type
-    first = command.on[0].partition("/")[2].removesuffix(":")
-    more = f" and {len(command.on) - 1} more" if len(command.on) > 1 else ""
-    return f"{happened.type.replace('.', ' ').replace('_', '-')} {first}{more}"
+    on = named(command.on).partition("/")[2].removesuffix(":")
+    return f"{happened.type.replace('.', ' ').replace('_', '-')} {on}"
+
+
+def named(addresses: Sequence[Address]) -> str:
+    """Return addresses in a few words: as a range where that fits, else the first and how many more."""
+    from lasercats.operate.plugins import kinds  # noqa: PLC0415
+
+    kind = kinds().kinds.get(kind_of(addresses[0]))
+    alike = len({address.partition(":")[0] for address in addresses}) == 1
+    if len(addresses) > 1 and alike and kind is not None and kind.resource.ranged:
+        return ranges(addresses)
+    more = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""
+    return f"{told(addresses[0])}{more}"
 
 
 def hidden(value: Any) -> Any:  # noqa: ANN401

@@ -284,8 +284,7 @@ def confirm(
         show.print_json([{"position": p, **more, "status": said[p]} for p, more in data])
     for h in [] if as_json else held:
         left = f" until {history.iso(h.until)}" if listing else ""
-        first, more = told(h.on[0]), f" and {len(h.on) - 1} more" if len(h.on) > 1 else ""
-        click.echo(f"command {h.position} on {first}{more}: {said[h.position]}{left}")
+        click.echo(f"command {h.position} on {show.named(h.on)}: {said[h.position]}{left}")
     if not held:
         click.echo("nothing is to be confirmed", err=True)
     context.exit(1 if failed else 0)

@@ -48,6 +48,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     lag: str | None = None
     """Told: the LAG that a port is a member of."""
 
+    def __repr__(self) -> str:
+        """Show what is given."""
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in given(self).items())})"
+
 
 class Seen(msgspec.Struct, frozen=True):
     """What there is, None for nothing."""

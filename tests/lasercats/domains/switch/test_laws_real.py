@@ -49,6 +49,25 @@ def test_law_6_fidelity_and_law_8_replay(switch: "Switch", kind: Kind, name: str
     law()
 
 
+def test_law_6_among_all_kinds(switch: "Switch") -> None:
+    """Ports, VLANs and LAGs that are in each other's way are so in the simulation as on the switch."""
+    parts = [
+        strategies.commands(port.KIND, ("m:e1", "m:e2", "m:e3", "m:p9"), REAL),
+        strategies.commands(lag.KIND, ("m:b",), REAL),
+        strategies.commands(vlan.KIND, ("m:20", "m:30"), REAL),
+    ]
+
+    @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(st.one_of(parts), min_size=1, max_size=10))
+    def law(log: list[Command]) -> None:
+        switch.fresh()
+        switch.do(*GROUND)
+        check_fidelity(log, switch.context, switch.runner)
+        check_replay(switch.context)
+
+    law()
+
+
 def test_law_7_recreate(switch: "Switch") -> None:
     """A wish of every kind is brought about on an empty switch and seen as it is."""
     wish: dict[Address, Resource] = {
