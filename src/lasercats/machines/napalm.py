@@ -6,14 +6,10 @@ The host key or certificate of a switch must be a known one; `?verify=false` tak
 """
 
 import asyncio
-import contextlib
-import logging
 import math
-import os
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from msgspec.structs import replace
@@ -25,29 +21,11 @@ from lasercats.core.secret import is_sealed
 from lasercats.instructions import ios, junos
 from lasercats.instructions.switch import VOCABULARY, Configure, Look, Seen, Settings, Surveyed
 from lasercats.instructions.switch_model import Wrong, all_failed, changed, find, made, told_each
+from lasercats.machines.napalm_client import Client, is_lost, reason
 from lasercats.machines.url import Url, parse
 
 OPTIONS = ("timeout", "password", "key", "secret", "transport", "verify", "inline_transfer")
 _FLAGS = ("verify", "inline_transfer")
-_LOST = {
-    "ConnectionException",
-    "CommandTimeoutException",
-    "SSHException",
-    "ReadException",
-    "WriteException",
-    "ConnectError",
-    "ConnectionError",
-    "RpcTimeoutError",
-    "NXAPIConnectionError",
-    "NXAPIPostError",
-    "TransportError",
-    "TimeoutExpiredError",
-}
-"""Names of errors, of NAPALM and of what it works with, that say that a connection is lost."""
-_LOGGERS = ("jnpr", "ncclient", "netmiko", "paramiko", "pyeapi")
-"""What works below NAPALM and logs the errors that it raises; that is told once, by us."""
-MOST = 400
-"""Letters of what a switch says that are told."""
 END = "LASERCATS_CONFIGURATION_END"
 T = TypeVar("T")
 
@@ -128,9 +106,9 @@ class NapalmMachine:
     def __init__(self, name: str, url: Url, vault: Vault) -> None:
         """Bind a machine's name to a switch; nothing is loaded before it is used."""
         self.name, self.trips = name, 0
-        self._url, self._vault, self._vendor = url, vault, VENDORS[url.scheme]
+        self._url, self._vendor = url, VENDORS[url.scheme]
+        self._client = Client(name, url, vault, self.driver, self._count)
         self._pool: ThreadPoolExecutor | None = None
-        self._driver: Any = None
         self._held: tuple[str, int] | None = None
         self._pending = False
 
@@ -227,12 +205,12 @@ class NapalmMachine:
 
         """
         if not (await self._asked("is_alive"))["is_alive"]:
-            await self._drop()
-            raise self._unreachable("the connection is lost; try again")
+            await self._thread(self._drop)
+            raise self._client.unreachable("the connection is lost; try again")
 
     async def close(self) -> None:
         """Disconnect."""
-        await self._drop()
+        await self._thread(self._drop)
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
@@ -270,15 +248,10 @@ class NapalmMachine:
     async def _settle(self, token: str, method: str) -> bool:
         pending = self._vendor.longest > 0 and bool(await self._asked("has_pending_commit"))
         if pending:
-            self._name_session(token)
+            self._client.name_session(token)
             await self._asked(method)
         self._held, self._pending = None, False
         return pending
-
-    def _name_session(self, token: str | None) -> None:
-        """Name the configuration session of EOS, which only its own session confirms or takes back."""
-        if hasattr(self._driver, "config_session"):
-            self._driver.config_session = token and f"lasercats_{re.sub('[^A-Za-z0-9]', '_', token)}"
 
     async def _asked(self, method: str) -> Any:  # noqa: ANN401 - each method has its own
         """Call a method.
@@ -287,9 +260,9 @@ class NapalmMachine:
             MachineError: the switch cannot be reached, or refuses.
 
         """
-        await self._connect()
+        await self._thread(self._client.connect)
         try:
-            return await self._thread(lambda: self._call(method))
+            return await self._thread(lambda: self._client.call(method))
         except Exception as error:
             raise await self._unusable(error) from None
 
@@ -302,8 +275,8 @@ class NapalmMachine:
             MachineError: the switch cannot be reached or read.
 
         """
-        used = self._driver is not None
-        await self._connect()
+        used = self._client.connected
+        await self._thread(self._client.connect)
         try:
             return await self._thread(self._look)
         except Exception as error:
@@ -313,12 +286,12 @@ class NapalmMachine:
         return await self._read()
 
     def _look(self) -> _Read:
-        running = self._call("get_config", retrieve="running", **self._vendor.form)["running"]
-        interfaces = self._call("get_interfaces")
+        running = self._client.call("get_config", retrieve="running", **self._vendor.form)["running"]
+        interfaces = self._client.call("get_interfaces")
         configured = self._vendor.read(running)
         command = self._vendor.vlans
         if command is not None:
-            own = ios.read_vlans(self._call("cli", commands=[command])[command])
+            own = ios.read_vlans(self._client.call("cli", commands=[command])[command])
             configured = replace(configured, vlans=configured.vlans | own)
         port, plain = self._vendor.port, self._vendor.plain
         ports = {name: configured.ports.get(name, plain) for name in interfaces if port.fullmatch(name)}
@@ -367,14 +340,14 @@ class NapalmMachine:
 
     def _load(self, lines: str) -> str:
         if self._held is not None:
-            self._name_session(self._held[0])
-        self._call("load_merge_candidate", config=lines)
-        return str(self._call("compare_config") or "")
+            self._client.name_session(self._held[0])
+        self._client.call("load_merge_candidate", config=lines)
+        return str(self._client.call("compare_config") or "")
 
     def _commit(self) -> None:
         self._pending = self._held is not None
         try:
-            self._call("commit_config", **({} if self._held is None else {"revert_in": self._held[1]}))
+            self._client.call("commit_config", **({} if self._held is None else {"revert_in": self._held[1]}))
         except Exception as error:
             self._pending = self._pending and is_lost(error)
             raise
@@ -398,120 +371,26 @@ class NapalmMachine:
         """Throw the candidate away; a connection that is lost, too."""
         if not is_lost(error):
             try:
-                await self._thread(lambda: self._call("discard_config"))
+                await self._thread(lambda: self._client.call("discard_config"))
             except Exception as other:
                 error = other
         if is_lost(error):
-            await self._drop()
+            await self._thread(self._drop)
 
-    # Connecting.
-
-    async def _connect(self) -> None:
-        if self._driver is None:
-            self._driver = await self._thread(self._open)
-
-    def _open(self) -> Any:  # noqa: ANN401 - a driver of NAPALM
-        make, url, arguments = self.driver(), self._url, self._arguments()
-        password, timeout = self._secret("password") or "", math.ceil(url.seconds("timeout", 60))
-        for name in _LOGGERS:
-            logging.getLogger(name).addHandler(logging.NullHandler())
-        try:
-            driver = make(url.host, url.user, password, timeout=timeout, optional_args=arguments)
-            if hasattr(getattr(driver, "device", None), "_hostkey_verify"):  # Junos checks none by itself
-                driver.device._hostkey_verify = arguments["ssh_strict"]
-            driver.open()
-        except Exception as error:
-            told = " because ".join(reason(one) for one in (error, error.__context__) if one is not None)
-            if any("Auth" in kind.__name__ for kind in type(error).__mro__):
-                told = f"it does not let {url.user} in; check user, password and key"
-            elif re.search("known_hosts|host key|CERTIFICATE_VERIFY_FAILED", told, re.IGNORECASE):
-                told = f"its key is not a known one ({told}); make it known, or write ?verify=false"
-            raise self._unreachable(told[:MOST]) from None
-        return driver
-
-    def _arguments(self) -> dict[str, Any]:
-        option, timeout = self._url.options.get, self._url.seconds("timeout", 60)
-        strict = option("verify") != "false"
-        told: dict[str, Any] = {"ssh_strict": strict, "system_host_keys": True, "ssl_verify": strict}
-        told |= {"enforce_verification": strict, "read_timeout_override": timeout}
-        told |= {"inline_transfer": option("inline_transfer") == "true"}
-        if self._url.port is not None:
-            told["port"] = self._url.port
-        if "transport" in self._url.options:
-            told["transport"] = option("transport")
-        if "key" in self._url.options:
-            told |= {"use_keys": True, "key_file": str(Path(option("key", "")).expanduser())}
-        elif "password" not in self._url.options:
-            told["allow_agent"] = True
-        if "secret" in self._url.options:
-            told["secret"] = told["enable_password"] = self._secret("secret")
-        if self._url.scheme == "junos":
-            told["ignore_warning"] = ["statement not found"]  # of what is deleted and was not there
-        return told
-
-    def _secret(self, option: str) -> str | None:
-        """Return a secret that an option names.
-
-        Raises:
-            MachineError: it is not there.
-
-        """
-        value = self._url.options.get(option)
-        if value is None or is_sealed(value):
-            return value and self._vault.open(value).decode()
-        sort, _, name = value.partition(":")
-        try:
-            return os.environ[name] if sort == "env" else Path(name).expanduser().read_text().rstrip("\n")
-        except KeyError:
-            told = f"the environment variable {name} is not set; set it"
-        except OSError as error:
-            told = f"{name} cannot be read ({error.strerror}); it holds its {option}"
-        raise MachineError(f"machine {self.name}: {told}")
-
-    def _call(self, method: str, **arguments: Any) -> Any:  # noqa: ANN401 - each method has its own
+    def _count(self) -> None:
         self.trips += 1
-        return getattr(self._driver, method)(**arguments)
+
+    def _drop(self) -> None:
+        self._client.drop(pending=self._pending)
+
+    async def _unusable(self, error: Exception) -> MachineError:
+        if is_lost(error):
+            await self._thread(self._drop)
+        return self._client.unusable(error)
 
     async def _thread(self, work: Callable[[], T]) -> T:
         self._pool = self._pool or ThreadPoolExecutor(1, "napalm")
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
-
-    async def _drop(self) -> None:
-        """Disconnect; what waits for being confirmed goes on waiting."""
-        if self._driver is None:
-            return
-        if self._pending:
-            self._name_session(None)  # or else EOS would take it back
-        driver, self._driver = self._driver, None
-        with contextlib.suppress(Exception):
-            await self._thread(driver.close)
-
-    async def _unusable(self, error: Exception) -> MachineError:
-        if is_lost(error):
-            await self._drop()
-            return self._unreachable(f"the connection is lost: {reason(error)}")
-        return MachineError(f"machine {self.name} cannot be used: {reason(error)}")
-
-    def _unreachable(self, why: str) -> Unreachable:
-        where = f"{self._url.host}:{self._url.port}" if self._url.port else self._url.host
-        return Unreachable(f"machine {self.name} ({where}) cannot be reached: {why}")
-
-
-def is_lost(error: BaseException) -> bool:
-    """Tell whether an error says that the connection is lost."""
-    known = isinstance(error, OSError | EOFError)
-    return known or any(kind.__name__ in _LOST for kind in type(error).__mro__)
-
-
-def reason(error: BaseException) -> str:
-    """Return what an error says in one line."""
-    told = error.args[0] if error.args else ""
-    if isinstance(told, list):  # Junos tells several errors, each with much about it
-        told = "; ".join(f"{one.get('message') if isinstance(one, dict) else one}" for one in told)
-    else:
-        told = getattr(error, "message", None) or error
-    told = f"{told}"
-    return " ".join(told.split())[:MOST] or type(error).__name__
 
 
 def _seen(instruction: Instruction, surveyed: Surveyed) -> Any:  # noqa: ANN401 - what it answers

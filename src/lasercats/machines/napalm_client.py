@@ -1,0 +1,169 @@
+"""A connection to a switch through NAPALM, for use in a thread: opening, asking, and what its errors say."""
+
+import contextlib
+import logging
+import math
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lasercats.core.errors import MachineError, Unreachable
+from lasercats.core.ports import Vault
+from lasercats.core.secret import is_sealed
+from lasercats.machines.url import Url
+
+_LOST = {
+    "ConnectionException",
+    "CommandTimeoutException",
+    "SSHException",
+    "ReadException",
+    "WriteException",
+    "ConnectError",
+    "ConnectionError",
+    "RpcTimeoutError",
+    "NXAPIConnectionError",
+    "NXAPIPostError",
+    "TransportError",
+    "TimeoutExpiredError",
+}
+"""Names of errors, of NAPALM and of what it works with, that say that a connection is lost."""
+_LOGGERS = ("jnpr", "ncclient", "netmiko", "paramiko", "pyeapi")
+"""What works below NAPALM and logs the errors that it raises; that is told once, by us."""
+MOST = 400
+"""Letters of what a switch says that are told."""
+
+
+class Client:
+    """A switch as NAPALM's driver for it speaks to it."""
+
+    def __init__(
+        self, name: str, url: Url, vault: Vault, make: Callable[[], Any], count: Callable[[], None]
+    ) -> None:
+        """Bind it; `make` returns NAPALM's class for such switches, and `count` counts calls."""
+        self.name, self._count = name, count
+        self._url, self._vault, self._make = url, vault, make
+        self._driver: Any = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection, as far as is known."""
+        return self._driver is not None
+
+    def connect(self) -> None:
+        """Connect, where that is not so already.
+
+        Raises:
+            Unreachable: there is no answer, or it does not let us in.
+            MachineError: NAPALM is not installed, or a secret is not there.
+
+        """
+        if self._driver is None:
+            self._driver = self._open()
+
+    def call(self, method: str, **arguments: Any) -> Any:  # noqa: ANN401 - each method has its own
+        """Call a method of the driver."""
+        self._count()
+        return getattr(self._driver, method)(**arguments)
+
+    def name_session(self, token: str | None) -> None:
+        """Name the configuration session of EOS, which only its own session confirms or takes back."""
+        if hasattr(self._driver, "config_session"):
+            self._driver.config_session = token and f"lasercats_{re.sub('[^A-Za-z0-9]', '_', token)}"
+
+    def drop(self, *, pending: bool) -> None:
+        """Disconnect; what is `pending`, and waits for being confirmed, goes on waiting."""
+        if self._driver is None:
+            return
+        if pending:
+            self.name_session(None)  # or else EOS would take it back
+        driver, self._driver = self._driver, None
+        with contextlib.suppress(Exception):
+            driver.close()
+
+    def _open(self) -> Any:  # noqa: ANN401 - a driver of NAPALM
+        make, url, arguments = self._make(), self._url, self._arguments()
+        password, timeout = self._secret("password") or "", math.ceil(url.seconds("timeout", 60))
+        for name in _LOGGERS:
+            logging.getLogger(name).addHandler(logging.NullHandler())
+        try:
+            driver = make(url.host, url.user, password, timeout=timeout, optional_args=arguments)
+            if hasattr(getattr(driver, "device", None), "_hostkey_verify"):  # Junos checks none by itself
+                driver.device._hostkey_verify = arguments["ssh_strict"]
+            driver.open()
+        except Exception as error:
+            told = " because ".join(reason(one) for one in (error, error.__context__) if one is not None)
+            if any("Auth" in kind.__name__ for kind in type(error).__mro__):
+                told = f"it does not let {url.user} in; check user, password and key"
+            elif re.search("known_hosts|host key|CERTIFICATE_VERIFY_FAILED", told, re.IGNORECASE):
+                told = f"its key is not a known one ({told}); make it known, or write ?verify=false"
+            raise self.unreachable(told[:MOST]) from None
+        return driver
+
+    def _arguments(self) -> dict[str, Any]:
+        option, timeout = self._url.options.get, self._url.seconds("timeout", 60)
+        strict = option("verify") != "false"
+        told: dict[str, Any] = {"ssh_strict": strict, "system_host_keys": True, "ssl_verify": strict}
+        told |= {"enforce_verification": strict, "read_timeout_override": timeout}
+        told |= {"inline_transfer": option("inline_transfer") == "true"}
+        if self._url.port is not None:
+            told["port"] = self._url.port
+        if "transport" in self._url.options:
+            told["transport"] = option("transport")
+        if "key" in self._url.options:
+            told |= {"use_keys": True, "key_file": str(Path(option("key", "")).expanduser())}
+        elif "password" not in self._url.options:
+            told["allow_agent"] = True
+        if "secret" in self._url.options:
+            told["secret"] = told["enable_password"] = self._secret("secret")
+        if self._url.scheme == "junos":
+            told["ignore_warning"] = ["statement not found"]  # of what is deleted and was not there
+        return told
+
+    def _secret(self, option: str) -> str | None:
+        """Return a secret that an option names.
+
+        Raises:
+            MachineError: it is not there.
+
+        """
+        value = self._url.options.get(option)
+        if value is None or is_sealed(value):
+            return value and self._vault.open(value).decode()
+        sort, _, name = value.partition(":")
+        try:
+            return os.environ[name] if sort == "env" else Path(name).expanduser().read_text().rstrip("\n")
+        except KeyError:
+            told = f"the environment variable {name} is not set; set it"
+        except OSError as error:
+            told = f"{name} cannot be read ({error.strerror}); it holds its {option}"
+        raise MachineError(f"machine {self.name}: {told}")
+
+    def unusable(self, error: Exception) -> MachineError:
+        """Return what an error means for the machine."""
+        if is_lost(error):
+            return self.unreachable(f"the connection is lost: {reason(error)}")
+        return MachineError(f"machine {self.name} cannot be used: {reason(error)}")
+
+    def unreachable(self, why: str) -> Unreachable:
+        """Return that the switch cannot be reached, and why."""
+        where = f"{self._url.host}:{self._url.port}" if self._url.port else self._url.host
+        return Unreachable(f"machine {self.name} ({where}) cannot be reached: {why}")
+
+
+def is_lost(error: BaseException) -> bool:
+    """Tell whether an error says that the connection is lost."""
+    known = isinstance(error, OSError | EOFError)
+    return known or any(kind.__name__ in _LOST for kind in type(error).__mro__)
+
+
+def reason(error: BaseException) -> str:
+    """Return what an error says in one line."""
+    told = error.args[0] if error.args else ""
+    if isinstance(told, list):  # Junos tells several errors, each with much about it
+        told = "; ".join(f"{one.get('message') if isinstance(one, dict) else one}" for one in told)
+    else:
+        told = getattr(error, "message", None) or error
+    told = f"{told}"
+    return " ".join(told.split())[:MOST] or type(error).__name__
