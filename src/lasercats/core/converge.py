@@ -50,17 +50,21 @@ def converge(kinds: Kinds, delta: Delta, state: State, *, exact: bool = True) ->
 
 def _together(kinds: Kinds, commands: Sequence[Command]) -> list[Command]:
     """Return commands, as one where they follow each other and say the same of what is told as a range."""
-    made: list[Command] = []
+    made: list[tuple[Command, list[Address]]] = []
     for command in commands:
-        last = made[-1] if made else None
-        ranged = all(kinds.kind(address).resource.ranged for address in command.on)
-        if last is not None and ranged and type(last) is type(command):
-            same_kind = kind_of(last.on[0]) == kind_of(command.on[0])
-            if same_kind and replace(last, on=command.on) == command:
-                made[-1] = replace(last, on=tuple(dict.fromkeys((*last.on, *command.on))))
-                continue
-        made.append(command)
-    return made
+        last, on = made[-1] if made else (None, [])
+        if last is not None and _says_the_same(kinds, last, command):
+            on += command.on
+        else:
+            made.append((command, list(command.on)))
+    return [c if len(on) == len(c.on) else replace(c, on=tuple(dict.fromkeys(on))) for c, on in made]
+
+
+def _says_the_same(kinds: Kinds, one: Command, other: Command) -> bool:
+    """Tell whether a command says of a range what another says of names on the same machine."""
+    sides = {address.partition(":")[0] for address in (*one.on, *other.on)}
+    ranged = len(sides) == 1 and kinds.kind(one.on[0]).resource.ranged
+    return ranged and type(one) is type(other) and replace(one, on=other.on) == other
 
 
 def converge_one(

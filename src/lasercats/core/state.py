@@ -85,9 +85,14 @@ class State:
 
     def put(self, resources: Iterable[tuple[Address, Resource | None]]) -> "State":
         """Return the state with these addresses set, or absent where None."""
+        changes = {address: Change(self.get(address), resource) for address, resource in resources}
+        return self.apply(Delta(changes))
+
+    def absent(self, addresses: Iterable[Address]) -> "State":
+        """Return the state in which it is known that nothing is at these addresses."""
         entries = self._entries.mutate()
-        for address, resource in resources:
-            entries[address] = Entry(self.position, resource)
+        for address in addresses:
+            entries[address] = Entry(self.position, None)
         return State(entries.finish(), self.position)
 
     def __eq__(self, other: object) -> bool:

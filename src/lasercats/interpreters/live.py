@@ -5,7 +5,7 @@
 Every step is in the log before it is taken, so that `lasercats recover` can finish what a crash cut off.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lasercats.core.address import Address, told
@@ -109,7 +109,7 @@ class _Run:
         """Look, take in what changed outside, and decide."""
         state, decided = self._state, self._commands
         found, unseen = await look(self._look_at(), state, self._context, self)
-        believed = believe(state, found)
+        believed = believe(state, found).absent(self._missed(found))
         believed = learn(decide_all(decided, believed)[0], believed, found)
         targets, _ = decide_all(decided, believed)
         self._unseen = unseen
@@ -130,6 +130,14 @@ class _Run:
                 for other in command.concerns(address):
                     wanted.setdefault(other, position)
         return wanted
+
+    def _missed(self, found: Mapping[Address, Resource | None]) -> Iterator[Address]:
+        """Iterate over what commands are about to refer to and is not there, so that they can be refused."""
+        own = {address for command in self._commands for address in command.on}
+        for command in self._commands:
+            for address in command.on if command.effect is Effect.STATE else ():
+                others = (a for a in command.concerns(address) if a not in own)
+                yield from (other for other in others if other in found and found[other] is None)
 
     def _note_drift(self, targets: Sequence[Target], believed: State) -> None:
         """Record what was found changed at what is managed, or is about to be."""

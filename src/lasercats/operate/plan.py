@@ -4,8 +4,9 @@ A plan is `diff(state, documents)`, turned into commands by `converge`, with wha
 them. It does not look at the machines unless asked to: `apply` looks anyway, before it acts.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -122,18 +123,34 @@ def losses(kinds: Kinds, gone: Mapping[Address, Resource | None]) -> dict[Addres
 
 def _corrective(project: Project, delta: Delta) -> dict[Address, tuple[str, ...]]:
     """Return the fields in which a delta leads back to what was decided last."""
-    found = {a: tuple(_decided_before(project, a, change)) for a, change in delta.items()}
+    observed = _observed_at(project)
+    found = {a: tuple(_decided_before(project, a, change, observed)) for a, change in delta.items()}
     return {address: names for address, names in found.items() if names}
 
 
-def _decided_before(project: Project, address: Address, change: Change[Resource]) -> list[str]:
-    decided = decided_last(project, address)
+def _observed_at(project: Project) -> Callable[[int], bool]:
+    """Return what tells of a position whether the event there was observed; each is read once."""
+
+    @cache
+    def is_observed(position: int) -> bool:
+        (record,) = project.log.read(position, position)
+        return isinstance(record.entry, Event) and record.entry.type == OBSERVED
+
+    return is_observed
+
+
+def _decided_before(
+    project: Project, address: Address, change: Change[Resource], observed: Callable[[int], bool]
+) -> list[str]:
+    decided = decided_last(project, address, observed)
     if change.after is None:
         return list(change.fields) if decided == {} else []
     return [n for n in change.fields if decided and decided.get(n) == getattr(change.after, n)]
 
 
-def decided_last(project: Project, address: Address) -> dict[str, Any] | None:
+def decided_last(
+    project: Project, address: Address, observed: Callable[[int], bool]
+) -> dict[str, Any] | None:
     """Return what was decided last for each field of a resource, whatever was found changed outside since.
 
     It is empty where the resource was to be gone, and None where nobody ever decided anything. What was taken
@@ -143,8 +160,7 @@ def decided_last(project: Project, address: Address) -> dict[str, Any] | None:
     left: Resource | None = None
     for version in project.log.versions(address):
         came = version.resource(project.kinds, address)
-        (record,) = project.log.read(version.since, version.since)
-        seen = isinstance(record.entry, Event) and record.entry.type == OBSERVED
+        seen = observed(version.since)
         if version.raw == FORGOTTEN:
             decided = None
         elif not seen:

@@ -159,9 +159,10 @@ def existing(address: Address, state: State) -> Any:  # noqa: ANN401 - a resourc
         other = sibling(address, kind, name)
         if other != address and addresses.kind_of(address) in (PORT, LAG) and state.get(other) is not None:
             raise Refused(f"{name} is a {kind.partition('.')[2]} of {machine}; write {other}")
+    told = f"there is no {addresses.kind_of(address).partition('.')[2]} {name} on {machine}"
     if state.known_absent(address):
-        raise Refused(f"there is no {addresses.kind_of(address).partition('.')[2]} {name} on {machine}")
-    raise Refused(f"{address} is not in the state; `lasercats observe {address}` takes a look")
+        raise Refused(told)
+    raise Refused(f"{told}, as far as is known; `lasercats adopt {machine}` takes in what there is")
 
 
 def check_vlan(address: Address, state: State, *numbers: int | None) -> None:
