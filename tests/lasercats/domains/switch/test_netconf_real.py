@@ -1,5 +1,6 @@
 """A switch with NETCONF from the command line: a real server, and its own confirmed commit."""
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -7,8 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from lasercats.core.address import Address
+from lasercats.core.resource import Resource
+from lasercats.domains.switch.lag import Lag
+from lasercats.domains.switch.port import Port
+from lasercats.domains.switch.vlan import Vlan
+from lasercats.interpreters.context import Context
+from lasercats.logs.sqlite import SqliteLog
+from lasercats.machines.vault import KeyVault
+from lasercats.operate.project import BoundMachines
+from lasercats.testing.laws import check_recreate
 from lasercats.testing.netconf import NetconfLab, why_not
-from tests.lasercats.domains.switch.conftest import run_in
+from tests.lasercats.domains.switch.conftest import KINDS, run_in
 
 pytestmark = pytest.mark.slow
 
@@ -65,6 +76,33 @@ def test_a_range_and_back(netconf: Netconf) -> None:
     netconf.run("drift", "--detailed-exitcode")
     assert "vlan: 1\n" in netconf.state("switch.port/sw1:eth8")
     assert "in use by the LAG" not in netconf.run("switch", "trunk", "sw1:eth8", "--allowed", "20")
+
+
+def test_law_7_recreate(lab: NetconfLab, tmp_path: Path) -> None:
+    """A wish of every kind is brought about on a switch as it was delivered, and seen as it is."""
+    lab.reset()
+    machines = BoundMachines({"m": lab.url}, KeyVault(tmp_path / "key"))
+    log = SqliteLog(":memory:", create=True)
+    context = Context(kinds=KINDS, log=log, machines=machines, actor="tester", run="test")
+    wish: dict[Address, Resource] = {
+        Address("switch.vlan/m:20"): Vlan(name="servers"),
+        Address("switch.port/m:eth1"): Port(
+            description="to the café",
+            enabled=False,
+            mode="access",
+            vlan=20,
+            native=30,
+            allowed="20",
+            mtu=1400,
+            speed="10G",
+        ),
+        Address("switch.lag/m:ae1"): Lag(
+            members=("eth2", "eth3"), lacp="passive", mode="trunk", native=20, allowed="10-12,20"
+        ),
+    }
+    with asyncio.Runner() as runner:
+        check_recreate(wish, context, runner)
+        runner.run(machines.close())
 
 
 def test_the_switch_takes_back_what_cut_us_off(netconf: Netconf) -> None:
