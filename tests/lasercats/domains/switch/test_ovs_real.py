@@ -237,3 +237,26 @@ def test_bad_input_changes_nothing(busy: Switches, line: str, said: str) -> None
     before = busy.lab.vsctl(columns, "list", "Port")
     assert said in busy.run("switch", *line.split(), fails=True)
     assert busy.lab.vsctl(columns, "list", "Port") == before
+
+
+def test_a_picture_as_it_is_and_was(switches: Switches) -> None:
+    """`switch show` draws what a look finds, what the log says of then, and an SVG; what fails is told."""
+    switches.add("sw1", ("eth1", "eth2"))
+    switches.run("adopt", "sw1")
+    switches.run("switch", "create-vlan", "sw1:20", "--name", "servers")
+    switches.run("switch", "access", "sw1:eth1", "--vlan", "20")
+    assert "● 20" in switches.run("switch", "show", "sw1").replace("  ", " ")
+    assert "servers" not in switches.run("switch", "show", "sw1", "--as-of", "1")
+    switches.lab.vsctl("set", "Port", "eth2", "tag=20", "vlan_mode=access")
+    assert "20 servers: 2 ports" in switches.run("switch", "show", "sw1")
+    assert "20 servers: 1 port\n" in switches.run("switch", "show", "sw1", "--as-of", "HEAD")
+    switches.run("switch", "show", "sw1", "--svg", "sw1.svg")
+    assert (switches.folder / "sw1.svg").read_text().startswith("<svg")
+    assert switches.run("switch", "show", "sw1", "--svg", "-").startswith("<svg")
+    assert "cannot be written: No such file" in switches.run(
+        "switch", "show", "sw1", "--svg", "no/such/x.svg", fails=True
+    )
+    assert "machine 'local' (local:) is no switch" in switches.run("switch", "show", "local", fails=True)
+    assert "the log knows nothing of sw1" in switches.run(
+        "switch", "show", "sw1", "--as-of", "2020-01-01", fails=True
+    )
