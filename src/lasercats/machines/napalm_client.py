@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import math
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 from lasercats.core.errors import MachineError, Unreachable
 from lasercats.core.ports import Vault
 from lasercats.core.secret import is_sealed
-from lasercats.machines.url import Url
+from lasercats.machines.url import Url, secret
 
 _LOST = {
     "ConnectionException",
@@ -131,14 +130,7 @@ class Client:
         value = self._url.options.get(option)
         if value is None or is_sealed(value):
             return value and self._vault.open(value).decode()
-        sort, _, name = value.partition(":")
-        try:
-            return os.environ[name] if sort == "env" else Path(name).expanduser().read_text().rstrip("\n")
-        except KeyError:
-            told = f"the environment variable {name} is not set; set it"
-        except OSError as error:
-            told = f"{name} cannot be read ({error.strerror}); it holds its {option}"
-        raise MachineError(f"machine {self.name}: {told}")
+        return secret(value, f"machine {self.name}")
 
     def unusable(self, error: Exception) -> MachineError:
         """Return what an error means for the machine."""

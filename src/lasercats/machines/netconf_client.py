@@ -1,6 +1,5 @@
 """A NETCONF session (RFC 6241) by ncclient, for use in a thread."""
 
-import os
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from typing import Any
 
 from lasercats.core.errors import MachineError, Unreachable
 from lasercats.instructions.netconf import BASE, Models, filters, text
-from lasercats.machines.url import Url
+from lasercats.machines.url import Url, secret
 
 CANDIDATE = ":candidate"
 CONFIRMED = ":confirmed-commit:1.1"
@@ -178,25 +177,6 @@ class Client:
             self._manager.close_session()
         except (NCClientError, OSError, EOFError):
             return
-
-
-def secret(reference: str | None, where: str) -> str | None:
-    """Return what `env:NAME` or `file:PATH` stands for.
-
-    Raises:
-        MachineError: it is not there.
-
-    """
-    if reference is None:
-        return None
-    sort, _, name = reference.partition(":")
-    try:
-        return os.environ[name] if sort == "env" else Path(name).expanduser().read_text().rstrip("\n")
-    except KeyError:
-        told = f"the environment variable {name} is not set; set it"
-    except OSError as error:
-        told = f"{name} cannot be read ({error.strerror}); it is to hold the password"
-    raise MachineError(f"{where}: {told}")
 
 
 def _host_key(file: str, url: Url, where: str) -> str:

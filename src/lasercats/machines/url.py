@@ -1,10 +1,12 @@
 """Machine URLs: `SCHEME:` or `SCHEME://USER@HOST:PORT?OPTION=VALUE` (RFC 3986)."""
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-from lasercats.core.errors import BadInput, UnknownName
+from lasercats.core.errors import BadInput, MachineError, UnknownName
 
 
 @dataclass(frozen=True)
@@ -69,3 +71,22 @@ def parse(text: str, options: Collection[str] | None = None) -> Url:
         if options is not None and name not in options:
             raise UnknownName("option of a machine URL", name, options)
     return Url(text, parts.scheme, parts.hostname, port, parts.username, given, parts.path).check()
+
+
+def secret(reference: str | None, where: str) -> str | None:
+    """Return what `env:NAME` or `file:PATH` stands for.
+
+    Raises:
+        MachineError: it is not there.
+
+    """
+    if reference is None:
+        return None
+    sort, _, name = reference.partition(":")
+    try:
+        return os.environ[name] if sort == "env" else Path(name).expanduser().read_text().rstrip("\n")
+    except KeyError:
+        told = f"the environment variable {name} is not set; set it"
+    except OSError as error:
+        told = f"{name} cannot be read ({error.strerror}); it is to hold a secret"
+    raise MachineError(f"{where}: {told}")

@@ -16,16 +16,10 @@ from lasercats.core.state import State
 from lasercats.domains.switch import settings, verbs
 from lasercats.domains.switch.settings import (
     PORT,
-    Allowed,
-    Description,
-    Enabled,
     Lacp,
     Members,
-    Mode,
-    Native,
     Switched,
     Told,
-    Vlan,
 )
 from lasercats.instructions import vlans
 
@@ -78,29 +72,23 @@ class _Gathering(Command, frozen=True):
         return (settings.sibling(address, PORT, name) for name in self.members)
 
 
-class Create(Command, frozen=True, tag="switch.create_lag"):
+class Create(verbs.Setting, frozen=True, tag="switch.create_lag"):
     """Make LAGs of ports that are in no other, or set those that are there."""
 
     past: ClassVar[str] = "switch.lag.created"
 
     members: Members | None = None
     lacp: Lacp | None = None
-    description: Description | None = None
-    enabled: Enabled | None = None
-    mode: Mode | None = None
-    vlan: Vlan | None = None
-    native: Native | None = None
-    allowed: Allowed | None = None
 
     def __post_init__(self) -> None:
         """Bring VLANs and members to their one form."""
-        settings.one_form(self, "allowed")
+        super().__post_init__()
         if self.members is not None:
             force_setattr(self, "members", _ports(self.members))
 
     def concerns(self, address: Address) -> Iterator[Address]:
         """Return the ports and VLANs, and a port of that name."""
-        yield from settings.vlan_addresses(address, self.vlan, self.native)
+        yield from super().concerns(address)
         yield from (settings.sibling(address, PORT, name) for name in self.members or ())
         yield settings.sibling(address, PORT, settings.at(address).name)
 

@@ -16,16 +16,10 @@ from lasercats.core.state import State
 from lasercats.domains.switch import settings, verbs
 from lasercats.domains.switch.settings import (
     LAG,
-    Allowed,
-    Description,
-    Enabled,
-    Mode,
     Mtu,
-    Native,
     Speed,
     Switched,
     Told,
-    Vlan,
 )
 
 Type = Annotated[
@@ -48,28 +42,18 @@ class Port(Switched, frozen=True):
     lag: Told = None
 
 
-class Add(Command, frozen=True, tag="switch.add_port"):
+class Add(verbs.Setting, frozen=True, tag="switch.add_port"):
     """Make ports on a virtual switch, or set those that are there; a switch of hardware has its own."""
 
     past: ClassVar[str] = "switch.port.added"
 
     type: Type | None = None
-    description: Description | None = None
-    enabled: Enabled | None = None
-    mode: Mode | None = None
-    vlan: Vlan | None = None
-    native: Native | None = None
-    allowed: Allowed | None = None
     speed: Speed | None = None
     mtu: Mtu | None = None
 
-    def __post_init__(self) -> None:
-        """Bring the set of VLANs to its one form."""
-        settings.one_form(self, "allowed")
-
     def concerns(self, address: Address) -> Iterator[Address]:
         """Return its VLANs, and a LAG of that name."""
-        yield from settings.vlan_addresses(address, self.vlan, self.native)
+        yield from super().concerns(address)
         yield settings.sibling(address, LAG, settings.at(address).name)
 
     def decide(self, address: Address, state: State) -> Port:

@@ -152,10 +152,8 @@ class Disable(Command, frozen=True, tag="switch.disable"):
         return replace(found, enabled=False)
 
 
-class Configure(Command, frozen=True, tag="switch.configure"):
-    """Set any fields of ports at once; on a member of a LAG its VLANs are what it has when it leaves that."""
-
-    past: ClassVar[str] = "switch.configured"
+class Setting(Command, frozen=True):
+    """A command that sets any fields of what has VLANs."""
 
     description: Description | None = None
     enabled: Enabled | None = None
@@ -163,8 +161,6 @@ class Configure(Command, frozen=True, tag="switch.configure"):
     vlan: Vlan | None = None
     native: Native | None = None
     allowed: Allowed | None = None
-    speed: Speed | None = None
-    mtu: Mtu | None = None
 
     def __post_init__(self) -> None:
         """Bring the set of VLANs to its one form."""
@@ -173,6 +169,15 @@ class Configure(Command, frozen=True, tag="switch.configure"):
     def concerns(self, address: Address) -> Iterator[Address]:
         """Return its VLANs."""
         return vlan_addresses(address, self.vlan, self.native)
+
+
+class Configure(Setting, frozen=True, tag="switch.configure"):
+    """Set any fields of ports at once; on a member of a LAG its VLANs are what it has when it leaves that."""
+
+    past: ClassVar[str] = "switch.configured"
+
+    speed: Speed | None = None
+    mtu: Mtu | None = None
 
     def decide(self, address: Address, state: State) -> Switched:
         """Return it with these fields."""
