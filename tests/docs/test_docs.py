@@ -27,6 +27,7 @@ from lasercats.operate.project import LocalInputs
 from lasercats.testing.aws import MotoServer, StrictEc2, environment, why_not
 from lasercats.testing.ovs import OvsLab
 from lasercats.testing.ovs import why_not as why_no_ovs
+from lasercats.testing.peers import need
 
 TOP = Path(__file__).parent.parent.parent
 DOCS = TOP / "docs"
@@ -112,8 +113,7 @@ def switch(page: Path, home: Path) -> Iterator[None]:
     if 'machine add sw1 "ovsdb://' not in page.read_text():
         yield
         return
-    if why_no_ovs() is not None:
-        pytest.fail(f"{why_no_ovs()}") if os.environ.get("CI") else pytest.skip(f"{why_no_ovs()}")
+    need(why_no_ovs())
     with OvsLab() as lab:
         lab.add_switch("sw1", [f"eth{n}" for n in range(1, 49)])
         (home / "db.sock").symlink_to(lab.socket)
@@ -126,8 +126,7 @@ def account(page: Path) -> Iterator[dict[str, str]]:
     if "aws://" not in page.read_text():
         yield {}
         return
-    if why_not() is not None:
-        pytest.fail(f"{why_not()}") if os.environ.get("CI") else pytest.skip(f"{why_not()}")
+    need(why_not())
     with MotoServer() as moto, StrictEc2(moto) as aws:
         yield environment(aws.endpoint)
 

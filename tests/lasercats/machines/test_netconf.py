@@ -1,7 +1,6 @@
 """A switch with NETCONF, by a real server."""
 
 import asyncio
-import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from lasercats.machines.netconf import NetconfMachine
 from lasercats.machines.netconf_client import Client
 from lasercats.machines.vault import KeyVault
 from lasercats.testing.netconf import NetconfLab, why_not
+from lasercats.testing.peers import need
 from lasercats.testing.switches import SwitchContract, port, vlan
 
 pytestmark = pytest.mark.slow
@@ -26,8 +26,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def lab() -> Iterator[NetconfLab]:
     """Run a server."""
-    if why_not() is not None:
-        pytest.fail(f"{why_not()}") if os.environ.get("CI") else pytest.skip(f"{why_not()}")
+    need(why_not())
     with NetconfLab() as started:
         yield started
 
@@ -225,8 +224,7 @@ def _wrong() -> Configure:
 
 def test_a_switch_without_models_of_vlans() -> None:
     """What no model carries is not told, and cannot be configured; the rest can."""
-    if why_not() is not None:
-        pytest.skip(f"{why_not()}")
+    need(why_not())
     with NetconfLab(vlans=False) as lab:
         run = TestFaults.__new__(TestFaults).run
         look = Look(machine="m", what="port", name="eth1")
@@ -240,8 +238,7 @@ def test_a_switch_without_models_of_vlans() -> None:
 
 def test_a_switch_without_a_candidate() -> None:
     """A switch on which a batch cannot be taken as a whole is not used."""
-    if why_not() is not None:
-        pytest.skip(f"{why_not()}")
+    need(why_not())
     with NetconfLab(vlans=False, target="running") as lab:
         run = TestFaults.__new__(TestFaults).run
         with pytest.raises(MachineError, match="has no candidate datastore"):

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from lasercats.testing.aws import MotoServer, StrictEc2, environment, why_not
+from lasercats.testing.peers import need
 
 pytestmark = pytest.mark.slow
 LASERCATS = [sys.executable, "-c", "from lasercats.cli.main import main; main()"]
@@ -44,8 +45,7 @@ LEFT = {
 @pytest.fixture(scope="module")
 def motos() -> Iterator[tuple[MotoServer, MotoServer]]:
     """One moto for the live run and one for the script; where there is no `aws`, none."""
-    if why_not() is not None:
-        pytest.fail(f"{why_not()}") if os.environ.get("CI") else pytest.skip(f"{why_not()}")
+    need(why_not())
     if shutil.which("aws") is None:
         pytest.skip("there is no `aws` command line")
     with MotoServer() as one, MotoServer() as other:

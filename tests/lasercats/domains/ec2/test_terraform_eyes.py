@@ -13,6 +13,7 @@ import pytest
 
 from lasercats.testing import terraform as tools
 from lasercats.testing.aws import MotoServer, StrictEc2, environment, why_not
+from lasercats.testing.peers import need
 
 pytestmark = pytest.mark.slow
 LASERCATS = [sys.executable, "-c", "from lasercats.cli.main import main; main()"]
@@ -24,8 +25,7 @@ TAGS = {"web": {"Name": "web", "team": "blue"}, "db": {"Name": "db", "dot.ted": 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[StrictEc2]:
     """An account, where there is a Terraform to look at it; neither it nor its provider is in a registry."""
-    if why_not() is not None:
-        pytest.fail(f"{why_not()}") if os.environ.get("CI") else pytest.skip(f"{why_not()}")
+    need(why_not())
     if tools.why_not() is not None:
         pytest.skip(f"{tools.why_not()}")
     with MotoServer() as moto, StrictEc2(moto) as aws:

@@ -22,6 +22,7 @@ from lasercats.logs.sqlite import SqliteLog
 from lasercats.machines.vault import KeyVault
 from lasercats.operate.project import BoundMachines
 from lasercats.testing.ovs import OvsLab, why_not
+from lasercats.testing.peers import need
 
 KINDS = Kinds([DOMAIN])
 LASERCATS = [sys.executable, "-c", "from lasercats.cli.main import main; main()"]
@@ -31,8 +32,7 @@ PORTS = tuple(f"eth{n}" for n in range(1, 49))
 @pytest.fixture(scope="module")
 def ovs() -> Iterator[OvsLab]:
     """Run Open vSwitch."""
-    if why_not() is not None:
-        pytest.fail(f"{why_not()}") if os.environ.get("CI") else pytest.skip(f"{why_not()}")
+    need(why_not())
     with OvsLab() as lab:
         yield lab
 
