@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from lasercats.core.address import Address
-from lasercats.core.change import Change, Delta
+from lasercats.core.change import Change, Delta, composed
 from lasercats.core.errors import Refused
 from lasercats.core.program import Known, Program, Step
 from lasercats.core.resource import Resource, decided_fields
@@ -107,7 +107,7 @@ class Decision(NamedTuple):
 
 def decide(command: Command, state: State) -> Decision:
     """Predict a command, address by address, each seeing the effect of the one before. Total."""
-    delta, refusals = Delta(), dict[Address, str]()
+    deltas, refusals = list[Delta](), dict[Address, str]()
     for address in command.on:
         before = state.get(address)
         try:
@@ -115,8 +115,8 @@ def decide(command: Command, state: State) -> Decision:
         except Refused as refused:
             refusals[address] = str(refused)
         else:
-            delta = delta.then(Delta({address: Change(before, state.get(address))}))
-    return Decision(delta, refusals)
+            deltas.append(Delta({address: Change(before, state.get(address))}))
+    return Decision(composed(deltas), refusals)
 
 
 def step(command: Command, address: Address, state: State) -> State:

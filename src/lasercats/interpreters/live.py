@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lasercats.core.address import Address, told
-from lasercats.core.change import Change, Delta
+from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command, Effect
 from lasercats.core.instruction import Instruction
 from lasercats.core.order import Order
@@ -65,7 +65,7 @@ class _Run:
         self._queue: list[AnyEntry] = []
         self._positions: list[int] = []
         self._left = [len(command.on) for command in commands]
-        self._deltas = [Delta() for _ in commands]
+        self._deltas: list[list[Delta]] = [[] for _ in commands]
         self._observed = [Delta() for _ in commands]
         self._problems: list[dict[Address, str]] = [{} for _ in commands]
         self._refused = [0] * len(commands)
@@ -146,14 +146,16 @@ class _Run:
         for target in targets:
             if self._commands[target.command].ends:
                 first.setdefault(target.address, target.command)
+        found: list[list[Delta]] = [[] for _ in self._commands]
         for address, index in first.items():
             known = self._real[address] = self._state.get(address)
             if address in self._unseen or (address in refused and known is None):
                 continue
             seen = drift(self._state, believed, [address])
             if seen and self._commands[index].effect is Effect.STATE:
-                self._observed[index] = self._observed[index].then(seen)
+                found[index].append(seen)
                 self._real[address] = believed.get(address)
+        self._observed = [composed(deltas) for deltas in found]
         for index, delta in enumerate(self._observed):
             if delta:
                 context = self._context
@@ -278,7 +280,7 @@ class _Run:
     def _record(self, index: int, address: Address, real: Resource | None, past: str) -> None:
         delta = Delta({address: Change(self._real.get(address), real)})
         self._real[address] = real
-        self._deltas[index] = self._deltas[index].then(delta)
+        self._deltas[index].append(delta)
         if delta:
             self._event(index, past, delta)
         self._over(index, address)
@@ -295,10 +297,8 @@ class _Run:
         position = self._positions[index]
         encoded = raw_delta(delta)
         if isinstance(last, Event) and (last.command, last.type, last.opaque) == (position, past, opaque):
-            if not last.delta.keys() & encoded.keys():
-                self._queue[-1] = Event(
-                    type=past, delta={**last.delta, **encoded}, command=position, opaque=opaque
-                )
+            if not any(address in last.delta for address in encoded):
+                last.delta.update(encoded)  # nobody has seen it yet
                 return
         self._queue.append(Event(type=past, delta=encoded, command=position, opaque=opaque))
 
@@ -327,14 +327,14 @@ class _Run:
         if self._problems[index]:
             cancelled = all(why.startswith("cancelled") for why in self._problems[index].values())
             return "cancelled" if cancelled else "failed"
-        changed = self._deltas[index] or self._reports[index]
+        changed = composed(self._deltas[index]) or self._reports[index]
         return "done" if changed else "unchanged"
 
     def _result(self, index: int) -> Result:
         return Result(
             command=self._commands[index],
             status=self._status(index),
-            delta=self._deltas[index],
+            delta=composed(self._deltas[index]),
             observed=self._observed[index],
             problems=self._problems[index],
             reports=self._reports[index],

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lasercats.core.address import Address
-from lasercats.core.change import Change, Delta
+from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command, Effect
 from lasercats.core.resource import same
 from lasercats.core.settle import decide_all
@@ -27,12 +27,13 @@ def simulate(commands: Sequence[Command], state: State) -> tuple[list[Result], S
         by_command.setdefault(target.command, []).append(target[1:])
     results = []
     for index, command in enumerate(commands):
-        delta, problems = Delta(), dict[Address, str]()
+        deltas, problems = list[Delta](), dict[Address, str]()
         for address, change, refusal in by_command.get(index, ()):
             if change is None:
                 problems[address] = refusal or "refused"
             elif not same(change.before, change.after):
-                delta = delta.then(Delta({address: change}))
+                deltas.append(Delta({address: change}))
+        delta = composed(deltas)
         results.append(Result(command, _status(command, delta, problems), delta, problems=problems))
     return results, state
 
