@@ -26,11 +26,12 @@ class Entry(NamedTuple):
 class State:
     """What is known of the infrastructure at one position of the log."""
 
-    __slots__ = ("_entries", "position")
+    __slots__ = ("_entries", "_places", "position")
 
     def __init__(self, entries: "Map[Address, Entry] | None" = None, position: int = 0) -> None:
         """Hold the entries as of a position."""
         self._entries: Map[Address, Entry] = Map() if entries is None else entries
+        self._places: Map[str, tuple[Address, ...]] | None = None
         self.position = position
 
     @classmethod
@@ -59,6 +60,21 @@ class State:
             if entry.resource is not None:
                 yield address, entry.resource
 
+    def on(self, place: str) -> Iterator[tuple[Address, Resource]]:
+        """Iterate over the resources whose addresses begin with a place and a colon: `switch.lag/sw1`.
+
+        What is found for one state is kept for those that come of it, so that asking often is cheap.
+        """
+        if self._places is None:
+            places: dict[str, list[Address]] = {}
+            for address in self._entries:
+                places.setdefault(address.partition(":")[0], []).append(address)
+            self._places = Map({place: tuple(addresses) for place, addresses in places.items()})
+        for address in self._places.get(place, ()):
+            resource = self._entries[address].resource
+            if resource is not None:
+                yield address, resource
+
     def resources(self) -> dict[Address, Resource]:
         """Return the present resources, sorted by address."""
         return dict(sorted(self.items()))
@@ -74,7 +90,13 @@ class State:
     def holding(self, address: Address, resource: Resource | None, *, forgotten: bool = False) -> "State":
         """Return the state in which one address holds this."""
         entry = Entry(self.version(address) if forgotten else self.position, resource, forgotten)
-        return State(self._entries.set(address, entry), self.position)
+        state = State(self._entries.set(address, entry), self.position)
+        if self._places is not None:
+            place = address.partition(":")[0]
+            known = address in self._entries
+            there = self._places.get(place, ())
+            state._places = self._places if known else self._places.set(place, (*there, address))
+        return state
 
     def forget(self, addresses: Iterable[Address]) -> "State":
         """Return the state in which nothing is known of these addresses."""

@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lasercats.core import content
-from lasercats.core.address import kind_of, machine_of, name_of, parse, rest_of
+from lasercats.core.address import Address, kind_of, machine_of, name_of, parse, rest_of
 from lasercats.core.errors import BadInput, UnknownName
 from lasercats.core.resource import Role, decisions, fields_of, overlay, same, settle
+from lasercats.core.state import State
 from lasercats.domains.host.file import File
 
 
@@ -94,3 +95,16 @@ def test_the_nearest_name_is_suggested() -> None:
     assert str(UnknownName("verb", "wrte", ["write", "remove"])).endswith("did you mean 'write'?")
     assert str(UnknownName("verb", "xyz", ["write"], "see --help")).endswith("see --help")
     assert str(UnknownName("verb", "xyz", [])).endswith("there are none")
+
+
+def test_what_is_on_a_place_is_told_as_it_changes() -> None:
+    """A state tells what is on a machine, and so do those that come of it: more, less, and changed."""
+    one, two, other = Address("file/m:/a"), Address("file/m:/b"), Address("file/n:/a")
+    state = State.of({one: File(content="1"), other: File(content="2")})
+    assert dict(state.on("file/m")) == {one: File(content="1")}
+    more = state.holding(two, File(content="3")).holding(one, File(content="4"))
+    assert dict(more.on("file/m")) == {one: File(content="4"), two: File(content="3")}
+    assert dict(more.holding(one, None).on("file/m")) == {two: File(content="3")}
+    assert dict(state.on("file/m")) == {one: File(content="1")}
+    assert dict(more.forget([two]).on("file/m")) == {one: File(content="4")}
+    assert dict(state.on("file/nowhere")) == {}

@@ -209,8 +209,7 @@ def used(resource: Switched | None) -> int | None:
 
 def on_switch(address: Address, state: State, kind: str) -> Iterator[tuple[Address, Any]]:
     """Iterate over what is known of a kind on the switch of an address."""
-    beginning = f"{kind}/{at(address).machine}:"
-    return ((other, found) for other, found in state.items() if other.startswith(beginning))
+    return state.on(f"{kind}/{at(address).machine}")
 
 
 def holder(address: Address, state: State) -> str | None:
