@@ -8,6 +8,7 @@ import asyncio
 import shlex
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lasercats.core.errors import BadInput, MachineError, Refused
@@ -23,7 +24,8 @@ from lasercats.machines.url import Url, parse
 if TYPE_CHECKING:
     from lasercats.machines.ovsdb_client import Client
 
-OPTIONS = ("bridge", "timeout", "connect_timeout", "apply")
+TLS = ("key", "cert", "ca")
+OPTIONS = ("bridge", "timeout", "connect_timeout", "apply", *TLS)
 PORT = 6640
 """As registered for OVSDB (RFC 7047, 9)."""
 ATTEMPTS = 5
@@ -45,6 +47,9 @@ class OvsdbMachine:
         self._remote = (
             f"unix:{url.path}" if url.host is None else f"tcp:{_literal(url.host)}:{url.port or PORT}"
         )
+        self._files = [str(Path(url.options[name]).expanduser()) for name in TLS if name in url.options]
+        if self._files:
+            self._remote = f"ssl{self._remote.removeprefix('tcp')}"
         self._timeout = url.seconds("timeout", 60)
         self._connect_timeout = url.seconds("connect_timeout", 10)
         self._apply = float(url.options.get("apply", 5))
@@ -67,6 +72,9 @@ class OvsdbMachine:
             )
         if url.user is not None:
             raise BadInput(f"{text!r} names a user, and OVSDB has none")
+        named = [name for name in TLS if name in url.options]
+        if named and (url.host is None or len(named) < len(TLS)):
+            raise BadInput(f"{text!r}: TLS needs a host, and all of the options key, cert and ca")
         if url.options.get("apply") != "0":
             url.seconds("apply", 5)
         return url
@@ -96,7 +104,9 @@ class OvsdbMachine:
     def script(self, instructions: Sequence[Instruction], *, alone: bool) -> str:
         """Return instructions as lines of ovs-vsctl, which run where the server can be reached."""
         bridge = self._bridge or "$(ovs-vsctl list-br)"
-        call = f"ovs-vsctl --db={shlex.quote(self._remote)}"
+        options = ("--private-key", "--certificate", "--ca-cert")
+        files = [f"{option}={shlex.quote(file)}" for option, file in zip(options, self._files, strict=False)]
+        call = " ".join(["ovs-vsctl", f"--db={shlex.quote(self._remote)}", *files])
         parts = [f"# {self.name}: Open vSwitch"]
         if self._bridge is None:
             parts.append(f"lc_bridge=$({call} list-br)")
@@ -214,14 +224,13 @@ class OvsdbMachine:
         return read(self._rows)
 
     async def _transact(self, work: list[dict[str, Any]], patience: float = 0) -> list[dict[str, Any]]:
-        from lasercats.machines.ovsdb_client import Client  # noqa: PLC0415
+        from lasercats.machines.ovsdb_client import Certificates, Client  # noqa: PLC0415
 
         self._pool = self._pool or ThreadPoolExecutor(1, "ovsdb")
         if self._client is None:
-            remote, where = self._remote, self._where()
-            self._client = await self._thread(
-                lambda: Client(remote, where, self._timeout, self._connect_timeout)
-            )
+            remote, where, times = self._remote, self._where(), (self._timeout, self._connect_timeout)
+            files = Certificates(*self._files) if self._files else None
+            self._client = await self._thread(lambda: Client(remote, where, *times, files))
         client = self._client
         self.trips += 1
         return await self._thread(lambda: client.transact(work, patience))

@@ -2,9 +2,12 @@
 
 import codecs
 import os
+import ssl
+import threading
 import time
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from lasercats.core.errors import MachineError, Unreachable
 
@@ -38,21 +41,48 @@ class _WholeCharacters:
         return getattr(self._stream, name)
 
 
+class Certificates(NamedTuple):
+    """The files for TLS: our private key, our certificate, and that of who signs both sides'."""
+
+    key: str
+    cert: str
+    ca: str
+
+
+_OPENING = threading.Lock()
+"""The library keeps the files for TLS once for all connections that it opens."""
+
+
 class Client:
     """One connection."""
 
-    def __init__(self, remote: str, where: str, timeout: float, connect_timeout: float) -> None:
-        """Connect to `tcp:HOST:PORT` or `unix:PATH`.
+    def __init__(
+        self,
+        remote: str,
+        where: str,
+        timeout: float,
+        connect_timeout: float,
+        certificates: Certificates | None = None,
+    ) -> None:
+        """Connect to `tcp:HOST:PORT`, `ssl:HOST:PORT` or `unix:PATH`.
 
         Raises:
-            Unreachable: there is no answer.
+            Unreachable: there is no answer, or one side does not trust the other.
+            MachineError: a file for TLS cannot be used.
 
         """
         from ovs.jsonrpc import Connection, Message  # noqa: PLC0415 - loaded where it is used
-        from ovs.stream import Stream  # noqa: PLC0415
 
         self._where, self._timeout, self._message = where, timeout, Message
-        error, stream = Stream.open_block(Stream.open(remote), int(connect_timeout * 1000))
+        try:
+            with _OPENING:
+                error, stream = _open(remote, int(connect_timeout * 1000), certificates)
+        except ssl.SSLCertVerificationError as failed:
+            told = f"its certificate is not trusted: {failed.verify_message}"
+            raise Unreachable(f"{where} ({remote}) cannot be reached: {told}") from None
+        except (OSError, ssl.SSLError) as failed:
+            told = getattr(failed, "filename", None) or "a file for TLS"
+            raise MachineError(f"{where}: {told} cannot be used: {failed.strerror or failed}") from None
         if error or stream is None:
             raise Unreachable(f"{where} ({remote}) cannot be reached: {_told(error)}")
         self._connection = Connection(_WholeCharacters(stream))
@@ -103,6 +133,22 @@ class Client:
     def close(self) -> None:
         """Disconnect."""
         self._connection.close()
+
+
+def _open(remote: str, milliseconds: int, certificates: Certificates | None) -> tuple[int, Any]:
+    from ovs.stream import Stream  # noqa: PLC0415
+
+    if certificates is not None:
+        for file in certificates:  # the library does not say which of them it cannot read
+            Path(file).read_bytes()
+        tried = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # and leaves a socket open where it cannot use them
+        tried.load_verify_locations(certificates.ca)
+        tried.load_cert_chain(certificates.cert, certificates.key)
+        Stream.ssl_set_private_key_file(certificates.key)
+        Stream.ssl_set_certificate_file(certificates.cert)
+        Stream.ssl_set_ca_cert_file(certificates.ca)
+    opened: tuple[int, Any] = Stream.open_block(Stream.open(remote), milliseconds)
+    return opened
 
 
 def _reason(error: Any) -> str:  # noqa: ANN401

@@ -50,7 +50,15 @@ class OvsLab:
         self.folder = Path(tempfile.mkdtemp(prefix="lasercats-ovs-"))
         self.port = free_port()
         self.socket = self.folder / "db.sock"
+        self.tls_port = free_port()
         self._pids: list[int] = []
+
+    @property
+    def tls_url(self) -> str:
+        """The URL of the server by TLS, with the files of a client that it trusts."""
+        names = (("key", "client-key.pem"), ("cert", "client.pem"), ("ca", "ca.pem"))
+        files = "&".join(f"{option}={self.folder}/{name}" for option, name in names)
+        return f"ovsdb://127.0.0.1:{self.tls_port}?{files}"
 
     @property
     def url(self) -> str:
@@ -78,9 +86,13 @@ class OvsLab:
     def start_server(self) -> None:
         """Start the database server."""
         folder, log = self.folder, ["--detach", "--no-chdir", "-vconsole:off"]
+        if not (folder / "ca.pem").exists():
+            sign(folder, ("server", "client"))
+        tls = [f"--private-key={folder}/server-key.pem", f"--certificate={folder}/server.pem"]
+        tls += [f"--ca-cert={folder}/ca.pem", f"--remote=pssl:{self.tls_port}:127.0.0.1"]
         remotes = [f"--remote=punix:{self.socket}", f"--remote=ptcp:{self.port}:127.0.0.1"]
         paths = [f"--pidfile={folder}/o.pid", f"--unixctl={folder}/o.ctl", f"--log-file={folder}/o.log"]
-        self.tool("ovsdb-server", f"{folder}/conf.db", *remotes, *paths, *log)
+        self.tool("ovsdb-server", f"{folder}/conf.db", *remotes, *tls, *paths, *log)
         self._pids.append(self._pid("o"))
 
     def stop_server(self, signal_: signal.Signals = signal.SIGKILL) -> None:
@@ -164,6 +176,37 @@ class OvsLab:
                 numbers[words[1].strip(":").split("/")[1]] = words[0]
         out = actions.partition(":")[2].replace(" ", "").split(",")
         return {numbers[word] for word in out if word in numbers}
+
+
+def sign(folder: Path, names: Sequence[str]) -> None:
+    """Make an authority in a folder, `ca.pem`, and for each name a key and a certificate that it signs."""
+    from datetime import UTC, datetime, timedelta  # noqa: PLC0415
+
+    from cryptography import x509  # noqa: PLC0415
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+    from cryptography.x509.oid import NameOID  # noqa: PLC0415
+
+    authority, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{folder.name} ca")])
+    for name in ("ca", *names):
+        key = authority if name == "ca" else ec.generate_private_key(ec.SECP256R1())
+        subject = issuer if name == "ca" else x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(issuer)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(hours=1))
+            .not_valid_after(now + timedelta(days=2))
+            .add_extension(x509.BasicConstraints(ca=name == "ca", path_length=None), critical=True)
+            .sign(authority, hashes.SHA256())
+        )
+        form, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        pem = serialization.Encoding.PEM
+        (folder / f"{name}-key.pem").write_bytes(key.private_bytes(pem, form, plain))
+        (folder / f"{name}.pem").write_bytes(certificate.public_bytes(pem))
 
 
 def _end(pid: int, signal_: signal.Signals) -> None:

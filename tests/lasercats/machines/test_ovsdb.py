@@ -17,7 +17,7 @@ from lasercats.core.ports import Machine
 from lasercats.instructions.switch import Look, Settings
 from lasercats.machines.ovsdb import OvsdbMachine
 from lasercats.machines.vault import KeyVault
-from lasercats.testing.ovs import OvsLab, why_not
+from lasercats.testing.ovs import OvsLab, sign, why_not
 from lasercats.testing.peers import need
 from lasercats.testing.switches import SwitchContract, port
 
@@ -63,6 +63,33 @@ class TestBySocket(TestByTcp):
         self.url = lab.socket_url
         yield
         lab.remove_switch("sw1")
+
+
+class TestByTls(TestByTcp):
+    """The contract, by TLS with certificates on both sides."""
+
+    @pytest.fixture(autouse=True)
+    def _switch(self, lab: OvsLab) -> Iterator[None]:
+        lab.add_switch("sw1", self.ports)
+        self.url = f"{lab.tls_url}&bridge=sw1"
+        yield
+        lab.remove_switch("sw1")
+
+    def test_who_is_not_trusted(self, lab: OvsLab, tmp_path: Path) -> None:
+        """A server that somebody else signed is not spoken to, a client neither; a missing file is named."""
+        sign(tmp_path, ("client",))
+        own, other = str(lab.folder), str(tmp_path)
+        for url, said in (
+            (self.url.replace(f"ca={own}", f"ca={other}"), "certificate is not trusted|cannot be reached"),
+            (self.url.replace(f"cert={own}", f"cert={other}"), "cannot be used|cannot be reached"),
+            (
+                self.url.replace(f"key={own}", f"key={other}").replace(f"cert={own}", f"cert={other}"),
+                "went away|cannot be reached",
+            ),
+            (self.url.replace("client.pem", "nothing.pem"), "nothing.pem cannot be used: No such file"),
+        ):
+            with pytest.raises(MachineError, match=said):
+                TestFaults().run(connected(url), [Look(machine="m", what="port", name="eth1")])
 
 
 class Cutting:
@@ -257,7 +284,16 @@ class TestFaults:
             self.lab.remove_switch("sw2")
 
     @pytest.mark.parametrize(
-        "url", ["ovsdb:", "ovsdb://", "ovsdb://h/x", "ovsdb://me@h", "ovsdb://h?apply=x", "ovsdb://h?x=1"]
+        "url",
+        [
+            "ovsdb:",
+            "ovsdb://",
+            "ovsdb://h/x",
+            "ovsdb://me@h",
+            "ovsdb://h?apply=x",
+            "ovsdb://h?x=1",
+            "ovsdb://h?key=k&ca=c",
+        ],
     )
     def test_bad_urls(self, url: str) -> None:
         """A URL that names no server, or more than one, is refused."""
