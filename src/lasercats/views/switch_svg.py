@@ -1,6 +1,7 @@
 """The faceplate of a switch as SVG: two rows of jacks, odd above and even below, as on the device."""
 
 from collections.abc import Iterator
+from textwrap import wrap
 from xml.sax.saxutils import escape
 
 from lasercats.views.switch import Faceplate, Jack, ink, rgb
@@ -30,8 +31,9 @@ def draw(face: Faceplate) -> str:
         f"<rect x='1' y='1' width='{width - 2}' height='{height - 2}' rx='8' fill='#f4f5f7' "
         "stroke='#c9ced6'/>",
         f"<rect x='8' y='8' width='{width - 16}' height='{case}' rx='6' fill='#23272f' stroke='#11141a'/>",
-        f"<text x='24' y='{8 + case / 2}' fill='#ffffff' font-size='19' font-weight='bold'>"
-        f"{escape(_cut(face.name, 15))}</text>",
+        f"<text x='24' y='{8 + case / 2}' fill='#ffffff' "
+        f"font-size='{min(19, 260 // max(len(face.name), 1))}' font-weight='bold'>"
+        f"{escape(_cut(face.name, 24))}</text>",
         f"<text x='24' y='{8 + case / 2 + 18}' fill='#aab3c0' font-size='11'>{escape(face.about)}</text>",
     ]
     for number, jack in enumerate(face.jacks):
@@ -94,10 +96,9 @@ def _legend(face: Faceplate, width: int) -> Iterator[tuple[str, int]]:
     lines = [f"LAG {face.lag_told(name)}" for name in face.lags]
     lines.append("striped: trunk, with the VLAN of untagged frames; T alone: none; gold edge: in a LAG")
     lines.append("green light: link up; dark light: down; crossed: disabled")
-    for told in lines:
+    for told in (part for whole in lines for part in wrap(whole, (width - 40) // 7)):
         line += 1
-        text = escape(_cut(told, (width - 40) // 6))
-        yield f"<text x='20' y='@y' dy='11.5' font-size='12' fill='#4a525e'>{text}</text>", line
+        yield f"<text x='20' y='@y' dy='11.5' font-size='12' fill='#4a525e'>{escape(told)}</text>", line
 
 
 def _css(color: tuple[int, int, int]) -> str:
