@@ -3,23 +3,31 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lasercats.core.address import Address
+from lasercats.core.command import Command
 from lasercats.core.resource import Resource
+from lasercats.domains.switch import lag, port, vlan
 from lasercats.domains.switch.lag import Lag
 from lasercats.domains.switch.port import Port
 from lasercats.domains.switch.vlan import Vlan
 from lasercats.interpreters.context import Context
+from lasercats.interpreters.live import Live
 from lasercats.logs.sqlite import SqliteLog
 from lasercats.machines.vault import KeyVault
 from lasercats.operate.project import BoundMachines
-from lasercats.testing.laws import check_recreate
+from lasercats.testing import strategies
+from lasercats.testing.laws import check_fidelity, check_recreate, check_replay
 from lasercats.testing.netconf import NetconfLab, why_not
 from lasercats.testing.peers import need
 from tests.lasercats.domains.switch.conftest import KINDS, run_in
+from tests.lasercats.domains.switch.test_laws import FIELDS
 
 pytestmark = pytest.mark.slow
 
@@ -77,15 +85,56 @@ def test_a_range_and_back(netconf: Netconf) -> None:
     assert "in use by the LAG" not in netconf.run("switch", "trunk", "sw1:eth8", "--allowed", "20")
 
 
+@contextmanager
+def delivered(lab: NetconfLab, folder: Path) -> Iterator[tuple[Context, asyncio.Runner]]:
+    """Give a switch as it was delivered, without the command line."""
+    lab.reset()
+    machines = BoundMachines({"m": lab.url}, KeyVault(folder / "key"))
+    log = SqliteLog(":memory:", create=True)
+    with asyncio.Runner() as runner:
+        yield Context(kinds=KINDS, log=log, machines=machines, actor="tester", run="test"), runner
+        runner.run(machines.close())
+
+
+V20, V30 = Address("switch.vlan/m:20"), Address("switch.vlan/m:30")
+PORTS = tuple(Address(f"switch.port/m:eth{n}") for n in (1, 2, 3))
+CAN_BE_SAID = {
+    **FIELDS,
+    "native": st.sampled_from([1, 20, 30]),
+    "allowed": st.sampled_from(["10", "10,20-30", "all"]),
+    "vlans": st.just("20-30"),
+    "type": st.none(),
+    "members": st.lists(st.sampled_from(["eth1", "eth2"]), min_size=1, max_size=2, unique=True).map(tuple),
+}
+"""What the models of OpenConfig can say: not that a trunk has no VLAN."""
+
+
+def test_law_6_fidelity_and_law_8_replay(lab: NetconfLab, tmp_path: Path) -> None:
+    """What is simulated is what the switch does, and every recorded program runs again the same way."""
+    commands = st.one_of(
+        strategies.commands(port.KIND, ("m:eth1", "m:eth2", "m:eth3"), CAN_BE_SAID),
+        strategies.commands(lag.KIND, ("m:b",), CAN_BE_SAID),
+        strategies.commands(vlan.KIND, ("m:20", "m:30"), CAN_BE_SAID),
+    )
+    possible = commands.filter(lambda command: not isinstance(command, port.Remove))  # ports are hardware
+
+    @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(possible, min_size=1, max_size=6))
+    def law(log: list[Command]) -> None:
+        with delivered(lab, tmp_path) as (context, runner):
+            ground = (vlan.Create(on=(V20, V30)), port.Add(on=PORTS))
+            assert all(result.ok for result in runner.run(Live().run(ground, context)))
+            check_fidelity(log, context, runner)
+            check_replay(context)
+
+    law()
+
+
 def test_law_7_recreate(lab: NetconfLab, tmp_path: Path) -> None:
     """A wish of every kind is brought about on a switch as it was delivered, and seen as it is."""
-    lab.reset()
-    machines = BoundMachines({"m": lab.url}, KeyVault(tmp_path / "key"))
-    log = SqliteLog(":memory:", create=True)
-    context = Context(kinds=KINDS, log=log, machines=machines, actor="tester", run="test")
     wish: dict[Address, Resource] = {
-        Address("switch.vlan/m:20"): Vlan(name="servers"),
-        Address("switch.port/m:eth1"): Port(
+        V20: Vlan(name="servers"),
+        PORTS[0]: Port(
             description="to the café",
             enabled=False,
             mode="access",
@@ -99,9 +148,8 @@ def test_law_7_recreate(lab: NetconfLab, tmp_path: Path) -> None:
             members=("eth2", "eth3"), lacp="passive", mode="trunk", native=20, allowed="10-12,20"
         ),
     }
-    with asyncio.Runner() as runner:
+    with delivered(lab, tmp_path) as (context, runner):
         check_recreate(wish, context, runner)
-        runner.run(machines.close())
 
 
 def test_the_switch_takes_back_what_cut_us_off(netconf: Netconf) -> None:
