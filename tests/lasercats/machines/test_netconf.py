@@ -169,11 +169,11 @@ class TestFaults:
             finally:
                 await machine.close()
 
-        assert all(isinstance(outcome, Seen) for outcome in self.run(*self.two(), hold=3))
+        assert all(isinstance(outcome, Seen) for outcome in self.run(*self.two(), hold=8))
         assert self.description() == "ours"
         if then != "wait":
             assert asyncio.run(end()) is (True if then == "confirm" else None)
-        time.sleep(0 if then == "reject" else 4)
+        time.sleep(0 if then == "reject" else 9)
         assert self.description() == ("ours" if then == "confirm" else "")
         if then == "confirm":
             assert not asyncio.run(end())

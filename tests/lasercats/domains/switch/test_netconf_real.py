@@ -155,7 +155,7 @@ def test_law_7_recreate(lab: NetconfLab, tmp_path: Path) -> None:
 def test_the_switch_takes_back_what_cut_us_off(netconf: Netconf) -> None:
     """While nobody can reach it, the switch itself takes the change back; then our log says so, too."""
     netconf.run("adopt", "sw1")
-    netconf.run("switch", "disable", "sw1:eth1", "--confirm-within", "4s")
+    netconf.run("switch", "disable", "sw1:eth1", "--confirm-within", "12s")
     assert "enabled: false" in netconf.state("switch.port/sw1:eth1")
     until(lambda: "nothing" in netconf.run("confirm", "--list"))
     netconf.run("drift", "--detailed-exitcode")
@@ -165,9 +165,9 @@ def test_the_switch_takes_back_what_cut_us_off(netconf: Netconf) -> None:
 def test_what_is_confirmed_stays(netconf: Netconf) -> None:
     """What is confirmed here is confirmed on the switch: it does not take it back."""
     netconf.run("adopt", "sw1")
-    netconf.run("switch", "describe", "sw1:eth1", "--description", "uplink", "--confirm-within", "6s")
+    netconf.run("switch", "describe", "sw1:eth1", "--description", "uplink", "--confirm-within", "15s")
     netconf.run("confirm")
-    time.sleep(7)
+    time.sleep(15)
     netconf.run("drift", "--detailed-exitcode")
     assert "description: uplink" in netconf.state("switch.port/sw1:eth1")
 

@@ -175,7 +175,7 @@ def test_nobody_confirms(switches: Switches) -> None:
     """A change that nobody confirms is taken back by itself."""
     switches.add("sw1", ("eth1", "eth2"))
     switches.run("switch", "create-vlan", "sw1:20")
-    switches.run("switch", "access", "sw1:eth1", "--vlan", "20", "--confirm-within", "2s")
+    switches.run("switch", "access", "sw1:eth1", "--vlan", "20", "--confirm-within", "8s")
     assert switches.column("eth1", "tag") == "20"
     deadline = time.monotonic() + 30
     while switches.column("eth1", "tag") != "[]":
