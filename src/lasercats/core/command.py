@@ -129,7 +129,7 @@ def step(command: Command, address: Address, state: State) -> State:
     after = command.decide(address, state)
     if after == state.get(address):
         return state
-    return state.holding(address, after, forgotten=after is None and command.effect is Effect.RECORD)
+    return state.holding(address, after, forgotten=after is None and isinstance(command, Forget))
 
 
 def state_after(commands: Iterable[Command], state: State) -> State:
@@ -144,6 +144,6 @@ def state_after(commands: Iterable[Command], state: State) -> State:
 def take(command: Command, state: State, delta: Delta) -> State:
     """Return the state after a delta of a command: what is forgotten is not known to be absent."""
     after = state.apply(delta)
-    if command.effect is not Effect.RECORD:
+    if not isinstance(command, Forget):
         return after
     return after.forget(address for address, change in delta.items() if change.after is None)

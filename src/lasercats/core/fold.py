@@ -13,8 +13,8 @@ from immutables import Map
 from lasercats.core.address import Address
 from lasercats.core.command import Forget
 from lasercats.core.errors import LogConflict
-from lasercats.core.kind import Kinds
-from lasercats.core.record import FORGOTTEN, NULL, Accepted, AnyEntry, Ended, Event
+from lasercats.core.kind import HELD, Kinds
+from lasercats.core.record import FORGOTTEN, NULL, Accepted, AnyEntry, Deferred, Ended, Event
 from lasercats.core.resource import Resource
 from lasercats.core.state import Entry, State
 
@@ -69,6 +69,8 @@ class Open(NamedTuple):
     claims: tuple[Address, ...]
     held: bool = False
     """True where it only holds what others changed, until that is confirmed."""
+    waits: int | None = None
+    """The batch that a person has in hand and it waits for, by position."""
 
 
 class Claims:
@@ -86,6 +88,10 @@ class Claims:
             self.open[position] = Open(entry.run, entry.process, entry.actor, entry.claims, held)
             for address in entry.claims:
                 self._claimed.setdefault(address, []).append(position)
+        elif isinstance(entry, Deferred):
+            for command in entry.commands:
+                if command in self.open:
+                    self.open[command] = self.open[command]._replace(waits=entry.started)
         elif isinstance(entry, Ended):
             self._end(entry.command)
 
@@ -97,14 +103,21 @@ class Claims:
 
         """
         for entry in entries:
-            for address in entry.claims if isinstance(entry, Accepted) else ():
-                for position in self._claimed.get(address, ()):
+            for claim in entry.claims if isinstance(entry, Accepted) else ():
+                address = claim.partition(": ")[2] or claim if claim.startswith(HELD) else claim
+                for position in self._claimed.get(claim, ()):
                     other = self.open[position]
                     if other.run != entry.run:  # type: ignore[union-attr]
                         if other.held:
                             raise LogConflict(
                                 f"{address} is held until command {position} ({other.actor}) is confirmed; "
                                 f"run `lasercats confirm {position}`, or with --reject to take it back"
+                            )
+                        if other.waits is not None:
+                            raise LogConflict(
+                                f"{address} is in the work order {other.waits} ({other.actor}); report what "
+                                f"was done with `lasercats work done {other.waits}`, or call it off with "
+                                f"`lasercats work fail {other.waits} --why ...`"
                             )
                         raise LogConflict(
                             f"{address} is being changed by command {position} ({other.actor}, "
@@ -133,4 +146,19 @@ def check_versions(expect: Mapping[Address, int], version: Callable[[Address], i
             raise LogConflict(
                 f"{address} was changed at position {now}, after it was looked at; "
                 "look at it with `lasercats state` and issue the command again"
+            )
+
+
+def check_batches(seen: Mapping[int, int], last: Callable[[int], int]) -> None:
+    """Check that no more came of batches than someone saw; `last` tells the last position that each caused.
+
+    Raises:
+        LogConflict: more did.
+
+    """
+    for batch, position in seen.items():
+        if last(batch) != position:
+            raise LogConflict(
+                f"somebody else has just reported on the work order {batch}; look at it with "
+                f"`lasercats work show {batch}` and report what is left"
             )

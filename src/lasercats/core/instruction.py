@@ -17,6 +17,10 @@ class Instruction(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", omi
     """True when it changes nothing."""
     alone: ClassVar[bool] = False
     """True when a batch ends with it: it may take long, and what follows must be able to be called off."""
+    by_hand: ClassVar[bool] = False
+    """True when a person does it, and reports the outcome some time later."""
+    early: ClassVar[bool] = False
+    """True when it need not wait for what its program waits for, as shutting a server down does not."""
     waits: ClassVar[bool] = False
     """True when it looks until something has come about: it never shares a batch with what does not wait."""
     answer: ClassVar[Any] = None
@@ -50,6 +54,10 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
     """True when nobody can tell any more: what a look finds is what it did."""
     skipped: bool = False
     """True when it was not tried, because one that it depends on failed."""
+
+
+class Later(msgspec.Struct, frozen=True, tag="later"):
+    """Stands for an outcome that is reported later, maybe to another process: a person is at it."""
 
 
 class Item(msgspec.Struct, frozen=True):

@@ -16,10 +16,13 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Forget, Hold
 from lasercats.core.errors import BadInput, UnknownName
-from lasercats.core.instruction import Failure, Instruction
+from lasercats.core.instruction import Failure, Instruction, Later
 from lasercats.core.program import Known, Program, Step
 from lasercats.core.resource import Resource
+from lasercats.core.state import State
 
+HELD = "held/"
+"""Begins what stands for all that one thing holds: what is put into it or taken out goes one by one."""
 Found = Mapping[Address, Resource | None]
 """What a look at a machine found at each address, given fields and all."""
 
@@ -54,8 +57,11 @@ class Kind:
 
     A generator may ask what is known at the addresses that it needs: it is begun when they are made.
     """
-    observe: Callable[[str, Mapping[Address, Any]], "Program[Found]"]
-    """Looks at a machine, given what is known at some addresses; answers what is really there."""
+    observe: Callable[[str, Mapping[Address, Any]], "Program[Found]"] | None
+    """Looks at a machine, given what is known at some addresses; answers what is really there.
+
+    None where nobody but a person can look: what was reported is what is known.
+    """
     canonical: Callable[[str], str] = str
     """Checks a name and gives its one form; raises BadInput."""
     expand: Callable[[str], Iterable[str]] = _one
@@ -67,7 +73,15 @@ class Kind:
     rivals: Callable[[Address], Iterable[Address]] = _no_rivals
     """What cannot be there at the same time: the same place under another kind."""
     holds: Callable[[Any], Iterable[str]] = _nothing
-    """What a resource has to itself, in any words: what is made waits until others let go of that."""
+    """What a resource has to itself, in any words: what takes it waits until others let go of it.
+
+    While a command is open, what it is about to take is claimed as the addresses are.
+    """
+    aside: Callable[[Address, Change[Any], State, State], Resource | None] | None = None
+    """What a resource is in the meantime where it must make room before it can change, as in a swap.
+
+    It is given the states before and after all changes; None where there is no such thing.
+    """
     machine: str | None = None
     """The machine of a name that names none."""
     replaces: Callable[[Change[Any]], bool] = _never
@@ -141,6 +155,22 @@ class Kinds:
         own = command.interpret(address, change, known)
         return self.kind(address).act(address, change, known) if own is None else own
 
+    def by_hand(self, address: Address) -> bool:
+        """Tell whether a person does what is to be done at an address."""
+        domain = self.domain(address)
+        return domain is not None and any(instruction.by_hand for instruction in domain.instructions)
+
+    def holding(self, address: Address) -> bool:
+        """Tell whether resources of the kind of an address have anything to themselves."""
+        return self.kind(address).holds is not _nothing
+
+    def held(self, address: Address, resource: Resource | None) -> Iterator[Address]:
+        """Iterate over what a resource has to itself, as addresses that begin with `held/`."""
+        if resource is not None:
+            kind = self.kind(address)
+            for words in kind.holds(resource):
+                yield Address(f"{HELD}{kind.name}/{self.machine_of(address) or ''}: {words}")
+
     def machine_of(self, address: Address) -> str | None:
         """Return the machine that an address is on: the one in its name, or the one of its kind."""
         named = addresses.machine_of(address)
@@ -202,9 +232,10 @@ class Kinds:
         return msgspec.json.decode(raw, type=self._instructions[msgspec.json.decode(raw, type=_Doing).do])
 
     def decode_outcome(self, instruction: Instruction, raw: bytes) -> Any:  # noqa: ANN401
-        """Decode the outcome of an instruction from a log: its answer, or a Failure."""
-        if msgspec.json.decode(raw, type=_Typed).type == tag_of(Failure):
-            return msgspec.json.decode(raw, type=Failure)
+        """Decode the outcome of an instruction from a log: its answer, a Failure, or that it comes Later."""
+        for other in (Failure, Later):
+            if msgspec.json.decode(raw, type=_Typed).type == tag_of(other):
+                return msgspec.json.decode(raw, type=other)
         return msgspec.json.decode(raw, type=instruction.answer)
 
     def decode_resource(self, address: Address, raw: bytes) -> Resource | None:

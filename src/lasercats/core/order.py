@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change
-from lasercats.core.kind import Kinds
+from lasercats.core.kind import HELD, Kinds
 from lasercats.core.reference import moved
 from lasercats.core.resource import Resource
 
@@ -40,7 +40,7 @@ class Order(Generic[T]):
         self._writer[address] = task
         self._readers[address] = []
         for other in around:
-            if other.startswith(_HELD):
+            if other.startswith(HELD):
                 self._writer[other] = task
             elif other != address:
                 self._readers.setdefault(other, []).append(task)
@@ -66,19 +66,17 @@ class Order(Generic[T]):
         self._since[lane] = []
 
 
-_HELD = "held/"
-"""Begins what stands for all that one thing holds: what is put into it or taken out goes one by one."""
-
-
 def touched(kinds: Kinds, address: Address, change: Change[Resource]) -> list[Address]:
     """Return the addresses that a change touches: its own, its rivals, and what either side needs.
 
-    Where it moves something from one thing to another, as a volume between instances, that is among them.
+    Where it moves something from one thing to another, as a volume between instances, that is among them, and
+    so is what it takes for itself or lets go of.
     """
     kind = kinds.kind(address)
     found = [address, *kind.rivals(address)]
     for side in (change.before, change.after):
         if side is not None:
             found += kind.needs(address, side)
-    found += [Address(f"{_HELD}{holder}") for holder in moved(change.before, change.after)]
+    found += [Address(f"{HELD}{holder}") for holder in moved(change.before, change.after)]
+    found += sorted({*kinds.held(address, change.before)} ^ {*kinds.held(address, change.after)})
     return list(dict.fromkeys(found))

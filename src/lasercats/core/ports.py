@@ -17,11 +17,18 @@ from lasercats.core.record import AnyEntry, Record
 class Log(Protocol):
     """An append-only sequence of records. `lasercats.testing.logs.LogContract` is its contract."""
 
-    def append(self, entries: Sequence[AnyEntry], *, expect: Mapping[Address, int] | None = None) -> int:
+    def append(
+        self,
+        entries: Sequence[AnyEntry],
+        *,
+        expect: Mapping[Address, int] | None = None,
+        seen: Mapping[int, int] | None = None,
+    ) -> int:
         """Commit entries together, durably, and return the position of the first.
 
         Raises:
-            LogConflict: an address in `expect` is at another version, or is claimed by another run.
+            LogConflict: an address in `expect` is at another version, or is claimed by another run; or more
+                came of a batch than what was `seen` of it, the last position that it caused.
 
         """
         ...

@@ -21,7 +21,7 @@ Known: TypeAlias = Callable[[Address], Resource | None]
 
 
 class Step:
-    """A program of one instruction: do it, and make the result of its answer.
+    """A program that knows its instructions beforehand: do them in order, and make the result of the answer.
 
     Saying so lets the live interpreter put what depends on it into the same batch, behind it: a
     directory and the files in it are made in one round trip.
@@ -29,8 +29,8 @@ class Step:
 
     __slots__ = ("conclude", "instruction")
 
-    def __init__(self, instruction: Instruction, conclude: Callable[[Any], Any]) -> None:
-        """Do `instruction`; the result is `conclude(answer)`."""
+    def __init__(self, instruction: Request, conclude: Callable[[Any], Any]) -> None:
+        """Do `instruction`, or several, each after the one before it; the result is `conclude(answer)`."""
         self.instruction = instruction
         self.conclude = conclude
 

@@ -2,11 +2,13 @@
 
 accepted   a command, before it runs; it claims its addresses until it ends
 started    a batch, before it is sent to its machine
-finished   the outcomes of a batch
+deferred   a machine took a batch, and its outcomes come later, when a person reports them
+finished   the outcomes of a batch, or of some of its instructions
 event      what really changed, as a delta with both sides; the state is the fold of these
 ended      a command is over: done, unchanged, failed, refused or cancelled
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, TypeAlias
 
 import msgspec
@@ -57,6 +59,8 @@ class Started(Entry, frozen=True, gc=False):
     commands: tuple[int, ...]
     """For each instruction, the position of the command that it serves."""
     instructions: tuple[msgspec.Raw, ...]
+    after: dict[int, tuple[int, ...]] = {}
+    """Which of them depend on which others of the batch: where those fail, they are not done."""
 
     @property
     def cause(self) -> int | None:
@@ -64,12 +68,33 @@ class Started(Entry, frozen=True, gc=False):
         return self.commands[0] if self.commands else None
 
 
+class Deferred(Entry, frozen=True, gc=False):
+    """A batch is in the hands of a person; the commands that it serves wait for what is reported."""
+
+    name: ClassVar[str] = "deferred"
+    started: int
+    commands: tuple[int, ...]
+
+    @property
+    def cause(self) -> int | None:
+        """The batch."""
+        return self.started
+
+
 class Finished(Entry, frozen=True, gc=False):
-    """A batch came back."""
+    """A batch came back, or a part of it."""
 
     name: ClassVar[str] = "finished"
     started: int
     outcomes: tuple[msgspec.Raw, ...]
+    of: tuple[int, ...] = ()
+    """Of which instructions these are the outcomes; of all, where it is empty."""
+    actor: str | None = None
+    """Who reported them."""
+
+    def items(self) -> Iterator[tuple[int, msgspec.Raw]]:
+        """Iterate over the outcomes, each with the number of its instruction, from 0."""
+        return zip(self.of or range(len(self.outcomes)), self.outcomes, strict=True)
 
     @property
     def cause(self) -> int | None:
@@ -112,8 +137,10 @@ class Ended(Entry, frozen=True, gc=False):
         return self.command
 
 
-AnyEntry: TypeAlias = Accepted | Started | Finished | Event | Ended
-ENTRIES: dict[str, type[AnyEntry]] = {e.name: e for e in (Accepted, Started, Finished, Event, Ended)}
+AnyEntry: TypeAlias = Accepted | Started | Deferred | Finished | Event | Ended
+ENTRIES: dict[str, type[AnyEntry]] = {
+    e.name: e for e in (Accepted, Started, Deferred, Finished, Event, Ended)
+}
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -123,6 +150,20 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     time: int
     """Microseconds since 1970-01-01 UTC."""
     entry: AnyEntry
+
+
+def came_back(records: Iterable[Record]) -> dict[int, list[msgspec.Raw | None]]:
+    """Return for each batch among records an outcome for each instruction; None where none came back yet."""
+    found: dict[int, list[msgspec.Raw | None]] = {}
+    for record in records:
+        entry = record.entry
+        if isinstance(entry, Started):
+            found[record.position] = [None] * len(entry.instructions)
+        elif isinstance(entry, Finished) and entry.started in found:
+            for n, outcome in entry.items():
+                if found[entry.started][n] is None:
+                    found[entry.started][n] = outcome
+    return found
 
 
 def raw(value: Any) -> msgspec.Raw:  # noqa: ANN401

@@ -27,6 +27,8 @@ class Role(Enum):
 
 GIVEN = msgspec.Meta(extra={"role": Role.GIVEN})
 """`Annotated[T | None, GIVEN]`: the machine assigns this field."""
+REPORTED = msgspec.Meta(extra={"reported": True})
+"""`Annotated[str | None, REPORTED]`: where nobody decided this field, what its machine reports is kept."""
 SECRET = msgspec.Meta(extra={"role": Role.SECRET})
 """`Annotated[str | None, SECRET]`: this field holds a sealed token."""
 
@@ -76,6 +78,15 @@ def decided_fields(resource: type[msgspec.Struct]) -> tuple[str, ...]:
     return fields_of(resource, Role.SPECIFIED, Role.SECRET)
 
 
+@cache
+def reported_fields(resource: type[msgspec.Struct]) -> frozenset[str]:
+    """Return the names of the fields that are taken from what a machine reports, unless they are decided."""
+    said = ((field.name, list(notes(field.type))) for field in msgspec.structs.fields(resource))
+    return frozenset(
+        name for name, told in said if any((getattr(n, "extra", None) or {}).get("reported") for n in told)
+    )
+
+
 def decisions(resource: Resource | None) -> dict[str, Any]:
     """Return the decided fields that hold a decision, by name."""
     if resource is None:
@@ -100,8 +111,16 @@ def settle(known: R | None, found: R | None) -> R | None:
     """Return what is found, keeping undecided what nobody decided in the known resource."""
     if known is None or found is None:
         return found
-    blank = {name: None for name in decided_fields(type(found)) if getattr(known, name) is None}
-    return replace(found, **blank)
+    kept = reported_fields(type(found))
+    names = (name for name in decided_fields(type(found)) if name not in kept)
+    return replace(found, **{name: None for name in names if getattr(known, name) is None})
+
+
+def keeps(real: Resource | None, asked: Resource | None) -> bool:
+    """Tell whether a resource is as every decision of another says."""
+    if real is None or asked is None:
+        return real is asked
+    return all(getattr(real, name) == value for name, value in decisions(asked).items())
 
 
 def _role(annotation: object) -> Role:

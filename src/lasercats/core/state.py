@@ -4,14 +4,17 @@ An address can be *present*, *known to be absent* (something removed it), or *un
 spoke of it). Deciding uses that difference; comparing two states does not.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from typing import NamedTuple, TypeAlias
 
 from immutables import Map
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
 from lasercats.core.resource import Resource
+
+Index: TypeAlias = Callable[[Address, Resource], Iterable[Hashable]]
+"""Tells under which keys a resource is found: the rack that it stands in."""
 
 
 class Entry(NamedTuple):
@@ -26,12 +29,12 @@ class Entry(NamedTuple):
 class State:
     """What is known of the infrastructure at one position of the log."""
 
-    __slots__ = ("_entries", "_places", "position")
+    __slots__ = ("_entries", "_indices", "position")
 
     def __init__(self, entries: "Map[Address, Entry] | None" = None, position: int = 0) -> None:
         """Hold the entries as of a position."""
         self._entries: Map[Address, Entry] = Map() if entries is None else entries
-        self._places: Map[str, tuple[Address, ...]] | None = None
+        self._indices: Map[Index, Map[Hashable, tuple[Address, ...]]] = Map()
         self.position = position
 
     @classmethod
@@ -60,20 +63,26 @@ class State:
             if entry.resource is not None:
                 yield address, entry.resource
 
-    def on(self, place: str) -> Iterator[tuple[Address, Resource]]:
-        """Iterate over the resources whose addresses begin with a place and a colon: `switch.lag/sw1`.
+    def having(self, by: Index, key: Hashable) -> Iterator[tuple[Address, Resource]]:
+        """Iterate over the resources that are found under a key.
 
         What is found for one state is kept for those that come of it, so that asking often is cheap.
         """
-        if self._places is None:
-            places: dict[str, list[Address]] = {}
-            for address in self._entries:
-                places.setdefault(address.partition(":")[0], []).append(address)
-            self._places = Map({place: tuple(addresses) for place, addresses in places.items()})
-        for address in self._places.get(place, ()):
-            resource = self._entries[address].resource
-            if resource is not None:
-                yield address, resource
+        if by not in self._indices:
+            groups: dict[Hashable, list[Address]] = {}
+            for address, resource in self.items():
+                for name in by(address, resource):
+                    groups.setdefault(name, []).append(address)
+            index = Map({name: tuple(addresses) for name, addresses in groups.items()})
+            self._indices = self._indices.set(by, index)
+        for address in self._indices[by].get(key, ()):
+            found = self.get(address)
+            if found is not None:
+                yield address, found
+
+    def on(self, place: str) -> Iterator[tuple[Address, Resource]]:
+        """Iterate over the resources whose addresses begin with a place and a colon: `switch.lag/sw1`."""
+        return self.having(_place, place)
 
     def resources(self) -> dict[Address, Resource]:
         """Return the present resources, sorted by address."""
@@ -91,11 +100,11 @@ class State:
         """Return the state in which one address holds this."""
         entry = Entry(self.version(address) if forgotten else self.position, resource, forgotten)
         state = State(self._entries.set(address, entry), self.position)
-        if self._places is not None:
-            place = address.partition(":")[0]
-            known = address in self._entries
-            there = self._places.get(place, ())
-            state._places = self._places if known else self._places.set(place, (*there, address))
+        state._indices = self._indices
+        for by, index in self._indices.items():  # an index for each way that was asked for
+            changed = _reindexed(index, by, address, self.get(address), resource)
+            if changed is not index:
+                state._indices = state._indices.set(by, changed)
         return state
 
     def forget(self, addresses: Iterable[Address]) -> "State":
@@ -128,6 +137,27 @@ class State:
     def __repr__(self) -> str:
         """Show the present resources."""
         return f"State({self.resources()!r}, position={self.position})"
+
+
+def _place(address: Address, _resource: Resource) -> tuple[str, ...]:
+    return (address.partition(":")[0],)
+
+
+def _reindexed(
+    index: "Map[Hashable, tuple[Address, ...]]",
+    by: Index,
+    address: Address,
+    before: Resource | None,
+    after: Resource | None,
+) -> "Map[Hashable, tuple[Address, ...]]":
+    """Return an index in which an address holds something else."""
+    old = () if before is None else tuple(by(address, before))
+    new = () if after is None else tuple(by(address, after))
+    for key in old if old != new else ():
+        index = index.set(key, tuple(other for other in index[key] if other != address))
+    for key in new if old != new else ():
+        index = index.set(key, (*index.get(key, ()), address))
+    return index
 
 
 def diff(before: State, after: State) -> Delta:

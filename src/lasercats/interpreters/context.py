@@ -78,7 +78,9 @@ class Result:
 
     command: Command
     status: str
-    """`done`, `unchanged`, `failed`, `refused`, `cancelled`, or `open` when its outcome is not known yet."""
+    """`done`, `unchanged`, `failed`, `refused`, `cancelled`; `waiting` for what a person is to report; or
+    `open` when its outcome is not known yet.
+    """
     delta: Delta = field(default_factory=Delta)
     """What it really changed, or would change."""
     observed: Delta = field(default_factory=Delta)
@@ -88,11 +90,13 @@ class Result:
     """What a command answered whose effect is not in the state."""
     position: int | None = None
     """Its position in the log, when it was recorded."""
+    order: int | None = None
+    """The work order that it waits for: the position of the batch that a person has in hand."""
 
     @property
     def ok(self) -> bool:
-        """True when all of it went well."""
-        return self.status in ("done", "unchanged")
+        """True when all of it went well so far."""
+        return self.status in ("done", "unchanged", "waiting")
 
 
 class Interpreter(Protocol):

@@ -3,16 +3,19 @@
 Programs are written for one resource and know nothing of each other. The driver runs every program that is
 ready until it waits, gathers the instructions by machine, drops repeated looks, and sends each machine one
 batch; machines work side by side, and one that can take several batches at once is given them. A program that
-depends on programs of one step goes into the same batch behind them.
+depends on programs whose instructions are known beforehand (`Step`) goes into the same batch behind them.
+
+What a person does is answered later: then a program waits, and so does all that depends on it, and the driver
+is done when nothing else is left to do.
 """
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from lasercats.core.errors import LaserCatsError, Refused
-from lasercats.core.instruction import Failure, Instruction, InstructionFailed, Item, PartlyDone
+from lasercats.core.instruction import Failure, Instruction, InstructionFailed, Item, Later, PartlyDone
 from lasercats.core.program import Program, Request, Step, answer, generator
 from lasercats.interpreters.context import Context
 
@@ -39,6 +42,8 @@ class Task:
         self.after = tuple(after)
         self.single = isinstance(program, Step)
         self.done = False
+        self.deferred = False
+        """True when a person has one of its instructions in hand."""
         self.sent: set[int] = set()
         """Which of its instructions are with a machine."""
         self.result: Any = None
@@ -102,12 +107,18 @@ class Task:
 class Journal(Protocol):
     """Records batches; the live interpreter writes them to the log."""
 
-    def started(self, machine: str, owners: Sequence[int], instructions: Sequence[Instruction]) -> int:
-        """Record, durably, that a batch is about to be sent."""
+    def started(
+        self,
+        machine: str,
+        owners: Sequence[int],
+        instructions: Sequence[Instruction],
+        after: Mapping[int, tuple[int, ...]],
+    ) -> int:
+        """Record, durably, that a batch is about to be sent, and what in it depends on what."""
         ...
 
     def finished(self, started: int, outcomes: Sequence[Any], tasks: Sequence[Task]) -> None:
-        """Record that it came back, and the tasks that it ended."""
+        """Record that it came back, and the tasks that it ended; what is answered `Later` did not."""
         ...
 
 
@@ -151,7 +162,9 @@ class Driver:
             for future in busy:
                 future.cancel()
         for task in waiting:
-            task.fail(Failure(reason="cancelled before it was sent", skipped=True))
+            task.deferred = task.deferred or any(other.deferred for other in task.after)
+            if not task.deferred:
+                task.fail(Failure(reason="cancelled before it was sent", skipped=True))
 
     def _start_ready(self, tasks: Sequence[Task]) -> None:
         for task in tasks:
@@ -174,10 +187,13 @@ class Driver:
             before = [other for other in task.after if not other.done]
             if not all(id(other) in placed for other in before):
                 continue
-            after = tuple(placed[id(other)] for other in before)
+            others = tuple(placed[id(other)] for other in before)
             for index, instruction in task.waiting.items():
                 if instruction.machine != machine or index in task.sent:
                     continue
+                after = () if instruction.early else others
+                if task.single and index and id(task) in placed:
+                    after = (*after, placed[id(task)])  # each waits for the one before it
                 if slots and instruction.waits != slots[0].item.instruction.waits:
                     continue
                 n = looks.get(instruction) if instruction.looks and not after else None
@@ -207,7 +223,9 @@ class Driver:
         instructions = [slot.item.instruction for slot in slots]
         started = 0
         if self._journal is not None:
-            started = self._journal.started(machine, [s.waiters[0][0].owner for s in slots], instructions)
+            after = {n: slot.item.after for n, slot in enumerate(slots) if slot.item.after}
+            owners = [slot.waiters[0][0].owner for slot in slots]
+            started = self._journal.started(machine, owners, instructions, after)
         watcher = self._context.watcher
         watcher.sent(machine, instructions)
         begin = time.perf_counter()
@@ -220,7 +238,10 @@ class Driver:
         touched: dict[int, Task] = {}
         for slot, outcome in zip(slots, outcomes, strict=True):
             for task, index in slot.waiters:
-                task.receive(index, outcome)
+                if isinstance(outcome, Later):
+                    task.deferred = True
+                else:
+                    task.receive(index, outcome)
                 touched[id(task)] = task
         if self._journal is not None:
             self._journal.finished(started, outcomes, [task for task in touched.values() if task.done])

@@ -11,13 +11,14 @@ from typing import Any
 from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command, Effect
-from lasercats.core.instruction import Instruction
+from lasercats.core.instruction import Instruction, Later
 from lasercats.core.order import Order
 from lasercats.core.program import Program
 from lasercats.core.record import (
     OBSERVED,
     Accepted,
     AnyEntry,
+    Deferred,
     Ended,
     Event,
     Finished,
@@ -25,7 +26,7 @@ from lasercats.core.record import (
     raw,
     raw_delta,
 )
-from lasercats.core.resource import Resource, same, settle
+from lasercats.core.resource import Resource, keeps, same, settle
 from lasercats.core.settle import Target, believe, decide_all, drift, learn
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Result
@@ -72,6 +73,9 @@ class _Run:
         self._reports: list[dict[Address, Any]] = [{} for _ in commands]
         self._doubt: set[int] = set()
         self._targets: dict[int, Target] = {}
+        self._sent: dict[int, tuple[int, ...]] = {}
+        self._orders: dict[int, int] = {}
+        self._waiting: set[int] = set()
 
     async def run(self) -> Sequence[Result]:
         self._accept()
@@ -80,7 +84,9 @@ class _Run:
             tasks = self._tasks(targets)
             await Driver(self._context, self).run(tasks)
             for task in tasks:
-                if id(task) in self._targets:
+                if id(task) in self._targets and task.deferred:
+                    self._waiting.add(self._targets[id(task)].command)
+                elif id(task) in self._targets:
                     self._finish(task)
         finally:
             self._flush()
@@ -88,9 +94,11 @@ class _Run:
 
     def _accept(self) -> None:
         context, entries, expect = self._context, list[AnyEntry](), dict[Address, int]()
-        for command in self._commands:
+        taken = self._taken()
+        for index, command in enumerate(self._commands):
             claims = () if command.effect is Effect.OPAQUE else command.on
             expect |= {address: self._state.version(address) for address in claims}
+            claims += tuple(taken.get(index, ()))
             entries.append(
                 Accepted(
                     command=raw(command),
@@ -104,6 +112,19 @@ class _Run:
             )
         first = context.log.append(entries, expect=expect)
         self._positions = list(range(first, first + len(entries)))
+
+    def _taken(self) -> dict[int, list[Address]]:
+        """Return, for each command by its index, what it is about to take for itself."""
+        kinds, taken = self._context.kinds, dict[int, list[Address]]()
+        if not any(kinds.holding(a) for c in self._commands if c.effect is Effect.STATE for a in c.on):
+            return taken
+        for index, address, change, _ in decide_all(self._commands, self._state)[0]:
+            if change is not None:
+                held = {*kinds.held(address, change.before)}
+                taken.setdefault(index, []).extend(
+                    h for h in kinds.held(address, change.after) if h not in held
+                )
+        return taken
 
     async def _decide(self) -> list[Target]:
         """Look, take in what changed outside, and decide."""
@@ -232,22 +253,49 @@ class _Run:
 
     # The journal of the driver.
 
-    def started(self, machine: str, owners: Sequence[int], instructions: Sequence[Instruction]) -> int:
+    def started(
+        self,
+        machine: str,
+        owners: Sequence[int],
+        instructions: Sequence[Instruction],
+        after: Mapping[int, tuple[int, ...]],
+    ) -> int:
         """Record that a batch is about to be sent."""
         entry = Started(
-            machine=machine, commands=tuple(owners), instructions=tuple(raw(i) for i in instructions)
+            machine=machine,
+            commands=tuple(owners),
+            instructions=tuple(raw(i) for i in instructions),
+            after=dict(after),
         )
         self._queue.append(entry)
-        return self._flush()
+        position = self._flush()
+        self._sent[position] = entry.commands
+        return position
 
     def finished(self, started: int, outcomes: Sequence[Any], tasks: Sequence[Task]) -> None:
-        """Record that it came back and what really changed; looks can wait for the next commit."""
-        self._queue.append(Finished(started=started, outcomes=tuple(raw(o) for o in outcomes)))
+        """Record that it came back and what really changed; looks can wait for the next commit.
+
+        What a person reports later is recorded as deferred.
+        """
+        back = [n for n, outcome in enumerate(outcomes) if not isinstance(outcome, Later)]
+        some = () if len(back) == len(outcomes) else tuple(back)
+        if back:
+            told = tuple(raw(outcomes[n]) for n in back)
+            self._queue.append(Finished(started=started, outcomes=told, of=some))
+        if len(back) < len(outcomes):
+            self._defer(started, sorted(set(range(len(outcomes))) - set(back)))
         mine = [task for task in tasks if id(task) in self._targets]
         for task in mine:
             self._finish(task)
         if mine:
             self._flush()
+
+    def _defer(self, started: int, later: Sequence[int]) -> None:
+        """Record that instructions of a batch are in the hands of a person."""
+        owners = dict.fromkeys(self._sent[started][n] for n in later)
+        self._queue.append(Deferred(started=started, commands=tuple(owners)))
+        self._orders |= dict.fromkeys(owners, started)
+        self._flush()
 
     def _finish(self, task: Task) -> None:
         index, address, change, _ = self._targets.pop(id(task))
@@ -266,7 +314,7 @@ class _Run:
             self._over(index, address)
         else:
             real = settle(change.after, task.result)
-            if not same(real, change.after):
+            if not keeps(real, change.after):
                 self._problems[index][address] = _deviation(change.after, real)
             self._record(index, address, real, command.past)
 
@@ -322,6 +370,8 @@ class _Run:
     def _status(self, index: int) -> str:
         if index in self._doubt:
             return "open"
+        if index in self._waiting:
+            return "waiting"
         if self._refused[index] == len(self._commands[index].on):
             return "refused"
         if self._problems[index]:
@@ -339,6 +389,7 @@ class _Run:
             problems=self._problems[index],
             reports=self._reports[index],
             position=self._positions[index],
+            order=self._orders.get(self._positions[index]) if index in self._waiting else None,
         )
 
 

@@ -17,13 +17,13 @@ async def look(
     """Look at addresses, each on behalf of the command at a position.
 
     Returns what was found, and for each address that could not be looked at, why. An address that belongs
-    to no machine is left out of both.
+    to no machine, or that only a person can look at, is left out of both.
     """
     tasks: dict[Address, Task] = {}
     for address, position in wanted.items():
-        machine = context.kinds.machine_of(address)
-        if machine is not None:
-            program = context.kinds.kind(address).observe(machine, {address: state.get(address)})
+        machine, observe = context.kinds.machine_of(address), context.kinds.kind(address).observe
+        if machine is not None and observe is not None:
+            program = observe(machine, {address: state.get(address)})
             tasks[address] = Task(program, position)
     await Driver(context, journal).run(list(tasks.values()))
     found: dict[Address, Resource | None] = {}

@@ -10,8 +10,8 @@ from typing import Any
 
 from lasercats.core.errors import LaserCatsError
 from lasercats.core.fold import Fold
-from lasercats.core.instruction import Batch, Failure, Item
-from lasercats.core.record import Record, Started, raw
+from lasercats.core.instruction import Batch, Failure, Item, Later
+from lasercats.core.record import Deferred, Record, Started, raw
 from lasercats.interpreters.context import Context
 from lasercats.interpreters.replay import NOT_ON_RECORD, Tape
 
@@ -26,6 +26,8 @@ class Reopened(Tape):
         """Play the records of commands on the fold before them, and ask the machines of a context."""
         super().__init__(context.kinds, fold, first, records)
         self._context, self._records = context, records
+        self.handed: list[Deferred] = []
+        """What turned out to be in the hands of a person."""
 
     async def resolve(self) -> dict[int, str]:
         """Ask what became of batches that are in doubt.
@@ -38,7 +40,9 @@ class Reopened(Tape):
             if not isinstance(batch, Started):
                 continue
             items = tuple(Item(self._kinds.decode_instruction(bytes(i))) for i in batch.instructions)
-            known = self._finished.get(record.position, (None,) * len(items))
+            known = self._back[record.position]
+            if record.position in self._deferred:
+                continue
             doubtful = [n for n, outcome in enumerate(known) if self._is_doubtful(items[n], outcome)]
             if not doubtful:
                 continue
@@ -50,6 +54,9 @@ class Reopened(Tape):
             for n in doubtful:
                 if became[n] is not None:
                     self._settle(batch.commands[n], bytes(batch.instructions[n]), became[n])
+            later = dict.fromkeys(batch.commands[n] for n in doubtful if isinstance(became[n], Later))
+            if later:
+                self.handed.append(Deferred(started=record.position, commands=tuple(later)))
         return unasked
 
     def _is_doubtful(self, item: Item, outcome: Any) -> bool:  # noqa: ANN401

@@ -16,10 +16,11 @@ import msgspec
 from lasercats.core.address import Address
 from lasercats.core.command import Command
 from lasercats.core.fold import Fold
-from lasercats.core.instruction import Batch, Failure, Instruction
+from lasercats.core.instruction import Batch, Failure, Instruction, Later
 from lasercats.core.kind import Domain, Kinds
 from lasercats.core.ports import Log, Sink
-from lasercats.core.record import OBSERVED, AnyEntry, Ended, Event, Finished, Record, Started
+from lasercats.core.record import OBSERVED, AnyEntry, Deferred, Ended, Event, Record, Started, came_back
+from lasercats.core.record import raw as encoded
 from lasercats.interpreters.context import Context, Result
 from lasercats.interpreters.live import Live
 
@@ -30,6 +31,7 @@ Asked = tuple[int, bytes]
 NOT_ON_RECORD = Failure(reason="this was not asked then, so there is no answer on record")
 
 LOST = Failure(reason="it never came back", in_doubt=True)
+LATER = encoded(Later())
 
 
 class Facts(NamedTuple):
@@ -53,13 +55,15 @@ class Tape:
         self._started: dict[str, Started] = {}
         self._outcomes: dict[Asked, deque[msgspec.Raw | None]] = {}
         """For each instruction the outcomes that came back, in order; None for one that never did."""
-        self._finished = {r.entry.started: r.entry.outcomes for r in records if isinstance(r.entry, Finished)}
+        self._back = came_back(records)
+        self._deferred = {r.entry.started for r in records if isinstance(r.entry, Deferred)}
         for record in records:
             batch = record.entry
             if isinstance(batch, Started):
-                outcomes = self._finished.get(record.position, [None] * len(batch.commands))
-                for owner, raw, outcome in zip(batch.commands, batch.instructions, outcomes, strict=True):
-                    self._outcomes.setdefault((owner, bytes(raw)), deque()).append(outcome)
+                missing = LATER if record.position in self._deferred else None
+                for n, outcome in enumerate(self._back[record.position]):
+                    asked = (batch.commands[n], bytes(batch.instructions[n]))
+                    self._outcomes.setdefault(asked, deque()).append(missing if outcome is None else outcome)
 
     # In place of the log.
 
@@ -67,9 +71,15 @@ class Tape:
         """Return the fold before the commands."""
         return self._fold
 
-    def append(self, entries: Sequence[AnyEntry], *, expect: Mapping[Address, int] | None = None) -> int:
+    def append(
+        self,
+        entries: Sequence[AnyEntry],
+        *,
+        expect: Mapping[Address, int] | None = None,
+        seen: Mapping[int, int] | None = None,
+    ) -> int:
         """Keep what would be recorded."""
-        del expect
+        del expect, seen
         first, self._next = self._next, self._next + len(entries)
         self.entries += entries
         self._started |= {entry.machine: entry for entry in entries if isinstance(entry, Started)}

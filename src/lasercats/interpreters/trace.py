@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lasercats.core.command import Command
-from lasercats.core.instruction import Failure, Instruction
+from lasercats.core.instruction import Failure, Instruction, Later
 from lasercats.core.kind import tag_of
 from lasercats.interpreters.context import Context, Result, Watcher
 from lasercats.interpreters.live import Live
@@ -64,6 +64,8 @@ def outcome_text(outcome: Any) -> str:  # noqa: ANN401
     """Return an outcome as one short line."""
     if isinstance(outcome, Failure):
         return f"failed: {outcome.reason}"
+    if isinstance(outcome, Later):
+        return "in the hands of a person"
     fields = {f: getattr(outcome, f) for f in outcome.__struct_fields__ if f != "content"}
     told = {name: value for name, value in fields.items() if value is not None and value is not False}
     return " ".join(f"{name}={_short(str(value))}" for name, value in told.items())

@@ -3,7 +3,7 @@
     records(position, time, type, body, hash, cause)   one row a record; positions without a gap
     present(address, since, body)                      the newest version of every address
     past(address, since, until, body)                  the versions before
-    open(position)                                     the commands that have not ended
+    open(position, waits)                              the commands that have not ended; what they wait for
 
 Each append is one transaction. The last row of an append carries the SHA-256 of the hash before it and of
 all that the append wrote, so that a changed or missing row breaks the chain.
@@ -26,13 +26,23 @@ import msgspec
 
 from lasercats.core.address import Address
 from lasercats.core.errors import LogConflict, LogCorrupt, LogError, LogTooNew
-from lasercats.core.fold import Claims, Fold, Open, Version, check_versions, left_by
-from lasercats.core.record import ENTRIES, FORGOTTEN, NULL, Accepted, AnyEntry, Ended, Event, Record
+from lasercats.core.fold import Claims, Fold, Open, Version, check_batches, check_versions, left_by
+from lasercats.core.record import (
+    ENTRIES,
+    FORGOTTEN,
+    NULL,
+    Accepted,
+    AnyEntry,
+    Deferred,
+    Ended,
+    Event,
+    Record,
+)
 
 APPLICATION = 0x4C436174
 """`LCat`, in the header of the file (SQLite's application_id)."""
-FORMAT = 2
-CLAIMING = ("accepted", "ended")
+FORMAT = 3
+CLAIMING = ("accepted", "deferred", "ended")
 CHUNK = 10_000
 """Records that are taken in at once when the tables are made anew."""
 
@@ -44,7 +54,7 @@ CREATE TABLE records (
 """
 _TABLES = (
     "CREATE INDEX caused ON records (cause) WHERE cause IS NOT NULL",
-    "CREATE TABLE open (position INTEGER PRIMARY KEY) STRICT",
+    "CREATE TABLE open (position INTEGER PRIMARY KEY, waits INTEGER) STRICT",
     """CREATE TABLE present (
         address TEXT PRIMARY KEY, since INTEGER NOT NULL, body BLOB
     ) STRICT, WITHOUT ROWID""",
@@ -114,11 +124,18 @@ class SqliteLog:
                 self._db.close()
                 raise
 
-    def append(self, entries: Sequence[AnyEntry], *, expect: Mapping[Address, int] | None = None) -> int:
+    def append(
+        self,
+        entries: Sequence[AnyEntry],
+        *,
+        expect: Mapping[Address, int] | None = None,
+        seen: Mapping[int, int] | None = None,
+    ) -> int:
         """Commit entries together, durably, and return the position of the first."""
         with self._explained(), self._commit():
             self._catch_up()
             check_versions(expect or {}, self._version)
+            check_batches(seen or {}, self._last_of)
             self._claims.check(entries)
             first = self._head + 1
             now = max(self._clock(), self._time)
@@ -339,20 +356,26 @@ class SqliteLog:
             self._migrate()
 
     def _migrate(self) -> None:
-        """Bring a log of format 1 to this one: it had snapshots, and no tables."""
+        """Bring a log of format 1 or 2 to this one: they knew nothing of what is deferred."""
         with self._commit():
-            if self._db.execute("PRAGMA user_version").fetchone()[0] != 1:
-                return  # another process was quicker
-            self._db.execute("ALTER TABLE records ADD COLUMN cause INTEGER")
-            self._db.execute("DROP TABLE snapshots")
-            for first in range(1, self.head() + 1, CHUNK):
-                chunk = list(self.read(first, first + CHUNK - 1))
-                self._db.executemany(
-                    "UPDATE records SET cause = ? WHERE position = ?",
-                    [(record.entry.cause, record.position) for record in chunk],
-                )
-            self._make_tables()
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version == 1:
+                self._migrate_snapshots()
+            elif version < FORMAT:
+                self._db.execute("ALTER TABLE open ADD COLUMN waits INTEGER")
             self._db.execute(f"PRAGMA user_version = {FORMAT}")
+
+    def _migrate_snapshots(self) -> None:
+        """Take in a log that had snapshots and no tables."""
+        self._db.execute("ALTER TABLE records ADD COLUMN cause INTEGER")
+        self._db.execute("DROP TABLE snapshots")
+        for first in range(1, self.head() + 1, CHUNK):
+            chunk = list(self.read(first, first + CHUNK - 1))
+            self._db.executemany(
+                "UPDATE records SET cause = ? WHERE position = ?",
+                [(record.entry.cause, record.position) for record in chunk],
+            )
+        self._make_tables()
 
     def _make_tables(self) -> None:
         """Make the tables, and take all records into them."""
@@ -364,15 +387,19 @@ class SqliteLog:
     def _take_in(self, first: int, entries: Sequence[AnyEntry]) -> None:
         """Bring the tables up to date with entries, of which the first stands at a position."""
         put, begun, ended = list[tuple[Address, int, bytes | None]](), list[tuple[int]](), list[tuple[int]]()
+        waiting = list[tuple[int, int]]()
         for position, entry in enumerate(entries, first):
             if isinstance(entry, Event):
                 put += [(address, position, _body(raw)) for address, raw in left_by(entry)]
             elif isinstance(entry, Accepted):
                 begun.append((position,))
+            elif isinstance(entry, Deferred):
+                waiting += [(entry.started, command) for command in entry.commands]
             elif isinstance(entry, Ended):
                 ended.append((entry.command,))
         self._db.executemany(_PUT, put)
-        self._db.executemany("INSERT INTO open VALUES (?)", begun)
+        self._db.executemany("INSERT INTO open VALUES (?, NULL)", begun)
+        self._db.executemany("UPDATE open SET waits = ? WHERE position = ?", waiting)
         self._db.executemany("DELETE FROM open WHERE position = ?", ended)
 
     def _fold_of(self, position: int, addresses: Sequence[Address] | None) -> Fold:
@@ -386,11 +413,16 @@ class SqliteLog:
         row = self._db.execute("SELECT since FROM present WHERE address = ?", (address,)).fetchone()
         return 0 if row is None else int(row[0])
 
+    def _last_of(self, batch: int) -> int:
+        row = self._db.execute("SELECT max(position) FROM records WHERE cause = ?", (batch,)).fetchone()
+        return int(row[0] or 0)
+
     def _check_open(self) -> None:
         claims = Claims()
         for record in self.read(names=CLAIMING):
             claims.add(record.position, record.entry)
-        if claims.open.keys() != {position for (position,) in self._db.execute("SELECT position FROM open")}:
+        open_ = dict(self._db.execute("SELECT position, waits FROM open"))
+        if {position: opened.waits for position, opened in claims.open.items()} != open_:
             raise LogCorrupt(
                 f"the log {self._path} keeps another list of open commands than its records tell; "
                 "`lasercats verify --repair` makes it anew from them"
@@ -419,9 +451,11 @@ class SqliteLog:
         """Take in where the log ends, and the commands that are open."""
         self._head = self.head()
         self._end_at(self._head)
-        for (position,) in self._db.execute("SELECT position FROM open ORDER BY position").fetchall():
+        for position, waits in self._db.execute("SELECT * FROM open ORDER BY position").fetchall():
             for record in self.read(position, position):
                 self._claims.add(position, record.entry)
+            if waits is not None:
+                self._claims.add(waits, Deferred(started=waits, commands=(position,)))
 
     def _catch_up(self) -> None:
         """Take in what others have written."""

@@ -13,10 +13,20 @@ from lasercats.core.address import Address, kind_of
 from lasercats.core.change import Delta
 from lasercats.core.command import Command
 from lasercats.core.errors import BadInput
-from lasercats.core.instruction import Instruction
+from lasercats.core.instruction import Instruction, Later
 from lasercats.core.kind import Kinds, tag_of
 from lasercats.core.ports import Log
-from lasercats.core.record import OBSERVED, Accepted, Ended, Event, Finished, Record, Started
+from lasercats.core.record import (
+    OBSERVED,
+    Accepted,
+    Deferred,
+    Ended,
+    Event,
+    Finished,
+    Record,
+    Started,
+    came_back,
+)
 from lasercats.core.secret import hide_all
 from lasercats.core.state import State, diff
 from lasercats.operate.project import Project
@@ -149,7 +159,7 @@ class Batch(NamedTuple):
     """When its outcomes came back; None if they never did."""
     instructions: tuple[Instruction, ...]
     outcomes: tuple[Any, ...]
-    """An outcome for each instruction; none where the batch never came back."""
+    """An outcome for each instruction, `Later` where a person is at it; none where it never came back."""
 
     @property
     def seconds(self) -> float | None:
@@ -159,24 +169,29 @@ class Batch(NamedTuple):
 
 def batches(project: Project, position: int) -> list[Batch]:
     """Return the batches that served a command, with the instructions that did."""
-    kinds, found, open_ = project.kinds, dict[int, Batch](), dict[int, list[int]]()
-    for record in project.log.read(position, end_of(project.log, position), names=("started", "finished")):
+    names = ("started", "deferred", "finished")
+    records = list(project.log.read(position, end_of(project.log, position), names=names))
+    back, times = came_back(records), dict[int, int]()
+    deferred = {r.entry.started for r in records if isinstance(r.entry, Deferred)}
+    for record in records:
+        if isinstance(record.entry, Finished):
+            times[record.entry.started] = record.time
+    found = []
+    for record in records:
         entry = record.entry
         if isinstance(entry, Started) and position in entry.commands:
             mine = [n for n, owner in enumerate(entry.commands) if owner == position]
-            instructions = tuple(kinds.decode_instruction(bytes(entry.instructions[n])) for n in mine)
-            open_[record.position] = mine
-            found[record.position] = Batch(
-                record.position, entry.machine, record.time, None, instructions, ()
-            )
-        elif isinstance(entry, Finished) and entry.started in open_:
-            batch, mine = found[entry.started], open_.pop(entry.started)
+            asked = tuple(project.kinds.decode_instruction(bytes(entry.instructions[n])) for n in mine)
+            raws = [back[record.position][n] for n in mine]
+            whole = None not in raws
             outcomes = tuple(
-                kinds.decode_outcome(instruction, bytes(entry.outcomes[n]))
-                for n, instruction in zip(mine, batch.instructions, strict=True)
+                Later() if raw is None else project.kinds.decode_outcome(instruction, bytes(raw))
+                for instruction, raw in zip(asked, raws, strict=True)
+                if whole or record.position in deferred
             )
-            found[entry.started] = batch._replace(back=record.time, outcomes=outcomes)
-    return list(found.values())
+            time = times.get(record.position) if whole else None
+            found.append(Batch(record.position, entry.machine, record.time, time, asked, outcomes))
+    return found
 
 
 def command_at(log: Log, position: int) -> int:
@@ -192,7 +207,7 @@ def command_at(log: Log, position: int) -> int:
     match record.entry:
         case Started(commands=commands):
             return commands[0] or position
-        case Finished(started=started):
+        case Deferred(started=started) | Finished(started=started):
             return command_at(log, started)
         case Event(command=None) | Accepted():
             return position
@@ -316,7 +331,7 @@ def _told(project: Project, record: Record) -> Happening:
         record.time,
         entry.actor,
         tag_of(command),
-        "open",
+        "waiting" if _waits(project, record.position) else "open",
         Delta(),
         Delta(),
         command,
@@ -327,6 +342,11 @@ def _told(project: Project, record: Record) -> Happening:
     for later in project.log.caused(record.position):
         happened = _with(happened, later, kinds)
     return happened
+
+
+def _waits(project: Project, position: int) -> bool:
+    opened = project.log.open().get(position)
+    return opened is not None and opened.waits is not None
 
 
 def _with(happened: Happening, record: Record, kinds: Kinds) -> Happening:

@@ -13,7 +13,7 @@ from lasercats.core.command import Command
 from lasercats.core.errors import BadInput
 from lasercats.core.kind import Kinds
 from lasercats.core.ports import Log
-from lasercats.core.record import Accepted, Finished, Record, Started
+from lasercats.core.record import Accepted, Record, Started, came_back
 from lasercats.core.secret import hide
 from lasercats.interpreters.context import Context, Result, Watcher
 from lasercats.interpreters.replay import Facts, Tape, facts, replay
@@ -83,9 +83,9 @@ def replay_command(log: Log, kinds: Kinds, position: int, *, watcher: Watcher | 
 
 def _cut_off(records: Sequence[Record], position: int, then: Facts) -> bool:
     """Tell whether a command has no end, or a batch that never came back: `recover` may have ended it."""
-    back = {r.entry.started for r in records if isinstance(r.entry, Finished)}
+    back = came_back(records)
     mine = (r.position for r in records if isinstance(r.entry, Started) and position in r.entry.commands)
-    return position not in then.ended or any(batch not in back for batch in mine)
+    return position not in then.ended or any(None in back[batch] for batch in mine)
 
 
 def together(log: Log, position: int) -> list[tuple[Record, Accepted]]:

@@ -16,7 +16,7 @@ from lasercats.core.address import Address
 from lasercats.core.errors import LogConflict
 from lasercats.core.fold import Fold
 from lasercats.core.ports import Log
-from lasercats.core.record import NULL, Accepted, AnyEntry, Ended, Event, Finished, Started, raw
+from lasercats.core.record import NULL, Accepted, AnyEntry, Deferred, Ended, Event, Finished, Started, raw
 
 A, B = Address("file/m:/a"), Address("file/m:/b")
 
@@ -84,6 +84,28 @@ class LogContract:
             log.append([event(B), event()], expect={A: 1})
         assert log.head() == 2
         log.append([event(B)], expect={B: 0})
+
+    def test_what_a_person_has_in_hand_is_claimed(self, log: Log) -> None:
+        """An open command knows the batch that it waits for, also to who opens the log later."""
+        log.append([accepted("one"), accepted("one", B)])
+        log.append([Started(machine="human", commands=(1, 2), instructions=(raw({}), raw({})))])
+        log.append([Deferred(started=3, commands=(1, 2))])
+        assert {position: opened.waits for position, opened in log.open().items()} == {1: 3, 2: 3}
+        with pytest.raises(LogConflict, match="is in the work order 3"):
+            log.append([accepted("two")])
+        log.append([Finished(started=3, outcomes=(raw({}),), of=(1,)), Ended(command=2, status="done")])
+        assert {position: opened.waits for position, opened in log.open().items()} == {1: 3}
+        assert [record.position for record in log.caused(3)] == [4, 5]
+
+    def test_a_report_that_saw_less_is_a_conflict(self, log: Log) -> None:
+        """An append that saw less of a batch than came of it is refused, and nothing of it is written."""
+        log.append([accepted(), Started(machine="human", commands=(1,), instructions=(raw({}),))])
+        log.append([Deferred(started=2, commands=(1,))], seen={2: 0})
+        report = Finished(started=2, outcomes=(raw({}),), of=(0,))
+        log.append([report], seen={2: 3})
+        with pytest.raises(LogConflict, match="somebody else has just reported on the work order 2"):
+            log.append([report], seen={2: 3})
+        assert log.head() == 4
 
     def test_a_claim_keeps_other_runs_away(self, log: Log) -> None:
         """An address of an open command is closed to other runs until it ends, open to its own."""

@@ -196,18 +196,22 @@ class InstructionTable(Table):
             commands = _items("started", "commands", where)
             source += f" LEFT JOIN ({commands}) c ON c.position = i.position AND c.number = i.number"
         if {"outcome", "failed", "finished"} & set(columns):
-            outcomes = _items("finished", "outcomes", span.until("r.position"))
+            outcomes = _items("finished", "outcomes", span.until("r.position"), number=_OF)
             source += f" LEFT JOIN ({outcomes}) o ON o.cause = i.position AND o.number = i.number"
         return f"SELECT {self._chosen(columns, 'batch')} FROM {source}"
 
 
-def _items(record: str, path: str, where: str) -> str:
+_OF = "coalesce(json_extract(CAST(r.body AS TEXT), '$.of[' || j.key || ']'), j.key)"
+"""Of which instruction an outcome is: its place, where those of the whole batch came back at once."""
+
+
+def _items(record: str, path: str, where: str, number: str = "j.key") -> str:
     value = (
         "CASE j.type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' WHEN 'object' THEN j.value "
         "WHEN 'array' THEN j.value WHEN 'integer' THEN j.value ELSE json_quote(j.value) END"
     )
     return (
-        f"SELECT r.position, r.time, r.cause, j.key AS number, j.type, {value} AS value "
+        f"SELECT r.position, r.time, r.cause, {number} AS number, j.type, {value} AS value "
         f"FROM records r, json_each(CAST(r.body AS TEXT), '$.{path}') j "
         f"WHERE r.type = '{record}' AND {where}"
     )

@@ -100,7 +100,7 @@ def test_a_newer_log(cli: "Cli", verb: list[str]) -> None:
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
     told = untouched(cli, *verb)
-    assert told == f"lasercats: the log {cli.path} has format 99, this LaserCats reads up to 2; upgrade it\n"
+    assert told == f"lasercats: the log {cli.path} has format 99, this LaserCats reads up to 3; upgrade it\n"
 
 
 def test_a_truncated_log(cli: "Cli") -> None:

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from lasercats.core.errors import LogCorrupt, LogError, LogTooNew
-from lasercats.core.record import Ended
+from lasercats.core.record import Deferred, Ended, Started, raw
 from lasercats.logs.sqlite import SqliteLog
 from lasercats.testing.logs import A, B, LogContract, accepted, event
 
@@ -69,7 +69,7 @@ def test_a_tampered_record_breaks_the_chain(tmp_path: Path, statement: str, mess
         "UPDATE past SET until = until + 1 WHERE since = 2",
         "DELETE FROM past WHERE since = 2",
         "INSERT INTO past VALUES ('file/m:/none', 7, 8, x'7b7d')",
-        "INSERT INTO open VALUES (1)",
+        "INSERT INTO open VALUES (1, NULL)",
     ],
 )
 def test_tables_that_are_not_the_fold_are_found_and_repaired(tmp_path: Path, statement: str) -> None:
@@ -112,6 +112,20 @@ def test_a_log_of_format_1_is_brought_to_this_one(tmp_path: Path) -> None:
     assert SqliteLog(path).check_chain() == 11
 
 
+def test_a_log_of_format_2_is_brought_to_this_one(tmp_path: Path) -> None:
+    """A log that knew nothing of people is opened as it is, and takes what they have in hand from then on."""
+    path = make(tmp_path)
+    SqliteLog(path).append([accepted()])
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript("ALTER TABLE open DROP COLUMN waits; PRAGMA user_version = 2;")
+    log = SqliteLog(path)
+    log.append([Started(machine="human", commands=(7,), instructions=(raw({}),))])
+    log.append([Deferred(started=8, commands=(7,))])
+    assert log.check_tables() == 6
+    for opened in (log.open(), SqliteLog(path).open()):
+        assert {position: one.waits for position, one in opened.items()} == {7: 8}
+
+
 def test_a_connection_for_queries_cannot_write(tmp_path: Path) -> None:
     """It reads what is there, also of a log in memory, and refuses to write."""
     memory = SqliteLog(":memory:", create=True)
@@ -135,9 +149,9 @@ def test_what_is_no_log_is_told(tmp_path: Path) -> None:
         SqliteLog(tmp_path / "other.db")
     path = make(tmp_path)
     db = sqlite3.connect(path)
-    db.execute("PRAGMA user_version = 3")
+    db.execute("PRAGMA user_version = 4")
     db.close()
-    with pytest.raises(LogTooNew, match="has format 3, this LaserCats reads up to 2; upgrade"):
+    with pytest.raises(LogTooNew, match="has format 4, this LaserCats reads up to 3; upgrade"):
         SqliteLog(path)
     with pytest.raises(LogError, match="there is a log at"):
         SqliteLog(path, create=True)

@@ -1,0 +1,121 @@
+"""`resume`: goes on with commands that waited for a person, in whatever process the report arrives.
+
+It is `live` on a tape, as in `replay`, of all that is on record and of what is reported now; where the tape
+ends, it goes on for real: batches are journaled and sent. Only what is not on record yet is recorded, so that
+resuming twice does nothing the second time.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from lasercats.core.change import Delta
+from lasercats.core.errors import LaserCatsError
+from lasercats.core.fold import Fold
+from lasercats.core.instruction import Batch, Failure, Item, Later
+from lasercats.core.record import OBSERVED, AnyEntry, Deferred, Ended, Event, Finished, Record, Started, raw
+from lasercats.interpreters.context import Context
+from lasercats.interpreters.replay import NOT_ON_RECORD, Tape
+
+
+class Resumed(Tape):
+    """What is on record of commands, and what is reported now; the log and the machines stand behind it."""
+
+    def __init__(
+        self,
+        context: Context,
+        fold: Fold,
+        first: int,
+        records: Sequence[Record],
+        still_open: Collection[int],
+        reports: Sequence[Finished] = (),
+    ) -> None:
+        """Play the records of commands, of which some are `still_open`, and the reports."""
+        told = [Record(0, 0, report) for report in reports]
+        super().__init__(context.kinds, fold, first, [*records, *told])
+        self._context, self._open = context, set(still_open)
+        self._queue: list[AnyEntry] = list(reports)
+        self._on_record = {key for record in records for key in _keys(record.entry)}
+        self._seen = {report.started: _last(records, report.started) for report in reports}
+        self.changes: list[Delta] = []
+        """What came of it now."""
+
+    def append(self, entries: Sequence[AnyEntry], **_: Any) -> int:  # noqa: ANN401
+        """Keep what is not on record; batches are recorded where they are really sent."""
+        for entry in entries:
+            if isinstance(entry, Event):
+                self._keep(entry)
+            elif isinstance(entry, Ended) and entry.command in self._open:
+                self._open.remove(entry.command)
+                self._queue.append(entry)
+        return super().append(entries)
+
+    def _keep(self, event: Event) -> None:
+        new = {
+            a: sides
+            for a, sides in event.delta.items()
+            if (event.command, event.type, a) not in self._on_record
+        }
+        if new or not (event.delta or (event.command, event.type, "") in self._on_record):
+            self._queue.append(replace(event, delta=new))
+            self._on_record |= set(_keys(self._queue[-1]))
+            if event.type != OBSERVED:
+                self.changes.append(self._kinds.decode_delta(new))
+
+    def commit(self) -> None:
+        """Write what is kept to the log, in one append."""
+        if self._queue:
+            self._context.log.append(self._queue, seen=self._seen)
+            self._queue, self._seen = [], {}
+
+    async def answer(self, machine: str, batch: Batch) -> list[Any]:
+        """Return what is on record; have the rest done for real."""
+        entry = self._started[machine]
+        outcomes = await super().answer(machine, batch)
+        missing = [n for n, outcome in enumerate(outcomes) if outcome is NOT_ON_RECORD]
+        if missing:
+            place = {n: i for i, n in enumerate(missing)}
+            items = tuple(
+                Item(batch[n].instruction, tuple(place[m] for m in batch[n].after if m in place))
+                for n in missing
+            )
+            for n, outcome in zip(missing, await self._send(machine, entry, missing, items), strict=True):
+                outcomes[n] = outcome
+        return outcomes
+
+    async def _send(self, machine: str, entry: Started, chosen: Sequence[int], items: Batch) -> Sequence[Any]:
+        started = Started(
+            machine=machine,
+            commands=tuple(entry.commands[n] for n in chosen),
+            instructions=tuple(entry.instructions[n] for n in chosen),
+            after={n: item.after for n, item in enumerate(items) if item.after},
+        )
+        self._queue.append(started)
+        position = self._context.log.append(self._queue, seen=self._seen) + len(self._queue) - 1
+        self._queue, self._seen = [], {}
+        try:
+            outcomes = await self._context.machines.get(machine).run(items, self._context.watcher.output)
+        except LaserCatsError as error:  # nothing was sent
+            outcomes = [Failure(reason=str(error)) for _ in items]
+        back = [n for n, outcome in enumerate(outcomes) if not isinstance(outcome, Later)]
+        if back:
+            told = tuple(raw(outcomes[n]) for n in back)
+            self._queue.append(Finished(started=position, outcomes=told, of=tuple(back)))
+        if len(back) < len(outcomes):
+            later = (started.commands[n] for n in range(len(outcomes)) if n not in back)
+            self._queue.append(Deferred(started=position, commands=tuple(dict.fromkeys(later))))
+        self.commit()
+        return outcomes
+
+
+def _keys(entry: AnyEntry) -> list[tuple[int | None, str, str]]:
+    """Return by what an event on record is known."""
+    if not isinstance(entry, Event):
+        return []
+    return [(entry.command, entry.type, address) for address in entry.delta or ("",)]
+
+
+def _last(records: Sequence[Record], batch: int) -> int:
+    """Return the last position that a batch caused."""
+    return max((record.position for record in records if record.entry.cause == batch), default=0)
