@@ -1,17 +1,16 @@
 """Convergence: from a delta to the commands that bring it about, in an order that works."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from graphlib import CycleError, TopologicalSorter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from lasercats.core.address import Address, kind_of
+from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
-from lasercats.core.command import Command, Forget, state_after
+from lasercats.core.command import Command, Forget, state_after, step
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Kinds
-from lasercats.core.reference import is_initial, let_go, references
+from lasercats.core.parts import Key, Part, meanwhile_of, sorted_parts
 from lasercats.core.resource import Resource, decided_fields, decisions, overlay, same
 from lasercats.core.state import State
 
@@ -39,13 +38,92 @@ def converge(kinds: Kinds, delta: Delta, state: State, *, exact: bool = True) ->
         Refused: the changes need each other in a circle.
 
     """
-    commands: list[Command] = []
     needed = _needed_by(kinds, delta, state)
-    for address, change in ordered(kinds, delta, state):
-        stays = address in needed and address in delta and delta[address].after is None
-        made, state = converge_one(kinds, address, change, state, exact=exact, needed=stays)
-        commands += made
-    return _together(kinds, commands)
+    gone = {address for address in needed if address in delta and delta[address].after is None}
+    schedule = _Schedule(kinds, gone, exact=exact)
+    schedule.go(*sorted_parts(kinds, delta, state), state, state.apply(delta))
+    return _together(kinds, [command for _, commands in schedule.made for command in commands])
+
+
+def arranged(kinds: Kinds, delta: Delta, state: State) -> list[Part]:
+    """Return a delta in parts, in an order in which none is refused, where there is one.
+
+    Raises:
+        Refused: the changes need each other in a circle.
+
+    """
+    parts, after = sorted_parts(kinds, delta, state)
+    if not any(kinds.kind(address).aside for address in delta):
+        return list(parts.values())
+    schedule = _Schedule(kinds, (), exact=True)
+    schedule.go(parts, after, state, state.apply(delta))
+    return [part for part, _ in schedule.made]
+
+
+class _Schedule:
+    """Brings parts about one after another; what is refused as things are then is tried again later.
+
+    So what is limited in common, as the weight that a rack carries, is given up before it is taken.
+    """
+
+    def __init__(self, kinds: Kinds, gone: Collection[Address], *, exact: bool) -> None:
+        self.made: list[tuple[Part, list[Command]]] = []
+        self._kinds, self._gone, self._exact = kinds, gone, exact
+
+    def go(
+        self,
+        parts: Mapping[Key, Part],
+        after: Mapping[Key, Collection[Key]],
+        state: State,
+        end: State,
+    ) -> None:
+        """Schedule parts, each after those that it needs, from a state to the one in the end."""
+        left, state = self._progress(dict(parts), after, state)
+        start, made = left, len(self.made)
+        for key in start:
+            meanwhile = meanwhile_of(self._kinds, left[key], state, end) if key in left else None
+            if meanwhile is None:
+                continue
+            address, change = left[key]
+            out = self._try(Part(address, Change(change.before, meanwhile)), state)
+            if out is not None:
+                left[key] = Part(address, Change(meanwhile, change.after))
+                left, state = self._progress(left, after, out)
+        if left:  # in vain: they are said as they are, and the plan tells what is refused
+            del self.made[made:]
+            for part in start.values():
+                self.made.append((part, self._one(part, state).commands))
+
+    def _progress(
+        self, left: dict[Key, Part], after: Mapping[Key, Collection[Key]], state: State
+    ) -> tuple[dict[Key, Part], State]:
+        """Bring about what can be, as long as anything can; return what is left."""
+        while left:
+            refused: dict[Key, Part] = {}
+            for key, part in left.items():
+                waits = refused and any(other in refused for other in after.get(key, ()))
+                done = None if waits else self._try(part, state)
+                if done is None:
+                    refused[key] = part
+                else:
+                    state = done
+            if len(refused) == len(left):
+                break
+            left = refused
+        return left, state
+
+    def _try(self, part: Part, state: State) -> State | None:
+        """Bring a part about and return the state after it; None where that is refused now."""
+        one = self._one(part, state)
+        if one.refused:
+            return None
+        self.made.append((part, one.commands))
+        return one.state
+
+    def _one(self, part: Part, state: State) -> "One":
+        address, change = part
+        needed = change.after is None and address in self._gone
+        return converge_one(self._kinds, address, change, state, exact=self._exact, needed=needed)
 
 
 def _together(kinds: Kinds, commands: Sequence[Command]) -> list[Command]:
@@ -67,6 +145,16 @@ def _says_the_same(kinds: Kinds, one: Command, other: Command) -> bool:
     return ranged and type(one) is type(other) and replace(one, on=other.on) == other
 
 
+class One(NamedTuple):
+    """How one change is brought about."""
+
+    commands: list[Command]
+    state: State
+    """What there is after them."""
+    refused: bool
+    """True where one of them is refused."""
+
+
 def converge_one(
     kinds: Kinds,
     address: Address,
@@ -75,7 +163,7 @@ def converge_one(
     *,
     exact: bool = True,
     needed: bool = False,
-) -> tuple[list[Command], State]:
+) -> One:
     """Return the commands that bring one change about, and the state after them.
 
     What is `needed` by something that stays is forgotten, not removed.
@@ -84,13 +172,19 @@ def converge_one(
         made: list[Command] = [Forget(on=(address,))]
     else:
         made = list(kinds.kind(address).converge(address, change))
-    state = state_after(made, state)
+    refused = False
+    for command in made:
+        for on in command.on:
+            try:
+                state = step(command, on, state)
+            except Refused:
+                refused = True
     if exact and change.after is not None:
         released = _released(state.get(address), change.after)
         if released:
             made.append(Forget(on=(address,), fields=released))
             state = state_after(made[-1:], state)
-    return made, state
+    return One(made, state, refused)
 
 
 def _needed_by(kinds: Kinds, delta: Delta, state: State) -> set[Address]:
@@ -104,171 +198,6 @@ def _needed_by(kinds: Kinds, delta: Delta, state: State) -> set[Address]:
     for address, resource in state.apply(delta).items():
         needed.update(kinds.kind(address).needs(address, resource))
     return needed
-
-
-class Part(NamedTuple):
-    """One change that is made at once.
-
-    What is replaced is two of them, its end and its new beginning; what lets go of it meanwhile, too.
-    """
-
-    address: Address
-    change: Change[Resource]
-
-
-_Key = tuple[Address, int]
-"""A part: the first of its address, or the second."""
-
-
-def ordered(kinds: Kinds, delta: Delta, state: State) -> list[Part]:
-    """Return a delta in parts, so that what is needed comes first, goes last, and rivals go before.
-
-    What cannot be changed in place is replaced, and with it what needs it before and after, changed or not;
-    what can be without it meanwhile lets go of it and takes it up again.
-
-    Raises:
-        Refused: they need each other in a circle.
-
-    """
-    again = replaced(kinds, delta, state)
-    while True:
-        parts = _parts(delta, again)
-        graph: TopologicalSorter[_Key] = TopologicalSorter()
-        released = _holders(kinds, parts)
-        for key in parts:
-            graph.add(key)
-            for first, then in (*_edges(kinds, parts, key), *_after_release(kinds, parts, key, released)):
-                graph.add(then, first)
-        try:
-            return [parts[key] for key in graph.static_order()]
-        except CycleError as error:
-            circle = list(dict.fromkeys(address for address, _ in error.args[1]))
-        opened = next((p for p in (_opened(delta, again, a, circle) for a in sorted(circle)) if p), None)
-        if opened is None:
-            told = " → ".join([*circle, circle[0]])
-            raise Refused(f"these changes need each other in a circle: {told}; make one of them first")
-        again |= opened
-
-
-def _parts(delta: Delta, again: Mapping[Address, "Replacement"]) -> dict[_Key, Part]:
-    parts: dict[_Key, Part] = {}
-    twice = {address: change for address, (change, _) in again.items()}
-    for address, change in sorted({**delta, **twice}.items(), key=lambda item: item[0]):
-        if address in again:
-            parts[address, 0] = Part(address, Change(change.before, again[address].meanwhile))
-            parts[address, 1] = Part(address, Change(again[address].meanwhile, change.after))
-        else:
-            parts[address, 0] = Part(address, change)
-    return parts
-
-
-def _opened(
-    delta: Delta, again: Mapping[Address, "Replacement"], address: Address, circle: Sequence[Address]
-) -> dict[Address, "Replacement"] | None:
-    """Return how a circle is opened at an address: it is made, or is on its way out, without the others."""
-    change = delta.get(address)
-    if change is None or address in again or (change.before and change.after):
-        return None
-    free = whole = change.after or change.before
-    for other in circle:
-        if free is not None and other != address and any(value == other for _, value in references(free)):
-            free = let_go(free, other)
-    return None if free is None or free == whole else {address: Replacement(change, free)}
-
-
-class Replacement(NamedTuple):
-    """A change that is made in two parts, and what is there between them."""
-
-    change: Change[Resource]
-    meanwhile: Resource | None = None
-
-
-def replaced(kinds: Kinds, delta: Delta, state: State) -> dict[Address, Replacement]:
-    """Return what a delta replaces: what cannot be changed in place, and what cannot stay without that."""
-    replaces = ((a, c) for a, c in delta.items() if c.before and c.after and kinds.kind(a).replaces(c))
-    found = {address: Replacement(change) for address, change in replaces}
-    if not found:
-        return {}
-    users: dict[Address, list[tuple[Address, Resource]]] = {}
-    for address, resource in state.items():
-        for need in kinds.kind(address).needs(address, resource):
-            if not is_initial(resource, need):
-                users.setdefault(need, []).append((address, resource))
-    waiting = list(found)
-    while waiting:
-        need = waiting.pop()
-        for address, resource in users.get(need, ()):
-            change = delta.get(address, Change(resource, resource))
-            still = () if change.after is None else kinds.kind(address).needs(address, change.after)
-            if need not in still or (address in found and found[address].meanwhile is None):
-                continue
-            there = found[address].meanwhile if address in found else change.before
-            meanwhile = None if there is None else let_go(there, need)
-            found[address] = Replacement(change, meanwhile)
-            if meanwhile is None:
-                waiting.append(address)
-    return found
-
-
-def _edges(kinds: Kinds, parts: Mapping[_Key, Part], key: _Key) -> Iterator[tuple[_Key, _Key]]:
-    """Iterate over what of two parts comes first, as far as it concerns one of them."""
-    address, change = parts[key]
-    kind = kinds.kind(address)
-    if key[1]:
-        yield (address, 0), key
-    for need in () if change.after is None else kind.needs(address, change.after):
-        maker, remover = _maker(parts, need), _remover(parts, need)
-        if maker is not None:
-            yield maker, key
-        elif remover is not None:
-            yield key, remover
-    for need in () if change.before is None else kind.needs(address, change.before):
-        remover = _remover(parts, need)
-        if remover is not None:
-            yield key, remover
-    for rival in kind.rivals(address) if change.before is None else ():
-        remover = _remover(parts, rival)
-        if remover is not None:
-            yield remover, key
-
-
-def _holders(kinds: Kinds, parts: Mapping[_Key, Part]) -> dict[tuple[str, str], list[_Key]]:
-    """Return, for all that a kind's resources have to themselves, the parts that let go of it."""
-    released: dict[tuple[str, str], list[_Key]] = {}
-    for key, (address, change) in parts.items():
-        kind = kinds.kind(address)
-        if change.before is not None:
-            kept = set(() if change.after is None else kind.holds(change.after))
-            for held in kind.holds(change.before):
-                if held not in kept:
-                    released.setdefault((_lane(kinds, address), held), []).append(key)
-    return released
-
-
-def _after_release(
-    kinds: Kinds, parts: Mapping[_Key, Part], key: _Key, released: Mapping[tuple[str, str], list[_Key]]
-) -> Iterator[tuple[_Key, _Key]]:
-    """Iterate over what must let go of something before a part makes what has it to itself."""
-    address, change = parts[key]
-    if change.before is None and change.after is not None and released:
-        for held in kinds.kind(address).holds(change.after):
-            yield from ((other, key) for other in released.get((_lane(kinds, address), held), ()))
-
-
-def _lane(kinds: Kinds, address: Address) -> str:
-    return f"{kind_of(address)}/{kinds.machine_of(address)}"
-
-
-def _maker(parts: Mapping[_Key, Part], address: Address) -> _Key | None:
-    """Return the part after which something is there, where there is one."""
-    keys = (key for key in ((address, 0), (address, 1)) if key in parts)
-    return next((key for key in keys if parts[key].change.after is not None), None)
-
-
-def _remover(parts: Mapping[_Key, Part], address: Address) -> _Key | None:
-    """Return the part after which something is not there any more, where there is one."""
-    keys = (key for key in ((address, 0), (address, 1)) if key in parts)
-    return next((key for key in keys if parts[key].change.after is None), None)
 
 
 def _released(now: Resource | None, target: Resource) -> tuple[str, ...]:

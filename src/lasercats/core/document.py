@@ -65,21 +65,21 @@ def parse(text: str, kinds: Kinds, inputs: Inputs, name: str = "document") -> di
         strange = next((k for k in data if k != "resources"), None) if isinstance(data, dict) else None
         fact = f"unknown key {strange!r}" if strange is not None else "this is no document"
         raise BadDocument(
-            _where(node, name, [strange] if strange else []), f"{fact}; it has one key, 'resources'"
+            where(node, name, [strange] if strange else []), f"{fact}; it has one key, 'resources'"
         )
     entries = data.get("resources") or {}
     if not isinstance(entries, dict):
-        raise BadDocument(_where(node, name, ["resources"]), "resources must map addresses to fields")
+        raise BadDocument(where(node, name, ["resources"]), "resources must map addresses to fields")
     wish: dict[Address, Resource] = {}
     for key, fields in entries.items():
         try:
             address, resource = _resource(key, fields, kinds, inputs)
         except BadInput as error:
             raise BadDocument(
-                _where(node, name, ["resources", key, _culprit(str(error))]), str(error)
+                where(node, name, ["resources", key, _culprit(str(error))]), str(error)
             ) from None
         if address in wish:
-            raise BadDocument(_where(node, name, ["resources", key]), f"{address} stands here twice")
+            raise BadDocument(where(node, name, ["resources", key]), f"{address} stands here twice")
         wish[address] = resource
     return wish
 
@@ -240,12 +240,16 @@ def _culprit(message: str) -> str | None:
     return None
 
 
-def _where(node: Any, name: str, path: list[Any]) -> str:  # noqa: ANN401
-    """Return `file:line:column` of the innermost key of a path that is there."""
+def where(node: Any, name: str, path: Iterable[Any]) -> str:  # noqa: ANN401
+    """Return `file:line:column` of the innermost key, or item of a list, of a path that is there."""
     if node is None:
         return name
     mark = node.start_mark
     for key in path:
+        if node.id == "sequence" and isinstance(key, int) and key < len(node.value):
+            node = node.value[key]
+            mark = node.start_mark
+            continue
         found = [(k, v) for k, v in node.value if k.value == str(key)] if node.id == "mapping" else []
         if not found:
             break

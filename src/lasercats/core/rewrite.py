@@ -24,7 +24,7 @@ from msgspec.structs import replace
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Forget, state_after, step, take
-from lasercats.core.converge import converge_one, ordered
+from lasercats.core.converge import arranged, converge_one
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Kinds
 from lasercats.core.order import Lane, Order, touched
@@ -303,7 +303,7 @@ class _Rewriter:
     ) -> list[tuple[_Node, Address, Change[Resource]]]:
         """Say each net change in as few commands as it takes, in an order that works."""
         made: list[tuple[_Node, Address, Change[Resource]]] = []
-        for address, change in ordered(self._kinds, delta, self._state):
+        for address, change in arranged(self._kinds, delta, self._state):
             chain, state = chains.get(address), self._state
             whole = chain is not None and delta.get(address) == change
             kept = (
@@ -346,9 +346,9 @@ class _Rewriter:
     def _fewest(self, address: Address, change: Change[Resource]) -> list[Command]:
         """Return the commands of a net change; what others still need is forgotten, not removed."""
         state = self._state
-        made, self._state = converge_one(self._kinds, address, change, state)
+        made, self._state, _ = converge_one(self._kinds, address, change, state)
         if change.after is None and self._state.get(address) is not None:
-            made, self._state = converge_one(self._kinds, address, change, state, needed=True)
+            made, self._state, _ = converge_one(self._kinds, address, change, state, needed=True)
         return made
 
     def _kept(

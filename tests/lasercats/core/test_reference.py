@@ -7,10 +7,10 @@ import pytest
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change
-from lasercats.core.converge import Part, ordered
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Domain, Kind, Kinds
 from lasercats.core.order import Order
+from lasercats.core.parts import Part, ordered
 from lasercats.core.reference import let_go, needed, references, refers, renamed
 from lasercats.core.resource import GIVEN, Resource
 from lasercats.core.state import State, diff

@@ -11,9 +11,10 @@ from msgspec.structs import replace
 from lasercats.core.address import Address, make
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command
-from lasercats.core.converge import converge, ordered, replaced
+from lasercats.core.converge import converge
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Domain, Found, Kind, Kinds
+from lasercats.core.parts import ordered, replaced
 from lasercats.core.program import Known, Program
 from lasercats.core.resource import Resource
 from lasercats.core.state import State, diff

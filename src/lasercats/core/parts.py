@@ -1,0 +1,233 @@
+"""The parts of a delta in an order that works: what is needed comes first, and what is in the way gives way."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+from typing import NamedTuple
+
+from lasercats.core.address import Address, kind_of
+from lasercats.core.change import Change, Delta
+from lasercats.core.circle import fewest
+from lasercats.core.errors import Refused
+from lasercats.core.kind import Kinds
+from lasercats.core.reference import is_initial, let_go, references
+from lasercats.core.resource import Resource, same
+from lasercats.core.state import State
+
+
+class Part(NamedTuple):
+    """One change that is made at once.
+
+    What is replaced is two of them, its end and its new beginning; what lets go of it meanwhile, too.
+    """
+
+    address: Address
+    change: Change[Resource]
+
+
+Key = tuple[Address, int]
+"""A part: the first of its address, or the second."""
+
+
+def ordered(kinds: Kinds, delta: Delta, state: State) -> list[Part]:
+    """Return a delta in parts, so that what is needed comes first, goes last, and rivals go before.
+
+    What cannot be changed in place is replaced, and with it what needs it before and after, changed or not;
+    what can be without it meanwhile lets go of it and takes it up again. What others wait for, and itself
+    waits for them, makes room first, in as few parts as can be.
+
+    Raises:
+        Refused: they need each other in a circle.
+
+    """
+    return list(sorted_parts(kinds, delta, state)[0].values())
+
+
+def sorted_parts(kinds: Kinds, delta: Delta, state: State) -> tuple[dict[Key, Part], dict[Key, set[Key]]]:
+    """Return the parts of a delta in order, and of each what it cannot go without."""
+    again: dict[Address, Replacement] = dict(replaced(kinds, delta, state))
+    end = state.apply(delta)
+    while True:
+        parts = _parts(delta, again)
+        graph: dict[Key, set[Key]] = {key: set() for key in parts}
+        hard: dict[Key, set[Key]] = {key: set() for key in parts}
+        released = _holders(kinds, parts)
+        for key in parts:
+            for first, then in (*_edges(kinds, parts, key), *_after_release(kinds, parts, key, released)):
+                graph[then].add(first)
+                if (
+                    parts[first].change.before is None
+                    or parts[first].change.after is None
+                    or first == (then[0], 0)
+                ):
+                    hard[then].add(first)
+        try:
+            order = list(TopologicalSorter(graph).static_order())
+            return {key: parts[key] for key in order}, hard
+        except CycleError as error:
+            circle = list(dict.fromkeys(address for address, _ in error.args[1]))
+        opened = _with_room(kinds, parts, again, graph, state, end)
+        opened = opened or next(
+            (p for p in (_opened(delta, again, a, circle) for a in sorted(circle)) if p), None
+        )
+        if opened is None:
+            told = " → ".join([*circle, circle[0]])
+            raise Refused(f"these changes need each other in a circle: {told}; make one of them first")
+        again |= opened
+
+
+def _with_room(
+    kinds: Kinds,
+    parts: Mapping[Key, Part],
+    again: Mapping[Address, "Replacement"],
+    graph: Mapping[Key, Collection[Key]],
+    state: State,
+    end: State,
+) -> dict[Address, "Replacement"] | None:
+    """Return how all circles are opened, by as few as can be that make room first; None where none can."""
+    cost = {
+        key: sum(1 for _ in kinds.held(part.address, part.change.before))
+        for key, part in parts.items()
+        if part.address not in again and meanwhile_of(kinds, part, state, end) is not None
+    }
+    made: dict[Address, Replacement] = {}
+    for key in (fewest(graph, cost) or ()) if cost else ():
+        address, change = parts[key]
+        meanwhile = meanwhile_of(kinds, parts[key], state, end)
+        state = state.holding(address, meanwhile)
+        made[address] = Replacement(change, meanwhile)
+    return made or None
+
+
+def meanwhile_of(kinds: Kinds, part: Part, state: State, end: State) -> Resource | None:
+    """Return what a resource is while it makes room; None where it does not."""
+    (address, change), aside = part, kinds.kind(part.address).aside
+    if aside is None or change.before is None or change.after is None:
+        return None
+    meanwhile = aside(address, change, state, end)
+    return None if same(meanwhile, change.before) or same(meanwhile, change.after) else meanwhile
+
+
+def _parts(delta: Delta, again: Mapping[Address, "Replacement"]) -> dict[Key, Part]:
+    parts: dict[Key, Part] = {}
+    twice = {address: change for address, (change, _) in again.items()}
+    for address, change in sorted({**delta, **twice}.items(), key=lambda item: item[0]):
+        if address in again:
+            parts[address, 0] = Part(address, Change(change.before, again[address].meanwhile))
+            parts[address, 1] = Part(address, Change(again[address].meanwhile, change.after))
+        else:
+            parts[address, 0] = Part(address, change)
+    return parts
+
+
+def _opened(
+    delta: Delta, again: Mapping[Address, "Replacement"], address: Address, circle: Sequence[Address]
+) -> dict[Address, "Replacement"] | None:
+    """Return how a circle is opened at an address: it is made, or is on its way out, without the others."""
+    change = delta.get(address)
+    if change is None or address in again or (change.before and change.after):
+        return None
+    free = whole = change.after or change.before
+    for other in circle:
+        if free is not None and other != address and any(value == other for _, value in references(free)):
+            free = let_go(free, other)
+    return None if free is None or free == whole else {address: Replacement(change, free)}
+
+
+class Replacement(NamedTuple):
+    """A change that is made in two parts, and what is there between them."""
+
+    change: Change[Resource]
+    meanwhile: Resource | None = None
+
+
+def replaced(kinds: Kinds, delta: Delta, state: State) -> dict[Address, Replacement]:
+    """Return what a delta replaces: what cannot be changed in place, and what cannot stay without that."""
+    replaces = ((a, c) for a, c in delta.items() if c.before and c.after and kinds.kind(a).replaces(c))
+    found = {address: Replacement(change) for address, change in replaces}
+    if not found:
+        return {}
+    users: dict[Address, list[tuple[Address, Resource]]] = {}
+    for address, resource in state.items():
+        for need in kinds.kind(address).needs(address, resource):
+            if not is_initial(resource, need):
+                users.setdefault(need, []).append((address, resource))
+    waiting = list(found)
+    while waiting:
+        need = waiting.pop()
+        for address, resource in users.get(need, ()):
+            change = delta.get(address, Change(resource, resource))
+            still = () if change.after is None else kinds.kind(address).needs(address, change.after)
+            if need not in still or (address in found and found[address].meanwhile is None):
+                continue
+            there = found[address].meanwhile if address in found else change.before
+            meanwhile = None if there is None else let_go(there, need)
+            found[address] = Replacement(change, meanwhile)
+            if meanwhile is None:
+                waiting.append(address)
+    return found
+
+
+def _edges(kinds: Kinds, parts: Mapping[Key, Part], key: Key) -> Iterator[tuple[Key, Key]]:
+    """Iterate over what of two parts comes first, as far as it concerns one of them."""
+    address, change = parts[key]
+    kind = kinds.kind(address)
+    if key[1]:
+        yield (address, 0), key
+    for need in () if change.after is None else kind.needs(address, change.after):
+        maker, remover = _maker(parts, need), _remover(parts, need)
+        if maker is not None:
+            yield maker, key
+        elif remover is not None:
+            yield key, remover
+    for need in () if change.before is None else kind.needs(address, change.before):
+        remover = _remover(parts, need)
+        if remover is not None:
+            yield key, remover
+    for rival in kind.rivals(address) if change.before is None else ():
+        remover = _remover(parts, rival)
+        if remover is not None:
+            yield remover, key
+
+
+def _holders(kinds: Kinds, parts: Mapping[Key, Part]) -> dict[tuple[str, str], list[Key]]:
+    """Return, for all that a kind's resources have to themselves, the parts that let go of it."""
+    released: dict[tuple[str, str], list[Key]] = {}
+    for key, (address, change) in parts.items():
+        kind = kinds.kind(address)
+        if change.before is not None:
+            kept = set(() if change.after is None else kind.holds(change.after))
+            for held in kind.holds(change.before):
+                if held not in kept:
+                    released.setdefault((_lane(kinds, address), held), []).append(key)
+    return released
+
+
+def _after_release(
+    kinds: Kinds, parts: Mapping[Key, Part], key: Key, released: Mapping[tuple[str, str], list[Key]]
+) -> Iterator[tuple[Key, Key]]:
+    """Iterate over what must let go of something before a part makes what has it to itself."""
+    address, change = parts[key]
+    kind = kinds.kind(address)
+    if change.after is None or not released or (change.before is not None and kind.aside is None):
+        return
+    kept = set(() if change.before is None else kind.holds(change.before))
+    for held in kind.holds(change.after):
+        if held not in kept:
+            others = released.get((_lane(kinds, address), held), ())
+            yield from ((other, key) for other in others if other != key)
+
+
+def _lane(kinds: Kinds, address: Address) -> str:
+    return f"{kind_of(address)}/{kinds.machine_of(address)}"
+
+
+def _maker(parts: Mapping[Key, Part], address: Address) -> Key | None:
+    """Return the part after which something is there, where there is one."""
+    keys = (key for key in ((address, 0), (address, 1)) if key in parts)
+    return next((key for key in keys if parts[key].change.after is not None), None)
+
+
+def _remover(parts: Mapping[Key, Part], address: Address) -> Key | None:
+    """Return the part after which something is not there any more, where there is one."""
+    keys = (key for key in ((address, 0), (address, 1)) if key in parts)
+    return next((key for key in keys if parts[key].change.after is None), None)
