@@ -20,7 +20,10 @@ class Instruction(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", omi
     by_hand: ClassVar[bool] = False
     """True when a person does it, and reports the outcome some time later."""
     early: ClassVar[bool] = False
-    """True when it need not wait for what its program waits for, as shutting a server down does not."""
+    """True when it need not wait for what its program waits for, and once is enough for all in a batch.
+
+    Shutting a server down is such a one.
+    """
     waits: ClassVar[bool] = False
     """True when it looks until something has come about: it never shares a batch with what does not wait."""
     answer: ClassVar[Any] = None

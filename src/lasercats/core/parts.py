@@ -1,4 +1,4 @@
-"""The parts of a delta in an order that works: what is needed comes first, and what is in the way gives way."""
+"""The parts of a delta in an order that works: what is needed comes first, what is in the way gives way."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
@@ -214,7 +214,7 @@ def _after_release(
     for held in kind.holds(change.after):
         if held not in kept:
             others = released.get((_lane(kinds, address), held), ())
-            yield from ((other, key) for other in others if other != key)
+            yield from ((other, key) for other in others if other[0] != address)
 
 
 def _lane(kinds: Kinds, address: Address) -> str:

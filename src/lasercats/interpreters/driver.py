@@ -179,7 +179,7 @@ class Driver:
     def _gather(self, machine: str, tasks: Sequence[Task]) -> list[_Slot]:
         """Collect what can go into the next batch for a machine, in order."""
         slots: list[_Slot] = []
-        looks: dict[Instruction, int] = {}
+        given: dict[Instruction, int] = {}
         placed: dict[int, int] = {}
         for task in tasks:
             if task.done or len(slots) >= MOST:
@@ -196,12 +196,13 @@ class Driver:
                     after = (*after, placed[id(task)])  # each waits for the one before it
                 if slots and instruction.waits != slots[0].item.instruction.waits:
                     continue
-                n = looks.get(instruction) if instruction.looks and not after else None
+                shared = instruction.early or (instruction.looks and not after)
+                n = given.get(instruction) if shared else None
                 if n is None:
                     n = len(slots)
                     slots.append(_Slot(instruction, after))
-                    if instruction.looks:
-                        looks[instruction] = n
+                    if instruction.looks or instruction.early:
+                        given[instruction] = n
                 slots[n].waiters.append((task, index))
                 task.sent.add(index)
                 if task.single:

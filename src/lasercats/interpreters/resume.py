@@ -8,15 +8,17 @@ resuming twice does nothing the second time.
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from lasercats.core.change import Delta
 from lasercats.core.errors import LaserCatsError
 from lasercats.core.fold import Fold
-from lasercats.core.instruction import Batch, Failure, Item, Later
+from lasercats.core.instruction import Batch, Failure, Instruction, Item, Later
+from lasercats.core.kind import tag_of
 from lasercats.core.record import OBSERVED, AnyEntry, Deferred, Ended, Event, Finished, Record, Started, raw
 from lasercats.interpreters.context import Context
-from lasercats.interpreters.replay import NOT_ON_RECORD, Tape
+from lasercats.interpreters.replay import NOT_ON_RECORD, Asked, Tape
 
 
 class Resumed(Tape):
@@ -69,6 +71,21 @@ class Resumed(Tape):
             self._context.log.append(self._queue, seen=self._seen)
             self._queue, self._seen = [], {}
 
+    def _recalled(self, instruction: Instruction, asked: Asked) -> Any:  # noqa: ANN401
+        """Return the outcome on record, also where a later LaserCats would word the step otherwise.
+
+        So that what a person has in hand is not handed out again.
+        """
+        outcome = super()._recalled(instruction, asked)
+        if outcome is not NOT_ON_RECORD or not instruction.by_hand:
+            return outcome
+        alike = (
+            key
+            for key, left in self._outcomes.items()
+            if left and key[0] == asked[0] and _do(key[1]) == tag_of(instruction)
+        )
+        return next((super(Resumed, self)._recalled(instruction, key) for key in alike), NOT_ON_RECORD)
+
     async def answer(self, machine: str, batch: Batch) -> list[Any]:
         """Return what is on record; have the rest done for real."""
         entry = self._started[machine]
@@ -107,6 +124,14 @@ class Resumed(Tape):
             self._queue.append(Deferred(started=position, commands=tuple(dict.fromkeys(later))))
         self.commit()
         return outcomes
+
+
+def _do(instruction: bytes) -> str:
+    return msgspec.json.decode(instruction, type=_Doing).do
+
+
+class _Doing(msgspec.Struct):
+    do: str
 
 
 def _keys(entry: AnyEntry) -> list[tuple[int | None, str, str]]:
