@@ -27,6 +27,68 @@ from lasercats.operate.plugins import kinds as installed
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
 NOTE = "<!-- Written by scripts/reference.py from the code. Do not edit. -->"
 EXAMPLES = {
+    "rack": """\
+resources:
+  rack/r1:
+    height: 48
+    numbering: below
+    width: 19
+    max_weight: 1000
+    max_power: 7360
+    location: hall 2, row C
+""",
+    "rack.device_type": """\
+resources:
+  rack.device_type/acme-rs-1100:
+    manufacturer: Acme
+    model: RS-1100
+    u_height: 1
+    is_full_depth: true
+    weight: 17.5
+    ports:
+    - {name: PSU1, sort: power-port, type: iec-60320-c14, maximum_draw: 450}
+    - {name: eth0, sort: interface, type: 1000base-t}
+""",
+    "rack.device": """\
+resources:
+  rack.device/db1:
+    rack: rack/r1
+    unit: 12
+    face: front
+    type: rack.device_type/acme-rs-1100
+    serial: SN-0017
+    asset_tag: A-4711
+    machine: web1
+  rack.device/dc2:db9: # at another site, reserved only
+    rack: rack/dc2:r1
+    unit: 1.5
+    height: 0.5
+    depth: half
+    status: planned
+""",
+    "rack.cable": """\
+resources:
+  rack.cable/c17:
+    a: db1:eth0
+    b: sw1:eth7
+    type: cat6a
+    color: blue
+    length: 2.5
+    label: A-17
+  rack.cable/p1:
+    a: pdu1:Power Port 1
+    b: feed-a # a feed has no port
+    type: power
+""",
+    "rack.feed": """\
+resources:
+  rack.feed/feed-a:
+    rack: rack/r1
+    voltage: 400
+    amperage: 16
+    phases: 3
+    utilization: 80
+""",
     "switch.port": """\
 resources:
   switch.port/sw1:eth7:

@@ -78,10 +78,23 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
             position = held["position"]
             told = f"held: taken back at {held['until']}, unless you run `lasercats confirm {position}`"
             click.echo(click.style(told, fg="yellow"), err=True)
+    if not request.as_json:
+        _print_orders(project, results)
     if any(result.status == "open" for result in results):
         click.echo("! some outcomes are not known; run `lasercats recover`", err=True)
     if not all(result.ok for result in results):
         context.exit(1)
+
+
+def _print_orders(project: "Project", results: Sequence["Result"]) -> None:
+    """Print the work orders that results wait for."""
+    numbers = sorted({result.order for result in results if result.order is not None})
+    if numbers:
+        from lasercats.cli.orders import print_order  # noqa: PLC0415 - only where people are at work
+        from lasercats.operate.work import order  # noqa: PLC0415
+
+        for number in numbers:
+            print_order(order(project, number))
 
 
 def _carrier(request: Request, commands: Sequence[Command]) -> tuple[Callable[..., Sequence["Result"]], bool]:

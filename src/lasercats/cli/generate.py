@@ -43,6 +43,9 @@ def make_group(name: str, kinds: Kinds, base: type[click.Group]) -> click.Group:
         group.add_command(_make_verb(command, kinds.kinds_for(command)))
     if name in plugins.names("pictures"):
         group.add_command(make_show(name))
+    if name in plugins.names("verbs"):
+        for verb in plugins.load("verbs", name, "set of verbs")():
+            group.add_command(verb)
     return group
 
 
@@ -94,7 +97,7 @@ def _callback(command: type[Command]) -> Any:  # noqa: ANN401
 
         request = Request.take(values)
         with options.opened(context) as project:
-            given = {name: v for name, v in values.items() if v not in (None, (), False)}
+            given = {name: v for name, v in values.items() if v is not None and v != ()}
             data: dict[str, Any] = {name: _value(command, name, value) for name, value in given.items()}
             data |= {"command": tag_of(command), "on": expand(project, names)}
             inputs = LocalInputs(Path(), project.vault)
@@ -143,11 +146,16 @@ def _field_options(command: type[Command]) -> list[click.Parameter]:
             more |= {"is_flag": True, "default": None}
         elif _shape(field.type) is not None:
             more |= {"multiple": True, "metavar": "KEY=VALUE" if _shape(field.type) is dict else "VALUE"}
+        elif float in _flat(field.type):
+            more |= {"type": float}
         elif int in _flat(field.type):
             more |= {"type": int}
         if field.name in secret:
             more |= {"metavar": "env:NAME|file:PATH", "help": _sentence(f"{text}; never written in clear")}
-        made.append(click.Option([field.name, *_spellings(field.name, multiple="multiple" in more)], **more))
+        spelled = _spellings(field.name, multiple="multiple" in more)
+        if bool in _flat(field.type) and field.default is None:
+            spelled = [f"{spelled[0]}/--no-{spelled[0][2:]}"]  # undecided is neither
+        made.append(click.Option([field.name, *spelled], **more))
         if field.name == loads:
             help_ = f"A local file with {text.removesuffix(', as text')}, any bytes."
             made.append(click.Option(["--source"], metavar="FILE", help=help_, envvar=f"{variable}_SOURCE"))

@@ -18,6 +18,7 @@ VERBS = {
     "forget": ("work", "Take resources out of the state; touch no machine."),
     "undo": ("work", "Take commands back."),
     "confirm": ("work", "Confirm what is held, or take it back."),
+    "work": ("orders", "Show what people have in hand, and report what became of it."),
     "recover": ("work", "Finish what a crash left open."),
     "state": ("declare", "Show the state, now or at any time."),
     "document": ("declare", "Print the state as a document."),

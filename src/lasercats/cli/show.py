@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -111,6 +112,12 @@ def print_problems(problems: Mapping[Address, str]) -> None:
         click.echo(click.style(f"! {told(address)}: {why}", fg="red"), err=True)
 
 
+def print_detours(detours: Mapping[Address, str]) -> None:
+    """Print what must make room for others before it gets to its own place."""
+    for address, way in detours.items():
+        click.echo(click.style(f"↷ {address} {way}", fg="yellow"), err=True)
+
+
 def print_results(
     results: Sequence[Result], *, both: bool, predicted: bool, brief: bool = False, held: bool = False
 ) -> None:
@@ -125,7 +132,8 @@ def print_results(
         if not brief:
             print_delta(result.delta, both=both)
         print_problems(result.problems)
-    click.echo(_told(results, predicted=predicted, held=held), err=True)
+    if not any(result.order for result in results) or any(result.delta for result in results):
+        click.echo(_told(results, predicted=predicted, held=held), err=True)
 
 
 def _told(results: Sequence[Result], *, predicted: bool, held: bool) -> str:
@@ -175,6 +183,7 @@ def results_data(results: Sequence[Result], trips: Mapping[str, int]) -> dict[st
             {
                 "position": result.position,
                 "status": result.status,
+                **({} if result.order is None else {"order": result.order}),
                 "command": hide_all(msgspec.to_builtins(result.command)),
                 "delta": changes_data(result.delta),
                 "observed": changes_data(result.observed),
@@ -230,6 +239,20 @@ def why(because: str | None, message: str | None) -> str:
     """Return what made a command and what its operator said of it, to stand behind it."""
     told = "; ".join(text for text in (because, message) if text)
     return f"  ({told})" if told else ""
+
+
+NARROW = 80
+"""Columns where the output is no terminal."""
+
+
+def width() -> int:
+    """Return how many columns there are to draw in."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else NARROW
+
+
+def has_color(context: click.Context) -> bool:
+    """Tell whether pictures have colours."""
+    return sys.stdout.isatty() if context.color is None else context.color
 
 
 def table(rows: Iterable[Sequence[str]], heads: Sequence[str]) -> None:

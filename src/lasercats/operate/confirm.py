@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from lasercats.core.address import Address
 from lasercats.core.command import Command, Effect, Hold
 from lasercats.core.errors import BadInput, LaserCatsError, MachineError
+from lasercats.core.kind import Kinds
 from lasercats.core.ports import Reverting
 from lasercats.core.record import Accepted, Ended
 from lasercats.interpreters.context import Result
@@ -74,7 +75,7 @@ def duration(text: str) -> timedelta:
     return told
 
 
-def hold(commands: Sequence[Command], within: timedelta) -> Hold:
+def hold(kinds: Kinds, commands: Sequence[Command], within: timedelta) -> Hold:
     """Return the command that holds what others change.
 
     Raises:
@@ -86,6 +87,12 @@ def hold(commands: Sequence[Command], within: timedelta) -> Hold:
         raise BadInput(
             f"the effect of {opaque.__struct_config__.tag} is not in the state, so it cannot be taken back; "
             "leave --confirm-within out, or the command"
+        )
+    by_hand = next((a for command in commands for a in command.on if kinds.by_hand(a)), None)
+    if by_hand is not None:
+        raise BadInput(
+            f"what is done at {by_hand} is done by a person, who takes nothing back in time; "
+            "leave --confirm-within out"
         )
     on = tuple(dict.fromkeys(address for command in commands for address in command.on))
     return Hold(on=on, until=int((time.time() + within.total_seconds()) * 1e6))
@@ -103,7 +110,7 @@ def carry_out_held(
         BadInput: one of them cannot be taken back; nothing was done.
 
     """
-    held, run = hold(commands, within), secrets.token_hex(8)
+    held, run = hold(project.kinds, commands, within), secrets.token_hex(8)
     guard(project, run)
     first, *results = carry_out(project, [held, *commands], run=run, seconds=within.total_seconds(), **more)
     if first.position is not None and not any(r.delta or r.status == "open" for r in results):

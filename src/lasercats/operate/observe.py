@@ -44,7 +44,8 @@ def observe(
 
     """
     state = project.state()
-    addresses = list(dict.fromkeys((*select(project, targets, state), *also)))
+    seen = (address for address in also if _is_seen(project, address))
+    addresses = list(dict.fromkeys((*select(project, targets, state), *seen)))
     context = project.context()
     if watcher is not None:
         context.watcher = watcher
@@ -77,11 +78,15 @@ def seen_version(state: State, address: Address, seen: Observation) -> int:
 def select(project: Project, targets: Sequence[str], state: State) -> list[Address]:
     """Return the addresses that targets mean: machines by name, addresses by themselves."""
     if not targets:
-        return [address for address, _ in state.items()]
+        return [address for address, _ in state.items() if _is_seen(project, address)]
     chosen: dict[Address, None] = {}
     for target in targets:
         if "/" in target:
             address = project.kinds.address(target)
+            if not _is_seen(project, address):
+                raise BadInput(
+                    f"only a person can look at {address}; what was reported is what is known of it"
+                )
             project.machines.check(project.kinds.machine_of(address) or "", project.kinds.domain(address))
             chosen[address] = None
         elif ":" in target:
@@ -89,9 +94,16 @@ def select(project: Project, targets: Sequence[str], state: State) -> list[Addre
         else:
             project.machines.check(target)
             chosen |= {
-                address: None for address, _ in state.items() if project.kinds.machine_of(address) == target
+                address: None
+                for address, _ in state.items()
+                if project.kinds.machine_of(address) == target and _is_seen(project, address)
             }
     return list(chosen)
+
+
+def _is_seen(project: Project, address: Address) -> bool:
+    """Tell whether anything but a person can look at an address."""
+    return project.kinds.kind(address).observe is not None
 
 
 async def _look(addresses: Sequence[Address], state: State, context: Context, project: Project):  # type: ignore[no-untyped-def]  # noqa: ANN202

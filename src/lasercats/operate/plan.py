@@ -41,6 +41,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     documents: tuple[str, ...] = ()
     lost: Mapping[Address, tuple[str, ...]] = {}
     """What does not come back of that which is made anew."""
+    detours: Mapping[Address, str] = {}
+    """What must make room first, and where it is meanwhile."""
     corrective: Mapping[Address, tuple[str, ...]] = {}
     """The fields that only come back to what was decided last; the others change by a new decision."""
 
@@ -113,6 +115,30 @@ def made_anew(deltas: Iterable[Delta]) -> tuple[Address, ...]:
         gone |= {address for address, change in delta.items() if change.after is None}
         again |= {address: None for address, change in delta.items() if address in gone and change.after}
     return tuple(again)
+
+
+def detours(kinds: Kinds, deltas: Sequence[Delta]) -> dict[Address, str]:
+    """Return what makes room for others before it gets to its own place, and where it is meanwhile."""
+    last = composed(deltas)
+    told: dict[Address, str] = {}
+    for delta in deltas:
+        for address, change in delta.items():
+            if (
+                kinds.kind(address).aside is None
+                or address not in last
+                or not change.before
+                or not change.after
+            ):
+                continue
+            before, held = {*kinds.held(address, change.before)}, {*kinds.held(address, change.after)}
+            if not before or held & {*kinds.held(address, last[address].after)}:
+                continue
+            if not held and last[address].after and {*kinds.held(address, last[address].after)}:
+                told[address] = "must be put aside meanwhile: there is no spare place for it"
+            elif held and held != before:
+                first = min(held, key=len).partition(": ")[2]
+                told[address] = f"makes room first, by way of a spare place: {first}"
+    return told
 
 
 def losses(kinds: Kinds, gone: Mapping[Address, Resource | None]) -> dict[Address, tuple[str, ...]]:
@@ -191,6 +217,7 @@ def _predicted(
         problems=problems,
         versions=versions,
         replaced=again,
+        detours=detours(kinds, deltas),
         lost=losses(kinds, {address: state.get(address) for address in again}),
         documents=tuple(documents),
     )

@@ -27,6 +27,7 @@ from lasercats.operate.history import command_of
 from lasercats.operate.issue import run_until
 from lasercats.operate.project import Project, started
 from lasercats.operate.replay import together
+from lasercats.operate.work import resume
 
 
 class Recovered(NamedTuple):
@@ -35,7 +36,7 @@ class Recovered(NamedTuple):
     position: int
     command: Command
     status: str
-    """`done`, `failed`, or `open` where a machine could not be asked or the run still lives."""
+    """`done`, `failed`, `waiting` for a person, or `open` where nobody could be asked or the run lives."""
     facts: Mapping[Address, str]
     """For each address: `done`, `done in part`, `not done`, `changed otherwise`, or why it is not known."""
 
@@ -50,6 +51,9 @@ def recover(project: Project, *, force: bool = False, only: Collection[int] | No
     for position, opened in sorted(project.log.open().items()):
         if opened.held or (only is not None and position not in only):
             continue
+        if opened.waits is not None:
+            living |= _in_hand(project, position)
+            continue
         command = command_of(project, position)
         if not force and alive(opened.process):
             facts = dict.fromkeys(command.on, f"process {opened.process} is still at it")
@@ -57,6 +61,18 @@ def recover(project: Project, *, force: bool = False, only: Collection[int] | No
         else:
             dead[position] = command
     return sorted([*living.values(), *run_until(_recover(project, dead), asyncio.Event())])
+
+
+def _in_hand(project: Project, position: int) -> dict[int, Recovered]:
+    """Let a command go on that waits for a person, where a crash cut off what a report had begun."""
+    command = command_of(project, position)
+    resume(project, position)
+    opened = project.log.open().get(position)
+    if opened is None:
+        facts = dict.fromkeys(command.on, "went on with what was reported")
+        return {position: Recovered(position, command, "done", facts)}
+    facts = dict.fromkeys(command.on, f"in work order {opened.waits}; `lasercats work show {opened.waits}`")
+    return {position: Recovered(position, command, "waiting", facts)}
 
 
 def alive(process: str) -> bool:
@@ -93,9 +109,9 @@ async def _find_out(project: Project, dead: Mapping[int, Command], context: Cont
     todo = {
         (position, address): command
         for position, command in dead.items()
-        if command.effect is Effect.STATE and position not in learned.unasked
+        if command.effect is Effect.STATE and position not in learned.unasked | learned.handed
         for address in command.on
-        if (position, address, False) not in known
+        if (position, address, False) not in known and project.kinds.kind(address).observe is not None
     }
     found, unseen = await look({address: position for position, address in todo}, state, context)
     results = []
@@ -106,6 +122,10 @@ async def _find_out(project: Project, dead: Mapping[int, Command], context: Cont
             lost = dict.fromkeys(command.on, learned.unasked[position])
         if lost:
             results.append(Recovered(position, command, "open", lost))
+            continue
+        if position in learned.handed:
+            facts = dict.fromkeys(command.on, f"in work order {learned.handed[position]}")
+            results.append(Recovered(position, command, "waiting", facts))
             continue
         entries: list[AnyEntry] = [*learned.events.get(position, ())]
         facts = {address: learned.fact(position, command, address) for address in command.on}
@@ -130,23 +150,28 @@ class _Learned(NamedTuple):
     """What came back of a command whose effect is not in the state."""
     unasked: dict[int, str]
     """The commands of which nobody can be asked now, and why."""
+    handed: dict[int, int]
+    """The commands that a person has in hand, and in which work order."""
 
     def fact(self, position: int, command: Command, address: Address) -> str:
         """Return what is known at an address without looking at it."""
         key, problem = (position, address), self.problems.get((position, address))
-        if command.effect is Effect.RECORD:
+        never = problem == NEVER_SENT.reason
+        if command.effect is Effect.RECORD or (never and not self._changed(position, address)):
             return "not done"
         if command.effect is Effect.OPAQUE and key not in self.reports:
-            never = problem == NEVER_SENT.reason
-            return "not done" if never else "nobody knows whether it ran; look for yourself"
+            return "nobody knows whether it ran; look for yourself"
         return "done" if problem is None else f"done in part: {problem}"
+
+    def _changed(self, position: int, address: Address) -> bool:
+        return any(address in event.delta for event in self.events.get(position, ()))
 
 
 async def _reopen(
     project: Project, dead: Mapping[int, Command], context: Context, known: set[tuple[int, Address, bool]]
 ) -> _Learned:
     """Run what was cut off again, with all that was issued together, as far as it had come."""
-    learned, left = _Learned({}, {}, set(), {}), sorted(dead)
+    learned, left = _Learned({}, {}, set(), {}, {}), sorted(dead)
     while left:
         accepted = together(project.log, left[0])
         positions = [record.position for record, _ in accepted]
@@ -158,6 +183,9 @@ async def _reopen(
         ]
         tape = Reopened(context, project.log.fold(positions[0] - 1), positions[0], records)
         learned.unasked.update(await tape.resolve())
+        for deferred in tape.handed:
+            project.log.append([deferred])
+            learned.handed.update(dict.fromkeys(deferred.commands, deferred.started))
         commands = [project.kinds.decode_command(bytes(entry.command)) for _, entry in accepted]
         rerun = replace(context, run=accepted[0][1].run, actor=accepted[0][1].actor, watcher=Watcher())
         results = await replay(commands, tape, rerun)

@@ -1,0 +1,206 @@
+"""`work`: what people have in hand, and what became of it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from lasercats.cli import options, show
+from lasercats.cli.main import VerbGroup
+from lasercats.cli.picture import write
+from lasercats.core.instruction import Failure
+from lasercats.instructions.work_order import Done
+
+if TYPE_CHECKING:
+    from lasercats.operate.work import Order, Reported, Task
+
+BOXES = {"open": "☐", "done": "☑", "failed": "☒", "skipped": "⊘"}
+COLORS = {"done": "green", "failed": "red", "skipped": "yellow"}
+
+
+@click.group(cls=VerbGroup)
+def work() -> None:
+    """Show what people have in hand, and report what became of it.
+
+    What a person does is a work order: a checklist, handed out by the command that needs it. The command
+    waits for what is reported here, by whomever, and the state changes only with that.
+    """
+
+
+@work.command("list")
+@options.option("--all", "everything", is_flag=True, help="Also those that are over.")
+@options.as_json
+@click.pass_context
+def work_list(context: click.Context, everything: bool, as_json: bool) -> None:
+    """List the work orders that wait for a report."""
+    from lasercats.operate import work as working  # noqa: PLC0415
+    from lasercats.operate.history import iso  # noqa: PLC0415
+
+    with options.opened(context) as project:
+        found = working.orders(project, everything=everything)
+        if as_json:
+            show.print_json([order_data(one) for one in found])
+            return
+        rows = [
+            (
+                f"{one.number}",
+                one.machine,
+                iso(one.time),
+                one.actor,
+                f"{len(one.tasks) - len(one.open)} of {len(one.tasks)}",
+                one.message or one.because or (one.open or one.tasks)[0].step.line(),
+            )
+            for one in found
+        ]
+    if rows:
+        show.table(rows, ("ORDER", "FOR", "SINCE", "ASKED BY", "REPORTED", "ABOUT"))
+    else:
+        click.echo("nobody has anything in hand", err=True)
+
+
+@work.command("show")
+@click.argument("number", type=int, metavar="ORDER")
+@options.option("--markdown", is_flag=True, help="Print it as Markdown.")
+@options.option("--html", metavar="FILE", help="Write a page that prints well there; - is standard output.")
+@options.as_json
+@click.pass_context
+def work_show(context: click.Context, number: int, markdown: bool, html: str | None, as_json: bool) -> None:
+    """Print a work order: its checklist, and the racks before and after."""
+    from lasercats.operate import paper  # noqa: PLC0415
+    from lasercats.operate import work as working  # noqa: PLC0415
+
+    with options.opened(context) as project:
+        one = working.order(project, number)
+        if as_json:
+            show.print_json(order_data(one))
+        elif markdown:
+            click.echo(paper.markdown(one), nl=False)
+        elif html == "-":
+            click.echo(paper.page(one), nl=False)
+        elif html is not None:
+            write(Path(html), paper.page(one))
+            click.echo(f"{html} is written", err=True)
+        else:
+            print_order(one, whole=True)
+            for drawing in paper.terminal(one, show.width(), color=show.has_color(context)):
+                click.echo(f"\n{drawing}")
+
+
+@work.command("done")
+@click.argument("number", type=int, metavar="ORDER")
+@click.argument("steps", type=int, nargs=-1, metavar="[STEP]...")
+@options.option("--serial", metavar="TEXT", help="The serial number of the device, as found.")
+@options.option("--asset-tag", metavar="TEXT", help="The asset tag of the device, as found.")
+@options.option("--note", metavar="TEXT", help="What else is to be said.")
+@options.as_json
+@click.pass_context
+def work_done(
+    context: click.Context,
+    number: int,
+    steps: tuple[int, ...],
+    serial: str | None,
+    asset_tag: str | None,
+    note: str | None,
+    as_json: bool,
+) -> None:
+    """Report that steps are done, by default all that are open. The commands that waited go on."""
+    from lasercats.operate import work as working  # noqa: PLC0415
+
+    with options.opened(context) as project:
+        told = working.done(project, number, steps, serial=serial, asset_tag=asset_tag, note=note)
+        _print_reported(told, as_json=as_json)
+        context.exit(1 if told.problems else 0)
+
+
+@work.command("fail")
+@click.argument("number", type=int, metavar="ORDER")
+@click.argument("steps", type=int, nargs=-1, metavar="[STEP]...")
+@options.option("--why", metavar="TEXT", required=True, help="What stands in the way.")
+@options.as_json
+@click.pass_context
+def work_fail(context: click.Context, number: int, steps: tuple[int, ...], why: str, as_json: bool) -> None:
+    """Report that steps cannot be done, by default all that are open: so an order is called off.
+
+    What must wait for them is skipped, and no more.
+    """
+    from lasercats.operate import work as working  # noqa: PLC0415
+
+    with options.opened(context) as project:
+        _print_reported(working.fail(project, number, steps, why=why), as_json=as_json)
+
+
+def print_order(one: "Order", *, whole: bool = False) -> None:
+    """Print the checklist of a work order."""
+    from lasercats.operate.history import iso  # noqa: PLC0415
+
+    about = f" ({one.message})" if one.message else ""
+    click.echo(click.style(f"work order {one.number} for {one.machine}{about}", bold=True))
+    if whole:
+        click.echo(f"asked by {one.actor} at {iso(one.time)}")
+    for task in one.tasks:
+        click.echo(_line(task))
+    if one.open:
+        told = f"{len(one.open)} to do; report with `lasercats work done {one.number} [STEP]`"
+        click.echo(told, err=True)
+
+
+def _line(task: "Task") -> str:
+    line = f"  {BOXES[task.status]} {task.number:>2}. {task.step.line()}"
+    if task.after and task.status == "open":
+        line += f"  (after {', '.join(map(str, task.after))})"
+    if task.status == "open":
+        line += "".join(f"\n         {note}" for note in task.notes)
+    if isinstance(task.outcome, Failure):
+        line += f"\n         {task.outcome.reason}"
+    elif isinstance(task.outcome, Done):
+        told = {"serial": task.outcome.serial, "asset tag": task.outcome.asset_tag, "note": task.outcome.note}
+        line += "".join(f"\n         {name}: {text}" for name, text in told.items() if text)
+    color = COLORS.get(task.status)
+    return click.style(line, fg=color) if color else line
+
+
+def _print_reported(told: "Reported", *, as_json: bool) -> None:
+    if as_json:
+        data = {"order": order_data(told.order), "delta": show.changes_data(told.delta)}
+        show.print_json({**data, "problems": dict(told.problems)})
+        return
+    for task in told.tasks:
+        click.echo(_line(task))
+    show.print_delta(told.delta, both=False)
+    show.print_problems(told.problems)
+    left = len(told.order.open)
+    over = (
+        f"{left} to do in work order {told.order.number}"
+        if left
+        else f"work order {told.order.number} is over"
+    )
+    click.echo(f"{show.summary(told.delta)}; {over}" if told.delta else over, err=True)
+
+
+def order_data(one: "Order") -> dict[str, Any]:
+    """Return a work order as plain data."""
+    from lasercats.operate.history import iso  # noqa: PLC0415
+
+    return {
+        "order": one.number,
+        "machine": one.machine,
+        "time": iso(one.time),
+        "actor": one.actor,
+        "message": one.message,
+        "because": one.because,
+        "open": len(one.open),
+        "steps": [
+            {
+                "step": task.number,
+                "status": task.status,
+                "command": task.command,
+                "text": task.step.line(),
+                "after": list(task.after),
+                "notes": list(task.notes),
+                "instruction": msgspec.to_builtins(task.step),
+                "outcome": msgspec.to_builtins(task.outcome),
+            }
+            for task in one.tasks
+        ],
+    }

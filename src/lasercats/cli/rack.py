@@ -1,0 +1,112 @@
+"""Verbs about racks that are no commands: show, swap, import."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lasercats.cli import options, show
+from lasercats.cli.act import Request, act
+from lasercats.cli.picture import write
+from lasercats.core.errors import BadInput
+
+
+def verbs() -> tuple[click.Command, ...]:
+    """Return the verbs."""
+    return (show_, swap, import_)
+
+
+@click.command("show", short_help="Draw racks.")
+@click.argument("names", nargs=-1, metavar="[RACK]...")
+@options.option(
+    "--face", type=click.Choice(["front", "rear"]), default="front", show_default=True, help="Which."
+)
+@options.option("--svg", metavar="FILE", help="Write an SVG there; - is standard output.")
+@options.option("--diff", "between", nargs=2, metavar="A B", help="What came and went between two positions.")
+@options.as_of
+@options.as_json
+@click.pass_context
+def show_(
+    context: click.Context,
+    names: tuple[str, ...],
+    face: str,
+    svg: str | None,
+    between: tuple[str, str] | None,
+    as_of: str | None,
+    as_json: bool,
+) -> None:
+    """Draw racks as they are, with what is planned and what is about to leave, or as they were.
+
+    RACK is the name of a rack, or of the machine that several are at; by default all are drawn.
+    """
+    from lasercats.operate import elevation  # noqa: PLC0415
+
+    if between and as_of:
+        raise BadInput("--diff names both positions itself; leave --as-of out")
+    with options.opened(context) as project:
+        drawn = elevation.chosen(project, names, face, as_of=as_of, between=between)
+    if as_json:
+        show.print_json([elevation.as_data(one) for one in drawn])
+    elif svg == "-":
+        click.echo(elevation.svg(drawn, face), nl=False)
+    elif svg is not None:
+        write(Path(svg), elevation.svg(drawn, face))
+        click.echo(f"{svg} is written", err=True)
+    else:
+        width, color = show.width(), show.has_color(context)
+        click.echo("\n\n".join(elevation.terminal(one, face, width, color=color) for one in drawn))
+
+
+@click.command()
+@click.argument("one", metavar="DEVICE")
+@click.argument("other", metavar="DEVICE")
+@options.as_json
+@options.diff
+@options.message
+@options.interpreter
+@click.pass_context
+def swap(context: click.Context, /, one: str, other: str, **values: Any) -> None:  # noqa: ANN401
+    """Let two devices change places; what makes room first goes to a spare place, or is put aside."""
+    from lasercats.operate.racks import swapped  # noqa: PLC0415
+
+    request = Request.take(values)
+    with options.opened(context) as project:
+        made = swapped(project, one, other)
+        if not request.as_json:
+            show.print_detours(made.detours)
+        act(context, project, made.commands, request)
+
+
+@click.command("import")
+@click.argument("folder", metavar="FOLDER")
+@options.only
+@options.as_json
+@options.diff
+@options.message
+@options.interpreter
+@click.pass_context
+def import_(context: click.Context, /, folder: str, only: tuple[str, ...], **values: Any) -> None:  # noqa: ANN401
+    """Take device types from a folder in the layout of the NetBox device-type library.
+
+    FOLDER is the library, one maker's folder in it, or one file; --only takes patterns for MAKER/SLUG. Files
+    that cannot be taken are told, with the line, and the others are taken.
+    """
+    from dataclasses import replace  # noqa: PLC0415
+
+    from lasercats.operate import plan as plans  # noqa: PLC0415
+    from lasercats.operate.library import read_library  # noqa: PLC0415
+
+    request = replace(Request.take(values), because=f"rack import {folder}", brief=True)
+    library = read_library(Path(folder), only)
+    with options.opened(context) as project:
+        made = plans.make(project, library.types)
+        for where, fact in library.problems:
+            click.echo(click.style(f"! {where}: {fact}", fg="red"), err=True)
+        if made.commands:
+            act(context, project, made.commands, request)
+        told = f"{len(library.types)} types read, {len(made.commands)} of them new or changed"
+        click.echo(
+            f"{told}; {len(library.problems)} files could not be taken" if library.problems else told,
+            err=True,
+        )
+    context.exit(1 if library.problems else 0)

@@ -1,0 +1,277 @@
+"""`rack.cable`: a cable between two ports, or between a power port and a feed."""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar
+
+from msgspec import Meta
+from msgspec.structs import force_setattr, replace
+
+from lasercats.core.address import Address
+from lasercats.core.change import Change
+from lasercats.core.command import Command
+from lasercats.core.errors import Refused
+from lasercats.core.kind import Kind
+from lasercats.core.program import Known, Program, Step
+from lasercats.core.resource import Resource, decisions
+from lasercats.core.state import State
+from lasercats.domains.rack import place, power
+from lasercats.domains.rack.place import CABLE, DEVICE, FEED, Text
+from lasercats.instructions import work_order
+
+_END = re.compile(r"[^\x00-\x1f\x7f:/]{1,64}(:[^\x00-\x1f\x7f]{1,64})?")
+POWER = ("power-port", "power-outlet")
+CONSOLE = ("console-port", "console-server-port")
+CONNECTED = (*POWER, *CONSOLE, "interface", "front-port", "rear-port")
+
+End = Annotated[Text, Meta(description="DEVICE:PORT, as in db1:eth0, or the name of a power feed")]
+Type = Annotated[
+    str, Meta(pattern="^[a-z0-9.-]{0,32}$", description="what it is: cat6a, mmf-om4, dac-passive, power")
+]
+Color = Annotated[
+    str, Meta(pattern="^([a-z ]{0,32}|#[0-9a-f]{6})$", description="its colour: blue, or #0055aa")
+]
+Length = Annotated[float, Meta(ge=0, le=10_000, description="how long it is in metres")]
+Label = Annotated[Text, Meta(description='what is written on both of its ends; "" for nothing')]
+
+
+class Cable(Resource, frozen=True):
+    """A cable. Its ends are at the same machine as itself."""
+
+    a: End | None = None
+    b: End | None = None
+    type: Type | None = None
+    color: Color | None = None
+    length: Length | None = None
+    label: Label | None = None
+
+    def __post_init__(self) -> None:
+        """Check the ends, and bring them to their one order.
+
+        Raises:
+            ValueError: one is none, or both are the same.
+
+        """
+        self._set("length", place.plain(self.length))
+        _check_ends(self.a, self.b)
+
+
+def _check_ends(*ends: str | None) -> None:
+    for end in ends:
+        if end is not None and (not _END.fullmatch(end) or end != end.strip()):
+            raise ValueError(f"{end!r} is no end of a cable; write DEVICE:PORT, or the name of a feed")
+    if ends[0] is not None and ends[0] == ends[1]:
+        raise ValueError(f"both ends are at {ends[0]}; a cable has two")
+
+
+class Connect(Command, frozen=True, tag="rack.connect"):
+    """Connect two ports, or a port and a feed, by cables."""
+
+    past: ClassVar[str] = "rack.cable.connected"
+
+    a: End
+    b: End
+    type: Type | None = None
+    color: Color | None = None
+    length: Length | None = None
+    label: Label | None = None
+
+    def __post_init__(self) -> None:
+        """Check the ends.
+
+        Raises:
+            ValueError: one is none, or both are the same.
+
+        """
+        _check_ends(self.a, self.b)
+
+    def decide(self, address: Address, state: State) -> Cable:
+        """Return the cable, where both ends are there, are free and fit each other."""
+        found = state.get(address)
+        cable = found if isinstance(found, Cable) else Cable()
+        if isinstance(found, Cable) and {found.a, found.b} != {self.a, self.b}:
+            raise Refused(f"it connects {found.a} and {found.b}; disconnect it first")
+        given = {n: v for n in Cable.__struct_fields__ if (v := getattr(self, n)) is not None}
+        after = replace(cable, **given)
+        if not isinstance(found, Cable):
+            _check_new(address, after, state)
+        return after
+
+
+class Disconnect(Command, frozen=True, tag="rack.disconnect"):
+    """Pull cables off both ends, and take them out of the records."""
+
+    past: ClassVar[str] = "rack.cable.disconnected"
+
+    def decide(self, address: Address, state: State) -> None:
+        """Return nothing."""
+
+
+class Relabel(Command, frozen=True, tag="rack.label"):
+    """Label cables at both ends."""
+
+    past: ClassVar[str] = "rack.cable.labelled"
+
+    label: Label
+
+    def decide(self, address: Address, state: State) -> Cable:
+        """Return it with this label."""
+        return replace(place.existing(address, state, Cable), label=self.label)
+
+
+class SetCable(Command, frozen=True, tag="rack.set_cable"):
+    """Set what is on record of cables; nobody is sent."""
+
+    past: ClassVar[str] = "rack.cable.set"
+
+    type: Type | None = None
+    color: Color | None = None
+    length: Length | None = None
+
+    def __post_init__(self) -> None:
+        """Bring the length to its one form."""
+        force_setattr(self, "length", place.plain(self.length))
+
+    def decide(self, address: Address, state: State) -> Cable:
+        """Return it with these fields."""
+        found = place.existing(address, state, Cable)
+        given = {n: v for n in ("type", "color", "length") if (v := getattr(self, n)) is not None}
+        return replace(found, **given)
+
+
+def _check_new(address: Address, cable: Cable, state: State) -> None:
+    """Check that a cable can be connected.
+
+    Raises:
+        Refused: an end is not there, is taken, or does not fit the other; or a feed would give too much.
+
+    """
+    ends = (str(cable.a), str(cable.b))
+    sorts = [_sort(address, end, state) for end in ends]
+    for end in ends:
+        taken = power.cable_in(address, end, state)
+        if taken is not None and taken[0] != address:
+            raise Refused(f"{end} is taken by {taken[0]}, which leads to {power.other(taken[1], end)}")
+    _check_fit(ends, sorts)
+    after = state.holding(address, cable)
+    feeds = {power.feed_of(address, end, after) for end in ends} - {None}
+    for feed in sorted(feed for feed in feeds if feed is not None):
+        power.check_feed(feed, after)
+
+
+def _sort(address: Address, end: str, state: State) -> str | None:
+    """Return of what sort an end is; None where that is not known."""
+    if ":" not in end:
+        if state.get(place.sibling(address, FEED, end)) is None:
+            raise Refused(
+                f"there is no feed {end}; write DEVICE:PORT, or take it in with `lasercats rack add-feed`"
+            )
+        return "feed"
+    device, type_, port = power.at(address, end, state)
+    if device is None:
+        raise Refused(f"nothing is known of {place.sibling(address, DEVICE, end.partition(':')[0])}")
+    if type_ is not None and type_.ports and (port is None or port.sort not in CONNECTED):
+        raise Refused(f"{device.type} has no port {end.partition(':')[2]!r}")
+    return None if port is None else port.sort
+
+
+def _check_fit(ends: tuple[str, str], sorts: list[str | None]) -> None:
+    pairs = ({"power-port", "power-outlet"}, {"power-port", "feed"}, set(CONSOLE))
+    known = {sort for sort in sorts if sort is not None}
+    special = known & {*POWER, *CONSOLE, "feed"}
+    fits = not special or any(known <= pair and (len(known) == 2 or None in sorts) for pair in pairs)  # noqa: PLR2004
+    if not fits:
+        told = " and ".join(f"{end} ({sort})" for end, sort in zip(ends, sorts, strict=True))
+        raise Refused(f"no cable fits both {told}")
+
+
+def act(address: Address, change: Change[Any], known: Known) -> "Step | Program[Any]":
+    """Have it connected, disconnected or labelled; all else is on record only."""
+    before: Any = change.before
+    after: Any = change.after
+    cable = after or before
+    ends = (cable.a, cable.b)
+    common: dict[str, Any] = {"machine": place.machine(address), "cable": place.name(address), "ends": ends}
+    act_: work_order.Step
+    if before is None:
+        act_ = work_order.Connect(**common, about=_about(after), power=_is_power(address, after, known))
+    elif after is None:
+        act_ = work_order.Disconnect(**common, about=_about(before))
+    elif (after.label or "") != (before.label or ""):
+        act_ = work_order.Label(**common, label=after.label or "")
+    else:
+        return place.recorded(after)
+    return Step(act_, lambda _done: after)
+
+
+def _about(cable: Cable) -> str:
+    length = None if cable.length is None else f"{cable.length:g} m"
+    label = f"labelled {cable.label!r}" if cable.label else None
+    return ", ".join(filter(None, (cable.type, cable.color, length, label)))
+
+
+def _is_power(address: Address, cable: Cable, known: Known) -> bool:
+    if cable.type == "power" or ":" not in f"{cable.a}" or ":" not in f"{cable.b}":
+        return True
+    for end in (str(cable.a), str(cable.b)):
+        name, _, port_name = end.partition(":")
+        device: Any = known(place.sibling(address, DEVICE, name))
+        type_: Any = known(Address(device.type)) if device is not None and device.type else None
+        if any(port.name == port_name for port in power.ports(type_, *POWER)):
+            return True
+    return False
+
+
+def converge(address: Address, change: Change[Cable]) -> Iterator[Command]:
+    """Connect or disconnect it, or set what differs."""
+    on, before, after = (address,), change.before, change.after
+    if after is None:
+        yield Disconnect(on=on)
+        return
+    wish, old = decisions(after), decisions(before)
+    if before is None:
+        if after.a is None or after.b is None:
+            raise Refused(f"{address} cannot be connected without both ends: a and b")
+        yield Connect(on=on, **wish)
+        return
+    differs = {n: v for n, v in wish.items() if old.get(n) != v and n not in ("a", "b")}
+    label = differs.pop("label", None)
+    if label is not None:
+        yield Relabel(on=on, label=label)
+    if differs:
+        yield SetCable(on=on, **differs)
+
+
+def replaces(change: Change[Cable]) -> bool:
+    """Tell whether it goes elsewhere: then it is pulled and connected anew."""
+    before, after = change.before, change.after
+    return bool(before and after and {before.a, before.b} != {after.a, after.b})
+
+
+def needs(address: Address, resource: Cable | None) -> Iterator[Address]:
+    """Return the devices and feeds at its ends."""
+    for end in (resource.a, resource.b) if resource is not None else ():
+        if end is not None:
+            name, colon, _ = end.partition(":")
+            yield place.sibling(address, DEVICE if colon else FEED, name)
+
+
+def holds(cable: Cable) -> tuple[str, ...]:
+    """Return its ends: each port takes one cable."""
+    return tuple(f"port {end}" for end in (cable.a, cable.b) if end is not None)
+
+
+KIND = Kind(
+    name=CABLE,
+    resource=Cable,
+    commands=(Connect, Disconnect, Relabel, SetCable),
+    converge=converge,
+    act=act,
+    observe=None,
+    canonical=place.canonical,
+    form="NAME",
+    needs=needs,
+    holds=holds,
+    replaces=replaces,
+    machine=place.MACHINE,
+)

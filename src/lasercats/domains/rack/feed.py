@@ -1,0 +1,136 @@
+"""`rack.feed`: a power feed that ends in a rack, and what it may give."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar
+
+from msgspec import Meta
+from msgspec.structs import force_setattr, replace
+
+from lasercats.core.address import Address
+from lasercats.core.change import Change
+from lasercats.core.command import Command
+from lasercats.core.errors import Refused
+from lasercats.core.kind import Kind
+from lasercats.core.reference import refers
+from lasercats.core.resource import Resource, decisions
+from lasercats.core.state import State
+from lasercats.domains.rack import place, power
+from lasercats.domains.rack.place import FEED, RACK
+
+RackRef = Annotated[str, refers(RACK, description="the rack that it ends in")]
+Voltage = Annotated[
+    int, Meta(ge=1, le=10_000, description="in volts; of three phases, that between two of them")
+]
+Amperage = Annotated[int, Meta(ge=1, le=10_000, description="in amperes, of each phase")]
+Phases = Annotated[int, Meta(description="how many phases it has: 1 or 3")]
+Utilization = Annotated[int, Meta(ge=1, le=100, description="what of it may be used, in percent")]
+
+
+class Feed(Resource, frozen=True):
+    """A power feed."""
+
+    rack: RackRef | None = None
+    voltage: Voltage | None = None
+    amperage: Amperage | None = None
+    phases: Phases | None = None
+    utilization: Utilization | None = None
+
+    def __post_init__(self) -> None:
+        """Check the phases, and bring the reference to its one form.
+
+        Raises:
+            ValueError: they are neither 1 nor 3.
+
+        """
+        self._set("rack", place.reference(RACK, self.rack))
+        if self.phases not in (None, 1, 3):
+            raise ValueError(f"a feed has 1 phase or 3, and not {self.phases}")
+
+
+class _Setting(Command, frozen=True):
+    rack: Annotated[str, Meta(description="the rack that it ends in")] | None = None
+    voltage: Voltage | None = None
+    amperage: Amperage | None = None
+    phases: Phases | None = None
+    utilization: Utilization | None = None
+
+    def __post_init__(self) -> None:
+        """Bring the reference to its one form."""
+        force_setattr(self, "rack", place.near(self.on, RACK, self.rack))
+
+    def _set_on(self, address: Address, found: Feed, state: State) -> Feed:
+        given = {n: v for n in Feed.__struct_fields__ if (v := getattr(self, n)) is not None}
+        try:
+            feed = replace(found, **given)
+        except ValueError as error:
+            raise Refused(str(error)) from None
+        if feed.rack is not None and state.get(Address(feed.rack)) is None:
+            raise Refused(f"there is no {feed.rack}; take it into the records with `lasercats rack create`")
+        power.check_feed(address, state.holding(address, feed))
+        return feed
+
+
+class Add(_Setting, frozen=True, tag="rack.add_feed"):
+    """Take power feeds into the records: by default 230 V, 16 A, one phase, of which 80 % may be used."""
+
+    past: ClassVar[str] = "rack.feed.added"
+
+    def decide(self, address: Address, state: State) -> Feed:
+        """Return the feed with these fields."""
+        found = state.get(address)
+        new = found if isinstance(found, Feed) else Feed(voltage=230, amperage=16, phases=1, utilization=80)
+        return self._set_on(address, new, state)
+
+
+class SetFeed(_Setting, frozen=True, tag="rack.set_feed"):
+    """Set what power feeds may give."""
+
+    past: ClassVar[str] = "rack.feed.set"
+
+    def decide(self, address: Address, state: State) -> Feed:
+        """Return it with these fields, where it still gives what is drawn."""
+        return self._set_on(address, place.existing(address, state, Feed), state)
+
+
+class Remove(Command, frozen=True, tag="rack.remove_feed"):
+    """Take power feeds out of the records that nothing hangs on."""
+
+    past: ClassVar[str] = "rack.feed.removed"
+
+    def decide(self, address: Address, state: State) -> None:
+        """Return nothing; a feed that a cable is in stays."""
+        taken = power.cable_in(address, place.name(address), state)
+        if taken is not None:
+            raise Refused(f"{taken[0]} is in it; disconnect that first")
+
+
+def converge(address: Address, change: Change[Feed]) -> Iterator[Command]:
+    """Take it in or out, or set what differs."""
+    on, before, after = (address,), change.before, change.after
+    if after is None:
+        yield Remove(on=on)
+    elif before is None:
+        yield Add(on=on, **decisions(after))
+    else:
+        old = decisions(before)
+        differs = {name: value for name, value in decisions(after).items() if old.get(name) != value}
+        if differs:
+            yield SetFeed(on=on, **differs)
+
+
+def act(address: Address, change: Change[Any], known: object) -> Any:  # noqa: ANN401
+    """Record it."""
+    return place.record(address, change, known)
+
+
+KIND = Kind(
+    name=FEED,
+    resource=Feed,
+    commands=(Add, SetFeed, Remove),
+    converge=converge,
+    act=act,
+    observe=None,
+    canonical=place.canonical,
+    form="NAME",
+    machine=place.MACHINE,
+)

@@ -1,0 +1,153 @@
+"""What the kinds of racks have in common: names, places, and what stands in a rack.
+
+A unit is 1.75 inches high (EIA-310); halves are allowed. A device occupies the units from its lowest-numbered
+one, on one face of the rack or, where it has full depth, on both.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, TypeVar
+
+from msgspec import Meta
+
+from lasercats.core import address as addresses
+from lasercats.core.address import Address, machine_of, make, rest_of
+from lasercats.core.change import Change
+from lasercats.core.errors import BadInput, Refused
+from lasercats.core.program import Program
+from lasercats.core.resource import Resource
+from lasercats.core.state import State
+
+MACHINE = "human"
+"""The machine of a name that names none: whoever is sent to the racks."""
+RACK, DEVICE, TYPE, CABLE, FEED = "rack", "rack.device", "rack.device_type", "rack.cable", "rack.feed"
+NAME = re.compile(r"[^\x00-\x1f\x7f:/]{1,64}")
+
+Text = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Units = Annotated[float, Meta(ge=0, le=100)]
+Kilograms = Annotated[float, Meta(ge=0, le=100_000)]
+Watts = Annotated[float, Meta(ge=0, le=1_000_000)]
+
+R = TypeVar("R", bound=Resource)
+
+
+def halves(value: float | None, what: str) -> int | float | None:
+    """Return units in their one form: whole where they are.
+
+    Raises:
+        ValueError: it is no multiple of a half.
+
+    """
+    if value is None:
+        return None
+    if (value * 2) % 1:
+        raise ValueError(f"{what} is given in halves of a unit, and not as {value:g}")
+    return plain(value)
+
+
+def plain(value: float | None) -> int | float | None:
+    """Return a number in its one form: 12 and not 12.0."""
+    return int(value) if value is not None and value == int(value) else value
+
+
+def canonical(name: str) -> str:
+    """Return the one form of a name: without the machine where that is the one that needs no naming.
+
+    Raises:
+        BadInput: it is none.
+
+    """
+    machine, colon, rest = name.partition(":")
+    if not colon:
+        machine, rest = MACHINE, name
+    if not NAME.fullmatch(rest) or rest != rest.strip():
+        raise BadInput(
+            f"{name!r} names nothing in a rack; write NAME or MACHINE:NAME, of at most 64 characters, "
+            "without ':' and '/' in it"
+        )
+    addresses.check_machine_name(machine)
+    return rest if machine == MACHINE else f"{machine}:{rest}"
+
+
+def machine(address: Address) -> str:
+    """Return the machine that an address is on."""
+    return machine_of(address) or MACHINE
+
+
+def name(address: Address) -> str:
+    """Return the name at its machine."""
+    return rest_of(address)
+
+
+def sibling(address: Address, kind: str, other: str) -> Address:
+    """Return the address of another thing at the same machine."""
+    there = machine_of(address)
+    return make(kind, other if there is None else f"{there}:{other}")
+
+
+def reference(kind: str, value: str | None) -> str | None:
+    """Return a reference in its one form: a name becomes an address of the kind.
+
+    Raises:
+        ValueError: it is no name of that kind.
+
+    """
+    if not value:
+        return value
+    try:
+        short = canonical(value.removeprefix(f"{kind}/"))
+    except BadInput as error:
+        raise ValueError(str(error)) from None
+    return make(kind, short)
+
+
+def near(on: tuple[Address, ...], kind: str, value: str | None) -> str | None:
+    """Return a reference that a command makes: a name without a machine is at the machine of the command."""
+    if value and on and "/" not in value and ":" not in value:
+        return sibling(on[0], kind, value)
+    return reference(kind, value)
+
+
+def existing(address: Address, state: State, type_: type[R]) -> R:
+    """Return the resource at an address.
+
+    Raises:
+        Refused: there is none.
+
+    """
+    found = state.get(address)
+    if not isinstance(found, type_):
+        raise Refused(f"nothing is known of {address}")
+    return found
+
+
+def recorded(result: Any) -> Program[Any]:  # noqa: ANN401
+    """Return a program that has nothing done: what is decided is so."""
+    yield from ()
+    return result
+
+
+def record(_address: Address, change: Change[Any], _known: object) -> Program[Any]:
+    """Make a change that is on record only."""
+    return recorded(change.after)
+
+
+def users(address: Address, resource: Resource) -> Iterator[object]:
+    """Yield by what a resource is found: the rack that it is in; for the rack itself, its machine."""
+    rack = getattr(resource, "rack", None)
+    if rack:
+        yield rack
+    if addresses.kind_of(address) == RACK:
+        yield machine(address)
+
+
+def typed(_address: Address, resource: Resource) -> Iterator[object]:
+    """Yield by what a device is found: its type."""
+    type_ = getattr(resource, "type", None)
+    if type_:
+        yield type_
+
+
+def inside(rack: str, state: State) -> Iterable[tuple[Address, Any]]:
+    """Iterate over what is in a rack, planned things too."""
+    return state.having(users, rack)

@@ -1,0 +1,176 @@
+"""What is drawn where: along the cables, from the power ports of devices by outlets to a feed.
+
+A power port draws what its type says: `allocated_draw`, or else `maximum_draw` (NetBox's device types), but
+no more than its whole device. Each of two supplies counts in full, as each must be able to carry all.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from lasercats.core.address import Address, kind_of
+from lasercats.core.errors import Refused
+from lasercats.core.resource import Resource
+from lasercats.core.state import State
+from lasercats.domains.rack import place
+from lasercats.domains.rack.device_type import DeviceType, PortType
+
+PHASES = ("A", "B", "C")
+ROOT_3 = 3**0.5
+
+
+def ports(type_: DeviceType | None, *sorts: str) -> list[PortType]:
+    """Return the ports of a type that are of some sorts."""
+    return [port for port in (type_.ports or () if type_ else ()) if port.sort in sorts]
+
+
+def draw_of(type_: DeviceType) -> int | float | None:
+    """Return what devices of a type draw at most; what only hands power on draws nothing itself."""
+    if ports(type_, "power-outlet"):
+        return 0
+    drawn = [d for port in ports(type_, "power-port") if (d := _draw(port)) is not None]
+    return place.plain(sum(drawn)) if drawn else None
+
+
+def _draw(port: PortType) -> float | None:
+    return port.allocated_draw if port.allocated_draw is not None else port.maximum_draw
+
+
+def ends(address: Address, resource: Resource) -> Iterator[object]:
+    """Yield by what a cable is found: its ends, and the devices at them."""
+    if kind_of(address) == place.CABLE:
+        for end in (getattr(resource, "a", None), getattr(resource, "b", None)):
+            if end:
+                yield f"{place.machine(address)}|{end}"
+                if ":" in end:
+                    yield f"{place.machine(address)}|{end.partition(':')[0]}:"
+
+
+def cables_at(device: Address, state: State) -> Iterator[tuple[Address, Any]]:
+    """Iterate over the cables that are in a device."""
+    return state.having(ends, f"{place.machine(device)}|{place.name(device)}:")
+
+
+def cable_in(near: Address, end: str, state: State) -> tuple[Address, Any] | None:
+    """Return the cable that is in a port, `db1:PSU1`, or in a feed."""
+    return next(iter(state.having(ends, f"{place.machine(near)}|{end}")), None)
+
+
+def other(cable: Any, end: str) -> str:  # noqa: ANN401
+    """Return the other end of a cable."""
+    return str(cable.b if cable.a == end else cable.a)
+
+
+def at(near: Address, end: str, state: State) -> tuple[Any, DeviceType | None, PortType | None]:
+    """Return the device at an end, its type, and the port; what is not known of it is None."""
+    device_name, _, port_name = end.partition(":")
+    device: Any = state.get(place.sibling(near, place.DEVICE, device_name))
+    found = state.get(Address(device.type)) if device is not None and device.type else None
+    type_ = found if isinstance(found, DeviceType) else None
+    port = next((p for p in type_.ports or () if p.name == port_name), None) if type_ else None
+    return device, type_, port
+
+
+def loads(feed: Address, state: State) -> dict[str, float]:
+    """Return what is drawn from a feed in watts, by phase; a feed of one phase has only A."""
+    found: Any = state.get(feed)
+    phases = found.phases if found is not None and found.phases else 1
+    drawn = dict.fromkeys(PHASES[:phases], 0.0)
+    start = place.name(feed)
+    plugged = cable_in(feed, start, state)
+    if plugged is not None:
+        _add(feed, other(plugged[1], start), tuple(drawn), state, drawn, set())
+    return drawn
+
+
+def _add(
+    near: Address, end: str, on: tuple[str, ...], state: State, drawn: dict[str, float], seen: set[str]
+) -> None:
+    """Add what is drawn at an end to phases; what hands power on is followed along its outlets."""
+    if end in seen or ":" not in end:
+        return
+    seen.add(end)
+    device, type_, port = at(near, end, state)
+    name, _, port_name = end.partition(":")
+    outlets = ports(type_, "power-outlet")
+    if outlets:
+        for outlet in outlets:
+            plugged = cable_in(near, f"{name}:{outlet.name}", state)
+            if plugged is not None and outlet.power_port in (None, port_name):
+                leg = (outlet.feed_leg,) if outlet.feed_leg in on and len(on) > 1 else on
+                _add(near, other(plugged[1], f"{name}:{outlet.name}"), leg, state, drawn, seen)
+    elif device is not None:
+        watts = _draw(port) if port is not None else None
+        limits = [w for w in (watts, device.draw) if w is not None]
+        for phase in on if limits else ():
+            drawn[phase] += min(limits) / len(on)
+
+
+def limit(feed: Any) -> float | None:  # noqa: ANN401
+    """Return what may be drawn from each phase of a feed in watts.
+
+    On three phases the voltage is that between two of them, so that all together give
+    voltage x amperage x √3, as NetBox reckons.
+    """
+    if feed.voltage is None or feed.amperage is None:
+        return None
+    whole = feed.voltage * feed.amperage * (feed.utilization or 100) / 100
+    return float(whole / ROOT_3 if feed.phases == len(PHASES) else whole)
+
+
+def feed_of(near: Address, end: str, state: State) -> Address | None:
+    """Return the feed that an end hangs on, along the cables; None where it hangs on none."""
+    seen: set[str] = set()
+    while end not in seen:
+        seen.add(end)
+        if ":" not in end:
+            return place.sibling(near, place.FEED, end)
+        name = end.partition(":")[0]
+        _, _, port = at(near, end, state)
+        if port is not None and port.sort == "power-outlet":
+            if port.power_port is None:
+                return None
+            end = f"{name}:{port.power_port}"
+            continue
+        plugged = cable_in(near, end, state)
+        if plugged is None:
+            return None
+        end = other(plugged[1], end)
+    return None
+
+
+def check_feed(feed: Address, state: State) -> None:
+    """Check that no more is drawn from a feed than it may give.
+
+    Raises:
+        Refused: more would be.
+
+    """
+    found = state.get(feed)
+    most = None if found is None else limit(found)
+    if most is None:
+        return
+    drawn = loads(feed, state)
+    for phase, watts in drawn.items():
+        if watts > most * (1 + 1e-9):
+            on = f"phase {phase} of " if len(drawn) > 1 else ""
+            raise Refused(f"{watts:,.0f} W would be drawn from {on}{feed}, which gives {most:,.0f} W at most")
+
+
+def check_device(address: Address, device: Any, state: State) -> None:  # noqa: ANN401
+    """Check the feeds of a device that is about to be as given.
+
+    Raises:
+        Refused: one would have to give more than it may.
+
+    """
+    before: Any = state.get(address)
+    if before is not None and (before.draw, before.type) == (device.draw, device.type):
+        return
+    after = state.holding(address, device)
+    own = place.name(address)
+    for _, cable in list(cables_at(address, after)):
+        for end in (cable.a, cable.b):
+            if end.startswith(f"{own}:"):
+                feed = feed_of(address, end, after)
+                if feed is not None:
+                    check_feed(feed, after)

@@ -1,0 +1,133 @@
+"""`rack`: a rack, and what it can take."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar
+
+from msgspec import Meta
+from msgspec.structs import replace
+
+from lasercats.core.address import Address
+from lasercats.core.change import Change
+from lasercats.core.command import Command
+from lasercats.core.errors import Refused
+from lasercats.core.kind import Kind
+from lasercats.core.resource import Resource, decisions
+from lasercats.core.state import State
+from lasercats.domains.rack import place, room
+from lasercats.domains.rack.place import Kilograms, Text, Watts
+
+Height = Annotated[int, Meta(ge=1, le=100, description="how many units it has")]
+Numbering = Annotated[
+    str, Meta(pattern="^(below|above)$", description="where unit 1 is: below, or above as in some racks")
+]
+Width = Annotated[int, Meta(description="between the rails in inches: 10, 19, 21 or 23")]
+MaxWeight = Annotated[Kilograms, Meta(description="what it may carry at most in kilograms")]
+MaxPower = Annotated[Watts, Meta(description="what may be drawn in it at most in watts")]
+Location = Annotated[Text, Meta(description="where it stands")]
+WIDTHS = (10, 19, 21, 23)
+
+
+class Rack(Resource, frozen=True):
+    """A rack."""
+
+    height: Height | None = None
+    numbering: Numbering | None = None
+    width: Width | None = None
+    max_weight: MaxWeight | None = None
+    max_power: MaxPower | None = None
+    location: Location | None = None
+
+    def __post_init__(self) -> None:
+        """Check the width, and bring numbers to their one form.
+
+        Raises:
+            ValueError: it is no width of racks.
+
+        """
+        if self.width is not None and self.width not in WIDTHS:
+            raise ValueError(f"a rack is 10, 19, 21 or 23 inches wide, and not {self.width}")
+        self._set("max_weight", place.plain(self.max_weight))
+        self._set("max_power", place.plain(self.max_power))
+
+
+class _Setting(Command, frozen=True):
+    height: Height | None = None
+    numbering: Numbering | None = None
+    width: Width | None = None
+    max_weight: MaxWeight | None = None
+    max_power: MaxPower | None = None
+    location: Location | None = None
+
+    def _set_on(self, address: Address, found: Rack, state: State) -> Rack:
+        given = {name: getattr(self, name) for name in Rack.__struct_fields__}
+        try:
+            rack = replace(found, **{name: value for name, value in given.items() if value is not None})
+        except ValueError as error:
+            raise Refused(str(error)) from None
+        room.check_rack(address, rack, state)
+        return rack
+
+
+class Create(_Setting, frozen=True, tag="rack.create"):
+    """Take racks into the records: by default 48 units, numbered from below, 19 inches wide."""
+
+    past: ClassVar[str] = "rack.created"
+
+    def decide(self, address: Address, state: State) -> Rack:
+        """Return the rack with these fields, or the one that is there with them."""
+        found = state.get(address)
+        new = found if isinstance(found, Rack) else Rack(height=48, numbering="below", width=19)
+        return self._set_on(address, new, state)
+
+
+class Set(_Setting, frozen=True, tag="rack.set"):
+    """Set what racks can take, or where they stand."""
+
+    past: ClassVar[str] = "rack.set"
+
+    def decide(self, address: Address, state: State) -> Rack:
+        """Return it with these fields, where all that is in it still fits."""
+        return self._set_on(address, place.existing(address, state, Rack), state)
+
+
+class Delete(Command, frozen=True, tag="rack.delete"):
+    """Take empty racks out of the records."""
+
+    past: ClassVar[str] = "rack.deleted"
+
+    def decide(self, address: Address, state: State) -> None:
+        """Return nothing; a rack that something is in stays."""
+        for other, _ in place.inside(address, state):
+            raise Refused(f"{other} is in it; take that out of it first")
+
+
+def converge(address: Address, change: Change[Rack]) -> Iterator[Command]:
+    """Make or delete it, or set what differs."""
+    on, before, after = (address,), change.before, change.after
+    if after is None:
+        yield Delete(on=on)
+    elif before is None:
+        yield Create(on=on, **decisions(after))
+    else:
+        old = decisions(before)
+        told = {name: value for name, value in decisions(after).items() if old.get(name) != value}
+        if told:
+            yield Set(on=on, **told)
+
+
+def act(address: Address, change: Change[Any], known: object) -> Any:  # noqa: ANN401
+    """Record it."""
+    return place.record(address, change, known)
+
+
+KIND = Kind(
+    name=place.RACK,
+    resource=Rack,
+    commands=(Create, Set, Delete),
+    converge=converge,
+    act=act,
+    observe=None,
+    canonical=place.canonical,
+    form="NAME",
+    machine=place.MACHINE,
+)

@@ -1,0 +1,128 @@
+"""`rack show`: elevations of racks, with what is pending, as they were, or what came and went."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from lasercats.core.address import Address, kind_of
+from lasercats.core.errors import BadInput
+from lasercats.core.state import State
+from lasercats.domains.rack import place
+from lasercats.domains.rack.rack import KIND
+from lasercats.interpreters.simulate import simulate
+from lasercats.operate import history, work
+from lasercats.operate.project import Project
+from lasercats.views.elevation import Elevation
+from lasercats.views.racks import DIFFERENCE, elevation
+
+
+def chosen(
+    project: Project,
+    names: Sequence[str],
+    face: str,
+    *,
+    as_of: str | None = None,
+    between: tuple[str, str] | None = None,
+) -> list[Elevation]:
+    """Return the elevations of racks, by default of all: now, as of a position, or between two.
+
+    Raises:
+        BadInput: there is no such rack, or was none then.
+
+    """
+    if between is not None:
+        first, last = (project.state(history.resolve(project.log, text)) for text in between)
+        caption = f"{face}, from {between[0]} to {between[1]}"
+        racks = _racks(project, names, [first, last], f"from {between[0]} to {between[1]}")
+        return [elevation(rack, first, last, DIFFERENCE, caption) for rack in racks]
+    if as_of is not None:
+        state = project.state(history.resolve(project.log, as_of))
+        racks = _racks(project, names, [state], f"as of {as_of}")
+        return [elevation(rack, state, caption=f"{face}, as of {as_of}") for rack in racks]
+    state = project.state()
+    then = pending(project, state)
+    return [elevation(rack, state, then, caption=face) for rack in _racks(project, names, [state], "")]
+
+
+def pending(project: Project, state: State) -> State:
+    """Return the state as it will be when all work orders are done."""
+    waiting = [p for p, opened in sorted(project.log.open().items()) if opened.waits is not None]
+    commands = [history.command_of(project, position) for position in waiting]
+    return simulate(commands, state)[1] if commands else state
+
+
+def _racks(project: Project, names: Sequence[str], states: Sequence[State], when: str) -> list[Address]:
+    there = {a: None for state in states for a, _ in sorted(state.items()) if kind_of(a) == place.RACK}
+    found: dict[Address, None] = {}
+    for name in names:
+        address = project.kinds.address(name, KIND)
+        at = [rack for rack in there if place.machine(rack) == name]
+        if address in there:
+            found[address] = None
+        elif at:
+            found |= dict.fromkeys(at)
+        else:
+            raise BadInput(
+                f"there is no rack {name}{' ' + when if when else ''}; take it into the records with "
+                "`lasercats rack create`"
+            )
+    if not names and not there:
+        raise BadInput("there is no rack; take one into the records with `lasercats rack create`")
+    return list(found) if names else list(there)
+
+
+def svg(drawn: Sequence[Elevation], face: str) -> str:
+    """Return a whole SVG document."""
+    from lasercats.views.elevation_svg import draw  # noqa: PLC0415 - one of them is used
+
+    return draw(drawn, face)
+
+
+def terminal(drawn: Elevation, face: str, width: int, *, color: bool) -> str:
+    """Return lines for a terminal of some columns."""
+    from lasercats.views.elevation_terminal import draw  # noqa: PLC0415
+
+    return draw(drawn, face, width, color=color)
+
+
+def as_data(drawn: Elevation) -> dict[str, Any]:
+    """Return an elevation as plain data."""
+    return asdict(drawn)
+
+
+def around(order: work.Order) -> list[tuple[Elevation, Elevation]]:
+    """Return the racks of a work order before and after it."""
+    before, after = order.before, order.after
+    named = dict.fromkeys(
+        getattr(task.step, name).rack
+        for task in order.tasks
+        for name in ("source", "place")
+        if hasattr(task.step, name)
+    )
+    prefix = "" if order.machine == place.MACHINE else f"{order.machine}:"
+    racks = [address for name in named if before.get(address := Address(f"{place.RACK}/{prefix}{name}"))]
+    return [
+        (
+            elevation(rack, before, _without_new(before, after), caption="before", totals=before),
+            elevation(rack, _without_old(before, after), after, caption="after", totals=after),
+        )
+        for rack in racks
+    ]
+
+
+def _without_new(before: State, after: State) -> State:
+    """Return what stays of the first state, so that all else is about to leave."""
+    return State.of({a: r for a, r in before.items() if _stays(a, r, after)})
+
+
+def _without_old(before: State, after: State) -> State:
+    """Return what was there of the second state, so that all else has just come."""
+    return State.of({a: r for a, r in after.items() if _stays(a, r, before)})
+
+
+def _stays(address: Address, resource: Any, other: State) -> bool:  # noqa: ANN401
+    if kind_of(address) != place.DEVICE:
+        return True
+    there: Any = other.get(address)
+    fields = ("rack", "unit", "face", "height", "status")
+    return there is not None and all(getattr(there, f) == getattr(resource, f) for f in fields)

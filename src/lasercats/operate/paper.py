@@ -1,0 +1,133 @@
+"""A work order on paper: in the terminal, as Markdown, and as a page that prints well."""
+
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from lasercats.core.instruction import Failure
+from lasercats.instructions.work_order import Done
+from lasercats.operate import elevation
+from lasercats.operate.history import iso
+from lasercats.operate.work import Order, Task
+from lasercats.views.elevation import Elevation
+
+_STYLE = """
+@page { size: A4; margin: 15mm; }
+body { font: 11pt/1.4 Helvetica, Arial, sans-serif; color: #111; }
+body { max-width: 180mm; margin: 0 auto; padding: 1em; }
+h1 { font-size: 18pt; margin: 0 0 2mm; }
+h2 { font-size: 13pt; margin: 8mm 0 2mm; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 1em; margin: 0 0 5mm; }
+dt { font-weight: bold; }
+dd { margin: 0; overflow-wrap: anywhere; }
+table { border-collapse: collapse; width: 100%; }
+th, td { border-bottom: 1px solid #999; padding: 2mm; text-align: left; vertical-align: top; }
+td { overflow-wrap: anywhere; }
+td:nth-child(1) { width: 8mm; font-size: 15pt; line-height: 1; }
+td:nth-child(2) { width: 8mm; text-align: right; }
+td:nth-child(4) { width: 45mm; }
+tr { break-inside: avoid; }
+small { color: #444; }
+figure { margin: 0; break-inside: avoid; }
+figure svg { max-width: 100%; max-height: 225mm; width: auto; height: auto; }
+.break { break-before: page; }
+footer { margin-top: 8mm; display: flex; gap: 10mm; break-inside: avoid; }
+footer div { flex: 1; border-top: 1px solid #111; padding-top: 1mm; }
+"""
+_BOXES = {"open": "☐", "done": "☑", "failed": "☒", "skipped": "⊘"}
+
+
+def terminal(order: Order, width: int, *, color: bool) -> Iterator[str]:
+    """Iterate over the racks before and after, as lines for a terminal."""
+    for face, before, after in _pictures(order):
+        for one in (before, after):
+            yield elevation.terminal(one, face, width, color=color)
+
+
+def _pictures(order: Order) -> Iterator[tuple[str, Elevation, Elevation]]:
+    """Iterate over the racks of an order, from each face that something changes on."""
+    for before, after in elevation.around(order):
+        boxes = [b for one in (before, after) for b in (*one.boxes,) if b.mark in ("leaving", "planned")]
+        faces = [face for face in ("front", "rear") if any(box.face == face for box in boxes)]
+        for face in faces or ["front"]:
+            yield face, before, after
+
+
+def markdown(order: Order) -> str:
+    """Return a work order as Markdown."""
+    lines = [f"# Work order {order.number}", ""]
+    lines += [f"- **{name}:** {_plain(text)}" for name, text in _head(order)]
+    lines += ["", "## Steps", ""]
+    for task in order.tasks:
+        box = "[x]" if task.status == "done" else "[ ]"
+        lines.append(f"- {box} **{task.number}.** {_plain(task.step.line())}{_plain(_after(task))}")
+        lines += [f"  - {_plain(told)}" for told in (*task.notes, *_outcome(task))]
+    for face, before, after in _pictures(order):
+        lines += ["", f"## Rack {_plain(before.name)}, {face}", ""]
+        for one in (before, after):
+            lines += [f"{one.caption.capitalize()}:", "", "```text"]
+            lines += [elevation.terminal(one, face, 76, color=False).replace("```", "'''"), "```", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _plain(text: str) -> str:
+    """Return text in which nothing is Markdown."""
+    return "".join(f"\\{sign}" if sign in "\\`*_[]<>#|" else sign for sign in text)
+
+
+def page(order: Order) -> str:
+    """Return a work order as a page that prints well, with the racks before and after."""
+    head = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in _head(order))
+    rows = "".join(map(_row, order.tasks))
+    figures = "".join(
+        f"<section class='break'><h2>Rack {escape(before.name)}, {face}: before and after</h2>"
+        f"<figure>{elevation.svg([before, after], face)}</figure></section>"
+        for face, before, after in _pictures(order)
+    )
+    return (
+        "<!DOCTYPE html>\n<html lang='en'><head><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
+        f"<title>Work order {order.number}</title><style>{_STYLE}</style></head><body>"
+        f"<h1>Work order {order.number}</h1><dl>{head}</dl>"
+        "<table><thead><tr><th></th><th></th><th>Step</th><th>Serial, asset tag, note</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table>"
+        "<footer><div>Done by</div><div>Date</div><div>Signature</div></footer>"
+        f"{figures}</body></html>\n"
+    )
+
+
+def _row(task: Task) -> str:
+    told = "".join(f"<br><small>{escape(text)}</small>" for text in (*task.notes, *_outcome(task)))
+    after = f"<br><small>{escape(_after(task).strip())}</small>" if task.after else ""
+    return (
+        f"<tr><td>{_BOXES[task.status]}</td><td>{task.number}.</td>"
+        f"<td>{escape(task.step.line())}{after}{told}</td><td></td></tr>"
+    )
+
+
+def _head(order: Order) -> Sequence[tuple[str, str]]:
+    pairs = [
+        ("For", order.machine),
+        ("Asked by", order.actor),
+        ("At", iso(order.time)),
+        ("Why", order.message or order.because or ""),
+        ("Report", f"lasercats work done {order.number} [STEP] [--serial …]"),
+    ]
+    return [(name, text) for name, text in pairs if text]
+
+
+def _after(task: Task) -> str:
+    if not task.after:
+        return ""
+    return f" (after {'step' if len(task.after) == 1 else 'steps'} {', '.join(map(str, task.after))})"
+
+
+def _outcome(task: Task) -> Iterator[str]:
+    if isinstance(task.outcome, Failure):
+        yield task.outcome.reason
+    elif isinstance(task.outcome, Done):
+        named = (
+            ("serial", task.outcome.serial),
+            ("asset tag", task.outcome.asset_tag),
+            ("note", task.outcome.note),
+        )
+        yield from (f"{name}: {text}" for name, text in named if text)

@@ -1,0 +1,328 @@
+"""`work`: what people have in hand, and what they report of it.
+
+A work order is a batch that a person has in hand; its number is the position of the batch in the log. What is
+reported is recorded as outcomes of the batch, and the commands that waited go on from there, wherever they
+were begun (`lasercats.interpreters.resume`).
+"""
+
+import asyncio
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from lasercats.core.address import Address
+from lasercats.core.change import Delta, composed
+from lasercats.core.errors import BadInput
+from lasercats.core.instruction import Failure
+from lasercats.core.record import Accepted, Deferred, Finished, Record, Started, came_back, raw
+from lasercats.core.state import State
+from lasercats.domains.rack import device_programs, place, power
+from lasercats.instructions.work_order import Disconnect, Done, Move, Step, in_order
+from lasercats.interpreters.context import Result, Watcher
+from lasercats.interpreters.replay import replay
+from lasercats.interpreters.resume import Resumed
+from lasercats.interpreters.simulate import simulate
+from lasercats.operate.issue import run_until
+from lasercats.operate.project import Project, actor
+from lasercats.operate.replay import together
+
+
+class Task(NamedTuple):
+    """A step of a work order."""
+
+    number: int
+    """Its place on the checklist, from 1."""
+    item: int
+    """Its place in the batch, from 0."""
+    command: int
+    """The position of the command that it serves."""
+    step: Step
+    after: tuple[int, ...]
+    """The steps that must be done before it, by their numbers."""
+    outcome: Done | Failure | None
+    """None as long as nothing is reported."""
+    notes: tuple[str, ...] = ()
+    """What is to be minded: the cables that come along, and that it is switched on when it is there."""
+
+    @property
+    def status(self) -> str:
+        """`open`, `done`, `failed`, or `skipped` where something failed before it."""
+        if self.outcome is None:
+            return "open"
+        if isinstance(self.outcome, Failure):
+            return "skipped" if self.outcome.skipped else "failed"
+        return "done"
+
+
+class Order:
+    """A work order: a batch in the hands of a person, now or once."""
+
+    def __init__(self, project: Project, record: Record) -> None:
+        """Read the work order that a batch is."""
+        batch = record.entry
+        assert isinstance(batch, Started)  # noqa: S101 - whoever asks has looked
+        self._project, self._batch = project, batch
+        self.number, self.time, self.machine = record.position, record.time, batch.machine
+        self.records = [record, *project.log.caused(record.position)]
+        (accepted,) = project.log.read(batch.commands[0], batch.commands[0])
+        assert isinstance(accepted.entry, Accepted)  # noqa: S101 - that is what a batch serves
+        self.actor, self.message = accepted.entry.actor, accepted.entry.message
+        self.because = accepted.entry.because
+
+    @cached_property
+    def _steps(self) -> list[Any]:
+        return [self._project.kinds.decode_instruction(bytes(i)) for i in self._batch.instructions]
+
+    @cached_property
+    def tasks(self) -> tuple[Task, ...]:
+        """The steps, in the order in which they are done."""
+        kinds, batch = self._project.kinds, self._batch
+        steps = self._steps
+        outcomes = came_back(self.records)[self.number]
+        order = in_order(steps, batch.after)
+        on = {steps[i].device: i for i in order if isinstance(steps[i], Move) and steps[i].powered}.values()
+        number = {index: place for place, index in enumerate(order, 1)}
+        return tuple(
+            Task(
+                number[i],
+                i,
+                batch.commands[i],
+                steps[i],
+                tuple(sorted(number[other] for other in batch.after.get(i, ()))),
+                None if (told := outcomes[i]) is None else kinds.decode_outcome(steps[i], bytes(told)),
+                (*self._cables(steps[i]), *(["switch it on again"] if i in on else ())),
+            )
+            for i in order
+        )
+
+    def _cables(self, step: Step) -> Iterator[str]:
+        """Iterate over the cables that stay in a device that is moved, in words."""
+        if isinstance(step, Move):
+            device = self._project.kinds.address(f"{self.machine}:{step.device}", device_programs.KIND)
+            gone = {other.cable for other in self._steps if isinstance(other, Disconnect)}
+            for address, cable in sorted(power.cables_at(device, self.before)):
+                if place.name(address) not in gone:
+                    yield f"pull cable {place.name(address)} and put it back: {cable.a} and {cable.b}"
+
+    @property
+    def open(self) -> list[Task]:
+        """The steps of which nothing is reported yet."""
+        return [task for task in self.tasks if task.status == "open"]
+
+    @property
+    def reports(self) -> list[tuple[int, str, tuple[int, ...]]]:
+        """Who reported when, and of which steps: microseconds since 1970 UTC, actor, places in the batch."""
+        finished = ((r.time, r.entry) for r in self.records if isinstance(r.entry, Finished))
+        return [(time, told.actor or "", tuple(n for n, _ in told.items())) for time, told in finished]
+
+    @cached_property
+    def before(self) -> State:
+        """The state in which it was handed out."""
+        return self._project.state(self.number)
+
+    @cached_property
+    def after(self) -> State:
+        """The state that it leaves when all of it is done."""
+        kinds, log = self._project.kinds, self._project.log
+        commands = []
+        for record, accepted in together(log, self._batch.commands[0]):
+            if record.position in self._batch.commands:
+                commands.append(kinds.decode_command(bytes(accepted.command)))
+        first = self._batch.commands[0]
+        return simulate(commands, self._project.state(first - 1))[1]
+
+
+def orders(project: Project, *, everything: bool = False) -> list[Order]:
+    """Return the work orders that wait for a report, or all that ever were, by their numbers."""
+    if everything:
+        numbers = [
+            r.entry.started for r in project.log.read(names=("deferred",)) if isinstance(r.entry, Deferred)
+        ]
+    else:
+        numbers = _waiting(project)
+    found = [order(project, number) for number in dict.fromkeys(sorted(numbers))]
+    return found if everything else [one for one in found if one.open]
+
+
+def _waiting(project: Project) -> list[int]:
+    """Return the batches that open commands wait for: one command may wait for several."""
+    waiting = [position for position, opened in project.log.open().items() if opened.waits is not None]
+    runs: dict[int, None] = {}
+    for position in waiting:
+        if position not in runs:
+            runs |= dict.fromkeys(record.position for record, _ in together(project.log, position))
+    return [r.entry.started for r in _of_run(project, list(runs)) if isinstance(r.entry, Deferred)]
+
+
+def order(project: Project, number: int) -> Order:
+    """Return a work order.
+
+    Raises:
+        BadInput: there is none of that number.
+
+    """
+    record = next(project.log.read(number, number), None)
+    handed = record is not None and any(isinstance(r.entry, Deferred) for r in project.log.caused(number))
+    if record is None or not handed:
+        raise BadInput(f"there is no work order {number}; `lasercats work list` shows which there are")
+    return Order(project, record)
+
+
+class Reported(NamedTuple):
+    """What came of a report."""
+
+    order: Order
+    """As it is now."""
+    tasks: tuple[Task, ...]
+    """The steps of which something was reported, with those that are skipped for it."""
+    delta: Delta
+    """What changed by it."""
+    problems: Mapping[Address, str]
+    """Where it is not as it was asked for."""
+
+
+def done(
+    project: Project,
+    number: int,
+    steps: Sequence[int] = (),
+    *,
+    serial: str | None = None,
+    asset_tag: str | None = None,
+    note: str | None = None,
+) -> Reported:
+    """Report that steps of a work order are done, by default all that are open; the commands go on.
+
+    Raises:
+        BadInput: there is no such order or step, it is reported already, another must be done before it, or
+            what was found belongs to one device and several are reported.
+
+    """
+    one = order(project, number)
+    chosen = _chosen(one, steps)
+    named = {getattr(task.step, "device", None) for task in chosen} - {None}
+    if (serial is not None or asset_tag is not None) and len(named) != 1:
+        fact = "no step" if not named else "several devices"
+        raise BadInput(
+            f"--serial and --asset-tag are of one device, and this reports of {fact}; name its step"
+        )
+    places = {task.number for task in chosen}
+    for task in chosen:
+        missing = [
+            t.number
+            for t in one.tasks
+            if t.number in task.after and t.number not in places and t.status == "open"
+        ]
+        if missing:
+            raise BadInput(
+                f"step {task.number} of work order {number} comes after step {missing[0]}, of which nothing "
+                f"is reported; report both: `lasercats work done {number} {missing[0]} {task.number}`"
+            )
+    last = {getattr(task.step, "device", None): task.item for task in chosen}
+    outcomes: dict[int, Done | Failure] = {task.item: Done(note=note) for task in chosen}
+    if serial is not None or asset_tag is not None:
+        index = last[next(iter(named))]
+        outcomes[index] = Done(serial=serial, asset_tag=asset_tag, note=note)
+    return _report(project, one, outcomes)
+
+
+def fail(project: Project, number: int, steps: Sequence[int] = (), *, why: str) -> Reported:
+    """Report that steps of a work order cannot be done, by default all that are open, and why.
+
+    What must wait for them is skipped, and no more.
+
+    Raises:
+        BadInput: there is no such order or step, it is reported already, or no reason is given.
+
+    """
+    if not why.strip():
+        raise BadInput("say why it cannot be done: --why")
+    one = order(project, number)
+    failed = {task.number: task for task in _chosen(one, steps)}
+    outcomes: dict[int, Done | Failure] = {task.item: Failure(reason=why) for task in failed.values()}
+    stopped = set(failed)
+    for task in one.tasks:
+        cause = next((n for n in task.after if n in stopped), None)
+        if task.status == "open" and task.number not in stopped and cause is not None:
+            outcomes[task.item] = Failure(
+                reason=f"not done, because step {cause} failed: {why}", skipped=True
+            )
+            stopped.add(task.number)
+    for task in one.open:
+        then = {later.number for later in one.tasks if task.number in later.after}
+        if task.step.early and task.number not in stopped and then and then <= stopped:
+            outcomes[task.item] = Failure(reason="not needed any more", skipped=True)
+    return _report(project, one, outcomes)
+
+
+def _chosen(one: Order, steps: Sequence[int]) -> list[Task]:
+    by_number = {task.number: task for task in one.tasks}
+    for step in steps:
+        if step not in by_number:
+            raise BadInput(f"work order {one.number} has no step {step}; it has 1 to {len(by_number)}")
+        if by_number[step].status != "open":
+            raise BadInput(
+                f"step {step} of work order {one.number} is reported already: {by_number[step].status}"
+            )
+    if not one.open:
+        raise BadInput(
+            f"work order {one.number} is over; `lasercats work show {one.number}` tells how it went"
+        )
+    return [by_number[step] for step in sorted(set(steps))] if steps else one.open
+
+
+def _report(project: Project, one: Order, outcomes: Mapping[int, Done | Failure]) -> Reported:
+    indices = tuple(sorted(outcomes))
+    report = Finished(
+        started=one.number, outcomes=tuple(raw(outcomes[n]) for n in indices), of=indices, actor=actor()
+    )
+    delta, problems = resume(project, one.tasks[0].command, [report])
+    now = order(project, one.number)
+    return Reported(now, tuple(task for task in now.tasks if task.item in outcomes), delta, problems)
+
+
+def resume(
+    project: Project, position: int, reports: Sequence[Finished] = ()
+) -> tuple[Delta, dict[Address, str]]:
+    """Let the commands that were issued with one go on, from what is on record and what is reported now.
+
+    Returns what changed, and where that is not as it was asked for.
+
+    Raises:
+        LogConflict: somebody else reported on the same batch meanwhile; nothing was recorded.
+
+    """
+    accepted = together(project.log, position)
+    positions = [record.position for record, _ in accepted]
+    commands = [project.kinds.decode_command(bytes(entry.command)) for _, entry in accepted]
+    still_open = set(positions) & set(project.log.open())
+    first, head = positions[0], accepted[0][1]
+    context = project.context(message=head.message, because=head.because)
+    rerun = replace(context, run=head.run, actor=head.actor, watcher=Watcher())
+    tape = Resumed(
+        rerun, project.log.fold(first - 1), first, _of_run(project, positions), still_open, reports
+    )
+
+    async def go_on() -> Sequence[Result]:
+        try:
+            results = await replay(commands, tape, rerun)
+            tape.commit()
+            return results
+        finally:
+            await project.machines.close()
+
+    results: Sequence[Result] = run_until(go_on(), asyncio.Event())
+    delta = composed(tape.changes)
+    told = {a: why for result in results for a, why in result.problems.items() if a in delta}
+    return delta, told
+
+
+def _of_run(project: Project, positions: Collection[int]) -> list[Record]:
+    """Return what is on record of commands, without reading what came between."""
+    found: dict[int, Record] = {}
+    for position in positions:
+        for record in project.log.caused(position):
+            found[record.position] = record
+            if isinstance(record.entry, Started):
+                found |= {later.position: later for later in project.log.caused(record.position)}
+    return [found[position] for position in sorted(found)]
