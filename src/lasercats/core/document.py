@@ -10,12 +10,10 @@ A key under `resources` is an address; below it stand the fields that are decide
 given as `source`, a file beside the document; a secret field as `env:NAME`, `file:PATH` or a sealed token.
 """
 
-import contextlib
 import json
-import re
 from collections.abc import Iterable, Mapping
-from functools import cache, partial
-from typing import Any, ClassVar
+from functools import cache
+from typing import Any
 
 import msgspec
 
@@ -24,6 +22,7 @@ from lasercats.core.command import LOADS
 from lasercats.core.errors import BadDocument, BadInput
 from lasercats.core.kind import Kind, Kinds, convert
 from lasercats.core.ports import Inputs
+from lasercats.core.reading import load_yaml, where
 from lasercats.core.resource import Resource, Role, decisions, fields_of, notes
 
 HEADER = "# A LaserCats document: `lasercats plan FILE` shows what it would change.\n"
@@ -58,28 +57,28 @@ def parse(text: str, kinds: Kinds, inputs: Inputs, name: str = "document") -> di
         BadDocument: malformed YAML, an unknown key, kind or field, a wrong type; with line and column.
 
     """
-    data, node = load_yaml(text, name)
+    data, tree = load_yaml(text, name)
     if data is None:
         return {}
     if not isinstance(data, dict) or set(data) - {"resources"}:
         strange = next((k for k in data if k != "resources"), None) if isinstance(data, dict) else None
         fact = f"unknown key {strange!r}" if strange is not None else "this is no document"
         raise BadDocument(
-            where(node, name, [strange] if strange else []), f"{fact}; it has one key, 'resources'"
+            where(tree, name, [strange] if strange else []), f"{fact}; it has one key, 'resources'"
         )
     entries = data.get("resources") or {}
     if not isinstance(entries, dict):
-        raise BadDocument(where(node, name, ["resources"]), "resources must map addresses to fields")
+        raise BadDocument(where(tree, name, ["resources"]), "resources must map addresses to fields")
     wish: dict[Address, Resource] = {}
     for key, fields in entries.items():
         try:
             address, resource = _resource(key, fields, kinds, inputs)
         except BadInput as error:
             raise BadDocument(
-                where(node, name, ["resources", key, _culprit(str(error))]), str(error)
+                where(tree, name, ["resources", key, _culprit(str(error))]), str(error)
             ) from None
         if address in wish:
-            raise BadDocument(where(node, name, ["resources", key]), f"{address} stands here twice")
+            raise BadDocument(where(tree, name, ["resources", key]), f"{address} stands here twice")
         wish[address] = resource
     return wish
 
@@ -161,76 +160,6 @@ def _loads(annotation: object) -> bool:
     return any(getattr(note, "extra", None) == LOADS for note in notes(annotation))
 
 
-def load_yaml(text: str, name: str) -> tuple[Any, Any]:
-    """Return the data of a YAML text, and its tree, which knows lines and columns."""
-    if text.lstrip().startswith("{"):
-        # JSON is read as JSON: YAML's own reader refuses control characters and surrogate pairs in it.
-        with contextlib.suppress(json.JSONDecodeError):
-            return json.loads(text, object_pairs_hook=partial(_no_twins, name)), None
-    import yaml  # noqa: PLC0415 - only when a document is read
-
-    loader = _loader()(text)
-    try:
-        node = loader.get_single_node()
-        _refuse_twins(node, name)
-        return (None, None) if node is None else (loader.construct_document(node), node)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        raise BadDocument(where, f"malformed YAML: {error.problem}") from None
-    except yaml.YAMLError as error:
-        raise BadDocument(name, f"malformed YAML: {error}".splitlines()[0]) from None
-    finally:
-        loader.dispose()
-
-
-@cache
-def _loader() -> Any:  # noqa: ANN401
-    """Return a safe loader, in C where there is one, with the plain scalars of YAML 1.2 (core schema).
-
-    So `on` and `no` are words and 12:30 is no number. One thing is read otherwise: what begins with a zero,
-    as in `mode: 0644`, is text and no number.
-    """
-    import yaml  # noqa: PLC0415
-
-    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-        yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
-
-    prefix = "tag:yaml.org,2002:"
-    for tag, pattern, first in (
-        ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-        ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-        ("int", r"[-+]?(0|[1-9][0-9]*)|0x[0-9a-fA-F]+", list("-+0123456789")),
-        ("float", r"[-+]?(0|[1-9][0-9]*)?\.[0-9]+([eE][-+]?[0-9]+)?", list("-+.0123456789")),
-    ):
-        Loader.add_implicit_resolver(prefix + tag, re.compile(f"^(?:{pattern})$"), first)
-    return Loader
-
-
-def _no_twins(name: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    data = dict(pairs)
-    if len(data) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twin = next(key for key in keys if keys.count(key) > 1)
-        raise BadDocument(name, f"the key {twin!r} stands twice")
-    return data
-
-
-def _refuse_twins(node: Any, name: str, depth: int = 3) -> None:  # noqa: ANN401
-    """Refuse a key that stands twice in one mapping; YAML would silently take the last."""
-    if depth == 0 or node is None or node.id != "mapping":
-        return
-    seen = set()
-    for key, value in node.value:
-        if key.value in seen:
-            mark = key.start_mark
-            where = f"{name}:{mark.line + 1}:{mark.column + 1}"
-            raise BadDocument(where, f"the key {key.value!r} stands twice")
-        if key.id == "scalar":
-            seen.add(key.value)
-        _refuse_twins(value, name, depth - 1)
-
-
 def _culprit(message: str) -> str | None:
     """Return the field that an error message quotes, to point at it."""
     for before in ("field ", "is called "):
@@ -238,23 +167,6 @@ def _culprit(message: str) -> str | None:
         if found:
             return rest.partition("'")[0].split(".")[0].split("[")[0]
     return None
-
-
-def where(node: Any, name: str, path: Iterable[Any]) -> str:  # noqa: ANN401
-    """Return `file:line:column` of the innermost key, or item of a list, of a path that is there."""
-    if node is None:
-        return name
-    mark = node.start_mark
-    for key in path:
-        if node.id == "sequence" and isinstance(key, int) and key < len(node.value):
-            node = node.value[key]
-            mark = node.start_mark
-            continue
-        found = [(k, v) for k, v in node.value if k.value == str(key)] if node.id == "mapping" else []
-        if not found:
-            break
-        mark, node = found[-1][0].start_mark, found[-1][1]
-    return f"{name}:{mark.line + 1}:{mark.column + 1}"
 
 
 def _dumper() -> Any:  # noqa: ANN401

@@ -148,12 +148,12 @@ def _entries(text: str, name: str) -> list[tuple[str, Any]]:
             except json.JSONDecodeError as error:
                 raise BadDocument(f"{name}:{number}:{error.colno}", f"malformed JSON: {error.msg}") from None
         return entries
-    from lasercats.core.document import load_yaml  # noqa: PLC0415 - YAML is only loaded for YAML
+    from lasercats.core.reading import load_yaml  # noqa: PLC0415 - YAML is only loaded for YAML
 
-    data, node = load_yaml(text, name)
+    data, tree = load_yaml(text, name)
     if data is None:
         return []
     if not isinstance(data, list):
         raise BadDocument(name, "a file of commands is a list of them, or JSON lines")
-    marks = [item.start_mark for item in node.value]
+    marks = [item.start_mark for item in tree().value]
     return [(f"{name}:{m.line + 1}:{m.column + 1}", item) for m, item in zip(marks, data, strict=True)]

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from lasercats.core import address as addresses
 from lasercats.core.address import Address
-from lasercats.core.document import load_yaml, where
 from lasercats.core.errors import BadDocument, BadInput
+from lasercats.core.reading import Tree, load_yaml, where
 from lasercats.domains.rack import device_type
 from lasercats.domains.rack.device_type import DeviceType
 from lasercats.domains.rack.library import Flaw, read
@@ -21,8 +21,6 @@ from lasercats.domains.rack.library import Flaw, read
 SUFFIXES = (".yaml", ".yml")
 TYPES = "device-types"
 """The folder of the library that holds a folder of types for each maker."""
-_STRANGE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What the YAML reader lets through where a value is not of its tag: `!!bool 7`, or of too many digits."""
 
 
 class Library(NamedTuple):
@@ -94,22 +92,22 @@ def _files(folder: Path, problems: list[tuple[str, str]]) -> Iterator[Path]:
 
 def _read(path: Path, sources: dict[str, Path]) -> tuple[str, DeviceType]:
     name = str(path)
-    data, node = _load(path, name)
+    data, tree = _load(path, name)
     try:
         slug, found = read(data)
     except Flaw as flaw:
         told = data.get("slug") if isinstance(data, dict) and flaw.path != ("slug",) else None
-        raise _Problem(where(node, name, flaw.path), flaw.fact, told) from None
+        raise _Problem(where(tree, name, flaw.path), flaw.fact, told) from None
     if sources.setdefault(slug, path) is not path:
         fact = f"the slug {slug!r} is that of {sources[slug]} too; give one of them another"
-        raise _Problem(where(node, name, ["slug"]), fact, slug)
+        raise _Problem(where(tree, name, ["slug"]), fact, slug)
     return slug, found
 
 
-def _load(path: Path, name: str) -> tuple[Any, Any]:
-    """Return the data of a file and its tree."""
+def _load(path: Path, name: str) -> tuple[Any, Tree]:
+    """Return the data of a file, and what tells of its lines."""
     try:
-        data, node = load_yaml(path.read_bytes().decode(), name)
+        data, tree = load_yaml(path.read_bytes().decode(), name)
     except UnicodeDecodeError:
         raise _Problem(name, "this is not UTF-8 text") from None
     except OSError as error:
@@ -117,25 +115,7 @@ def _load(path: Path, name: str) -> tuple[Any, Any]:
     except BadDocument as error:
         place, _, fact = str(error).removeprefix(name).partition(": ")
         raise _Problem(name + place, fact) from None
-    except _STRANGE as error:
-        raise _Problem(name, f"a value in it cannot be read: {error}") from None
-    for key in _twins(node):
-        mark = key.start_mark
-        place = f"{name}:{mark.line + 1}:{mark.column + 1}"
-        raise _Problem(place, f"the key {key.value!r} stands twice")
-    return data, node
-
-
-def _twins(node: Any) -> Iterator[Any]:  # noqa: ANN401
-    """Iterate over the keys that stand again in one item of a list; YAML would silently take the last."""
-    pairs = node.value if node is not None and node.id == "mapping" else ()
-    lists = (value for _, value in pairs if value.id == "sequence")
-    for item in (item for listed in lists for item in listed.value if item.id == "mapping"):
-        seen = set()
-        for key, _ in item.value:
-            if key.id == "scalar" and key.value in seen:
-                yield key
-            seen.add(key.value if key.id == "scalar" else None)
+    return data, tree
 
 
 def _fits(maker: str, slug: str, only: Sequence[str]) -> bool:

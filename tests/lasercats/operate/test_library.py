@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from lasercats.core.address import Address
-from lasercats.core.document import dump_yaml, load_yaml
+from lasercats.core.document import dump_yaml
 from lasercats.core.errors import BadInput
+from lasercats.core.reading import load_yaml
 from lasercats.domains.rack.device_type import DeviceType, PortType
 from lasercats.domains.rack.library import DEFAULTS, write
 from lasercats.operate.library import Library, read_library
