@@ -14,25 +14,30 @@ STEPS = 20_000
 """Branches that are tried before the search is given up for a quick answer."""
 
 
-def fewest(waits: Mapping[K, Collection[K]], cost: Mapping[K, int]) -> list[K] | None:
+def fewest(waits: Mapping[K, Collection[K]], cost: Mapping[K, float]) -> list[K] | None:
     """Return as few as can be of those that have a cost, such that without them nothing waits in a circle.
 
-    Among equally few, those that cost little in sum are taken where that is found on the way. None where
-    there is a circle of which no one has a cost.
+    Those that cost nothing do not count, and are taken only where they are needed. Among equally few, those
+    that cost little in sum are taken where that is found on the way. None where there is a circle of which no
+    one has a cost.
     """
+    free = {key for key in waits if cost.get(key) == 0}
+    rest = {key: others for key, others in waits.items() if key not in free}
     chosen: list[K] = []
-    for part in _knots(waits):
-        found = _Search(cost).run(part)
-        if found is None:
-            return None
-        chosen += found
+    for graph, costs in ((rest, cost), (waits, dict.fromkeys(free, 1.0))):
+        left = {key: {*others} - {*chosen} for key, others in graph.items() if key not in chosen}
+        for part in _knots(left):
+            found = _Search(costs).run(part)
+            if found is None:
+                return None
+            chosen += found
     return chosen
 
 
 class _Search(Generic[K]):
     """The search in one knot."""
 
-    def __init__(self, cost: Mapping[K, int]) -> None:
+    def __init__(self, cost: Mapping[K, float]) -> None:
         self._cost, self._left = cost, STEPS
 
     def run(self, graph: dict[K, set[K]]) -> list[K] | None:
@@ -61,7 +66,7 @@ class _Search(Generic[K]):
                     break
         return best
 
-    def _sum(self, keys: list[K]) -> tuple[int, int]:
+    def _sum(self, keys: list[K]) -> tuple[int, float]:
         return len(keys), sum(self._cost[key] for key in keys)
 
     def _quick(self, graph: dict[K, set[K]]) -> list[K] | None:

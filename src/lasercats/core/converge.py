@@ -11,7 +11,7 @@ from lasercats.core.command import Command, Forget, state_after, step
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Kinds
 from lasercats.core.parts import Key, Part, meanwhile_of, sorted_parts
-from lasercats.core.resource import Resource, decided_fields, decisions, overlay, same
+from lasercats.core.resource import Resource, decided_fields, decisions, keeps, overlay, same
 from lasercats.core.state import State
 
 
@@ -20,6 +20,8 @@ def wanted(state: State, wish: Mapping[Address, Resource], *, prune: Iterable[Ad
     changes: dict[Address, Change[Resource]] = {}
     for address, resource in wish.items():
         before = state.get(address)
+        if before is not None and keeps(before, resource):
+            continue  # as mostly all is, so nothing is made for it
         after = overlay(before, resource)
         if not same(before, after):
             changes[address] = Change(before, after)
@@ -39,7 +41,7 @@ def converge(kinds: Kinds, delta: Delta, state: State, *, exact: bool = True) ->
 
     """
     needed = _needed_by(kinds, delta, state)
-    gone = {address for address in needed if address in delta and delta[address].after is None}
+    gone = {a for a in needed if a in delta and delta[a].after is None and kinds.kind(a).observe is not None}
     schedule = _Schedule(kinds, gone, exact=exact)
     schedule.go(*sorted_parts(kinds, delta, state), state, state.apply(delta))
     return _together(kinds, [command for _, commands in schedule.made for command in commands])
@@ -79,7 +81,7 @@ class _Schedule:
     ) -> None:
         """Schedule parts, each after those that it needs, from a state to the one in the end."""
         left, state = self._progress(dict(parts), after, state)
-        start, made = left, len(self.made)
+        start, made, then = dict(left), len(self.made), state
         for key in start:
             meanwhile = meanwhile_of(self._kinds, left[key], state, end) if key in left else None
             if meanwhile is None:
@@ -92,7 +94,7 @@ class _Schedule:
         if left:  # in vain: they are said as they are, and the plan tells what is refused
             del self.made[made:]
             for part in start.values():
-                self.made.append((part, self._one(part, state).commands))
+                self.made.append((part, self._one(part, then).commands))
 
     def _progress(
         self, left: dict[Key, Part], after: Mapping[Key, Collection[Key]], state: State

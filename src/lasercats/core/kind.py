@@ -39,6 +39,10 @@ def _never(_change: Any) -> bool:  # noqa: ANN401
     return False
 
 
+def _some(_resource: Any) -> float:  # noqa: ANN401
+    return 1
+
+
 def _nothing(_resource: Any) -> tuple[str, ...]:  # noqa: ANN401
     return ()
 
@@ -82,6 +86,8 @@ class Kind:
 
     It is given the states before and after all changes; None where there is no such thing.
     """
+    effort: Callable[[Any], float] = _some
+    """How much it takes to have a resource make room; 0 where that is on paper only."""
     machine: str | None = None
     """The machine of a name that names none."""
     replaces: Callable[[Change[Any]], bool] = _never

@@ -48,12 +48,12 @@ def sorted_parts(kinds: Kinds, delta: Delta, state: State) -> tuple[dict[Key, Pa
     end = state.apply(delta)
     while True:
         parts = _parts(delta, again)
-        graph: dict[Key, set[Key]] = {key: set() for key in parts}
+        graph: dict[Key, dict[Key, None]] = {key: {} for key in parts}  # in an order that is always the same
         hard: dict[Key, set[Key]] = {key: set() for key in parts}
         released = _holders(kinds, parts)
         for key in parts:
             for first, then in (*_edges(kinds, parts, key), *_after_release(kinds, parts, key, released)):
-                graph[then].add(first)
+                graph[then][first] = None
                 if (
                     parts[first].change.before is None
                     or parts[first].change.after is None
@@ -85,7 +85,7 @@ def _with_room(
 ) -> dict[Address, "Replacement"] | None:
     """Return how all circles are opened, by as few as can be that make room first; None where none can."""
     cost = {
-        key: sum(1 for _ in kinds.held(part.address, part.change.before))
+        key: kinds.kind(part.address).effort(part.change.before)
         for key, part in parts.items()
         if part.address not in again and meanwhile_of(kinds, part, state, end) is not None
     }
@@ -176,7 +176,7 @@ def _edges(kinds: Kinds, parts: Mapping[Key, Part], key: Key) -> Iterator[tuple[
     for need in () if change.after is None else kind.needs(address, change.after):
         maker, remover = _maker(parts, need), _remover(parts, need)
         if maker is not None:
-            yield maker, key
+            yield _settled(kinds, parts, maker), key
         elif remover is not None:
             yield key, remover
     for need in () if change.before is None else kind.needs(address, change.before):
@@ -219,6 +219,13 @@ def _after_release(
 
 def _lane(kinds: Kinds, address: Address) -> str:
     return f"{kind_of(address)}/{kinds.machine_of(address)}"
+
+
+def _settled(kinds: Kinds, parts: Mapping[Key, Part], key: Key) -> Key:
+    """Return the part after which what only makes room meanwhile is in its place."""
+    change, then = parts[key].change, (key[0], 1)
+    made_room = then in parts and change.before is not None and kinds.kind(key[0]).aside is not None
+    return then if made_room else key
 
 
 def _maker(parts: Mapping[Key, Part], address: Address) -> Key | None:

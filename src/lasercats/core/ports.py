@@ -56,8 +56,17 @@ class Log(Protocol):
         """Return the last position committed at or before a time in microseconds since 1970 UTC."""
         ...
 
-    def fold(self, position: int | None = None, addresses: Sequence[Address] | None = None) -> Fold:
+    def fold(
+        self,
+        position: int | None = None,
+        addresses: Sequence[Address] | None = None,
+        *,
+        holding: str | None = None,
+    ) -> Fold:
         """Return the fold up to a position, by default up to now, of all addresses or of some.
+
+        Those `holding` a text have it in their encoded resource: so what refers to something is found without
+        decoding all that does not.
 
         What it costs does not depend on the length of the log. The caller must not change it.
         """

@@ -73,7 +73,7 @@ class State:
             for address, resource in self.items():
                 for name in by(address, resource):
                     groups.setdefault(name, []).append(address)
-            index = Map({name: tuple(addresses) for name, addresses in groups.items()})
+            index = Map({name: tuple(sorted(addresses)) for name, addresses in groups.items()})
             self._indices = self._indices.set(by, index)
         for address in self._indices[by].get(key, ()):
             found = self.get(address)

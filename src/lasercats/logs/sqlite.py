@@ -190,10 +190,18 @@ class SqliteLog:
                 low, high = (middle, high) if row[0] <= time else (low, middle - 1)
         return low
 
-    def fold(self, position: int | None = None, addresses: Sequence[Address] | None = None) -> Fold:
+    def fold(
+        self,
+        position: int | None = None,
+        addresses: Sequence[Address] | None = None,
+        *,
+        holding: str | None = None,
+    ) -> Fold:
         """Return the fold up to a position, by default up to now, of all addresses or of some."""
         with self._explained():
             head = self.head()
+            if holding is not None:
+                return self._holding(head if position is None else position, holding)
             if position is not None and position < head:
                 return self._fold_of(position, addresses)
             if addresses is not None:
@@ -407,6 +415,12 @@ class SqliteLog:
             rows = self._db.execute(_AS_OF, (position,)).fetchall()
         else:
             rows = [row for a in addresses for row in self._db.execute(_ONE_AS_OF, (position, a))]
+        return Fold(position, {address: Version(since, _raw(body)) for address, since, body in rows})
+
+    def _holding(self, position: int, text: str) -> Fold:
+        """Return the fold of what holds a text; it is looked for in the bytes, where they are."""
+        sql = f"SELECT * FROM ({_AS_OF}) WHERE instr(body, CAST(?2 AS BLOB))"  # noqa: S608 - made of ours
+        rows = self._db.execute(sql, (position, text)).fetchall()
         return Fold(position, {address: Version(since, _raw(body)) for address, since, body in rows})
 
     def _version(self, address: Address) -> int:

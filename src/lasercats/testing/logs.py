@@ -97,6 +97,14 @@ class LogContract:
         assert {position: opened.waits for position, opened in log.open().items()} == {1: 3}
         assert [record.position for record in log.caused(3)] == [4, 5]
 
+    def test_what_holds_a_text_is_found(self, log: Log) -> None:
+        """The fold of what holds a text is that part of the fold, now and at a position of the past."""
+        log.append([event(content="to r1"), event(B, content="to r2"), event(A, content="to r2 and ü")])
+        assert log.fold(holding="r2").entries == log.fold().entries
+        assert log.fold(2, holding="r1").entries == log.fold(2, [A]).entries
+        assert log.fold(holding="and ü").entries == log.fold(None, [A]).entries
+        assert log.fold(holding="r1").entries == {}
+
     def test_a_report_that_saw_less_is_a_conflict(self, log: Log) -> None:
         """An append that saw less of a batch than came of it is refused, and nothing of it is written."""
         log.append([accepted(), Started(machine="human", commands=(1,), instructions=(raw({}),))])
