@@ -80,6 +80,8 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
             click.echo(click.style(told, fg="yellow"), err=True)
     if not request.as_json:
         _print_orders(project, results)
+        if any(result.problems for result in results):
+            _print_in_hand(project, results)
     if any(result.status == "open" for result in results):
         click.echo("! some outcomes are not known; run `lasercats recover`", err=True)
     if not all(result.ok for result in results):
@@ -95,6 +97,21 @@ def _print_orders(project: "Project", results: Sequence["Result"]) -> None:
 
         for number in numbers:
             print_order(order(project, number))
+
+
+def _print_in_hand(project: "Project", results: Sequence["Result"]) -> None:
+    """Print which work orders have in hand what is named where commands were refused."""
+    from lasercats.operate.history import command_of  # noqa: PLC0415
+
+    told = " ".join(why for result in results for why in result.problems.values())
+    for position, opened in sorted(project.log.open().items()):
+        on = command_of(project, position).on if opened.waits is not None else ()
+        for address in on:
+            if f"{address} " in f"{told} ":
+                click.echo(
+                    f"{address} is in the work order {opened.waits}, of which nothing is reported yet",
+                    err=True,
+                )
 
 
 def _carrier(request: Request, commands: Sequence[Command]) -> tuple[Callable[..., Sequence["Result"]], bool]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lasercats.operate.history import Batch, Happening
     from lasercats.operate.project import Project
 
-STATUSES = ("done", "unchanged", "failed", "refused", "cancelled", "open")
+STATUSES = ("done", "unchanged", "failed", "refused", "cancelled", "waiting", "open")
 
 
 @click.command()
@@ -186,7 +186,9 @@ def _branch(
 
     who = f"  {happened.actor}  {history.iso(happened.time)}" if named else ""
     message = f"  ({happened.message})" if happened.message else ""
-    color = {"done": "green", "unchanged": None, "open": "yellow"}.get(happened.status, "red")
+    color = {"done": "green", "unchanged": None, "open": "yellow", "waiting": "yellow"}.get(
+        happened.status, "red"
+    )
     status = click.style(happened.status, fg=color)
     yield f"{branch}{happened.position} {show.title(happened)}  {status}{who}{message}"
     notes = [f"{at} {type_}: {_many(count)}" for at, type_, count in happened.events if happened.command]

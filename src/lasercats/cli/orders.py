@@ -140,6 +140,9 @@ def print_order(one: "Order", *, whole: bool = False) -> None:
         click.echo(f"asked by {one.actor} at {iso(one.time)}")
     for task in one.tasks:
         click.echo(_line(task))
+    for report in one.reports if whole else ():
+        steps = ", ".join(map(str, report.steps))
+        click.echo(f"  reported by {report.actor} at {iso(report.time)}: {steps}")
     if one.open:
         told = f"{len(one.open)} to do; report with `lasercats work done {one.number} [STEP]`"
         click.echo(told, err=True)
@@ -149,7 +152,7 @@ def _line(task: "Task") -> str:
     line = f"  {BOXES[task.status]} {task.number:>2}. {task.step.line()}"
     if task.after and task.status == "open":
         line += f"  (after {', '.join(map(str, task.after))})"
-    if task.status == "open":
+    if task.status != "done":
         line += "".join(f"\n         {note}" for note in task.notes)
     if isinstance(task.outcome, Failure):
         line += f"\n         {task.outcome.reason}"
@@ -170,11 +173,12 @@ def _print_reported(told: "Reported", *, as_json: bool) -> None:
     show.print_delta(told.delta, both=False)
     show.print_problems(told.problems)
     left = len(told.order.open)
-    over = (
-        f"{left} to do in work order {told.order.number}"
-        if left
-        else f"work order {told.order.number} is over"
-    )
+    over = f"{left} to do in work order {told.order.number}"
+    if not left:
+        undone = sorted({task.command for task in told.order.tasks if task.status == "done"})
+        span = " ".join(map(str, undone))
+        over = f"work order {told.order.number} is over"
+        over += f"; take it back with `lasercats undo {span}`" if told.delta else ""
     click.echo(f"{show.summary(told.delta)}; {over}" if told.delta else over, err=True)
 
 
@@ -190,6 +194,7 @@ def order_data(one: "Order") -> dict[str, Any]:
         "message": one.message,
         "because": one.because,
         "open": len(one.open),
+        "reports": [{**report._asdict(), "time": iso(report.time)} for report in one.reports],
         "steps": [
             {
                 "step": task.number,

@@ -105,8 +105,7 @@ def import_(context: click.Context, /, folder: str, only: tuple[str, ...], **val
         if made.commands:
             act(context, project, made.commands, request)
         told = f"{len(library.types)} types read, {len(made.commands)} of them new or changed"
-        click.echo(
-            f"{told}; {len(library.problems)} files could not be taken" if library.problems else told,
-            err=True,
-        )
+        bad = len(library.problems)
+        more = f"; {bad} file{'s' if bad > 1 else ''} could not be taken" if bad else ""
+        click.echo(told + more, err=True)
     context.exit(1 if library.problems else 0)

@@ -253,7 +253,8 @@ def in_order(steps: Sequence[Step], after: Mapping[int, Sequence[int]]) -> list[
 def waits(steps: Sequence[Step]) -> dict[int, list[int]]:
     """Return which of steps that are given in an order that works must wait for which before them.
 
-    A step waits for what was done before to its device, to its cable and to its place.
+    A step waits for what was done before to its device, to its cable and to its place; one that is early only
+    for what it changes, and what comes behind it for all the rest.
     """
     wrote: dict[str, int] = {}
     read: dict[str, list[int]] = {}
@@ -261,8 +262,9 @@ def waits(steps: Sequence[Step]) -> dict[int, list[int]]:
     for n, step in enumerate(steps):
         changes, uses = step.touches
         before = [wrote[key] for key in (*changes, *uses) if key in wrote]
-        before += [other for key in changes for other in read.pop(key, ())]
-        after[n] = [] if step.early else sorted(set(before) - {n})
+        if not step.early:
+            before += [other for key in changes for other in read.pop(key, ())]
+        after[n] = sorted(set(before) - {n})
         wrote |= dict.fromkeys(changes, n)
         for key in uses:
             read.setdefault(key, []).append(n)

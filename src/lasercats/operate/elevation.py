@@ -5,15 +5,18 @@ from dataclasses import asdict
 from typing import Any
 
 from lasercats.core.address import Address, kind_of
+from lasercats.core.command import Command
 from lasercats.core.errors import BadInput
+from lasercats.core.resource import Resource
 from lasercats.core.state import State
-from lasercats.domains.rack import place
+from lasercats.domains.rack import cable as cable_module
+from lasercats.domains.rack import place, power
 from lasercats.domains.rack.rack import KIND
 from lasercats.interpreters.simulate import simulate
 from lasercats.operate import history, work
 from lasercats.operate.project import Project
 from lasercats.views.elevation import Elevation
-from lasercats.views.racks import DIFFERENCE, elevation
+from lasercats.views.racks import DIFFERENCE, PENDING, Marks, elevation
 
 
 def chosen(
@@ -31,23 +34,75 @@ def chosen(
 
     """
     if between is not None:
-        first, last = (project.state(history.resolve(project.log, text)) for text in between)
+        first, last = (history.resolve(project.log, text) for text in between)
+        before, after = (_near(project, names, position) for position in (first, last))
+        racks = _racks(project, names, [before, after], f"from {between[0]} to {between[1]}")
         caption = f"{face}, from {between[0]} to {between[1]}"
-        racks = _racks(project, names, [first, last], f"from {between[0]} to {between[1]}")
-        return [elevation(rack, first, last, DIFFERENCE, caption) for rack in racks]
+        return [elevation(rack, before, after, DIFFERENCE, caption) for rack in racks]
     if as_of is not None:
-        state = project.state(history.resolve(project.log, as_of))
+        state = _near(project, names, history.resolve(project.log, as_of))
         racks = _racks(project, names, [state], f"as of {as_of}")
         return [elevation(rack, state, caption=f"{face}, as of {as_of}") for rack in racks]
-    state = project.state()
+    state = _near(project, names, None)
     then = pending(project, state)
     return [elevation(rack, state, then, caption=face) for rack in _racks(project, names, [state], "")]
 
 
+def _near(project: Project, names: Sequence[str], position: int | None) -> State:
+    """Return the state as far as it is drawn: of some racks, only what is in them and what hangs on that."""
+    racks = [project.kinds.address(name, KIND) for name in names]
+    log, kinds = project.log, project.kinds
+    there = log.fold(position, racks)
+    if not names or any(rack not in there.entries for rack in racks):
+        return project.state(position)
+    found = there.state(kinds).resources()
+    in_hand = [a for _, command in _in_hand(project) for a in command.on] if position is None else []
+    found |= log.fold(position, in_hand).state(kinds).resources()
+    for rack in racks:
+        found |= log.fold(position, holding=f'"{rack}"').state(kinds).resources()
+    _follow(project, found, position)
+    types = {Address(type_) for a, r in found.items() if kind_of(a) == place.DEVICE and (type_ := r.type)}  # type: ignore[attr-defined]
+    found |= log.fold(position, sorted(types)).state(kinds).resources()
+    return State.of(found, log.head() if position is None else position)
+
+
+def _follow(project: Project, found: dict[Address, Resource], position: int | None) -> None:
+    """Add what hangs on the feeds that were found: cables, and what is at their other ends."""
+    waiting = [address for address in found if kind_of(address) == place.FEED]
+    while waiting:
+        address = waiting.pop()
+        name, colon = place.name(address), "" if kind_of(address) == place.FEED else ":"
+        text = f'"{name}:' if colon else f'"{name}"'
+        state = project.log.fold(position, holding=text).state(project.kinds)
+        for cable, resource in state.items():
+            if kind_of(cable) != place.CABLE or cable in found:
+                continue
+            found[cable] = resource
+            ends = (Address(end) for end in cable_module.needs(cable, resource))  # type: ignore[arg-type]
+            new = [end for end in ends if end not in found]
+            more = project.log.fold(position, new).state(project.kinds).resources()
+            found |= more
+            waiting += [end for end in more if _hands_on(project, more[end], position)]
+
+
+def _hands_on(project: Project, device: Any, position: int | None) -> bool:  # noqa: ANN401
+    """Tell whether a device has outlets, so that others hang on it."""
+    if not getattr(device, "type", None):
+        return False
+    type_: Any = (
+        project.log.fold(position, [Address(device.type)]).state(project.kinds).get(Address(device.type))
+    )
+    return bool(power.ports(type_, "power-outlet"))
+
+
+def _in_hand(project: Project) -> list[tuple[int, Command]]:
+    waiting = [p for p, opened in sorted(project.log.open().items()) if opened.waits is not None]
+    return [(position, history.command_of(project, position)) for position in waiting]
+
+
 def pending(project: Project, state: State) -> State:
     """Return the state as it will be when all work orders are done."""
-    waiting = [p for p, opened in sorted(project.log.open().items()) if opened.waits is not None]
-    commands = [history.command_of(project, position) for position in waiting]
+    commands = [command for _, command in _in_hand(project)]
     return simulate(commands, state)[1] if commands else state
 
 
@@ -93,6 +148,7 @@ def as_data(drawn: Elevation) -> dict[str, Any]:
 def around(order: work.Order) -> list[tuple[Elevation, Elevation]]:
     """Return the racks of a work order before and after it."""
     before, after = order.before, order.after
+    marks = PENDING if order.open else Marks("gone", "added")
     named = dict.fromkeys(
         getattr(task.step, name).rack
         for task in order.tasks
@@ -103,8 +159,8 @@ def around(order: work.Order) -> list[tuple[Elevation, Elevation]]:
     racks = [address for name in named if before.get(address := Address(f"{place.RACK}/{prefix}{name}"))]
     return [
         (
-            elevation(rack, before, _without_new(before, after), caption="before", totals=before),
-            elevation(rack, _without_old(before, after), after, caption="after", totals=after),
+            elevation(rack, before, _without_new(before, after), marks, "before", before),
+            elevation(rack, _without_old(before, after), after, marks, "after", after),
         )
         for rack in racks
     ]

@@ -46,7 +46,8 @@ def terminal(order: Order, width: int, *, color: bool) -> Iterator[str]:
 def _pictures(order: Order) -> Iterator[tuple[str, Elevation, Elevation]]:
     """Iterate over the racks of an order, from each face that something changes on."""
     for before, after in elevation.around(order):
-        boxes = [b for one in (before, after) for b in (*one.boxes,) if b.mark in ("leaving", "planned")]
+        still = ("mounted", "stays")
+        boxes = [box for one in (before, after) for box in one.boxes if box.mark not in still]
         faces = [face for face in ("front", "rear") if any(box.face == face for box in boxes)]
         for face in faces or ["front"]:
             yield face, before, after

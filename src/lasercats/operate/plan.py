@@ -136,8 +136,9 @@ def detours(kinds: Kinds, deltas: Sequence[Delta]) -> dict[Address, str]:
             if not held and last[address].after and {*kinds.held(address, last[address].after)}:
                 told[address] = "must be put aside meanwhile: there is no spare place for it"
             elif held and held != before:
-                first = min(held, key=len).partition(": ")[2]
-                told[address] = f"makes room first, by way of a spare place: {first}"
+                changed = Change(change.before, change.after).fields
+                where = ", ".join(f"{name} {getattr(change.after, name)}" for name in changed)
+                told[address] = f"makes room first, by way of a spare place: {where}"
     return told
 
 

@@ -30,7 +30,7 @@ def plan_undo(project: Project, positions: Sequence[int], *, partial: bool = Fal
     problems, gone = dict[Address, str](), dict[Address, Resource | None]()
     for position in sorted(positions, reverse=True):
         happened = happening(project, position)
-        _check(happened)
+        _check(project, happened)
         delta = happened.observed if happened.command is None else happened.delta
         taken, conflicts = retract(delta, state)
         for address, why in conflicts.items():
@@ -86,11 +86,17 @@ def _culprit(project: Project, position: int, address: Address, since: Change[Re
     return f", at position {culprit}" if culprit else ""
 
 
-def _check(happened: Happening) -> None:
+def _check(project: Project, happened: Happening) -> None:
     if happened.opaque:
         raise Refused(
             f"command {happened.position} ({happened.type}) did something that is not in the state, so it "
             "cannot be undone; undo it by hand, and leave it out here"
+        )
+    if happened.status == "waiting":
+        order = project.log.open()[happened.position].waits
+        raise Refused(
+            f"command {happened.position} is in the work order {order}; call that off with "
+            f"`lasercats work fail {order} --why ...`, or undo it when it is done"
         )
     if happened.status == "open":
         raise Refused(f"command {happened.position} is not over; run `lasercats recover` first")

@@ -18,7 +18,16 @@ from lasercats.core.instruction import Failure
 from lasercats.core.record import Accepted, Deferred, Finished, Record, Started, came_back, raw
 from lasercats.core.state import State
 from lasercats.domains.rack import device_programs, place, power
-from lasercats.instructions.work_order import Disconnect, Done, Move, Step, in_order
+from lasercats.instructions.work_order import (
+    Disconnect,
+    Done,
+    Mount,
+    Move,
+    PowerDown,
+    Step,
+    Unmount,
+    in_order,
+)
 from lasercats.interpreters.context import Result, Watcher
 from lasercats.interpreters.replay import replay
 from lasercats.interpreters.resume import Resumed
@@ -55,6 +64,16 @@ class Task(NamedTuple):
         return "done"
 
 
+class Report(NamedTuple):
+    """What somebody reported at once."""
+
+    time: int
+    """Microseconds since 1970-01-01 UTC."""
+    actor: str
+    steps: tuple[int, ...]
+    """By their numbers."""
+
+
 class Order:
     """A work order: a batch in the hands of a person, now or once."""
 
@@ -81,7 +100,6 @@ class Order:
         steps = self._steps
         outcomes = came_back(self.records)[self.number]
         order = in_order(steps, batch.after)
-        on = {steps[i].device: i for i in order if isinstance(steps[i], Move) and steps[i].powered}.values()
         number = {index: place for place, index in enumerate(order, 1)}
         return tuple(
             Task(
@@ -91,19 +109,36 @@ class Order:
                 steps[i],
                 tuple(sorted(number[other] for other in batch.after.get(i, ()))),
                 None if (told := outcomes[i]) is None else kinds.decode_outcome(steps[i], bytes(told)),
-                (*self._cables(steps[i]), *(["switch it on again"] if i in on else ())),
+                tuple(self._notes(i, order, outcomes)),
             )
             for i in order
         )
 
-    def _cables(self, step: Step) -> Iterator[str]:
+    def _notes(self, item: int, order: Sequence[int], outcomes: Sequence[Any]) -> Iterator[str]:
+        """Iterate over what is to be minded at a step: cables that come along, and power."""
+        step, outcome = self._steps[item], outcomes[item]
+        if not isinstance(step, Move | Unmount | Mount):
+            return
+        same = [n for n in order if getattr(self._steps[n], "device", None) == step.device]
+        places = [n for n in same if not isinstance(self._steps[n], PowerDown)]
+        down = [n for n in same if isinstance(self._steps[n], PowerDown)]
+        comes_back = not isinstance(self._steps[places[-1]], Unmount)
+        if item == places[0] and comes_back and not isinstance(step, Mount):
+            yield from self._cables(step.device)
+        told = None if outcome is None else self._project.kinds.decode_outcome(step, bytes(outcome))
+        if down and isinstance(told, Failure) and not isinstance(step, Mount):
+            if outcomes[down[0]] is not None and b'"failure"' not in bytes(outcomes[down[0]]):
+                yield f"{step.device} has been shut down; switch it on again"
+        elif down and item == places[-1] and comes_back:
+            yield "switch it on again"
+
+    def _cables(self, name: str) -> Iterator[str]:
         """Iterate over the cables that stay in a device that is moved, in words."""
-        if isinstance(step, Move):
-            device = self._project.kinds.address(f"{self.machine}:{step.device}", device_programs.KIND)
-            gone = {other.cable for other in self._steps if isinstance(other, Disconnect)}
-            for address, cable in sorted(power.cables_at(device, self.before)):
-                if place.name(address) not in gone:
-                    yield f"pull cable {place.name(address)} and put it back: {cable.a} and {cable.b}"
+        device = self._project.kinds.address(f"{self.machine}:{name}", device_programs.KIND)
+        gone = {other.cable for other in self._steps if isinstance(other, Disconnect)}
+        for address, cable in sorted(power.cables_at(device, self.before)):
+            if place.name(address) not in gone:
+                yield f"pull cable {place.name(address)} and put it back: {cable.a} and {cable.b}"
 
     @property
     def open(self) -> list[Task]:
@@ -111,10 +146,14 @@ class Order:
         return [task for task in self.tasks if task.status == "open"]
 
     @property
-    def reports(self) -> list[tuple[int, str, tuple[int, ...]]]:
-        """Who reported when, and of which steps: microseconds since 1970 UTC, actor, places in the batch."""
+    def reports(self) -> list["Report"]:
+        """Who reported of which steps, and when."""
+        number = {task.item: task.number for task in self.tasks}
         finished = ((r.time, r.entry) for r in self.records if isinstance(r.entry, Finished))
-        return [(time, told.actor or "", tuple(n for n, _ in told.items())) for time, told in finished]
+        return [
+            Report(time, told.actor or "", tuple(sorted(number[n] for n, _ in told.items())))
+            for time, told in finished
+        ]
 
     @cached_property
     def before(self) -> State:
@@ -123,7 +162,9 @@ class Order:
 
     @cached_property
     def after(self) -> State:
-        """The state that it leaves when all of it is done."""
+        """The state that it leaves when all of it is done; of one that is over, the state that it left."""
+        if not self.open:
+            return self._project.state(self._over())
         kinds, log = self._project.kinds, self._project.log
         commands = []
         for record, accepted in together(log, self._batch.commands[0]):
@@ -131,6 +172,12 @@ class Order:
                 commands.append(kinds.decode_command(bytes(accepted.command)))
         first = self._batch.commands[0]
         return simulate(commands, self._project.state(first - 1))[1]
+
+    def _over(self) -> int:
+        """Return the position at which the commands had taken in all that was reported."""
+        caused = (self._project.log.caused(n) for n in set(self._batch.commands))
+        last = max(record.position for record in self.records)
+        return max([last, *(r.position for one in caused for r in one if not isinstance(r.entry, Started))])
 
 
 def orders(project: Project, *, everything: bool = False) -> list[Order]:

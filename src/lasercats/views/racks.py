@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from lasercats.core.address import Address, kind_of, rest_of
+from lasercats.core.address import Address, kind_of, name_of, rest_of
 from lasercats.core.state import State
 from lasercats.domains.rack import place, power, room
 from lasercats.views.elevation import Box, Elevation
@@ -41,7 +41,7 @@ def elevation(
             else:
                 beside.append(f"{box.name}: {box.label + ', ' if box.label else ''}{box.face}{_said(box)}")
     return Elevation(
-        name=rest_of(address),
+        name=name_of(address),
         height=rack.height or 0,
         from_above=rack.numbering == "above",
         boxes=tuple(boxes),
@@ -111,7 +111,7 @@ def _totals(address: Address, rack: Any, state: State) -> Iterator[str]:  # noqa
             of = f" of {limit:,g}" if limit is not None else ""
             note = f", {unknown} not known" if unknown else ""
             yield f"{field} {round(sum(known), 1):,g}{of} {unit}{note}"
-    for feed, found in place.inside(address, state):
+    for feed, found in sorted(place.inside(address, state), key=lambda item: item[0]):
         if kind_of(feed) == place.FEED:
             yield _feed(feed, found, state)
 

@@ -46,7 +46,7 @@ class Cable(Resource, frozen=True):
     label: Label | None = None
 
     def __post_init__(self) -> None:
-        """Check the ends, and bring them to their one order.
+        """Check the ends, and bring the length to its one form.
 
         Raises:
             ValueError: one is none, or both are the same.
@@ -154,8 +154,7 @@ def _check_new(address: Address, cable: Cable, state: State) -> None:
             raise Refused(f"{end} is taken by {taken[0]}, which leads to {power.other(taken[1], end)}")
     _check_fit(ends, sorts)
     after = state.holding(address, cable)
-    feeds = {power.feed_of(address, end, after) for end in ends} - {None}
-    for feed in sorted(feed for feed in feeds if feed is not None):
+    for feed in sorted({feed for end in ends for feed in power.feeds_of(address, end, after)}):
         power.check_feed(feed, after)
 
 
@@ -232,6 +231,9 @@ def converge(address: Address, change: Change[Cable]) -> Iterator[Command]:
     if before is None:
         if after.a is None or after.b is None:
             raise Refused(f"{address} cannot be connected without both ends: a and b")
+        yield Connect(on=on, **wish)
+        return
+    if before.a != after.a and after.a and after.b:  # the same ends the other way round
         yield Connect(on=on, **wish)
         return
     differs = {n: v for n, v in wish.items() if old.get(n) != v and n not in ("a", "b")}

@@ -183,8 +183,8 @@ class UnmountDevice(Command, frozen=True, tag="rack.unmount"):
     def decide(self, address: Address, state: State) -> Device:
         """Return it out of the rack, where no cables are in it."""
         found = place.existing(address, state, Device)
-        if found.status == MOUNTED and not self.keep_cables:
-            _check_free(address, state)
+        if found.status != REMOVED and not self.keep_cables:
+            _check_free(address, state, ", or --keep-cables")
         return replace(found, rack=None, unit=None, face=None, status=REMOVED)
 
 
@@ -209,7 +209,9 @@ class Stock(_Sized, frozen=True, tag="rack.stock"):
         if found.status in (PLANNED, MOUNTED):
             raise Refused(f"it is {found.status} at {_at(found)}; unmount it first")
         given = _given(self)
-        return _of_type(replace(found, **given, status=REMOVED), state, given)
+        after = _of_type(replace(found, **given, status=REMOVED), state, given)
+        power.check_device(address, after, state)  # it may have kept its cables
+        return after
 
 
 class SetDevice(_Sized, frozen=True, tag="rack.set_device"):
@@ -306,7 +308,7 @@ def _of_type(device: Device, state: State, given: dict[str, Any]) -> Device:
     return replace(device, **{**sizes, **kept})
 
 
-def _check_free(address: Address, state: State) -> None:
+def _check_free(address: Address, state: State, otherwise: str = "") -> None:
     cables = sorted(place.name(cable) for cable, _ in power.cables_at(address, state))
     if cables:
-        raise Refused(f"cable {', '.join(cables)} is in it; disconnect that first, or --keep-cables")
+        raise Refused(f"cable {', '.join(cables)} is in it; disconnect that first{otherwise}")

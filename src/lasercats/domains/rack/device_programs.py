@@ -111,6 +111,8 @@ def converge(address: Address, change: Change[Device]) -> Iterator[Command]:
     status = wish.pop("status", None) or (old.get("status") if before else MOUNTED)
     differs = {name: value for name, value in wish.items() if old.get(name) != value}
     was = old.get("status")
+    if status == REMOVED and wish.get("rack"):  # a document that only says where it is to be
+        status = MOUNTED
     if status == REMOVED:
         yield from _out(on, wish, differs, was)
     elif was == status:
@@ -157,10 +159,12 @@ def _in_place(on: tuple[Address, ...], differs: dict[str, Any]) -> Iterator[Comm
 
 def aside(_address: Address, change: Change[Device], state: State, end: State) -> Device | None:
     """Return it at a spare place in its rack, or else out of it, until its place is free."""
-    before = change.before
+    before, after = change.before, change.after
     if before is None or before.rack is None or before.status == REMOVED:
         return None
-    unit = room.spare(before, state, end)
+    leaves = after is not None and after.rack != before.rack
+    crowded = leaves and room.is_crowded(before.rack, state, end)
+    unit = None if crowded else room.spare(before, state, end)
     if unit is None:
         return replace(before, rack=None, unit=None, face=None, status=REMOVED)
     return replace(before, unit=unit)
@@ -177,5 +181,6 @@ KIND = Kind(
     form="NAME",
     holds=lambda device: tuple(room.held(device)),
     aside=aside,
+    effort=lambda device: 0 if device.status != MOUNTED else 1 + (device.height or 0),
     machine=place.MACHINE,
 )

@@ -6,6 +6,7 @@ one, on one face of the rack or, where it has full depth, on both.
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
 from msgspec import Meta
@@ -85,6 +86,7 @@ def sibling(address: Address, kind: str, other: str) -> Address:
     return make(kind, other if there is None else f"{there}:{other}")
 
 
+@lru_cache(maxsize=4096)  # many are in one rack, and of one type
 def reference(kind: str, value: str | None) -> str | None:
     """Return a reference in its one form: a name becomes an address of the kind.
 

@@ -38,11 +38,9 @@ def _draw(port: PortType) -> float | None:
 def ends(address: Address, resource: Resource) -> Iterator[object]:
     """Yield by what a cable is found: its ends, and the devices at them."""
     if kind_of(address) == place.CABLE:
-        for end in (getattr(resource, "a", None), getattr(resource, "b", None)):
-            if end:
-                yield f"{place.machine(address)}|{end}"
-                if ":" in end:
-                    yield f"{place.machine(address)}|{end.partition(':')[0]}:"
+        there = [end for end in (getattr(resource, "a", None), getattr(resource, "b", None)) if end]
+        devices = {f"{end.partition(':')[0]}:": None for end in there if ":" in end}  # one, or two
+        yield from (f"{place.machine(address)}|{key}" for key in (*there, *devices))
 
 
 def cables_at(device: Address, state: State) -> Iterator[tuple[Address, Any]]:
@@ -117,25 +115,31 @@ def limit(feed: Any) -> float | None:  # noqa: ANN401
     return float(whole / ROOT_3 if feed.phases == len(PHASES) else whole)
 
 
-def feed_of(near: Address, end: str, state: State) -> Address | None:
-    """Return the feed that an end hangs on, along the cables; None where it hangs on none."""
+def feeds_of(near: Address, end: str, state: State) -> list[Address]:
+    """Return the feeds that an end hangs on, along the cables.
+
+    An outlet of which it is not said hangs on all power ports of its device, as in `loads`.
+    """
+    found: dict[Address, None] = {}
     seen: set[str] = set()
-    while end not in seen:
+    waiting = [end]
+    while waiting:
+        end = waiting.pop()
+        if end in seen:
+            continue
         seen.add(end)
         if ":" not in end:
-            return place.sibling(near, place.FEED, end)
-        name = end.partition(":")[0]
-        _, _, port = at(near, end, state)
+            found[place.sibling(near, place.FEED, end)] = None
+            continue
+        _, type_, port = at(near, end, state)
         if port is not None and port.sort == "power-outlet":
-            if port.power_port is None:
-                return None
-            end = f"{name}:{port.power_port}"
+            inlets = [port.power_port] if port.power_port else [p.name for p in ports(type_, "power-port")]
+            waiting += (f"{end.partition(':')[0]}:{inlet}" for inlet in inlets)
             continue
         plugged = cable_in(near, end, state)
-        if plugged is None:
-            return None
-        end = other(plugged[1], end)
-    return None
+        if plugged is not None:
+            waiting.append(other(plugged[1], end))
+    return sorted(found)
 
 
 def check_feed(feed: Address, state: State) -> None:
@@ -170,7 +174,5 @@ def check_device(address: Address, device: Any, state: State) -> None:  # noqa: 
     own = place.name(address)
     for _, cable in list(cables_at(address, after)):
         for end in (cable.a, cable.b):
-            if end.startswith(f"{own}:"):
-                feed = feed_of(address, end, after)
-                if feed is not None:
-                    check_feed(feed, after)
+            for feed in feeds_of(address, end, after) if end.startswith(f"{own}:") else ():
+                check_feed(feed, after)

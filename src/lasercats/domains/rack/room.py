@@ -86,7 +86,7 @@ def _check_bounds(device: Any, rack: Any) -> None:  # noqa: ANN401
             raise Refused("say at which unit: --unit")
         return
     top = (rack.height or 0) + 1
-    if device.unit < 1 or device.unit + device.height > top:
+    if device.unit < 1 or device.unit + max(device.height, 0.5) > top:
         raise Refused(
             f"{units(device.unit, device.height)} is out of {device.rack}, which has U1-{rack.height or 0}"
         )
@@ -101,6 +101,23 @@ def _check_sums(address: Address, rack: Any, devices: list[Any]) -> None:  # noq
                 f"{total:,.10g} {unit} would {'be in' if field == 'weight' else what} {address}, "
                 f"which takes {limit:,.10g} {unit} at most"
             )
+
+
+def is_crowded(rack: str, state: State, end: State) -> bool:
+    """Tell whether a rack could not take all that is in it before and after all changes at once.
+
+    Then another place in it is no help to what comes: weight and power are given up by leaving it only.
+    """
+    found: Any = end.get(Address(rack))
+    if found is None:
+        return False
+    both = [d for _, d in standing(rack, state)]
+    both += [d for address, d in standing(rack, end) if getattr(state.get(address), "rack", None) != rack]
+    try:
+        _check_sums(Address(rack), found, both)
+    except Refused:
+        return True
+    return False
 
 
 def spare(device: Any, state: State, end: State) -> float | None:  # noqa: ANN401
