@@ -5,7 +5,7 @@ ends, it goes on for real: batches are journaled and sent. Only what is not on r
 resuming twice does nothing the second time.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -32,14 +32,18 @@ class Resumed(Tape):
         records: Sequence[Record],
         still_open: Collection[int],
         reports: Sequence[Finished] = (),
+        seen: Mapping[int, int] | None = None,
     ) -> None:
-        """Play the records of commands, of which some are `still_open`, and the reports."""
+        """Play the records of commands, of which some are `still_open`, and the reports.
+
+        Of batches in `seen`, nothing may have come after those positions when something is recorded.
+        """
         told = [Record(0, 0, report) for report in reports]
         super().__init__(context.kinds, fold, first, [*records, *told])
         self._context, self._open = context, set(still_open)
         self._queue: list[AnyEntry] = list(reports)
         self._on_record = {key for record in records for key in _keys(record.entry)}
-        self._seen = {report.started: _last(records, report.started) for report in reports}
+        self._seen = dict(seen or {})
         self.changes: list[Delta] = []
         """What came of it now."""
 
@@ -139,8 +143,3 @@ def _keys(entry: AnyEntry) -> list[tuple[int | None, str, str]]:
     if not isinstance(entry, Event):
         return []
     return [(entry.command, entry.type, address) for address in entry.delta or ("",)]
-
-
-def _last(records: Sequence[Record], batch: int) -> int:
-    """Return the last position that a batch caused."""
-    return max((record.position for record in records if record.entry.cause == batch), default=0)

@@ -69,8 +69,12 @@ def _near(project: Project, names: Sequence[str], position: int | None) -> State
 def _follow(project: Project, found: dict[Address, Resource], position: int | None) -> None:
     """Add what hangs on the feeds that were found: cables, and what is at their other ends."""
     waiting = [address for address in found if kind_of(address) == place.FEED]
+    followed = set[Address]()
     while waiting:
         address = waiting.pop()
+        if address in followed:
+            continue
+        followed.add(address)
         name, colon = place.name(address), "" if kind_of(address) == place.FEED else ":"
         text = f'"{name}:' if colon else f'"{name}"'
         state = project.log.fold(position, holding=text).state(project.kinds)
@@ -78,11 +82,9 @@ def _follow(project: Project, found: dict[Address, Resource], position: int | No
             if kind_of(cable) != place.CABLE or cable in found:
                 continue
             found[cable] = resource
-            ends = (Address(end) for end in cable_module.needs(cable, resource))  # type: ignore[arg-type]
-            new = [end for end in ends if end not in found]
-            more = project.log.fold(position, new).state(project.kinds).resources()
-            found |= more
-            waiting += [end for end in more if _hands_on(project, more[end], position)]
+            ends = list(cable_module.needs(cable, resource))  # type: ignore[arg-type]
+            found |= project.log.fold(position, ends).state(project.kinds).resources()
+            waiting += [end for end in ends if _hands_on(project, found.get(end), position)]
 
 
 def _hands_on(project: Project, device: Any, position: int | None) -> bool:  # noqa: ANN401

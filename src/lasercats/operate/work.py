@@ -270,7 +270,7 @@ def done(
     if serial is not None or asset_tag is not None:
         index = last[next(iter(named))]
         outcomes[index] = Done(serial=serial, asset_tag=asset_tag, note=note)
-    return _report(project, one, outcomes)
+    return report(project, one, outcomes)
 
 
 def fail(project: Project, number: int, steps: Sequence[int] = (), *, why: str) -> Reported:
@@ -299,7 +299,7 @@ def fail(project: Project, number: int, steps: Sequence[int] = (), *, why: str) 
         then = {later.number for later in one.tasks if task.number in later.after}
         if task.step.early and task.number not in stopped and then and then <= stopped:
             outcomes[task.item] = Failure(reason="not needed any more", skipped=True)
-    return _report(project, one, outcomes)
+    return report(project, one, outcomes)
 
 
 def _chosen(one: Order, steps: Sequence[int]) -> list[Task]:
@@ -318,22 +318,33 @@ def _chosen(one: Order, steps: Sequence[int]) -> list[Task]:
     return [by_number[step] for step in sorted(set(steps))] if steps else one.open
 
 
-def _report(project: Project, one: Order, outcomes: Mapping[int, Done | Failure]) -> Reported:
+def report(project: Project, one: Order, outcomes: Mapping[int, Done | Failure]) -> Reported:
+    """Record outcomes of a work order, by their places in the batch, and let the commands go on.
+
+    Raises:
+        LogConflict: somebody else reported since the order was read; nothing was recorded.
+
+    """
     indices = tuple(sorted(outcomes))
-    report = Finished(
+    told = Finished(
         started=one.number, outcomes=tuple(raw(outcomes[n]) for n in indices), of=indices, actor=actor()
     )
-    delta, problems = resume(project, one.tasks[0].command, [report])
+    seen = {one.number: one.records[-1].position}
+    delta, problems = resume(project, one.tasks[0].command, [told], seen)
     now = order(project, one.number)
     return Reported(now, tuple(task for task in now.tasks if task.item in outcomes), delta, problems)
 
 
 def resume(
-    project: Project, position: int, reports: Sequence[Finished] = ()
+    project: Project,
+    position: int,
+    reports: Sequence[Finished] = (),
+    seen: Mapping[int, int] | None = None,
 ) -> tuple[Delta, dict[Address, str]]:
     """Let the commands that were issued with one go on, from what is on record and what is reported now.
 
-    Returns what changed, and where that is not as it was asked for.
+    Returns what changed, and where that is not as it was asked for. Of batches in `seen`, nothing may have
+    come after those positions.
 
     Raises:
         LogConflict: somebody else reported on the same batch meanwhile; nothing was recorded.
@@ -346,9 +357,8 @@ def resume(
     first, head = positions[0], accepted[0][1]
     context = project.context(message=head.message, because=head.because)
     rerun = replace(context, run=head.run, actor=head.actor, watcher=Watcher())
-    tape = Resumed(
-        rerun, project.log.fold(first - 1), first, _of_run(project, positions), still_open, reports
-    )
+    records = _of_run(project, positions)
+    tape = Resumed(rerun, project.log.fold(first - 1), first, records, still_open, reports, seen or {})
 
     async def go_on() -> Sequence[Result]:
         try:
