@@ -42,7 +42,8 @@ def machine_add(context: click.Context, name: str, url: str, as_json: bool) -> N
 
     `local:` is this machine; `ssh://user@host:port` a host, with the options `?sudo=true`, `timeout`,
     `connect_timeout` (seconds), `identity`, `known_hosts` and `config` (files); `aws://REGION` an account of
-    AWS, with `profile`, `endpoint`, `timeout`, `connect_timeout`, `poll`, `grace` (seconds) and `attempts`.
+    AWS, with `profile`, `endpoint`, `timeout`, `connect_timeout`, `poll`, `grace` (seconds) and `attempts`;
+    `human:` or `human:NAME` a technician.
     """
     from lasercats.operate import machines  # noqa: PLC0415
 

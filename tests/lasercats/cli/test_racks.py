@@ -64,6 +64,16 @@ def test_a_mount_is_an_order_and_is_done_when_it_is_reported(room: "Cli") -> Non
     room.verifies()
 
 
+def test_a_rack_may_be_a_machine_of_its_own(cli: "Cli") -> None:
+    """Where a machine has one rack, that needs no naming: `rack mount r1:db1 --unit 12` says all."""
+    cli.done("machine", "add", "r1", "human:")
+    cli.done("rack", "create", "r1:r1")
+    cli.done("rack", "mount", "r1:db1", "--unit", "12")
+    cli.done("work", "done", str(order(cli)))
+    assert state(cli, "rack.device/r1:db1")["rack"] == "rack/r1:r1"
+    assert "db1" in cli.done("rack", "show", "r1").out
+
+
 def test_an_undo_is_an_order_too(room: "Cli") -> None:
     """What was mounted is taken out by a person; then it is known no more."""
     mounted(room, "db1")
