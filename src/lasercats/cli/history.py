@@ -216,8 +216,8 @@ def _effect(happened: "Happening") -> str:
     if isinstance(happened.command, Hold) and not happened.error:
         waits = f"to be confirmed by {history.iso(happened.command.until)}"
         return {"open": waits, "done": "confirmed"}.get(happened.status, "nothing to confirm")
-    if happened.status == "open":
-        return "not known yet"
+    if happened.status in ("open", "waiting"):
+        return "not known yet" if happened.status == "open" else "to be reported"
     if happened.error:
         return happened.error
     if happened.command is None:

@@ -47,12 +47,15 @@ def recover(project: Project, *, force: bool = False, only: Collection[int] | No
     All machines are looked at once, in one batch each. A command whose run still lives on this host is left
     alone, unless `force` is given.
     """
-    living, dead = dict[int, Recovered](), dict[int, Command]()
+    living, dead, resumed = dict[int, Recovered](), dict[int, Command](), set[str]()
     for position, opened in sorted(project.log.open().items()):
         if opened.held or (only is not None and position not in only):
             continue
         if opened.waits is not None:
-            living |= _in_hand(project, position)
+            if opened.run not in resumed:
+                resume(project, position)
+                resumed.add(opened.run)
+            living[position] = _in_hand(project, position)
             continue
         command = command_of(project, position)
         if not force and alive(opened.process):
@@ -63,16 +66,14 @@ def recover(project: Project, *, force: bool = False, only: Collection[int] | No
     return sorted([*living.values(), *run_until(_recover(project, dead), asyncio.Event())])
 
 
-def _in_hand(project: Project, position: int) -> dict[int, Recovered]:
-    """Let a command go on that waits for a person, where a crash cut off what a report had begun."""
-    command = command_of(project, position)
-    resume(project, position)
-    opened = project.log.open().get(position)
+def _in_hand(project: Project, position: int) -> Recovered:
+    """Tell of a command that waited for a person, after it went on with what a crash had cut off."""
+    command, opened = command_of(project, position), project.log.open().get(position)
     if opened is None:
         facts = dict.fromkeys(command.on, "went on with what was reported")
-        return {position: Recovered(position, command, "done", facts)}
+        return Recovered(position, command, "done", facts)
     facts = dict.fromkeys(command.on, f"in work order {opened.waits}; `lasercats work show {opened.waits}`")
-    return {position: Recovered(position, command, "waiting", facts)}
+    return Recovered(position, command, "waiting", facts)
 
 
 def alive(process: str) -> bool:

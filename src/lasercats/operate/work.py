@@ -298,7 +298,8 @@ def fail(project: Project, number: int, steps: Sequence[int] = (), *, why: str) 
     for task in one.open:
         then = {later.number for later in one.tasks if task.number in later.after}
         if task.step.early and task.number not in stopped and then and then <= stopped:
-            outcomes[task.item] = Failure(reason="not needed any more", skipped=True)
+            told = f"not needed any more, because step {min(failed)} failed: {why}"
+            outcomes[task.item] = Failure(reason=told, skipped=True)
     return report(project, one, outcomes)
 
 

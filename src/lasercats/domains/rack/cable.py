@@ -91,8 +91,7 @@ class Connect(Command, frozen=True, tag="rack.connect"):
         cable = found if isinstance(found, Cable) else Cable()
         if isinstance(found, Cable) and {found.a, found.b} != {self.a, self.b}:
             raise Refused(f"it connects {found.a} and {found.b}; disconnect it first")
-        given = {n: v for n in Cable.__struct_fields__ if (v := getattr(self, n)) is not None}
-        after = replace(cable, **given)
+        after = replace(cable, **place.given(self, Cable))
         if not isinstance(found, Cable):
             _check_new(address, after, state)
         return after
@@ -135,8 +134,7 @@ class SetCable(Command, frozen=True, tag="rack.set_cable"):
     def decide(self, address: Address, state: State) -> Cable:
         """Return it with these fields."""
         found = place.existing(address, state, Cable)
-        given = {n: v for n in ("type", "color", "length") if (v := getattr(self, n)) is not None}
-        return replace(found, **given)
+        return replace(found, **place.given(self, Cable))
 
 
 def _check_new(address: Address, cable: Cable, state: State) -> None:

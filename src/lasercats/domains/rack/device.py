@@ -88,10 +88,13 @@ class _Sized(Command, frozen=True):
         force_setattr(self, "height", place.halves(self.height, "a height"))
 
 
-class _Placing(_Sized, frozen=True):
-    rack: Annotated[str, Meta(description="the rack; the only one need not be named")] | None = None
-    unit: Unit | None = None
-    face: Face | None = None
+class _Described(_Sized, frozen=True):
+    type: Annotated[str, Meta(description="its type; height, depth, weight and draw come from it")] | None = (
+        None
+    )
+    serial: Serial | None = None
+    asset_tag: AssetTag | None = None
+    machine: MachineName | None = None
 
     def __post_init__(self) -> None:
         """Bring references and numbers to their one form.
@@ -101,26 +104,31 @@ class _Placing(_Sized, frozen=True):
 
         """
         super().__post_init__()
-        force_setattr(self, "rack", place.near(self.on, RACK, self.rack))
-        force_setattr(self, "unit", place.halves(self.unit, "a place"))
+        force_setattr(self, "type", place.reference(TYPE, self.type))
 
 
-class _Arriving(_Placing, frozen=True):
-    type: Annotated[str, Meta(description="its type; height, depth, weight and draw come from it")] | None = (
-        None
-    )
-    serial: Serial | None = None
-    asset_tag: AssetTag | None = None
-    machine: MachineName | None = None
+def _take_place(command: "_Arriving | MoveDevice") -> None:
+    """Bring the place in a command that is being built to its one form."""
+    force_setattr(command, "rack", place.near(command.on, RACK, command.rack))
+    force_setattr(command, "unit", place.halves(command.unit, "a place"))
+
+
+RackName = Annotated[str, Meta(description="the rack; the only one need not be named")]
+
+
+class _Arriving(_Described, frozen=True):
+    rack: RackName | None = None
+    unit: Unit | None = None
+    face: Face | None = None
 
     def __post_init__(self) -> None:
         """Bring references and numbers to their one form."""
         super().__post_init__()
-        force_setattr(self, "type", place.reference(TYPE, self.type))
+        _take_place(self)
 
     def _arrived(self, address: Address, state: State, found: Device, status: str) -> Device:
         """Return the device in its place, where there is room."""
-        given = _given(self)
+        given = place.given(self, Device)
         rack = given.get("rack") or found.rack or _only_rack(address, state)
         after = replace(found, **{"face": found.face or "front", **given, "rack": rack, "status": status})
         after = _of_type(after, state, given)
@@ -151,23 +159,32 @@ class MountDevice(_Arriving, frozen=True, tag="rack.mount"):
         """Return it mounted, where there is room."""
         found = _found(address, state)
         if found.status == MOUNTED and any(
-            getattr(found, n) != v for n, v in _given(self).items() if n in PLACE
+            getattr(found, n) != v for n, v in place.given(self, Device).items() if n in PLACE
         ):
             raise Refused(f"it is mounted at {_at(found)}; `lasercats rack move` moves it")
         return self._arrived(address, state, found, MOUNTED)
 
 
-class MoveDevice(_Placing, frozen=True, tag="rack.move"):
+class MoveDevice(_Sized, frozen=True, tag="rack.move"):
     """Move devices to other places, mounted or planned ones."""
 
     past: ClassVar[str] = "rack.device.moved"
+
+    rack: RackName | None = None
+    unit: Unit | None = None
+    face: Face | None = None
+
+    def __post_init__(self) -> None:
+        """Bring references and numbers to their one form."""
+        super().__post_init__()
+        _take_place(self)
 
     def decide(self, address: Address, state: State) -> Device:
         """Return it in its new place, where there is room."""
         found = place.existing(address, state, Device)
         if found.status not in (PLANNED, MOUNTED):
             raise Refused("it is in no rack; `lasercats rack mount` mounts it")
-        after = replace(found, **_given(self))
+        after = replace(found, **place.given(self, Device))
         room.check_device(address, after, state)
         power.check_device(address, after, state)
         return after
@@ -188,51 +205,31 @@ class UnmountDevice(Command, frozen=True, tag="rack.unmount"):
         return replace(found, rack=None, unit=None, face=None, status=REMOVED)
 
 
-class Stock(_Sized, frozen=True, tag="rack.stock"):
+class Stock(_Described, frozen=True, tag="rack.stock"):
     """Take devices into the records that are in no rack."""
 
     past: ClassVar[str] = "rack.device.stocked"
-
-    type: Annotated[str, Meta(description="its type")] | None = None
-    serial: Serial | None = None
-    asset_tag: AssetTag | None = None
-    machine: MachineName | None = None
-
-    def __post_init__(self) -> None:
-        """Bring references and numbers to their one form."""
-        super().__post_init__()
-        force_setattr(self, "type", place.reference(TYPE, self.type))
 
     def decide(self, address: Address, state: State) -> Device:
         """Return it as removed, where it is new or in no rack."""
         found = _found(address, state)
         if found.status in (PLANNED, MOUNTED):
             raise Refused(f"it is {found.status} at {_at(found)}; unmount it first")
-        given = _given(self)
+        given = place.given(self, Device)
         after = _of_type(replace(found, **given, status=REMOVED), state, given)
         power.check_device(address, after, state)  # it may have kept its cables
         return after
 
 
-class SetDevice(_Sized, frozen=True, tag="rack.set_device"):
+class SetDevice(_Described, frozen=True, tag="rack.set_device"):
     """Set what is on record of devices; nobody is sent."""
 
     past: ClassVar[str] = "rack.device.set"
 
-    type: Annotated[str, Meta(description="its type")] | None = None
-    serial: Serial | None = None
-    asset_tag: AssetTag | None = None
-    machine: MachineName | None = None
-
-    def __post_init__(self) -> None:
-        """Bring references and numbers to their one form."""
-        super().__post_init__()
-        force_setattr(self, "type", place.reference(TYPE, self.type))
-
     def decide(self, address: Address, state: State) -> Device:
         """Return it with these fields, where it still fits."""
         found = place.existing(address, state, Device)
-        after = replace(found, **_given(self))
+        after = replace(found, **place.given(self, Device))
         if self.type is not None:
             _type(after, state)
         if after.rack is not None:
@@ -253,12 +250,6 @@ class Retire(Command, frozen=True, tag="rack.retire"):
             if found.status == MOUNTED:
                 raise Refused(f"it is mounted at {_at(found)}; unmount it first")
             _check_free(address, state)
-
-
-def _given(command: Command) -> dict[str, Any]:
-    """Return the fields of a device that a command gives."""
-    names = (name for name in Device.__struct_fields__ if getattr(command, name, None) is not None)
-    return {name: getattr(command, name) for name in names}
 
 
 def _found(address: Address, state: State) -> Device:

@@ -1,18 +1,16 @@
 """`rack.feed`: a power feed that ends in a rack, and what it may give."""
 
-from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from msgspec import Meta
 from msgspec.structs import force_setattr, replace
 
 from lasercats.core.address import Address
-from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Kind
 from lasercats.core.reference import refers
-from lasercats.core.resource import Resource, decisions
+from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.domains.rack import place, power
 from lasercats.domains.rack.place import FEED, RACK
@@ -59,9 +57,8 @@ class _Setting(Command, frozen=True):
         force_setattr(self, "rack", place.near(self.on, RACK, self.rack))
 
     def _set_on(self, address: Address, found: Feed, state: State) -> Feed:
-        given = {n: v for n in Feed.__struct_fields__ if (v := getattr(self, n)) is not None}
         try:
-            feed = replace(found, **given)
+            feed = replace(found, **place.given(self, Feed))
         except ValueError as error:
             raise Refused(str(error)) from None
         if feed.rack is not None and state.get(Address(feed.rack)) is None:
@@ -104,31 +101,12 @@ class Remove(Command, frozen=True, tag="rack.remove_feed"):
             raise Refused(f"{taken[0]} is in it; disconnect that first")
 
 
-def converge(address: Address, change: Change[Feed]) -> Iterator[Command]:
-    """Take it in or out, or set what differs."""
-    on, before, after = (address,), change.before, change.after
-    if after is None:
-        yield Remove(on=on)
-    elif before is None:
-        yield Add(on=on, **decisions(after))
-    else:
-        old = decisions(before)
-        differs = {name: value for name, value in decisions(after).items() if old.get(name) != value}
-        if differs:
-            yield SetFeed(on=on, **differs)
-
-
-def act(address: Address, change: Change[Any], known: object) -> Any:  # noqa: ANN401
-    """Record it."""
-    return place.record(address, change, known)
-
-
 KIND = Kind(
     name=FEED,
     resource=Feed,
     commands=(Add, SetFeed, Remove),
-    converge=converge,
-    act=act,
+    converge=place.converging(Add, SetFeed, Remove),
+    act=place.record,
     observe=None,
     canonical=place.canonical,
     form="NAME",

@@ -5,7 +5,7 @@ one, on one face of the rack or, where it has full depth, on both.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
@@ -14,9 +14,10 @@ from msgspec import Meta
 from lasercats.core import address as addresses
 from lasercats.core.address import Address, machine_of, make, rest_of
 from lasercats.core.change import Change
+from lasercats.core.command import Command
 from lasercats.core.errors import BadInput, Refused
 from lasercats.core.program import Program
-from lasercats.core.resource import Resource
+from lasercats.core.resource import Resource, decisions
 from lasercats.core.state import State
 
 MACHINE = "human"
@@ -132,6 +133,30 @@ def recorded(result: Any) -> Program[Any]:  # noqa: ANN401
 def record(_address: Address, change: Change[Any], _known: object) -> Program[Any]:
     """Make a change that is on record only."""
     return recorded(change.after)
+
+
+def given(command: Command, resource: type[Resource]) -> dict[str, Any]:
+    """Return the fields of a resource that a command gives."""
+    names = (name for name in resource.__struct_fields__ if getattr(command, name, None) is not None)
+    return {name: getattr(command, name) for name in names}
+
+
+def converging(
+    make: type[Command], setting: type[Command], remove: type[Command]
+) -> Callable[[Address, Change[Any]], Iterator[Command]]:
+    """Return what converges a thing that is on record only: make or remove it, or set what differs."""
+
+    def converge(address: Address, change: Change[Any]) -> Iterator[Command]:
+        on, old, wish = (address,), decisions(change.before), decisions(change.after)
+        differs = {name: value for name, value in wish.items() if old.get(name) != value}
+        if change.after is None:
+            yield remove(on=on)
+        elif change.before is None:
+            yield make(on=on, **wish)
+        elif differs:
+            yield setting(on=on, **differs)
+
+    return converge
 
 
 def users(address: Address, resource: Resource) -> Iterator[object]:

@@ -1,17 +1,15 @@
 """`rack`: a rack, and what it can take."""
 
-from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from msgspec import Meta
 from msgspec.structs import replace
 
 from lasercats.core.address import Address
-from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Kind
-from lasercats.core.resource import Resource, decisions
+from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.domains.rack import place, room
 from lasercats.domains.rack.place import Kilograms, Text, Watts
@@ -59,9 +57,8 @@ class _Setting(Command, frozen=True):
     location: Location | None = None
 
     def _set_on(self, address: Address, found: Rack, state: State) -> Rack:
-        given = {name: getattr(self, name) for name in Rack.__struct_fields__}
         try:
-            rack = replace(found, **{name: value for name, value in given.items() if value is not None})
+            rack = replace(found, **place.given(self, Rack))
         except ValueError as error:
             raise Refused(str(error)) from None
         room.check_rack(address, rack, state)
@@ -101,31 +98,12 @@ class Delete(Command, frozen=True, tag="rack.delete"):
             raise Refused(f"{other} is in it; take that out of it first")
 
 
-def converge(address: Address, change: Change[Rack]) -> Iterator[Command]:
-    """Make or delete it, or set what differs."""
-    on, before, after = (address,), change.before, change.after
-    if after is None:
-        yield Delete(on=on)
-    elif before is None:
-        yield Create(on=on, **decisions(after))
-    else:
-        old = decisions(before)
-        told = {name: value for name, value in decisions(after).items() if old.get(name) != value}
-        if told:
-            yield Set(on=on, **told)
-
-
-def act(address: Address, change: Change[Any], known: object) -> Any:  # noqa: ANN401
-    """Record it."""
-    return place.record(address, change, known)
-
-
 KIND = Kind(
     name=place.RACK,
     resource=Rack,
     commands=(Create, Set, Delete),
-    converge=converge,
-    act=act,
+    converge=place.converging(Create, Set, Delete),
+    act=place.record,
     observe=None,
     canonical=place.canonical,
     form="NAME",
