@@ -1,8 +1,8 @@
 """The direct commands, `DOMAIN VERB NAME… --field value`, made from the command types."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
-from functools import partial
+from functools import cache, partial
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
@@ -36,17 +36,30 @@ def verb_of(command: type[Command]) -> str:
 
 
 def make_group(name: str, kinds: Kinds, base: type[click.Group]) -> click.Group:
-    """Make the group of a word, with a verb for each of its commands."""
+    """Make the group of a word, with a verb for each of its commands; each is made when it is wanted."""
     commands = groups(kinds)[name]
-    group = base(name, help=_about(commands, kinds))
-    for command in commands:
-        group.add_command(_make_verb(command, kinds.kinds_for(command)))
+    makers: dict[str, Callable[[], click.Command]] = {
+        verb_of(command): cache(partial(_make_verb, command, kinds.kinds_for(command)))
+        for command in commands
+    }
     if name in plugins.names("pictures"):
-        group.add_command(make_show(name))
+        makers["show"] = cache(partial(make_show, name))
     if name in plugins.names("verbs"):
-        for verb in plugins.load("verbs", name, "set of verbs")():
-            group.add_command(verb)
-    return group
+        more: Sequence[click.Command] = plugins.load("verbs", name, "set of verbs")()
+        makers |= {str(verb.name): partial(_same, verb) for verb in more}
+
+    class Verbs(base):  # type: ignore[misc, valid-type]
+        def list_commands(self, ctx: click.Context) -> list[str]:
+            return sorted(makers)
+
+        def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+            return makers[cmd_name]() if cmd_name in makers else None
+
+    return Verbs(name, help=_about(commands, kinds))
+
+
+def _same(verb: click.Command) -> click.Command:
+    return verb
 
 
 def _about(commands: Sequence[type[Command]], kinds: Kinds) -> str:

@@ -1,9 +1,8 @@
 """What an interpreter is given, and what it answers."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lasercats.core.address import Address
 from lasercats.core.change import Delta
@@ -11,6 +10,15 @@ from lasercats.core.command import Command
 from lasercats.core.instruction import Instruction
 from lasercats.core.kind import Domain, Kinds
 from lasercats.core.ports import Log, Machine
+
+if TYPE_CHECKING:
+    import asyncio
+
+
+def _event() -> "asyncio.Event":
+    import asyncio  # noqa: PLC0415 - start-up stays light where nothing is sent
+
+    return asyncio.Event()
 
 
 class Watcher:
@@ -68,7 +76,7 @@ class Context:
     watcher: Watcher = field(default_factory=Watcher)
     write: Callable[[str], object] = print
     """Receives what an interpreter prints: a script, a trace."""
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    stop: "asyncio.Event" = field(default_factory=_event)
     """Set when the operator wants no further batch to be sent."""
 
 

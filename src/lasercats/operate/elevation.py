@@ -2,21 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lasercats.core.address import Address, kind_of
-from lasercats.core.command import Command
+from lasercats.core.command import Command, state_after
 from lasercats.core.errors import BadInput
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.domains.rack import cable as cable_module
 from lasercats.domains.rack import place, power
 from lasercats.domains.rack.rack import KIND
-from lasercats.interpreters.simulate import simulate
-from lasercats.operate import history, work
+from lasercats.operate import history
 from lasercats.operate.project import Project
 from lasercats.views.elevation import Elevation
 from lasercats.views.racks import DIFFERENCE, PENDING, Marks, elevation
+
+if TYPE_CHECKING:
+    from lasercats.operate.work import Order
 
 
 def chosen(
@@ -105,7 +107,7 @@ def _in_hand(project: Project) -> list[tuple[int, Command]]:
 def pending(project: Project, state: State) -> State:
     """Return the state as it will be when all work orders are done."""
     commands = [command for _, command in _in_hand(project)]
-    return simulate(commands, state)[1] if commands else state
+    return state_after(commands, state) if commands else state
 
 
 def _racks(project: Project, names: Sequence[str], states: Sequence[State], when: str) -> list[Address]:
@@ -147,7 +149,7 @@ def as_data(drawn: Elevation) -> dict[str, Any]:
     return asdict(drawn)
 
 
-def around(order: work.Order) -> list[tuple[Elevation, Elevation]]:
+def around(order: "Order") -> list[tuple[Elevation, Elevation]]:
     """Return the racks of a work order before and after it."""
     before, after = order.before, order.after
     marks = PENDING if order.open else Marks("gone", "added")

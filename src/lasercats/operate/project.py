@@ -6,10 +6,8 @@ lasercats.toml           the machines of each environment; belongs into version 
 .lasercats/.gitignore    keeps the last two out of version control
 """
 
-import asyncio
 import getpass
 import os
-import secrets
 import socket
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -77,6 +75,8 @@ class Project:
 
     def context(self, **more: Any) -> Context:  # noqa: ANN401
         """Return what an interpreter needs to work for the operator at the keyboard."""
+        import secrets  # noqa: PLC0415 - start-up stays light where nothing is done
+
         return Context(
             kinds=self.kinds,
             log=self.log,
@@ -141,6 +141,8 @@ class BoundMachines:
 
     async def close(self) -> None:
         """Disconnect from all."""
+        import asyncio  # noqa: PLC0415 - start-up stays light where nothing is sent
+
         await asyncio.gather(*(machine.close() for machine in self._open.values()))
 
 
