@@ -115,6 +115,31 @@ def test_who_was_sent_is_waited_for(room: Room, at: int, when: str, handed: bool
     room.whole()
 
 
+@pytest.mark.parametrize("at", [2, 3, 4, None])
+def test_what_waits_for_others_is_waited_for_too(room: Room, tmp_path: Path, at: int | None) -> None:
+    """A command that nobody is sent for, behind one that somebody is, is not taken for done or lost."""
+    commands = [
+        {"command": "rack.mount", "on": "rack.device/db1", "unit": 1},
+        {"command": "rack.set_device", "on": "rack.device/db1", "asset_tag": "A1"},
+        {"command": "rack.reserve", "on": "rack.device/db2", "unit": 2},
+    ]
+    file = tmp_path / "commands.jsonl"
+    file.write_text("\n".join(map(json.dumps, commands)))
+    if at is None:
+        room.run("issue", str(file))
+    else:
+        room.killed(at, "after", "issue", str(file))
+    for _ in range(2):
+        told = {one["command"]["command"]: one["status"] for one in json.loads(room.run("recover", "--json"))}
+        assert (told["rack.mount"], told["rack.set_device"]) == ("waiting", "waiting")
+    (order,) = room.orders()
+    room.run("work", "done", str(order["order"]))
+    there = json.loads(room.run("state", "--json"))["resources"]
+    assert there["rack.device/db1"]["asset_tag"] == "A1"
+    assert room.mounts() == 1
+    room.whole()
+
+
 @pytest.mark.parametrize(("when", "heard"), [("before", False), ("after", True)])
 def test_a_report_is_heard_or_not(room: Room, when: str, heard: bool) -> None:
     """Killed while it takes a report in, all of the report is in the log, or none of it."""

@@ -85,7 +85,7 @@ class _Run:
             await Driver(self._context, self).run(tasks)
             for task in tasks:
                 if id(task) in self._targets and task.deferred:
-                    self._waiting.add(self._targets[id(task)].command)
+                    self._wait(task)
                 elif id(task) in self._targets:
                     self._finish(task)
         finally:
@@ -296,6 +296,16 @@ class _Run:
         self._queue.append(Deferred(started=started, commands=tuple(owners)))
         self._orders |= dict.fromkeys(owners, started)
         self._flush()
+
+    def _wait(self, task: Task) -> None:
+        """Let a command wait; one of which no step is in an order waits for that of what it comes after."""
+        index = self._targets[id(task)].command
+        position = self._positions[index]
+        self._waiting.add(index)
+        before = [self._orders[other.owner] for other in task.after if other.owner in self._orders]
+        if position not in self._orders and before:
+            self._orders[position] = before[0]
+            self._queue.append(Deferred(started=before[0], commands=(position,)))
 
     def _finish(self, task: Task) -> None:
         index, address, change, _ = self._targets.pop(id(task))

@@ -7,7 +7,7 @@ machine is looked at: what is there is what the command would have made, what wa
 
 import asyncio
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Effect
 from lasercats.core.errors import Refused
-from lasercats.core.record import OBSERVED, AnyEntry, Ended, Event, Started, raw_delta
+from lasercats.core.record import OBSERVED, AnyEntry, Deferred, Ended, Event, Started, raw_delta
 from lasercats.core.resource import Resource, same, settle
 from lasercats.core.settle import believe
 from lasercats.core.state import State
@@ -190,6 +190,12 @@ async def _reopen(
         commands = [project.kinds.decode_command(bytes(entry.command)) for _, entry in accepted]
         rerun = replace(context, run=accepted[0][1].run, actor=accepted[0][1].actor, watcher=Watcher())
         results = await replay(commands, tape, rerun)
+        _hand(
+            project,
+            learned,
+            [p for p, r in zip(positions, results, strict=True) if r.status == "waiting"],
+            dead,
+        )
         for position, result in zip(positions, results, strict=True):
             learned.reports.update((position, address) for address in result.reports)
             learned.problems.update(((position, a), why) for a, why in result.problems.items())
@@ -197,6 +203,16 @@ async def _reopen(
             if isinstance(entry, Event) and (own := _unrecorded(entry, dead, known)) is not None:
                 learned.events.setdefault(own.command or 0, []).append(own)
     return learned
+
+
+def _hand(project: Project, learned: _Learned, waiting: Sequence[int], dead: Collection[int]) -> None:
+    """Record of commands that wait with others of their run that they do, where a crash came before that."""
+    opened = project.log.open()
+    orders = [one for p in waiting if p in opened and (one := opened[p].waits) is not None]
+    missing = [p for p in waiting if p in dead and p not in learned.handed]
+    if orders and missing:
+        project.log.append([Deferred(started=orders[0], commands=tuple(missing))])
+        learned.handed.update(dict.fromkeys(missing, orders[0]))
 
 
 def _on_record(project: Project, first: int) -> set[tuple[int, Address, bool]]:
