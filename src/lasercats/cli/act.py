@@ -101,16 +101,14 @@ def _print_orders(project: "Project", results: Sequence["Result"]) -> None:
 
 def _print_in_hand(project: "Project", results: Sequence["Result"]) -> None:
     """Print which work orders have in hand what is named where commands were refused."""
-    from lasercats.operate.history import command_of  # noqa: PLC0415
+    from lasercats.operate.history import waiting  # noqa: PLC0415
 
     told = " ".join(why for result in results for why in result.problems.values())
-    for position, opened in sorted(project.log.open().items()):
-        on = command_of(project, position).on if opened.waits is not None else ()
-        for address in on:
+    for one in waiting(project):
+        for address in one.command.on:
             if f"{address} " in f"{told} ":
                 click.echo(
-                    f"{address} is in the work order {opened.waits}, of which nothing is reported yet",
-                    err=True,
+                    f"{address} is in the work order {one.order}, of which nothing is reported yet", err=True
                 )
 
 

@@ -139,7 +139,7 @@ def print_order(one: "Order", *, whole: bool = False) -> None:
     if whole:
         click.echo(f"asked by {one.actor} at {iso(one.time)}")
     for task in one.tasks:
-        click.echo(_line(task))
+        click.echo(_line(one, task))
     for report in one.reports if whole else ():
         steps = ", ".join(map(str, report.steps))
         click.echo(f"  reported by {report.actor} at {iso(report.time)}: {steps}")
@@ -148,12 +148,12 @@ def print_order(one: "Order", *, whole: bool = False) -> None:
         click.echo(told, err=True)
 
 
-def _line(task: "Task") -> str:
+def _line(one: "Order", task: "Task") -> str:
     line = f"  {BOXES[task.status]} {task.number:>2}. {task.step.line()}"
     if task.after and task.status == "open":
         line += f"  (after {', '.join(map(str, task.after))})"
     if task.status != "done":
-        line += "".join(f"\n         {note}" for note in task.notes)
+        line += "".join(f"\n         {note}" for note in one.notes.get(task.number, ()))
     if isinstance(task.outcome, Failure):
         line += f"\n         {task.outcome.reason}"
     elif isinstance(task.outcome, Done):
@@ -169,7 +169,7 @@ def _print_reported(told: "Reported", *, as_json: bool) -> None:
         show.print_json({**data, "problems": dict(told.problems)})
         return
     for task in told.tasks:
-        click.echo(_line(task))
+        click.echo(_line(told.order, task))
     show.print_delta(told.delta, both=False)
     show.print_problems(told.problems)
     left = len(told.order.open)
@@ -202,7 +202,7 @@ def order_data(one: "Order") -> dict[str, Any]:
                 "command": task.command,
                 "text": task.step.line(),
                 "after": list(task.after),
-                "notes": list(task.notes),
+                "notes": list(one.notes.get(task.number, ())),
                 "instruction": msgspec.to_builtins(task.step),
                 "outcome": msgspec.to_builtins(task.outcome),
             }

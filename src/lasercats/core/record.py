@@ -171,6 +171,11 @@ def raw(value: Any) -> msgspec.Raw:  # noqa: ANN401
     return msgspec.Raw(_encode(value))
 
 
+def beginning(text: str) -> str:
+    """Return how a text that begins so stands in an encoded value: `"db1:` of `"db1:eth0"`."""
+    return _encode(text).decode().removesuffix('"')
+
+
 def raw_delta(delta: Delta) -> dict[Address, tuple[msgspec.Raw, msgspec.Raw]]:
     """Encode a delta, to be carried in an event."""
     return {

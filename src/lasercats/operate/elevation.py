@@ -5,8 +5,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from lasercats.core.address import Address, kind_of
-from lasercats.core.command import Command, state_after
+from lasercats.core.command import state_after
 from lasercats.core.errors import BadInput
+from lasercats.core.record import beginning
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.domains.rack import cable as cable_module
@@ -58,10 +59,11 @@ def _near(project: Project, names: Sequence[str], position: int | None) -> State
     if not names or any(rack not in there.entries for rack in racks):
         return project.state(position)
     found = there.state(kinds).resources()
-    in_hand = [a for _, command in _in_hand(project) for a in command.on] if position is None else []
+    waiting = history.waiting(project) if position is None else []
+    in_hand = [address for one in waiting for address in one.command.on]
     found |= log.fold(position, in_hand).state(kinds).resources()
     for rack in racks:
-        found |= log.fold(position, holding=f'"{rack}"').state(kinds).resources()
+        found |= log.fold(position, holding=beginning(rack) + '"').state(kinds).resources()
     _follow(project, found, position)
     types = {Address(type_) for a, r in found.items() if kind_of(a) == place.DEVICE and (type_ := r.type)}  # type: ignore[attr-defined]
     found |= log.fold(position, sorted(types)).state(kinds).resources()
@@ -77,8 +79,8 @@ def _follow(project: Project, found: dict[Address, Resource], position: int | No
         if address in followed:
             continue
         followed.add(address)
-        name, colon = place.name(address), "" if kind_of(address) == place.FEED else ":"
-        text = f'"{name}:' if colon else f'"{name}"'
+        name = place.name(address)
+        text = f'{beginning(name)}"' if kind_of(address) == place.FEED else beginning(f"{name}:")
         state = project.log.fold(position, holding=text).state(project.kinds)
         for cable, resource in state.items():
             if kind_of(cable) != place.CABLE or cable in found:
@@ -93,21 +95,14 @@ def _hands_on(project: Project, device: Any, position: int | None) -> bool:  # n
     """Tell whether a device has outlets, so that others hang on it."""
     if not getattr(device, "type", None):
         return False
-    type_: Any = (
-        project.log.fold(position, [Address(device.type)]).state(project.kinds).get(Address(device.type))
-    )
+    address = Address(device.type)
+    type_: Any = project.log.fold(position, [address]).state(project.kinds).get(address)
     return bool(power.ports(type_, "power-outlet"))
-
-
-def _in_hand(project: Project) -> list[tuple[int, Command]]:
-    waiting = [p for p, opened in sorted(project.log.open().items()) if opened.waits is not None]
-    return [(position, history.command_of(project, position)) for position in waiting]
 
 
 def pending(project: Project, state: State) -> State:
     """Return the state as it will be when all work orders are done."""
-    commands = [command for _, command in _in_hand(project)]
-    return state_after(commands, state) if commands else state
+    return state_after([waiting.command for waiting in history.waiting(project)], state)
 
 
 def _racks(project: Project, names: Sequence[str], states: Sequence[State], when: str) -> list[Address]:
@@ -163,21 +158,16 @@ def around(order: "Order") -> list[tuple[Elevation, Elevation]]:
     racks = [address for name in named if before.get(address := Address(f"{place.RACK}/{prefix}{name}"))]
     return [
         (
-            elevation(rack, before, _without_new(before, after), marks, "before", before),
-            elevation(rack, _without_old(before, after), after, marks, "after", after),
+            elevation(rack, before, _common(before, after), marks, "before", before),
+            elevation(rack, _common(after, before), after, marks, "after", after),
         )
         for rack in racks
     ]
 
 
-def _without_new(before: State, after: State) -> State:
-    """Return what stays of the first state, so that all else is about to leave."""
-    return State.of({a: r for a, r in before.items() if _stays(a, r, after)})
-
-
-def _without_old(before: State, after: State) -> State:
-    """Return what was there of the second state, so that all else has just come."""
-    return State.of({a: r for a, r in after.items() if _stays(a, r, before)})
+def _common(one: State, other: State) -> State:
+    """Return what of a state stands in the same place in another: all else of it has come, or goes."""
+    return State.of({a: r for a, r in one.items() if _stays(a, r, other)})
 
 
 def _stays(address: Address, resource: Any, other: State) -> bool:  # noqa: ANN401

@@ -148,6 +148,21 @@ def command_of(project: Project, position: int) -> Command:
     return project.kinds.decode_command(bytes(record.entry.command))
 
 
+class Waiting(NamedTuple):
+    """A command that waits for a person."""
+
+    position: int
+    order: int
+    """The work order that it waits for."""
+    command: Command
+
+
+def waiting(project: Project) -> list[Waiting]:
+    """Return the commands that wait for people, in order of acceptance."""
+    found = [(p, opened.waits) for p, opened in sorted(project.log.open().items())]
+    return [Waiting(p, order, command_of(project, p)) for p, order in found if order is not None]
+
+
 class Batch(NamedTuple):
     """What was sent to a machine at once, as far as it served some commands."""
 

@@ -61,7 +61,7 @@ def markdown(order: Order) -> str:
     for task in order.tasks:
         box = "[x]" if task.status == "done" else "[ ]"
         lines.append(f"- {box} **{task.number}.** {_plain(task.step.line())}{_plain(_after(task))}")
-        lines += [f"  - {_plain(told)}" for told in (*task.notes, *_outcome(task))]
+        lines += [f"  - {_plain(told)}" for told in (*order.notes.get(task.number, ()), *_outcome(task))]
     for face, before, after in _pictures(order):
         lines += ["", f"## Rack {_plain(before.name)}, {face}", ""]
         for one in (before, after):
@@ -78,7 +78,7 @@ def _plain(text: str) -> str:
 def page(order: Order) -> str:
     """Return a work order as a page that prints well, with the racks before and after."""
     head = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in _head(order))
-    rows = "".join(map(_row, order.tasks))
+    rows = "".join(_row(order, task) for task in order.tasks)
     figures = "".join(
         f"<section class='break'><h2>Rack {escape(before.name)}, {face}: before and after</h2>"
         f"<figure>{elevation.svg([before, after], face)}</figure></section>"
@@ -96,8 +96,10 @@ def page(order: Order) -> str:
     )
 
 
-def _row(task: Task) -> str:
-    told = "".join(f"<br><small>{escape(text)}</small>" for text in (*task.notes, *_outcome(task)))
+def _row(order: Order, task: Task) -> str:
+    told = "".join(
+        f"<br><small>{escape(text)}</small>" for text in (*order.notes.get(task.number, ()), *_outcome(task))
+    )
     after = f"<br><small>{escape(_after(task).strip())}</small>" if task.after else ""
     return (
         f"<tr><td>{_BOXES[task.status]}</td><td>{task.number}.</td>"

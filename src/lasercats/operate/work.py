@@ -15,7 +15,7 @@ from lasercats.core.address import Address
 from lasercats.core.change import Delta, composed
 from lasercats.core.errors import BadInput
 from lasercats.core.instruction import Failure
-from lasercats.core.record import Accepted, Deferred, Finished, Record, Started, came_back, raw
+from lasercats.core.record import Accepted, Deferred, Finished, Record, Started, beginning, came_back, raw
 from lasercats.core.state import State
 from lasercats.domains.rack import device_programs, place, power
 from lasercats.instructions.work_order import (
@@ -51,8 +51,6 @@ class Task(NamedTuple):
     """The steps that must be done before it, by their numbers."""
     outcome: Done | Failure | None
     """None as long as nothing is reported."""
-    notes: tuple[str, ...] = ()
-    """What is to be minded: the cables that come along, and that it is switched on when it is there."""
 
     @property
     def status(self) -> str:
@@ -109,34 +107,41 @@ class Order:
                 steps[i],
                 tuple(sorted(number[other] for other in batch.after.get(i, ()))),
                 None if (told := outcomes[i]) is None else kinds.decode_outcome(steps[i], bytes(told)),
-                tuple(self._notes(i, order, outcomes)),
             )
             for i in order
         )
 
-    def _notes(self, item: int, order: Sequence[int], outcomes: Sequence[Any]) -> Iterator[str]:
-        """Iterate over what is to be minded at a step: cables that come along, and power."""
-        step, outcome = self._steps[item], outcomes[item]
+    @cached_property
+    def notes(self) -> dict[int, tuple[str, ...]]:
+        """What is to be minded at a step, by its number: cables that come along, and power."""
+        by_device: dict[str, list[Task]] = {}
+        for task in self.tasks:
+            if isinstance(task.step, PowerDown | Move | Unmount | Mount):
+                by_device.setdefault(task.step.device, []).append(task)
+        return {task.number: tuple(self._noted(task, same)) for same in by_device.values() for task in same}
+
+    def _noted(self, task: Task, same: Sequence[Task]) -> Iterator[str]:
+        """Iterate over what is to be minded at one of the steps at the same device."""
+        step = task.step
         if not isinstance(step, Move | Unmount | Mount):
             return
-        same = [n for n in order if getattr(self._steps[n], "device", None) == step.device]
-        places = [n for n in same if not isinstance(self._steps[n], PowerDown)]
-        down = [n for n in same if isinstance(self._steps[n], PowerDown)]
-        comes_back = not isinstance(self._steps[places[-1]], Unmount)
-        if item == places[0] and comes_back and not isinstance(step, Mount):
+        places = [other for other in same if not isinstance(other.step, PowerDown)]
+        down = next((other for other in same if isinstance(other.step, PowerDown)), None)
+        comes_back = not isinstance(places[-1].step, Unmount)
+        if task is places[0] and comes_back and not isinstance(step, Mount):
             yield from self._cables(step.device)
-        told = None if outcome is None else self._project.kinds.decode_outcome(step, bytes(outcome))
-        if down and isinstance(told, Failure) and not isinstance(step, Mount):
-            if outcomes[down[0]] is not None and b'"failure"' not in bytes(outcomes[down[0]]):
+        if down is not None and isinstance(task.outcome, Failure) and not isinstance(step, Mount):
+            if down.status == "done":
                 yield f"{step.device} has been shut down; switch it on again"
-        elif down and item == places[-1] and comes_back:
+        elif down is not None and task is places[-1] and comes_back:
             yield "switch it on again"
 
     def _cables(self, name: str) -> Iterator[str]:
         """Iterate over the cables that stay in a device that is moved, in words."""
         device = self._project.kinds.address(f"{self.machine}:{name}", device_programs.KIND)
         gone = {other.cable for other in self._steps if isinstance(other, Disconnect)}
-        for address, cable in sorted(power.cables_at(device, self.before)):
+        near = self._project.log.fold(self.number, holding=beginning(f"{name}:")).state(self._project.kinds)
+        for address, cable in sorted(power.cables_at(device, near)):
             if place.name(address) not in gone:
                 yield f"pull cable {place.name(address)} and put it back: {cable.a} and {cable.b}"
 
@@ -253,13 +258,9 @@ def done(
         raise BadInput(
             f"--serial and --asset-tag are of one device, and this reports of {fact}; name its step"
         )
-    places = {task.number for task in chosen}
+    places, still = {task.number for task in chosen}, {task.number for task in one.open}
     for task in chosen:
-        missing = [
-            t.number
-            for t in one.tasks
-            if t.number in task.after and t.number not in places and t.status == "open"
-        ]
+        missing = [n for n in task.after if n in still and n not in places]
         if missing:
             raise BadInput(
                 f"step {task.number} of work order {number} comes after step {missing[0]}, of which nothing "
@@ -295,9 +296,13 @@ def fail(project: Project, number: int, steps: Sequence[int] = (), *, why: str) 
                 reason=f"not done, because step {cause} failed: {why}", skipped=True
             )
             stopped.add(task.number)
+    then: dict[int, set[int]] = {}
+    for task in one.tasks:
+        for number_ in task.after:
+            then.setdefault(number_, set()).add(task.number)
     for task in one.open:
-        then = {later.number for later in one.tasks if task.number in later.after}
-        if task.step.early and task.number not in stopped and then and then <= stopped:
+        behind = then.get(task.number, set())
+        if task.step.early and task.number not in stopped and behind and behind <= stopped:
             told = f"not needed any more, because step {min(failed)} failed: {why}"
             outcomes[task.item] = Failure(reason=told, skipped=True)
     return report(project, one, outcomes)

@@ -200,6 +200,21 @@ def test_what_hangs_on_a_feed_is_the_same_for_one_rack_and_for_all(room: "Cli") 
     assert feed.count(" 0") == 2  # of three phases one is used
 
 
+def test_names_that_are_escaped_are_found(cli: "Cli") -> None:
+    """One rack is drawn with what is in it, and a move tells its cables, also where names hold quotes."""
+    cli.done("machine", "add", "human", "human:")
+    cli.done("rack", "create", 'r"1')
+    for unit, name in enumerate(('a"\\b', "ü"), 1):
+        cli.done("rack", "mount", name, "--unit", str(unit))
+        cli.done("work", "done", str(order(cli)))
+    cli.done("rack", "connect", "c", "--a", 'a"\\b:1', "--b", "ü:1")
+    cli.done("work", "done", str(order(cli)))
+    one, all_ = cli.done("rack", "show", 'r"1', "--json").data, cli.done("rack", "show", "--json").data
+    assert one == all_
+    assert {box["name"] for box in one[0]["boxes"]} == {'a"\\b', "ü"}
+    assert "pull cable c and put it back" in cli.done("rack", "move", 'a"\\b', "--unit", "9").out
+
+
 def test_an_order_on_paper(room: "Cli") -> None:
     """Markdown and the page hold every step, and what somebody wrote stays text."""
     name = "<b>db</b> & `x`".replace("/", "-")
