@@ -277,25 +277,16 @@ class _Run:
 
         What a person reports later is recorded as deferred.
         """
-        back = [n for n, outcome in enumerate(outcomes) if not isinstance(outcome, Later)]
-        some = () if len(back) == len(outcomes) else tuple(back)
-        if back:
-            told = tuple(raw(outcomes[n]) for n in back)
-            self._queue.append(Finished(started=started, outcomes=told, of=some))
-        if len(back) < len(outcomes):
-            self._defer(started, sorted(set(range(len(outcomes))) - set(back)))
+        for entry in answered(started, self._sent[started], outcomes):
+            self._queue.append(entry)
+            if isinstance(entry, Deferred):
+                self._orders |= dict.fromkeys(entry.commands, started)
+                self._flush()
         mine = [task for task in tasks if id(task) in self._targets]
         for task in mine:
             self._finish(task)
         if mine:
             self._flush()
-
-    def _defer(self, started: int, later: Sequence[int]) -> None:
-        """Record that instructions of a batch are in the hands of a person."""
-        owners = dict.fromkeys(self._sent[started][n] for n in later)
-        self._queue.append(Deferred(started=started, commands=tuple(owners)))
-        self._orders |= dict.fromkeys(owners, started)
-        self._flush()
 
     def _wait(self, task: Task) -> None:
         """Let a command wait; one of which no step is in an order waits for that of what it comes after."""
@@ -401,6 +392,17 @@ class _Run:
             position=self._positions[index],
             order=self._orders.get(self._positions[index]) if index in self._waiting else None,
         )
+
+
+def answered(started: int, owners: Sequence[int], outcomes: Sequence[Any]) -> list[AnyEntry]:
+    """Return what is recorded of a batch that was answered: what came back, and what a person has in hand."""
+    back = [n for n, outcome in enumerate(outcomes) if not isinstance(outcome, Later)]
+    later = dict.fromkeys(owners[n] for n, outcome in enumerate(outcomes) if isinstance(outcome, Later))
+    entries: list[AnyEntry] = []
+    if back:
+        told, some = tuple(raw(outcomes[n]) for n in back), tuple(back) if later else ()
+        entries.append(Finished(started=started, outcomes=told, of=some))
+    return [*entries, Deferred(started=started, commands=tuple(later))] if later else entries
 
 
 def _nothing(result: Resource | None) -> "Program[Resource | None]":

@@ -14,10 +14,11 @@ from msgspec.structs import replace
 from lasercats.core.change import Delta
 from lasercats.core.errors import LaserCatsError
 from lasercats.core.fold import Fold
-from lasercats.core.instruction import Batch, Failure, Instruction, Item, Later
+from lasercats.core.instruction import Batch, Failure, Instruction, Item
 from lasercats.core.kind import tag_of
-from lasercats.core.record import OBSERVED, AnyEntry, Deferred, Ended, Event, Finished, Record, Started, raw
+from lasercats.core.record import OBSERVED, AnyEntry, Ended, Event, Finished, Record, Started
 from lasercats.interpreters.context import Context
+from lasercats.interpreters.live import answered
 from lasercats.interpreters.replay import NOT_ON_RECORD, Asked, Tape
 
 
@@ -69,11 +70,13 @@ class Resumed(Tape):
             if event.type != OBSERVED:
                 self.changes.append(self._kinds.decode_delta(new))
 
-    def commit(self) -> None:
-        """Write what is kept to the log, in one append."""
-        if self._queue:
-            self._context.log.append(self._queue, seen=self._seen)
-            self._queue, self._seen = [], {}
+    def commit(self) -> int:
+        """Write what is kept to the log, in one append; return the last position, 0 for nothing."""
+        if not self._queue:
+            return 0
+        last = self._context.log.append(self._queue, seen=self._seen) + len(self._queue) - 1
+        self._queue, self._seen = [], {}
+        return last
 
     def _recalled(self, instruction: Instruction, asked: Asked) -> Any:  # noqa: ANN401
         """Return the outcome on record, also where a later LaserCats would word the step otherwise.
@@ -113,19 +116,12 @@ class Resumed(Tape):
             after={n: item.after for n, item in enumerate(items) if item.after},
         )
         self._queue.append(started)
-        position = self._context.log.append(self._queue, seen=self._seen) + len(self._queue) - 1
-        self._queue, self._seen = [], {}
+        position = self.commit()
         try:
             outcomes = await self._context.machines.get(machine).run(items, self._context.watcher.output)
         except LaserCatsError as error:  # nothing was sent
             outcomes = [Failure(reason=str(error)) for _ in items]
-        back = [n for n, outcome in enumerate(outcomes) if not isinstance(outcome, Later)]
-        if back:
-            told = tuple(raw(outcomes[n]) for n in back)
-            self._queue.append(Finished(started=position, outcomes=told, of=tuple(back)))
-        if len(back) < len(outcomes):
-            later = (started.commands[n] for n in range(len(outcomes)) if n not in back)
-            self._queue.append(Deferred(started=position, commands=tuple(dict.fromkeys(later))))
+        self._queue += answered(position, started.commands, outcomes)
         self.commit()
         return outcomes
 

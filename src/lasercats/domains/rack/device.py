@@ -131,10 +131,7 @@ class _Arriving(_Described, frozen=True):
         given = place.given(self, Device)
         rack = given.get("rack") or found.rack or _only_rack(address, state)
         after = replace(found, **{"face": found.face or "front", **given, "rack": rack, "status": status})
-        after = _of_type(after, state, given)
-        room.check_device(address, after, state)
-        power.check_device(address, after, state)
-        return after
+        return _fitting(address, _of_type(after, state, given), state)
 
 
 class Reserve(_Arriving, frozen=True, tag="rack.reserve"):
@@ -184,10 +181,7 @@ class MoveDevice(_Sized, frozen=True, tag="rack.move"):
         found = place.existing(address, state, Device)
         if found.status not in (PLANNED, MOUNTED):
             raise Refused("it is in no rack; `lasercats rack mount` mounts it")
-        after = replace(found, **place.given(self, Device))
-        room.check_device(address, after, state)
-        power.check_device(address, after, state)
-        return after
+        return _fitting(address, replace(found, **place.given(self, Device)), state)
 
 
 class UnmountDevice(Command, frozen=True, tag="rack.unmount"):
@@ -216,9 +210,7 @@ class Stock(_Described, frozen=True, tag="rack.stock"):
         if found.status in (PLANNED, MOUNTED):
             raise Refused(f"it is {found.status} at {_at(found)}; unmount it first")
         given = place.given(self, Device)
-        after = _of_type(replace(found, **given, status=REMOVED), state, given)
-        power.check_device(address, after, state)  # it may have kept its cables
-        return after
+        return _fitting(address, _of_type(replace(found, **given, status=REMOVED), state, given), state)
 
 
 class SetDevice(_Described, frozen=True, tag="rack.set_device"):
@@ -232,10 +224,7 @@ class SetDevice(_Described, frozen=True, tag="rack.set_device"):
         after = replace(found, **place.given(self, Device))
         if self.type is not None:
             _type(after, state)
-        if after.rack is not None:
-            room.check_device(address, after, state)
-        power.check_device(address, after, state)
-        return after
+        return _fitting(address, after, state)
 
 
 class Retire(Command, frozen=True, tag="rack.retire"):
@@ -250,6 +239,14 @@ class Retire(Command, frozen=True, tag="rack.retire"):
             if found.status == MOUNTED:
                 raise Refused(f"it is mounted at {_at(found)}; unmount it first")
             _check_free(address, state)
+
+
+def _fitting(address: Address, after: Device, state: State) -> Device:
+    """Return a device as it is to be, where its rack has room, and its feeds give what it draws."""
+    if after.rack is not None:
+        room.check_device(address, after, state)
+    power.check_device(address, after, state)  # also out of a rack: it may have kept its cables
+    return after
 
 
 def _found(address: Address, state: State) -> Device:

@@ -15,7 +15,6 @@ from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import BadInput, Refused
 from lasercats.core.kind import Kind
-from lasercats.core.program import Known, Program
 from lasercats.core.resource import Resource, decisions
 from lasercats.core.state import State
 from lasercats.domains.rack import place
@@ -74,8 +73,8 @@ class PortType(Struct, frozen=True, kw_only=True, omit_defaults=True):
             ValueError: the rest of it cannot be kept as it is.
 
         """
-        force_setattr(self, "maximum_draw", whole(self.maximum_draw))
-        force_setattr(self, "allocated_draw", whole(self.allocated_draw))
+        force_setattr(self, "maximum_draw", place.plain(self.maximum_draw))
+        force_setattr(self, "allocated_draw", place.plain(self.allocated_draw))
         check_kept(self.more)
 
 
@@ -102,7 +101,7 @@ class DeviceType(Resource, frozen=True):
 
         """
         self._set("u_height", check_height(self.u_height))
-        self._set("weight", whole(self.weight))
+        self._set("weight", place.plain(self.weight))
         check_ports(self.ports or ())
         check_kept(self.more)
 
@@ -191,12 +190,7 @@ def check_height(height: float | None) -> int | float | None:
     """
     if height is not None and (not 0 <= height <= TALLEST or height * 2 % 1):
         raise ValueError(f"a height is a multiple of 0.5 from 0 to {TALLEST} units, and not {height}")
-    return whole(height)
-
-
-def whole(number: float | None) -> int | float | None:
-    """Return a number in its one form: an int where it is whole."""
-    return int(number) if isinstance(number, float) and number.is_integer() else number
+    return place.plain(height)
 
 
 def check_kept(more: Mapping[str, Any] | None) -> None:
@@ -237,12 +231,6 @@ def check_ports(ports: Sequence[PortType]) -> None:
             raise ValueError(f"outlet {port.name!r} names power port {feed!r}, which is not there")
 
 
-def act(_address: Address, change: Change[DeviceType], _known: Known) -> Program[DeviceType | None]:
-    """Take the change as made: there is no machine to ask."""
-    yield from ()
-    return change.after
-
-
 def converge(address: Address, change: Change[DeviceType]) -> Iterator[Command]:
     """Define what differs, or remove it."""
     before, after = decisions(change.before), decisions(change.after)
@@ -259,7 +247,7 @@ KIND = Kind(
     resource=DeviceType,
     commands=(Define, RemoveType),
     converge=converge,
-    act=act,
+    act=place.record,
     observe=None,
     canonical=canonical,
     form="SLUG",

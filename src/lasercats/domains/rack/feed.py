@@ -61,8 +61,8 @@ class _Setting(Command, frozen=True):
             feed = replace(found, **place.given(self, Feed))
         except ValueError as error:
             raise Refused(str(error)) from None
-        if feed.rack is not None and state.get(Address(feed.rack)) is None:
-            raise Refused(f"there is no {feed.rack}; take it into the records with `lasercats rack create`")
+        if feed.rack is not None:
+            place.known_rack(feed.rack, state)
         power.check_feed(address, state.holding(address, feed))
         return feed
 

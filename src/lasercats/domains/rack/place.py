@@ -49,7 +49,7 @@ def halves(value: float | None, what: str) -> int | float | None:
 
 def plain(value: float | None) -> int | float | None:
     """Return a number in its one form: 12 and not 12.0."""
-    return int(value) if value is not None and value == int(value) else value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def canonical(name: str) -> str:
@@ -121,6 +121,19 @@ def existing(address: Address, state: State, type_: type[R]) -> R:
     found = state.get(address)
     if not isinstance(found, type_):
         raise Refused(f"nothing is known of {address}")
+    return found
+
+
+def known_rack(rack: str, state: State) -> Any:  # noqa: ANN401
+    """Return a rack by its address.
+
+    Raises:
+        Refused: there is none.
+
+    """
+    found = state.get(Address(rack))
+    if found is None:
+        raise Refused(f"there is no {rack}; take it into the records with `lasercats rack create`")
     return found
 
 

@@ -48,9 +48,7 @@ def check_device(address: Address, device: Any, state: State) -> None:  # noqa: 
         Refused: it does not, with what is in the way.
 
     """
-    rack: Any = state.get(Address(device.rack))
-    if rack is None:
-        raise Refused(f"there is no {device.rack}; take it into the records with `lasercats rack create`")
+    rack = place.known_rack(device.rack, state)
     if place.machine(Address(device.rack)) != place.machine(address):
         raise Refused(f"{device.rack} is not at {place.machine(address)}; name a rack that is")
     _check_bounds(device, rack)

@@ -12,7 +12,7 @@ from lasercats.core.command import Command, decide
 from lasercats.core.document import plain
 from lasercats.core.errors import BadInput
 from lasercats.core.kind import Domain, Kinds
-from lasercats.core.program import drive
+from lasercats.core.program import drive, generator
 from lasercats.core.state import State
 from lasercats.domains.rack import device_type
 from lasercats.domains.rack.device_type import Define, DeviceType, PortType, RemoveType
@@ -159,7 +159,7 @@ def test_what_is_no_slug_is_refused(slug: str) -> None:
 def test_no_machine_is_touched() -> None:
     """The program of a change asks nothing and results in what was decided."""
     made = DeviceType(manufacturer="Acme", model="A")
-    program = device_type.act(A, Change(None, made), lambda _: None)
+    program = generator(device_type.KIND.act(A, Change(None, made), lambda _: None))
     assert drive(program, lambda instruction: pytest.fail(str(instruction))) is made
 
 
