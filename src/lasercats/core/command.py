@@ -5,12 +5,12 @@ from contextlib import suppress
 from enum import Enum
 from typing import Any, ClassVar, NamedTuple
 
-import msgspec
 from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta, composed
 from lasercats.core.errors import Refused
+from lasercats.core.loose import Part
 from lasercats.core.program import Known, Program, Step
 from lasercats.core.resource import Resource, decided_fields
 from lasercats.core.state import State
@@ -30,7 +30,7 @@ class Effect(Enum):
     """Not in the state: it is carried out and recorded, and never undone silently."""
 
 
-class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="command", omit_defaults=True, gc=False):
+class Command(Part, frozen=True, tag_field="command", gc=False):
     """A command over one address or many; its tag is `DOMAIN.VERB`."""
 
     on: tuple[Address, ...]

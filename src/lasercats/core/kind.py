@@ -17,6 +17,7 @@ from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Forget, Hold
 from lasercats.core.errors import BadInput, UnknownName
 from lasercats.core.instruction import Failure, Instruction, Later
+from lasercats.core.loose import decode, strict
 from lasercats.core.program import Known, Program, Step
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
@@ -229,8 +230,7 @@ class Kinds:
         tag = msgspec.json.decode(raw, type=_Tagged).command
         if tag not in self.commands:
             raise UnknownName("command", tag, self.commands)
-        type_ = self.commands[tag]
-        command: Command = msgspec.json.decode(raw, type=type_)
+        command: Command = decode(raw, self.commands[tag])
         return command
 
     def decode_instruction(self, raw: bytes) -> Instruction:
@@ -251,7 +251,10 @@ class Kinds:
             UnknownName: the plugin of its kind is not installed.
 
         """
-        return None if raw == b"null" else msgspec.json.decode(raw, type=self.kind(address).resource)
+        if raw == b"null":
+            return None
+        resource: Resource = decode(raw, self.kind(address).resource)
+        return resource
 
     def decode_delta(self, raw: Mapping[Address, tuple[msgspec.Raw, msgspec.Raw]]) -> Delta:
         """Decode a delta from a log."""
@@ -319,8 +322,8 @@ def convert(data: Mapping[str, Any], type_: type[Any], what: str) -> Any:  # noq
         if name not in names and name != tag_field:
             raise UnknownName(f"field of {what}", str(name), names)
     try:
-        return msgspec.convert(data, type_)
-    except msgspec.ValidationError as error:
+        return strict(data, type_)
+    except ValueError as error:
         fact, _, path = str(error).partition(" - at `$.")
         where = f" field {path.rstrip('`')!r}:" if path else ""
         if "Expected `str" in fact and ("got `int`" in fact or "got `float`" in fact or "got `bool`" in fact):

@@ -12,8 +12,9 @@ from functools import cache
 from typing import Any, ClassVar, TypeVar, get_args
 
 import msgspec
-from msgspec.structs import force_setattr, replace
+from msgspec.structs import replace
 
+from lasercats.core.loose import Part
 from lasercats.core.secret import check_sealed
 
 
@@ -33,7 +34,7 @@ SECRET = msgspec.Meta(extra={"role": Role.SECRET})
 """`Annotated[str | None, SECRET]`: this field holds a sealed token."""
 
 
-class Resource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class Resource(Part, frozen=True, gc=False):
     """One thing that is managed. Every field defaults to None, "not decided".
 
     Because every default is None, a resource that is stored without a field means the same for
@@ -44,18 +45,15 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     """True where names that differ in a number are told as a range: `eth1-24`."""
 
     def __post_init__(self) -> None:
-        """Refuse a secret in clear.
+        """Bring the fields to their one form, and refuse a secret in clear.
 
         Raises:
             ValueError: a secret field holds something that is not a sealed token.
 
         """
+        super().__post_init__()
         for field in fields_of(type(self), Role.SECRET):
             check_sealed(field, getattr(self, field))
-
-    def _set(self, field: str, value: object) -> None:
-        """Put a canonical value into a frozen field while the resource is being built."""
-        force_setattr(self, field, value)
 
 
 R = TypeVar("R", bound=Resource)

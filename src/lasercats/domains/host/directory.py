@@ -10,6 +10,7 @@ from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Found, Kind
+from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program, Step
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
@@ -25,10 +26,7 @@ class Directory(Resource, frozen=True):
     owner: User | None = None
     group: Group | None = None
 
-    def __post_init__(self) -> None:
-        """Bring the mode to its one form."""
-        super().__post_init__()
-        self._set("mode", place.mode_of(self.mode))
+    forms: ClassVar[Forms] = {"mode": place.mode_of}
 
 
 class Create(Command, frozen=True, tag="directory.create"):

@@ -13,6 +13,7 @@ from lasercats.core.change import Change
 from lasercats.core.command import LOADS, Command
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Found, Kind
+from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program, Step
 from lasercats.core.resource import GIVEN, SECRET, Resource
 from lasercats.core.state import State
@@ -35,25 +36,25 @@ class File(Resource, frozen=True):
     modified: Annotated[str | None, GIVEN] = None
     """When the content last changed, RFC 3339."""
 
-    def __post_init__(self) -> None:
-        """Bring content and mode to their one form.
+    forms: ClassVar[Forms] = {"content": contents.canonical, "mode": place.mode_of}
+
+    def check(self) -> None:
+        """Refuse a content beside a secret one.
 
         Raises:
-            ValueError: a malformed content, or content and secret both given.
+            ValueError: both are given.
 
         """
-        super().__post_init__()
-        if self.content is not None:
-            if self.secret is not None:
-                raise ValueError("give either content or secret, not both")
-            self._set("content", contents.canonical(self.content))
-        self._set("mode", place.mode_of(self.mode))
+        super().check()
+        if self.content is not None and self.secret is not None:
+            raise ValueError("give either content or secret, not both")
 
 
 class Write(Command, frozen=True, tag="file.write"):
     """Write a file, whole and at once; what is not said of an existing file stays as it is."""
 
     past: ClassVar[str] = "file.written"
+    forms: ClassVar[Forms] = {"content": contents.canonical}
 
     content: Content | None = None
     secret: SecretContent | None = None
@@ -71,17 +72,14 @@ class Write(Command, frozen=True, tag="file.write"):
         file = state.get(address)
         if not isinstance(file, File):
             file = File(mode="0600" if self.secret else "0644")
-        try:
-            return replace(
-                file,
-                content=self.content,
-                secret=self.secret,
-                mode=self.mode or file.mode,
-                owner=self.owner or file.owner,
-                group=self.group or file.group,
-            )
-        except ValueError as error:
-            raise Refused(str(error)) from None
+        return replace(
+            file,
+            content=self.content,
+            secret=self.secret,
+            mode=self.mode or file.mode,
+            owner=self.owner or file.owner,
+            group=self.group or file.group,
+        )
 
 
 class Chmod(place.Chmod, frozen=True, tag="file.chmod"):

@@ -1,0 +1,194 @@
+"""Strict in, total out: two ways to make typed values of plain data.
+
+`strict` is for what an operator gives, a command or a document: every pattern, bound and check holds, or it
+is refused. `decode` is for what stands in a log or was said by a machine: patterns, bounds and checks are not
+asked, and a value of an unforeseen type is kept as it is, so that nothing that was recorded is ever refused.
+
+A struct whose fields have a one form, or more to check than its annotations say, is a `Part` (resources and
+commands are): building one is total, and only `strict` asks whether it may be given.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec.structs import force_setattr
+
+Forms: TypeAlias = Mapping[str, Callable[[Any], Any]]
+ODD = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+"""What code that expects a good value raises on a strange one."""
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A struct that brings its fields to their one form as it is built, and checks them where they are given."""
+
+    forms: ClassVar[Forms] = {}
+    """What returns the one form of a field's value, and raises ValueError where it has none; by field."""
+
+    def __post_init__(self) -> None:
+        """Bring the fields to their one form. Total: a value that has none stays as it is."""
+        for field, form in self.forms.items():
+            value = getattr(self, field)
+            if value is not None:
+                try:
+                    force_setattr(self, field, form(value))
+                except ODD:
+                    continue
+
+    def check(self) -> None:
+        """Check what an operator gave, beyond what the annotations say.
+
+        Raises:
+            ValueError: it must not be given, with the reason.
+
+        """
+        for field, form in self.forms.items():
+            value = getattr(self, field)
+            if value is not None:
+                form(value)
+
+    def _set(self, field: str, value: object) -> None:
+        """Put a canonical value into a frozen field while the struct is being built."""
+        force_setattr(self, field, value)
+
+
+def strict(data: Any, type_: type[Any]) -> Any:  # noqa: ANN401
+    """Convert plain data to a typed value, with all that its annotations and `check` ask.
+
+    Raises:
+        msgspec.ValidationError: it is of the wrong type, or does not fit its annotations.
+        ValueError: a check refuses it (`ValidationError` is one, too).
+
+    """
+    value = msgspec.convert(data, type_)
+    check_all(value)
+    return value
+
+
+def check_all(value: Any) -> None:  # noqa: ANN401
+    """Check a value and all parts in it.
+
+    Raises:
+        ValueError: one must not be given.
+
+    """
+    if isinstance(value, Part):
+        value.check()
+    if isinstance(value, msgspec.Struct):
+        for field in value.__struct_fields__:
+            inner = getattr(value, field)
+            if not (inner is None or isinstance(inner, str | int | float)):
+                check_all(inner)
+    elif isinstance(value, Mapping):
+        check_all(tuple(value.values()))
+    elif isinstance(value, list | tuple):
+        for one in value:
+            check_all(one)
+
+
+def decode(raw: bytes, type_: type[Any]) -> Any:  # noqa: ANN401
+    """Decode JSON that was recorded; what does not fit its annotations is taken as it is.
+
+    Raises:
+        msgspec.DecodeError: it is no JSON.
+
+    """
+    try:
+        return msgspec.json.decode(raw, type=type_)
+    except msgspec.ValidationError:
+        return loosely(msgspec.json.decode(raw), type_)
+
+
+def loosely(data: Any, type_: Any) -> Any:  # noqa: ANN401
+    """Return plain data as a type as far as it is one; the rest stays plain, with lists as tuples. Total."""
+    kind = _bare(type_)
+    for one in get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,):
+        found = _as(data, _bare(one))
+        if found is not _NOT:
+            return found
+    return _plain(data)
+
+
+_NOT = object()
+"""Stands for: it is not of that type."""
+
+
+def _as(data: Any, kind: Any) -> Any:  # noqa: ANN401, PLR0911 - a table of types
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return _struct(data, kind) if isinstance(data, dict) else _NOT
+    origin = get_origin(kind)
+    if origin is Literal:
+        return data if isinstance(data, str) else _NOT
+    if origin in (tuple, list, set, frozenset) and isinstance(data, list):
+        inner = get_args(kind)
+        fixed = origin is tuple and inner and inner[-1] is not Ellipsis
+        types = inner if fixed and len(inner) == len(data) else (inner[0] if inner else Any,) * len(data)
+        return tuple(loosely(one, of) for one, of in zip(data, types, strict=True))
+    if origin is dict and isinstance(data, dict):
+        of = get_args(kind)[1]
+        return {key: loosely(value, of) for key, value in data.items()}
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        try:
+            return kind(data)
+        except ValueError:
+            return _NOT
+    if kind is float and isinstance(data, int) and not isinstance(data, bool):
+        return float(data) if abs(data) < 2**53 else data
+    if isinstance(kind, type):
+        return data if type(data) is kind else _NOT
+    return _NOT
+
+
+def _struct(data: Mapping[str, Any], type_: type[msgspec.Struct]) -> Any:  # noqa: ANN401
+    hints = _hints(type_)
+    given = {
+        name: loosely(data[stored], hints[name])
+        for name, stored in zip(type_.__struct_fields__, type_.__struct_encode_fields__, strict=True)
+        if stored in data
+    }
+    try:
+        return type_(**given)
+    except ODD:  # a field that it cannot do without is missing
+        return _NOT
+
+
+@cache
+def _hints(type_: type[msgspec.Struct]) -> Mapping[str, Any]:
+    return get_type_hints(type_, include_extras=True)
+
+
+def _bare(kind: Any) -> Any:  # noqa: ANN401
+    """Return a type without what `Annotated` and `NewType` say of it."""
+    while True:
+        if get_origin(kind) is Annotated:
+            kind = get_args(kind)[0]
+        elif hasattr(kind, "__supertype__"):
+            kind = kind.__supertype__
+        else:
+            return kind
+
+
+def _plain(data: Any) -> Any:  # noqa: ANN401
+    if isinstance(data, list):
+        return tuple(_plain(one) for one in data)
+    return {key: _plain(value) for key, value in data.items()} if isinstance(data, dict) else data
+
+
+def odd_fields(data: Mapping[str, Any], type_: type[msgspec.Struct], names: Iterable[str]) -> dict[str, str]:
+    """Return those of some fields of plain data that may not be given, each with the reason.
+
+    What only together may not be given is told of the last of them.
+    """
+    odd, good = dict[str, str](), dict[str, Any]()
+    for name in names:
+        if name in data:
+            try:
+                strict({**good, name: data[name]}, type_)
+            except ValueError as error:
+                odd[name] = str(error).partition(" - at `")[0]
+            else:
+                good[name] = data[name]
+    return odd
