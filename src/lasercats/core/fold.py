@@ -11,10 +11,19 @@ import msgspec
 from immutables import Map
 
 from lasercats.core.address import Address
-from lasercats.core.command import Forget
+from lasercats.core.command import Forget, Hold
 from lasercats.core.errors import LogConflict
-from lasercats.core.kind import HELD, Kinds
-from lasercats.core.record import FORGOTTEN, NULL, Accepted, AnyEntry, Deferred, Ended, Event
+from lasercats.core.kind import HELD, Kinds, tag_of
+from lasercats.core.record import (
+    FORGOTTEN,
+    NULL,
+    Accepted,
+    AnyEntry,
+    Deferred,
+    Ended,
+    Event,
+    legible,
+)
 from lasercats.core.resource import Resource
 from lasercats.core.state import Entry, State
 
@@ -27,8 +36,16 @@ class Version(NamedTuple):
     """The encoded resource, `NULL` where there is none, `FORGOTTEN` where it is not known any more."""
 
     def resource(self, kinds: Kinds, address: Address) -> Resource | None:
-        """Decode the resource; None where there is none, or where that is not known any more."""
-        return None if self.raw == FORGOTTEN else kinds.decode_resource(address, bytes(self.raw))
+        """Decode the resource; None where there is none, or where that is not known any more.
+
+        Raises:
+            LogCorrupt: it is damaged.
+
+        """
+        if self.raw == FORGOTTEN:
+            return None
+        with legible(f"what the log holds of {address} since position {self.since}"):
+            return kinds.decode_resource(address, bytes(self.raw))
 
 
 class Fold(msgspec.Struct):
@@ -84,7 +101,7 @@ class Claims:
     def add(self, position: int, entry: AnyEntry) -> None:
         """Take in the next record."""
         if isinstance(entry, Accepted):
-            held = b'"command":"hold"' in bytes(entry.command)
+            held = entry.held or _is_hold(bytes(entry.command))
             self.open[position] = Open(entry.run, entry.process, entry.actor, entry.claims, held)
             for address in entry.claims:
                 self._claimed.setdefault(address, []).append(position)
@@ -131,6 +148,20 @@ class Claims:
             positions.remove(command)
             if not positions:
                 del self._claimed[address]
+
+
+def _is_hold(command: bytes) -> bool:
+    """Tell whether an encoded command holds, as formats 1 to 3 told it: by its tag."""
+    if b'"hold"' not in command:
+        return False
+    try:
+        return msgspec.json.decode(command, type=_Tagged).command == tag_of(Hold)
+    except msgspec.DecodeError:
+        return False
+
+
+class _Tagged(msgspec.Struct):
+    command: str
 
 
 def check_versions(expect: Mapping[Address, int], version: Callable[[Address], int]) -> None:

@@ -10,12 +10,17 @@ from typing import Any, Protocol, runtime_checkable
 from lasercats.core.address import Address
 from lasercats.core.fold import Fold, Open, Version
 from lasercats.core.instruction import Batch, Instruction
-from lasercats.core.record import AnyEntry, Record
+from lasercats.core.record import AnyEntry, Record, Reversal
 
 
 @runtime_checkable
 class Log(Protocol):
     """An append-only sequence of records. `lasercats.testing.logs.LogContract` is its contract."""
+
+    @property
+    def id(self) -> str:
+        """The id that the log was given when it was made; a copy has the same."""
+        ...
 
     def append(
         self,
@@ -23,12 +28,18 @@ class Log(Protocol):
         *,
         expect: Mapping[Address, int] | None = None,
         seen: Mapping[int, int] | None = None,
+        run: str = "",
+        request: str = "",
     ) -> int:
         """Commit entries together, durably, and return the position of the first.
+
+        `run` is the run of the program that appends. An append whose `request` was written already does nothing
+        and returns what it returned then, so that one whose answer was lost can be repeated.
 
         Raises:
             LogConflict: an address in `expect` is at another version, or is claimed by another run; or more
                 came of a batch than what was `seen` of it, the last position that it caused.
+            LogError: it cannot be written, with the reason.
 
         """
         ...
@@ -53,7 +64,19 @@ class Log(Protocol):
         ...
 
     def at(self, time: int) -> int:
-        """Return the last position committed at or before a time in microseconds since 1970 UTC."""
+        """Return the last position whose clock is at most a time in microseconds since 1970 UTC.
+
+        The clock is the one of the store, as it was when the record was appended. What it costs does not depend
+        on the length of the log, also where the clock went back.
+        """
+        ...
+
+    def reversals(self, first: int = 1, last: int | None = None) -> Sequence[Reversal]:
+        """Return where from `first` to `last` inclusive the clock told less than at the position before."""
+        ...
+
+    def writer(self, position: int) -> str:
+        """Return the program that wrote a record, with its version; nothing where that was not recorded."""
         ...
 
     def fold(

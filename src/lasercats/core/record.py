@@ -9,12 +9,14 @@ ended      a command is over: done, unchanged, failed, refused or cancelled
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any, ClassVar, TypeAlias
+from contextlib import contextmanager
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import msgspec
 
 from lasercats.core.address import Address
 from lasercats.core.change import Delta
+from lasercats.core.errors import LogCorrupt
 
 _encode = msgspec.json.Encoder().encode
 NULL = msgspec.Raw(b"null")
@@ -49,6 +51,10 @@ class Accepted(Entry, frozen=True, gc=False):
     because: str | None = None
     """What made it: `undo 12`, `apply site.yaml`."""
     claims: tuple[Address, ...] = ()
+    held: bool = False
+    """True where the command only holds what others change, until that is confirmed. Formats 1 to 3 told it by
+    the tag of the command alone.
+    """
 
 
 class Started(Entry, frozen=True, gc=False):
@@ -61,6 +67,16 @@ class Started(Entry, frozen=True, gc=False):
     instructions: tuple[msgspec.Raw, ...]
     after: dict[int, tuple[int, ...]] = {}
     """Which of them depend on which others of the batch: where those fail, they are not done."""
+
+    def __post_init__(self) -> None:
+        """Check that each instruction serves a command.
+
+        Raises:
+            ValueError: one does not.
+
+        """
+        if len(self.commands) != len(self.instructions):
+            raise ValueError("each instruction serves one command")
 
     @property
     def cause(self) -> int | None:
@@ -91,6 +107,16 @@ class Finished(Entry, frozen=True, gc=False):
     """Of which instructions these are the outcomes; of all, where it is empty."""
     actor: str | None = None
     """Who reported them."""
+
+    def __post_init__(self) -> None:
+        """Check that each outcome is of an instruction.
+
+        Raises:
+            ValueError: one is not.
+
+        """
+        if self.of and len(self.of) != len(self.outcomes):
+            raise ValueError("each outcome is of one instruction")
 
     def items(self) -> Iterator[tuple[int, msgspec.Raw]]:
         """Iterate over the outcomes, each with the number of its instruction, from 0."""
@@ -148,8 +174,33 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
     position: int
     time: int
-    """Microseconds since 1970-01-01 UTC."""
+    """The clock as it was, in microseconds since 1970-01-01 UTC; it may be less than at the position before."""
     entry: AnyEntry
+
+
+class Reversal(NamedTuple):
+    """Where the clock told less than at the position before."""
+
+    position: int
+    before: int
+    """What it told at the position before, in microseconds since 1970-01-01 UTC."""
+    after: int
+
+
+@contextmanager
+def legible(what: str) -> Iterator[None]:
+    """Turn what decoding raises on a damaged record into our error; `what` is what is decoded.
+
+    Raises:
+        LogCorrupt: it cannot be decoded.
+
+    """
+    try:
+        yield
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise LogCorrupt(
+            f"{what} cannot be read; see with `lasercats verify` what of the log holds, or restore it from a backup"
+        ) from None
 
 
 def came_back(records: Iterable[Record]) -> dict[int, list[msgspec.Raw | None]]:
@@ -161,6 +212,11 @@ def came_back(records: Iterable[Record]) -> dict[int, list[msgspec.Raw | None]]:
             found[record.position] = [None] * len(entry.instructions)
         elif isinstance(entry, Finished) and entry.started in found:
             for n, outcome in entry.items():
+                if not 0 <= n < len(found[entry.started]):
+                    raise LogCorrupt(
+                        f"record {record.position} has an outcome of no instruction of batch {entry.started}; "
+                        "restore the log from a backup"
+                    )
                 if found[entry.started][n] is None:
                     found[entry.started][n] = outcome
     return found

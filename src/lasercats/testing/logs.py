@@ -1,19 +1,25 @@
 """The contract of log stores: subclass it, give it a store, and run it unchanged.
 
 class TestSqlite(LogContract):
-    def open(self, folder, *, create): return SqliteLog(folder / "log.db", create=create)
+    def open(self, folder, *, create, clock=None):
+        return SqliteLog(folder / "log.db", create=create, clock=clock)
+
+    def bar(self, folder): ...  # take the right to write from this user
 """
 
+import os
 import threading
-from collections.abc import Callable
-from itertools import product
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise, product
 from pathlib import Path
+from random import Random
 
 import pytest
 from msgspec.structs import replace
 
 from lasercats.core.address import Address
-from lasercats.core.errors import LogConflict
+from lasercats.core.errors import LogConflict, LogError
 from lasercats.core.fold import Fold
 from lasercats.core.ports import Log
 from lasercats.core.record import NULL, Accepted, AnyEntry, Deferred, Ended, Event, Finished, Started, raw
@@ -31,11 +37,45 @@ def accepted(run: str = "one", *claims: Address) -> Accepted:
     return Accepted(command=raw({}), actor="tester", run=run, process="1@here", claims=claims or (A,))
 
 
+class Clock:
+    """A clock that tells what it was given, and then its last time for ever."""
+
+    def __init__(self, times: Sequence[int]) -> None:
+        """Begin with the first of these microseconds; it is asked once an append."""
+        self._times, self._next = times, 0
+
+    def __call__(self) -> int:
+        """Tell the next time."""
+        self._next += 1
+        return self._times[min(self._next, len(self._times)) - 1]
+
+
+@contextmanager
+def as_nobody(folder: Path) -> Iterator[None]:
+    """Do what follows as a user who owns nothing, if we are root; a folder is where temporary files go."""
+    if os.geteuid():
+        yield
+        return
+    for parent in (folder, *folder.parents):
+        if parent.stat().st_mode & 0o011 != 0o011:
+            parent.chmod(parent.stat().st_mode | 0o011)  # pytest's are its user's alone
+    uids = os.getresuid()
+    os.setresuid(65534, 65534, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(*uids)
+
+
 class LogContract:
     """What every log store does."""
 
-    def open(self, folder: Path, *, create: bool) -> Log:
-        """Open the store in a folder, or make it."""
+    def open(self, folder: Path, *, create: bool, clock: Callable[[], int] | None = None) -> Log:
+        """Open the store in a folder, or make it; `clock` stands for the clock of the store."""
+        raise NotImplementedError
+
+    def bar(self, folder: Path) -> None:
+        """Let nobody but root write to the store in a folder from now on."""
         raise NotImplementedError
 
     @pytest.fixture
@@ -67,14 +107,111 @@ class LogContract:
         assert [r.position for r in log.read(2, 3)] == [2, 3]
         assert [r.position for r in log.read(names=("event",))] == [2, 4]
 
-    def test_times_never_go_back(self, log: Log) -> None:
-        """A later position has no earlier time, and `at` finds the last one at a time."""
+    def test_at_finds_the_last_position_at_a_time(self, log: Log) -> None:
+        """Each record has the time of its append, and `at` finds the last one at a time."""
         for _ in range(5):
-            log.append([event()])
+            log.append([event(), event(B)])
         times = [record.time for record in log.read()]
-        assert times == sorted(times)
-        assert log.at(times[-1]) == 5
-        assert log.at(times[0] - 1) == 0
+        assert times[::2] == times[1::2]
+        assert log.at(max(times)) == 10
+        assert log.at(min(times) - 1) == 0
+        assert log.reversals() == []
+
+    def test_a_clock_that_was_wrong_does_not_freeze_time(self, tmp_path: Path) -> None:
+        """Each record has the clock as it was, whatever it told before, also for who opens the log later."""
+        told = [100, 900, 101, 102]
+        log = self.open(tmp_path, create=True, clock=Clock(told))
+        for _ in told:
+            log.append([event()])
+        for one in (log, self.open(tmp_path, create=False)):
+            assert [record.time for record in one.read()] == told
+            assert [one.at(t) for t in (99, 100, 101, 102, 899, 900)] == [0, 1, 3, 4, 4, 4]
+            assert one.reversals() == [(3, 900, 101)]
+            assert one.reversals(4) == one.reversals(1, 2) == []
+
+    @pytest.mark.parametrize("seed", range(20))
+    def test_as_of_a_time_is_the_last_position_whose_clock_is_at_most_that(
+        self, tmp_path: Path, seed: int
+    ) -> None:
+        """Wherever the clock goes, forth and back, `at` agrees with a search through all records."""
+        told = Random(seed).choices(range(1, 12), k=25)  # noqa: S311 - no secret
+        log = self.open(tmp_path, create=True, clock=Clock(told))
+        for n in range(len(told)):
+            log.append([event()] * (1 + n % 2))
+        records = list(log.read())
+        for time in range(13):
+            assert log.at(time) == max([r.position for r in records if r.time <= time], default=0)
+        back = [(b.position, a.time, b.time) for a, b in pairwise(records) if b.time < a.time]
+        assert log.reversals() == back
+
+    def test_two_writers_share_one_clock(self, tmp_path: Path) -> None:
+        """A reversal is noticed, too, between what two open stores append."""
+        one = self.open(tmp_path, create=True, clock=Clock([500, 600]))
+        two = self.open(tmp_path, create=False, clock=Clock([100]))
+        one.append([event()])
+        two.append([event()])
+        one.append([event()])
+        assert [reversal.position for reversal in two.reversals()] == [2]
+        assert [two.at(t) for t in (99, 100, 500, 600)] == [0, 2, 2, 3]
+
+    def test_a_log_has_an_id(self, tmp_path: Path) -> None:
+        """The id is the log's for ever, and no other log has it."""
+        (tmp_path / "other").mkdir()
+        log, other = self.open(tmp_path, create=True), self.open(tmp_path / "other", create=True)
+        assert len(log.id) == 32
+        assert log.id != other.id
+        log.append([event()])
+        assert self.open(tmp_path, create=False).id == log.id
+
+    def test_a_record_tells_what_wrote_it(self, log: Log) -> None:
+        """The program and its version are known of each position, before the first one too."""
+        log.append([event(), event(B)])
+        assert log.writer(1) == log.writer(2) != ""
+        assert log.writer(0) == ""
+
+    def test_a_request_is_done_once(self, tmp_path: Path) -> None:
+        """An append that is repeated with its request does nothing and returns what it returned before."""
+        log = self.open(tmp_path, create=True)
+        log.append([event()])
+        assert log.append([event(), event(B)], expect={A: 1}, run="one", request="q1") == 2
+        assert log.append([event(), event(B)], expect={A: 1}, run="one", request="q1") == 2
+        again = self.open(tmp_path, create=False)
+        assert again.append([event(), event(B)], expect={A: 1}, run="one", request="q1") == 2
+        assert log.append([event()], request="q2") == 4
+        assert log.head() == 4
+
+    def test_nothing_is_an_append_too(self, log: Log) -> None:
+        """An append of nothing checks what it expects, writes nothing, and stands in nobody's way."""
+        log.append([event()])
+        assert log.append([], expect={A: 1}) == 2
+        with pytest.raises(LogConflict):
+            log.append([], expect={A: 7})
+        assert log.append([event()]) == 2
+
+    def test_it_is_read_where_it_cannot_be_written(self, tmp_path: Path) -> None:
+        """Who may not write reads all there is, and is told why nothing is written."""
+        folder = tmp_path / "barred"
+        folder.mkdir()
+        log = self.open(folder, create=True)
+        log.append([accepted(), event(content="one")])
+        log.append([event(content="two")])
+        wanted = (list(log.read()), log.fold().entries, dict(log.open()), log.id, log.head())
+        log.close()
+        self.bar(folder)
+        with as_nobody(tmp_path):
+            other = self.open(folder, create=False)
+            assert (
+                list(other.read()),
+                other.fold().entries,
+                dict(other.open()),
+                other.id,
+                other.head(),
+            ) == wanted
+            assert (other.at(2**62), other.reversals(), len(list(other.versions(A)))) == (3, [], 2)
+            with pytest.raises(LogError, match="can only be read here: .*; nothing was done"):
+                other.append([event()])
+            assert other.head() == 3
+            other.close()
 
     def test_a_moved_address_is_a_conflict(self, log: Log) -> None:
         """An append that decided on an older version is refused, and nothing of it is written."""

@@ -117,7 +117,7 @@ def _teller(connection: sqlite3.Connection) -> Callable[[int | None, str], str |
 
 def _clock(connection: sqlite3.Connection) -> Callable[[object], str | None]:
     def time_of(position: object) -> str | None:
-        sql = f"SELECT {iso('time')} FROM records WHERE position = ?"  # noqa: S608 - a constant
+        sql = f"SELECT {iso('coalesce(clock, time)')} FROM records WHERE position = ?"  # noqa: S608 - a constant
         row = connection.execute(sql, (position,)).fetchone()
         return str(row[0]) if row else None
 

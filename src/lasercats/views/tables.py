@@ -34,6 +34,8 @@ _BEFORE = (
     f"(SELECT {_TEXT.format('b.body')} FROM past b "
     "WHERE b.address = v.address AND b.since < v.since ORDER BY b.since DESC LIMIT 1)"
 )
+_TIME = "coalesce(r.clock, r.time)"
+"""The clock as it was: `lasercats.logs.schema`."""
 _END = "(SELECT {} FROM records e WHERE e.cause = r.position AND e.type = 'ended' AND {{ended}})"
 """Takes a fact from the end of a command: the index on causes leads to it."""
 
@@ -118,7 +120,7 @@ class EventTable(Table):
 
     columns: Mapping[str, tuple[str, str]] = {
         "position": ("position", "v.since"),
-        "time": ("text", iso("r.time")),
+        "time": ("text", iso(_TIME)),
         "type": ("text", "told(v.since, 'type')"),
         "command": ("position", "r.cause"),
         "actor": ("text", "coalesce(told(v.since, 'actor'), told(r.cause, 'actor'))"),
@@ -144,7 +146,7 @@ class CommandTable(Table):
 
     columns: Mapping[str, tuple[str, str]] = {
         "position": ("position", "r.position"),
-        "time": ("text", iso("r.time")),
+        "time": ("text", iso(_TIME)),
         "type": ("text", _JSON.format("r", "command.command")),
         "actor": ("text", _JSON.format("r", "actor")),
         "message": ("text", _JSON.format("r", "message")),
@@ -211,7 +213,7 @@ def _items(record: str, path: str, where: str, number: str = "j.key") -> str:
         "WHEN 'array' THEN j.value WHEN 'integer' THEN j.value ELSE json_quote(j.value) END"
     )
     return (
-        f"SELECT r.position, r.time, r.cause, {number} AS number, j.type, {value} AS value "
+        f"SELECT r.position, {_TIME} AS time, r.cause, {number} AS number, j.type, {value} AS value "
         f"FROM records r, json_each(CAST(r.body AS TEXT), '$.{path}') j "
         f"WHERE r.type = '{record}' AND {where}"
     )

@@ -1,0 +1,103 @@
+r"""What records of earlier formats mean in the words of today.
+
+Up to format 3, texts of hosts were literal: `\xff` in the name of a file was four characters. From format 4 on
+they are in the one-line form of `lasercats.core.text`, in which that is one byte, and the four characters are
+`\x5cxff`. So where old records are read, such texts are brought to that form: addresses, and the fields that
+name a path, the target of a link, an owner or a group. Contents and what programs print are left as they are.
+
+Pure, and cheap: a body without a backslash before an x is given back as it is.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from lasercats.core.text import escape
+
+LITERAL = 3
+"""The last format in which texts of hosts are literal."""
+KINDS = ("file", "directory", "symlink", "exec")
+"""The kinds of hosts, as they were when formats 1 to 3 were written."""
+_INSTRUCTIONS = "host."
+_FIELDS = ("path", "target", "owner", "group")
+_encode = msgspec.json.Encoder().encode
+_Parts = dict[str, msgspec.Raw]
+
+
+def modern(format_: int, name: str, body: bytes) -> bytes:
+    """Return the body of a record of a format, by the name of its type, as it would be written today."""
+    if format_ > LITERAL or not (b"\\\\x" in body or b"\\\\X" in body) or name not in _PARTS:
+        return body
+    parts = msgspec.json.decode(body, type=_Parts)
+    for part, change in _PARTS[name].items():
+        if part in parts:
+            parts[part] = msgspec.Raw(_encode(change(parts[part])))
+    return _encode(parts)
+
+
+def _text(text: str) -> str:
+    return escape(text.encode())
+
+
+def _address(address: str) -> str:
+    return _text(address) if address.partition("/")[0] in KINDS else address
+
+
+def _addresses(raw: msgspec.Raw) -> list[str]:
+    return [_address(address) for address in msgspec.json.decode(raw, type=list[str])]
+
+
+def _fields(raw: msgspec.Raw) -> msgspec.Raw:
+    """Change the fields of one struct; one that is none, or has nothing to change, stays byte for byte."""
+    if b"\\x" not in bytes(raw).lower() or not bytes(raw).startswith(b"{"):
+        return raw
+    parts = msgspec.json.decode(raw, type=_Parts)
+    for field in _FIELDS:
+        if bytes(parts.get(field, msgspec.Raw(b""))).startswith(b'"'):
+            parts[field] = msgspec.Raw(_encode(_text(msgspec.json.decode(parts[field], type=str))))
+    return msgspec.Raw(_encode(parts))
+
+
+def _command(raw: msgspec.Raw) -> msgspec.Raw:
+    parts = msgspec.json.decode(raw, type=_Parts)
+    if bytes(parts.get("command", msgspec.Raw(b'""')))[1:-1].decode().partition(".")[0] in KINDS:
+        parts = msgspec.json.decode(_fields(raw), type=_Parts)
+    if "on" in parts:
+        parts["on"] = msgspec.Raw(_encode(_addresses(parts["on"])))
+    return msgspec.Raw(_encode(parts))
+
+
+def _delta(raw: msgspec.Raw) -> dict[str, Any]:
+    delta = msgspec.json.decode(raw, type=dict[str, tuple[msgspec.Raw, msgspec.Raw]])
+    return {
+        _address(address): tuple(map(_fields, sides)) if address.partition("/")[0] in KINDS else sides
+        for address, sides in delta.items()
+    }
+
+
+def _instructions(raw: msgspec.Raw) -> list[msgspec.Raw]:
+    found = msgspec.json.decode(raw, type=list[msgspec.Raw])
+    return [_fields(one) if f'"do":"{_INSTRUCTIONS}'.encode() in bytes(one)[:20] else one for one in found]
+
+
+def _outcomes(raw: msgspec.Raw) -> list[msgspec.Raw]:
+    """Change the status of paths; no outcome of another machine has a field `modified` and one `type`."""
+    return [
+        _fields(one) if _is_status(one) else one for one in msgspec.json.decode(raw, type=list[msgspec.Raw])
+    ]
+
+
+def _is_status(raw: msgspec.Raw) -> bool:
+    if not bytes(raw).startswith(b"{"):
+        return False
+    type_ = bytes(msgspec.json.decode(raw, type=_Parts).get("type", msgspec.Raw(b"")))
+    return type_ in (b'"file"', b'"directory"', b'"symlink"', b'"other"')
+
+
+_PARTS: Mapping[str, Mapping[str, Callable[[msgspec.Raw], Any]]] = {
+    "accepted": {"command": _command, "claims": _addresses},
+    "started": {"instructions": _instructions},
+    "finished": {"outcomes": _outcomes},
+    "event": {"delta": _delta},
+}

@@ -1,0 +1,63 @@
+"""Logs of earlier formats are brought to this one when they are opened, in one transaction.
+
+Records and hashes stay byte for byte as they were written; `stretches` tells which format wrote which. What the
+tables hold is made anew where it was literal and means another thing today (`lasercats.core.formats`).
+"""
+
+import secrets
+import sqlite3
+
+import msgspec
+
+from lasercats.core.record import ENTRIES
+from lasercats.logs import schema
+
+_CHUNK = 10_000
+
+
+def begin(db: sqlite3.Connection) -> None:
+    """Give a log its id, and say that every program of this format can read and write it."""
+    facts = {"id": secrets.token_hex(16), "read": "", "write": ""}
+    db.executemany("INSERT INTO about VALUES (?, ?)", facts.items())
+
+
+def migrate(db: sqlite3.Connection, version: int) -> bool:
+    """Bring the tables of a log from a format to this one; return whether those that follow are to be made.
+
+    It is called in a transaction.
+    """
+    if version == 1:
+        _add_causes(db)
+        db.execute("DROP TABLE snapshots")
+    for column in ("clock INTEGER", "run TEXT", "request TEXT"):
+        db.execute(f"ALTER TABLE records ADD COLUMN {column}")
+    for statement in schema.FACTS:
+        db.execute(statement)
+    begin(db)
+    db.execute("INSERT INTO stretches SELECT 1, ?, '' WHERE EXISTS (SELECT 1 FROM records)", (version,))
+    db.execute(f"PRAGMA user_version = {schema.FORMAT}")
+    if version == 1 or _is_literal(db):
+        return True
+    if version == 2:  # noqa: PLR2004 - it knew nothing of what is deferred
+        db.execute("ALTER TABLE open ADD COLUMN waits INTEGER")
+    for statement in schema.DERIVED:
+        if "requested" in statement or "segments" in statement:
+            db.execute(statement)
+    return False
+
+
+def _add_causes(db: sqlite3.Connection) -> None:
+    """Add to records what they came of."""
+    db.execute("ALTER TABLE records ADD COLUMN cause INTEGER")
+    last = db.execute("SELECT coalesce(max(position), 0) FROM records").fetchone()[0]
+    for first in range(1, last + 1, _CHUNK):
+        sql = "SELECT position, type, body FROM records WHERE position BETWEEN ? AND ?"
+        rows = db.execute(sql, (first, first + _CHUNK - 1)).fetchall()
+        causes = [(msgspec.json.decode(body, type=ENTRIES[name]).cause, at) for at, name, body in rows]
+        db.executemany("UPDATE records SET cause = ? WHERE position = ?", causes)
+
+
+def _is_literal(db: sqlite3.Connection) -> bool:
+    """Tell whether a text in the log might read otherwise today."""
+    sql = "SELECT 1 FROM records WHERE instr(body, CAST(? AS BLOB)) OR instr(body, CAST(? AS BLOB)) LIMIT 1"
+    return db.execute(sql, ("\\\\x", "\\\\X")).fetchone() is not None

@@ -1,0 +1,148 @@
+"""Logs that earlier programs wrote, each with commands that are cut off, are opened with all that they tell."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from lasercats.core.errors import LogCorrupt
+from lasercats.core.formats import modern
+from lasercats.core.kind import Kinds
+from lasercats.core.record import Accepted, Event, Finished, Started
+from lasercats.core.text import unescape
+from lasercats.domains.host import DOMAIN
+from lasercats.logs.sqlite import SqliteLog
+from lasercats.testing.logs import event
+
+FORMATS = sorted((Path(__file__).parent / "formats").glob("*.sql"))
+ODD = r"file/web1:/srv/caf\x5cxff"
+"""What `/srv/caf\\xff`, eight literal characters after the slash, is called today."""
+every = pytest.mark.parametrize("written", FORMATS, ids=lambda path: path.stem)
+
+
+def restore(written: Path, path: Path) -> Path:
+    """Make the file of a log that an earlier program wrote."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.executescript(written.read_text())
+        db.execute("PRAGMA journal_mode = WAL")
+    return path
+
+
+def test_there_is_a_log_of_every_format_that_landed() -> None:
+    """Formats 1, with both of its hashes, 2 and 3 are among the files."""
+    assert [path.stem for path in FORMATS] == ["format-1-first", "format-1", "format-2", "format-3"]
+
+
+@every
+def test_its_hashes_hold_by_the_rule_of_then(written: Path, tmp_path: Path) -> None:
+    """What was written then and what is appended now are one chain, and a change in either breaks it."""
+    path = restore(written, tmp_path / "log.db")
+    with closing(SqliteLog(path)) as log:
+        count = log.check_chain()
+        assert log.check_tables() == 5
+        log.append([event()])
+        assert log.check_chain() == count + 1
+        assert [log.writer(1), log.writer(count + 1)] == ["", log.writer(log.head())]
+    for position in (3, count + 1):
+        copy = restore(written, tmp_path / f"{position}.db")
+        with closing(SqliteLog(copy)) as log:
+            log.append([event()])
+        with closing(sqlite3.connect(copy)) as db:
+            db.execute("UPDATE records SET time = time + 1 WHERE position = ?", (position,))
+            db.commit()
+        with closing(SqliteLog(copy)) as log, pytest.raises(LogCorrupt, match=f"records {position} to"):
+            log.check_chain()
+
+
+@every
+def test_its_open_commands_are_open(written: Path, tmp_path: Path) -> None:
+    """What was cut off is open with its claims, in the words of today, and an `exec` that only says hold is not held."""
+    with closing(SqliteLog(restore(written, tmp_path / "log.db"))) as log:
+        claims = [set(opened.claims) for opened in log.open().values()]
+        assert claims[:3] == [set(), {"file/web1:/srv/open"}, {r"symlink/web1:/srv/l\x5cxff"}]
+        assert not any(opened.held for opened in log.open().values())
+        waits = [opened.waits for opened in log.open().values() if opened.waits is not None]
+        assert len(waits) == (1 if "3" in written.stem else 0)
+
+
+@every
+def test_its_texts_keep_their_meaning(written: Path, tmp_path: Path) -> None:
+    """A literal backslash-x of then is one of now, in addresses, paths and targets; contents stay as they were."""
+    with closing(SqliteLog(restore(written, tmp_path / "log.db"))) as log:
+        state = log.fold().state(Kinds([DOMAIN]))
+        assert unescape(ODD).endswith(rb"/srv/caf\xff")
+        assert state.get(ODD).content == r"literal \xe9"  # type: ignore[arg-type, union-attr]
+        assert state.get("symlink/web1:/srv/link").target == r"/srv/caf\x5cxff"  # type: ignore[arg-type, union-attr]
+        (first,) = log.read(1, 1)
+        assert rb"one \\xff \\x0a" in bytes(first.entry.command)  # type: ignore[union-attr]
+        paths = [bytes(i) for r in log.read(names=("started",)) for i in r.entry.instructions]  # type: ignore[union-attr]
+        assert any(rb'"path":"/srv/caf\\x5cxff"' in path for path in paths)
+        fold = log.fold().entries
+        log.rebuild()
+        assert log.fold().entries == fold
+        assert log.check_tables() == 5
+
+
+@every
+def test_it_is_brought_to_this_format_once(written: Path, tmp_path: Path) -> None:
+    """It has an id from then on, and what it tells is the same after it was closed and opened."""
+    path = restore(written, tmp_path / "log.db")
+    with closing(SqliteLog(path)) as log:
+        records, fold, opened, name = list(log.read()), log.fold().entries, dict(log.open()), log.id
+    with closing(SqliteLog(path)) as log:
+        assert (list(log.read()), log.fold().entries, dict(log.open()), log.id) == (records, fold, opened, name)
+
+
+def test_what_cannot_be_brought_stays_as_it_was(tmp_path: Path) -> None:
+    """A damaged log of an earlier format is told, and no byte of its tables is changed."""
+    path = restore(FORMATS[0], tmp_path / "log.db")
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("UPDATE records SET body = x'00' WHERE position = 5")
+        before = list(db.iterdump())
+    with pytest.raises(LogCorrupt):
+        SqliteLog(path)
+    with closing(sqlite3.connect(path)) as db:
+        assert list(db.iterdump()) == before
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+
+
+def test_only_texts_of_hosts_are_read_otherwise() -> None:
+    """Commands, batches and events of other machines, and contents, are byte for byte what they were."""
+    same = (
+        ("event", rb'{"type":"x","delta":{"ec2.instance/a:\\xff":[null,{"owner":"\\xff"}]}}'),
+        ("event", rb'{"type":"x","delta":{"file/m:/a":[null,{"content":"\\xff","owner":"o"}]}}'),
+        ("started", rb'{"machine":"m","commands":[1],"instructions":[{"do":"switch.set","path":"\\xff"}]}'),
+        ("finished", rb'{"started":1,"outcomes":[{"type":"failure","reason":"\\xff"},"\\xff",null]}'),
+        ("accepted", rb'{"command":{"command":"exec","argv":["\\xff"],"on":["exec/m:"]},"actor":"\\xff","run":"r"}'),
+        ("ended", rb'{"command":1,"status":"failed","error":"\\xff"}'),
+    )
+    for name, body in same:
+        assert modern(3, name, body) == body
+        assert modern(4, name, body) == body
+
+
+def test_fields_of_hosts_are_read_otherwise() -> None:
+    """Owner, group, target and address of what stands on a host are brought to the form of today."""
+    body = rb'{"type":"x","delta":{"file/m:/\\xff":[{"owner":"a\\xff","content":"\\xff"},{"group":"\\X0a"}]}}'
+    now = rb'{"type":"x","delta":{"file/m:/\\x5cxff":[{"owner":"a\\x5cxff","content":"\\xff"},{"group":"\\x5cX0a"}]}}'
+    assert modern(3, "event", body) == now
+    body = rb'{"started":1,"outcomes":[{"type":"symlink","target":"\\xe9"}]}'
+    assert modern(3, "finished", body) == rb'{"started":1,"outcomes":[{"type":"symlink","target":"\\x5cxe9"}]}'
+
+
+@every
+def test_every_record_decodes(written: Path, tmp_path: Path) -> None:
+    """All commands, instructions and deltas of it are those of kinds of today."""
+    kinds = Kinds([DOMAIN])
+    with closing(SqliteLog(restore(written, tmp_path / "log.db"))) as log:
+        for record in log.read():
+            match record.entry:
+                case Accepted(command=command):
+                    kinds.decode_command(bytes(command))
+                case Started(instructions=instructions):
+                    assert [kinds.decode_instruction(bytes(i)) for i in instructions]
+                case Event(delta=delta):
+                    kinds.decode_delta(delta)
+                case Finished(outcomes=outcomes):
+                    assert outcomes
