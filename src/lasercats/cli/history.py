@@ -52,6 +52,9 @@ def log(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
         first, last = history.resolve_range(project.log, values["span"])
         chosen = history.ALL if wanted == history.ALL else wanted
         found = history.happenings(project, first, last, wanted=chosen, limit=values["limit"])
+        shown = found[0].position if found and values["limit"] else first
+        for warning in history.reversals(project.log, shown, last):
+            click.echo(f"lasercats: {warning}", err=True)
     if values["as_json"]:
         show.print_json([history.as_data(h) for h in found])
     elif values["graph"]:
@@ -136,12 +139,12 @@ def verify(context: click.Context, repair: bool, as_json: bool) -> None:
     from lasercats.operate.verify import verify as check  # noqa: PLC0415
 
     with options.opened(context) as project:
-        report = check(project, repair=repair)
+        report, name = check(project, repair=repair), project.log.id
     if as_json:
-        show.print_json(report)
+        show.print_json({"log": name, **report})
     else:
         told = ", ".join(f"{count} {name}" for name, count in report.items())
-        click.echo(f"{told}: the chain and the fold hold")
+        click.echo(f"{told}: the chain and the fold hold\nlog {name}")
 
 
 def one(project: "Project", text: str) -> int:
@@ -202,7 +205,7 @@ def _branch(
 
 def _takes_back(happened: "Happening") -> list[int]:
     words = (happened.because or "").split()
-    return [int(word) for word in words[1:]] if words[:1] == ["undo"] else []
+    return [int(word) for word in words[1:] if word.isdecimal()] if words[:1] == ["undo"] else []
 
 
 def _many(count: int) -> str:

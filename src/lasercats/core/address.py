@@ -53,12 +53,12 @@ def check_machine_name(name: str) -> str:
 
 def kind_of(address: Address) -> str:
     """Return the part before the first slash: `file` of `file/web1:/etc/motd`."""
-    return address[: address.index("/")]
+    return address.split("/", 1)[0]
 
 
 def name_of(address: Address) -> str:
     """Return the part after the first slash: `web1:/etc/motd`."""
-    return address[address.index("/") + 1 :]
+    return address.partition("/")[2]
 
 
 def machine_of(address: Address) -> str | None:

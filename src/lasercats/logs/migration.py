@@ -4,6 +4,7 @@ Records and hashes stay byte for byte as they were written; `stretches` tells wh
 tables hold is made anew where it was literal and means another thing today (`lasercats.core.formats`).
 """
 
+import hashlib
 import secrets
 import sqlite3
 
@@ -16,8 +17,14 @@ _CHUNK = 10_000
 
 
 def begin(db: sqlite3.Connection) -> None:
-    """Give a log its id, and say that every program of this format can read and write it."""
-    facts = {"id": secrets.token_hex(16), "read": "", "write": ""}
+    """Give a log its id, and say that every program of this format can read and write it.
+
+    The id is random. That of a log which was there before follows from its first hash, so that it is the same
+    for all copies, and each time that one is opened that cannot be written.
+    """
+    first = db.execute("SELECT hash FROM records WHERE hash IS NOT NULL ORDER BY position LIMIT 1").fetchone()
+    made = secrets.token_hex(16) if first is None else hashlib.sha256(b"id" + first[0]).hexdigest()[:32]
+    facts = {"id": made, "read": "", "write": ""}
     db.executemany("INSERT INTO about VALUES (?, ?)", facts.items())
 
 

@@ -52,7 +52,7 @@ class LogFile:
         self.path = str(path)
         self.barred = ""
         """Why nothing can be written to it; empty where it can."""
-        self._uri, self._copy = self.path, None
+        self._uri, self._copy = self.path, list[TemporaryDirectory[str]]()
         if self.path == MEMORY:
             return
         self._check_there(Path(path), create=create)
@@ -116,7 +116,7 @@ class LogFile:
             if _code(error) in _UNUSABLE:
                 raise LogError(f"the log {self.path} cannot be used: {error}; nothing was done") from None
             raise self.damaged(str(error)) from None
-        except (sqlite3.Warning, UnicodeDecodeError, OverflowError, msgspec.DecodeError) as error:
+        except (sqlite3.Warning, UnicodeDecodeError, OverflowError, TypeError, msgspec.DecodeError) as error:
             raise self.damaged(str(error)) from None
 
     def damaged(self, fact: str) -> LogCorrupt:
@@ -128,8 +128,8 @@ class LogFile:
 
     def close(self) -> None:
         """Remove what was made to read it."""
-        if self._copy is not None:
-            self._copy.cleanup()
+        while self._copy:
+            self._copy.pop().cleanup()
 
     def _check_there(self, path: Path, *, create: bool) -> None:
         try:
@@ -161,8 +161,8 @@ class LogFile:
     def _copied(self) -> str:
         """Copy the file and what is not in it yet, as they were at one moment."""
         try:
-            self._copy = TemporaryDirectory(prefix="lasercats-log-")
-            copy = Path(self._copy.name) / "log.db"
+            self._copy.append(TemporaryDirectory(prefix="lasercats-log-"))
+            copy = Path(self._copy[0].name) / "log.db"
             for _ in range(_TRIES):
                 before = self._marks()
                 for suffix in ("", "-wal"):

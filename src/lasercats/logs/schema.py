@@ -121,4 +121,4 @@ def told(body: bytes | None) -> msgspec.Raw:
     """Return what the tables hold as an encoded resource."""
     if body is None:
         return NULL
-    return msgspec.Raw(body) if body else FORGOTTEN
+    return msgspec.Raw(body) if body else FORGOTTEN  # a number, which only damage puts there, is a TypeError

@@ -43,8 +43,6 @@ _BACK = f"""
 SELECT s.first, {schema.CLOCK}, s.low FROM segments s JOIN records ON position = s.first - 1
 WHERE s.first BETWEEN ? AND ? ORDER BY s.first
 """  # noqa: S608 - made of ours
-_TYPES = (frozenset({str}), frozenset({int}), frozenset({bytes, type(None)}))
-"""What the columns of a version hold where they are not damaged."""
 _DECODERS = {name: msgspec.json.Decoder(type_) for name, type_ in ENTRIES.items()}
 _encode = msgspec.json.Encoder().encode
 
@@ -207,7 +205,7 @@ class SqliteLog:
             UNION ALL SELECT since, body FROM present WHERE address = ?1 ORDER BY since"""
         with self._explained():
             for since, body in self._db.execute(sql, (address,)):
-                if type(since) not in _TYPES[1] or type(body) not in _TYPES[2]:
+                if type(since) is not int:
                     raise self._wrong_tables()
                 yield Version(since, schema.told(body))
 
@@ -406,10 +404,12 @@ class SqliteLog:
 
     def _folded(self, position: int, sql: str, *arguments: str) -> Fold:
         rows = self._db.execute(sql, (position, *arguments)).fetchall()
-        for types, column in zip(_TYPES, zip(*rows, strict=True), strict=False):
-            if not types.issuperset(map(type, column)):
+        entries = dict[Address, Version]()
+        for address, since, body in rows:
+            if type(since) is not int or type(address) is not str:
                 raise self._wrong_tables()
-        return Fold(position, {address: Version(since, schema.told(body)) for address, since, body in rows})
+            entries[Address(address)] = Version(since, schema.told(body))
+        return Fold(position, entries)
 
     def _wrong_tables(self) -> LogCorrupt:
         return LogCorrupt(

@@ -6,6 +6,7 @@ from lasercats.core.address import Address
 from lasercats.core.errors import BadInput, UnknownName
 from lasercats.core.record import Accepted, Event
 from lasercats.core.resource import Resource, roles_of
+from lasercats.operate.history import record_at
 from lasercats.operate.project import Project
 
 
@@ -70,14 +71,13 @@ def _since(name: str, value: object, resources: list[tuple[int, Resource | None]
 
 def _caused(project: Project, position: int) -> dict[str, Any]:
     """Return what is recorded of an event and of the command that caused it."""
-    (record,) = project.log.read(position, position)
+    record = record_at(project.log, position, Event)
     event = record.entry
-    assert isinstance(event, Event)  # noqa: S101 - only events make versions
+    assert isinstance(event, Event)  # noqa: S101 - it was just asked for
     facts: dict[str, Any] = {"time": record.time, "type": event.type, "command": event.command}
     facts |= {"actor": event.actor or "", "message": event.message, "because": None}
     if event.command is not None:
-        (record,) = project.log.read(event.command, event.command)
-        command = record.entry
-        assert isinstance(command, Accepted)  # noqa: S101 - events tell the positions of commands
+        command = record_at(project.log, event.command, Accepted).entry
+        assert isinstance(command, Accepted)  # noqa: S101 - it was just asked for
         facts |= {"actor": command.actor, "message": command.message, "because": command.because}
     return facts

@@ -12,13 +12,14 @@ import msgspec
 from lasercats.core.address import Address, kind_of
 from lasercats.core.change import Delta
 from lasercats.core.command import Command
-from lasercats.core.errors import BadInput
+from lasercats.core.errors import BadInput, LogCorrupt
 from lasercats.core.instruction import Instruction, Later
 from lasercats.core.kind import Kinds, tag_of
 from lasercats.core.ports import Log
 from lasercats.core.record import (
     OBSERVED,
     Accepted,
+    AnyEntry,
     Deferred,
     Ended,
     Event,
@@ -26,13 +27,20 @@ from lasercats.core.record import (
     Record,
     Started,
     came_back,
+    legible,
 )
 from lasercats.core.secret import hide_all
 from lasercats.core.state import State, diff
 from lasercats.operate.project import Project
 
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _AGO = re.compile(r"@\{\s*(\d+)\s+(second|minute|hour|day|week)s?\s+ago\s*\}")
+
+
+SECOND = 1_000_000
+"""Microseconds; what is told of times is told to the second."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Happening(NamedTuple):
@@ -74,11 +82,12 @@ class Filter(NamedTuple):
 
     def fits(self, entry: Accepted | Event) -> bool:
         """Tell whether what is seen at the start of a happening, before it is decoded, is wanted."""
-        head = msgspec.json.decode(entry.command, type=_Head) if isinstance(entry, Accepted) else None
-        on, tag = (entry.delta, entry.type) if head is None else (head.on, head.command)  # type: ignore[union-attr]
-        texts = [entry.message, getattr(entry, "because", None), tag, *on]
-        if isinstance(entry, Accepted) and self.text:
-            texts += _texts(msgspec.json.decode(entry.command))
+        with legible("what a command of the log says of itself"):
+            head = msgspec.json.decode(entry.command, type=_Head) if isinstance(entry, Accepted) else None
+            on, tag = (entry.delta, entry.type) if head is None else (head.on, head.command)  # type: ignore[union-attr]
+            texts = [entry.message, getattr(entry, "because", None), tag, *on]
+            if isinstance(entry, Accepted) and self.text:
+                texts += _texts(msgspec.json.decode(entry.command))
         return (
             (not self.addresses or any(fnmatchcase(a, p) for p in self.addresses for a in on))
             and (self.actor is None or fnmatchcase(entry.actor or "", self.actor))
@@ -137,15 +146,14 @@ def happening(project: Project, position: int) -> Happening:
 
     """
     position = command_at(project.log, position)
-    (record,) = project.log.read(position, position)
-    return _told(project, record)
+    return _told(project, record_at(project.log, position, Accepted, Event))
 
 
 def command_of(project: Project, position: int) -> Command:
     """Return the command that was accepted at a position."""
-    (record,) = project.log.read(position, position)
-    assert isinstance(record.entry, Accepted)  # noqa: S101 - the positions of commands are known as such
-    return project.kinds.decode_command(bytes(record.entry.command))
+    entry = record_at(project.log, position, Accepted).entry
+    with legible(f"the command at position {position}"):
+        return project.kinds.decode_command(bytes(entry.command))  # type: ignore[union-attr, arg-type]
 
 
 class Waiting(NamedTuple):
@@ -178,12 +186,17 @@ class Batch(NamedTuple):
 
     @property
     def seconds(self) -> float | None:
-        """How long it was away; None if it never came back."""
-        return None if self.back is None else (self.back - self.sent) / 1e6
+        """How long it was away, 0 where the clock went back meanwhile; None if it never came back."""
+        return None if self.back is None else max(0, self.back - self.sent) / 1e6
 
 
 def batches(project: Project, position: int) -> list[Batch]:
     """Return the batches that served a command, with the instructions that did."""
+    with legible(f"what was sent for command {position}"):
+        return _batches(project, position)
+
+
+def _batches(project: Project, position: int) -> list[Batch]:
     names = ("started", "deferred", "finished")
     records = list(project.log.read(position, end_of(project.log, position), names=names))
     back, times = came_back(records), dict[int, int]()
@@ -219,16 +232,28 @@ def command_at(log: Log, position: int) -> int:
     record = next(log.read(position, position), None) if 0 < position <= log.head() else None
     if record is None:
         raise BadInput(f"there is no position {position}; the log goes from 1 to {log.head()}")
-    match record.entry:
-        case Started(commands=commands):
-            return commands[0] or position
-        case Deferred(started=started) | Finished(started=started):
-            return command_at(log, started)
-        case Event(command=None) | Accepted():
-            return position
-        case Event(command=int(command)) | Ended(command=command):
-            return command
-    raise AssertionError(record)  # pragma: no cover - the cases above are all
+    entry = record.entry
+    if isinstance(entry, Deferred | Finished):
+        entry = record_at(log, entry.started, Started).entry
+    if isinstance(entry, Started):
+        return entry.commands[0] if entry.commands else position
+    return position if entry.cause is None else entry.cause
+
+
+def record_at(log: Log, position: int, *types: type[AnyEntry]) -> Record:
+    """Return the record at a position that another record told of.
+
+    Raises:
+        LogCorrupt: there is none, or it is of none of these types.
+
+    """
+    record = next(log.read(position, position), None)
+    if record is None or not isinstance(record.entry, types):
+        raise LogCorrupt(
+            f"the log has no record {types[0].name!r} at position {position}, of which another record tells; see "
+            "with `lasercats verify` what of it holds, or restore it from a backup"
+        )
+    return record
 
 
 def resolve(log: Log, text: str) -> int:
@@ -236,22 +261,22 @@ def resolve(log: Log, text: str) -> int:
 
     `0` is before all. `17` is a record, or, if a command was accepted there, the end of that command. `HEAD`
     is the last command and `HEAD~3` the third before it. `2026-11-23T04:00`, with or without a zone (UTC), is
-    the last position before that time, `@{10 minutes ago}` likewise.
+    the last position whose clock is at most that time, `@{10 minutes ago}` likewise.
 
     Raises:
         BadInput: it is none of these, or out of range.
 
     """
-    if text.isdigit():
+    if _NUMBER.fullmatch(text):
         if int(text):
             command_at(log, int(text))
         return end_of(log, int(text))
-    if match := re.fullmatch(r"HEAD(?:~(\d+))?", text):
+    if match := re.fullmatch(r"HEAD(?:~([0-9]{1,18}))?", text):
         return end_of(log, _nth_last(log, int(match[1] or 0)))
     if match := _AGO.fullmatch(text):
         try:
             moment = datetime.now(UTC) - timedelta(seconds=int(match[1]) * _UNITS[match[2]])
-        except OverflowError:
+        except (OverflowError, ValueError):
             raise BadInput(f"{text!r} is before all time; write a shorter time ago") from None
         return log.at(int(moment.timestamp() * 1_000_000))
     try:
@@ -276,12 +301,12 @@ def resolve_range(log: Log, text: str | None) -> tuple[int, int | None]:
         return 1, None
     first, dots, last = text.partition("..")
     if not dots:
-        position = command_at(log, int(text)) if text.isdigit() else resolve(log, text)
+        position = command_at(log, int(text)) if _NUMBER.fullmatch(text) else resolve(log, text)
         return command_at(log, position), resolve(log, text)
-    named = first.isdigit() or first.startswith("HEAD")
+    named = bool(_NUMBER.fullmatch(first)) or first.startswith("HEAD")
     begin = 1
     if first:
-        at = int(first) if first.isdigit() else resolve(log, first)
+        at = int(first) if _NUMBER.fullmatch(first) else resolve(log, first)
         begin = command_at(log, at) if named else at + 1
     end = resolve(log, last) if last else None
     if end is not None and end < (begin if named else begin - 1):  # between two times there may be nothing
@@ -299,7 +324,7 @@ def positions(log: Log, texts: list[str]) -> list[int]:
                 if isinstance(record.entry, Accepted) or record.entry.command is None:  # type: ignore[union-attr]
                     chosen[record.position] = None
         else:
-            position = int(text) if text.isdigit() else resolve(log, text)
+            position = int(text) if _NUMBER.fullmatch(text) else resolve(log, text)
             chosen[command_at(log, position)] = None
     return list(chosen)
 
@@ -319,13 +344,30 @@ def between(project: Project, first: int, last: int) -> tuple[Delta, State, Stat
     return diff(a, b), a, b
 
 
+def reversals(log: Log, first: int, last: int | None) -> list[str]:
+    """Return a sentence for each time that the clock went back in a range, by a second or more."""
+    return [
+        f"the clock went back at position {at}, from {iso(before)} to {iso(after)}; times before it may be wrong"
+        for at, before, after in log.reversals(first, last)
+        if before - after >= SECOND
+    ]
+
+
 def iso(time: int) -> str:
-    """Return a time of the log as RFC 3339 in UTC, to the second."""
-    return datetime.fromtimestamp(time / 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Return a time of the log as RFC 3339 in UTC, to the second; one beyond the calendar as microseconds."""
+    try:
+        return (_EPOCH + timedelta(microseconds=time)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except OverflowError:
+        return f"{time} µs since 1970"
 
 
 def _told(project: Project, record: Record) -> Happening:
     """Return the happening that begins with a record."""
+    with legible(f"what is recorded from position {record.position} on"):
+        return _happening(project, record)
+
+
+def _happening(project: Project, record: Record) -> Happening:
     entry, kinds = record.entry, project.kinds
     if isinstance(entry, Event):
         return Happening(

@@ -8,6 +8,7 @@ lasercats.toml           the machines of each environment; belongs into version 
 
 import getpass
 import os
+import re
 import socket
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,9 @@ from lasercats.operate import plugins
 FILE = "lasercats.toml"
 FOLDER = ".lasercats"
 DEFAULT = "default"
+LOG = "log"
+"""What the file of the default environment's log is called, before `.db`; others are called after theirs."""
+_ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TEMPLATE = """\
 # A LaserCats project. `lasercats machine add NAME URL` adds a machine here.
 
@@ -59,7 +63,7 @@ class Project:
     def log(self) -> Log:
         """The log of the environment; opened when it is first needed."""
         if self._log is None:
-            name = "log.db" if self.environment == DEFAULT else f"{self.environment}.db"
+            name = f"{LOG if self.environment == DEFAULT else self.environment}.db"
             path = self.root / FOLDER / name
             open_log = plugins.load("logs", "sqlite", "log store")
             create = self.environment != DEFAULT and not path.exists()
@@ -208,7 +212,7 @@ def init(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / FOLDER).mkdir(mode=0o700, exist_ok=True)
-        plugins.load("logs", "sqlite", "log store")(folder / FOLDER / "log.db", create=True).close()
+        plugins.load("logs", "sqlite", "log store")(folder / FOLDER / f"{LOG}.db", create=True).close()
         (folder / FOLDER / ".gitignore").write_text("*\n")
         (folder / FILE).write_text(_TEMPLATE)
     except OSError as error:
@@ -251,6 +255,33 @@ def check_url(text: str) -> Any:  # noqa: ANN401
     return machine_type(text).check_url(text)
 
 
+def check_environment(name: str) -> str:
+    """Give the name of an environment back when its log can be called after it.
+
+    Raises:
+        BadInput: it cannot, or that is the log of the default environment.
+
+    """
+    if not _ENVIRONMENT.fullmatch(name):
+        raise BadInput(
+            f"{name!r} is no name of an environment; use up to 64 letters, digits, '.', '_' and '-', and begin with "
+            "a letter or digit"
+        )
+    if name.casefold() == LOG:
+        raise BadInput(
+            f"an environment cannot be called {name!r}, as its log would be that of the environment {DEFAULT!r}; "
+            f"give it another name in {FILE}"
+        )
+    return name
+
+
+def _table(path: Path, data: Mapping[str, Any], name: str) -> dict[str, Any]:
+    table = data.get(name, {})
+    if not isinstance(table, dict):
+        raise BadInput(f"{path} is malformed: {name!r} must be a table")
+    return table
+
+
 def _read_machines(path: Path, environment: str) -> dict[str, str]:
     try:
         data = tomllib.loads(path.read_text())
@@ -258,10 +289,12 @@ def _read_machines(path: Path, environment: str) -> dict[str, str]:
         raise BadInput(f"{path} is malformed: {error}") from None
     except OSError as error:
         raise LaserCatsError(f"{path} cannot be read: {error.strerror}") from None
-    environments = data.get("environments", {})
+    environments = _table(path, data, "environments")
+    for name in (environment, *environments):
+        check_environment(name)
     if environment not in environments:
         raise UnknownName("environment", environment, environments)
-    machines = environments[environment].get("machines", {})
+    machines = _table(path, _table(path, environments, environment), "machines")
     for name, url in machines.items():
         check_machine_name(name)
         if not isinstance(url, str):
