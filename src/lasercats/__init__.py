@@ -1,3 +1,5 @@
 """LaserCats: configuration and infrastructure as an event-sourced log of commands."""
 
 __version__ = "0.1.0"
+PROGRAM = f"lasercats {__version__}"
+"""What logs record as the program that wrote."""

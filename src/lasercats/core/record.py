@@ -197,7 +197,7 @@ def legible(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise LogCorrupt(
             f"{what} cannot be read; see with `lasercats verify` what of the log holds, or restore it from a backup"
         ) from None

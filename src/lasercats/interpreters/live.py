@@ -108,9 +108,10 @@ class _Run:
                     message=context.message,
                     because=context.because,
                     claims=claims,
+                    held=not command.ends,
                 )
             )
-        first = context.log.append(entries, expect=expect)
+        first = context.log.append(entries, expect=expect, run=context.run)
         self._positions = list(range(first, first + len(entries)))
 
     def _taken(self) -> dict[int, list[Address]]:
@@ -363,7 +364,7 @@ class _Run:
         """Commit what is queued; return the position of the last entry."""
         if not self._queue:
             return 0
-        first = self._context.log.append(self._queue)
+        first = self._context.log.append(self._queue, run=self._context.run)
         last = first + len(self._queue) - 1
         self._queue = []
         return last

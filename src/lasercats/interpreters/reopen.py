@@ -59,6 +59,17 @@ class Reopened(Tape):
                 self.handed.append(Deferred(started=record.position, commands=tuple(later)))
         return unasked
 
+    def worded_otherwise(self) -> set[int]:
+        """Return the commands of which something that acts was asked then and is not asked now.
+
+        So it is after their program has run on this tape, where another version of it began them.
+        """
+        return {
+            owner
+            for (owner, instruction), left in self._outcomes.items()
+            if left and not self._kinds.decode_instruction(instruction).looks
+        }
+
     def _is_doubtful(self, item: Item, outcome: Any) -> bool:  # noqa: ANN401
         if item.instruction.looks:
             return False

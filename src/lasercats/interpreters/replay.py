@@ -77,9 +77,11 @@ class Tape:
         *,
         expect: Mapping[Address, int] | None = None,
         seen: Mapping[int, int] | None = None,
+        run: str = "",
+        request: str = "",
     ) -> int:
         """Keep what would be recorded."""
-        del expect, seen
+        del expect, seen, run, request
         first, self._next = self._next, self._next + len(entries)
         self.entries += entries
         self._started |= {entry.machine: entry for entry in entries if isinstance(entry, Started)}

@@ -74,7 +74,11 @@ class Resumed(Tape):
         """Write what is kept to the log, in one append; return the last position, 0 for nothing."""
         if not self._queue:
             return 0
-        last = self._context.log.append(self._queue, seen=self._seen) + len(self._queue) - 1
+        last = (
+            self._context.log.append(self._queue, seen=self._seen, run=self._context.run)
+            + len(self._queue)
+            - 1
+        )
         self._queue, self._seen = [], {}
         return last
 

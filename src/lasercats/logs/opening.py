@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from lasercats.core.errors import LaserCatsError, LogCorrupt, LogError
+from lasercats.core.text import escape
 
 MEMORY = ":memory:"
 _UNUSABLE = {
@@ -116,13 +117,21 @@ class LogFile:
             if _code(error) in _UNUSABLE:
                 raise LogError(f"the log {self.path} cannot be used: {error}; nothing was done") from None
             raise self.damaged(str(error)) from None
-        except (sqlite3.Warning, UnicodeDecodeError, OverflowError, TypeError, msgspec.DecodeError) as error:
+        except (
+            sqlite3.Warning,
+            UnicodeDecodeError,
+            OverflowError,
+            TypeError,
+            RecursionError,
+            msgspec.DecodeError,
+        ) as error:
             raise self.damaged(str(error)) from None
 
     def damaged(self, fact: str) -> LogCorrupt:
         """Return the error for a fact that can only come of damage."""
+        shown = escape(fact.encode(errors="replace"))  # it may quote what stands in the file
         return LogCorrupt(
-            f"the log {self.path} is damaged ({fact}); see with `lasercats verify` what of it holds, or restore "
+            f"the log {self.path} is damaged ({shown}); see with `lasercats verify` what of it holds, or restore "
             "it from a backup"
         )
 

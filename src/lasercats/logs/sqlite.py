@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from lasercats import __version__
+from lasercats import PROGRAM
 from lasercats.core.address import Address
 from lasercats.core.errors import LogConflict, LogCorrupt, LogError, LogTooNew
 from lasercats.core.fold import Claims, Fold, Open, Version, check_batches, check_versions, left_by
@@ -37,7 +37,6 @@ from lasercats.logs.opening import MEMORY, LogFile
 CLAIMING = ("accepted", "deferred", "ended")
 CHUNK = 10_000
 """Records that are taken in at once when the tables are made anew."""
-PROGRAM = f"lasercats {__version__}"
 _READ = f"SELECT position, {schema.CLOCK}, type, body FROM records WHERE"  # noqa: S608 - made of ours
 _BACK = f"""
 SELECT s.first, {schema.CLOCK}, s.low FROM segments s JOIN records ON position = s.first - 1
@@ -312,16 +311,15 @@ class SqliteLog:
     def _learn(self) -> None:
         """Take in what the log says of itself."""
         facts = dict(self._db.execute("SELECT name, value FROM about"))
-        for what, barred in (("read", False), ("write", True)):
-            if (need := facts.get(what, "")) and not barred:
-                raise LogTooNew(
-                    f"the log {self._path} keeps {need} in a way that this LaserCats cannot read; upgrade it"
-                )
-            if need and not self._file.barred:
-                self._file.barred = f"it keeps {need}, which this LaserCats does not know; upgrade it"
-        if not facts.get("id"):
-            raise self._file.damaged("it has no id")
+        if not facts.get("id") or not all(isinstance(fact, str) for fact in facts.values()):
+            raise self._file.damaged("it does not tell its id")
         self._id = facts["id"]
+        if facts.get("read"):
+            raise LogTooNew(
+                f"the log {self._path} keeps {facts['read']} in a way that this LaserCats cannot read; upgrade it"
+            )
+        if facts.get("write") and not self._file.barred:
+            self._file.barred = f"it keeps {facts['write']}, which this LaserCats does not know; upgrade it"
         sql = f"SELECT first, format > {LITERAL} FROM stretches ORDER BY first LIMIT 2"  # noqa: S608 - a constant
         stretches = self._db.execute(sql).fetchall()
         old = bool(stretches) and not stretches[0][1]
@@ -440,7 +438,7 @@ class SqliteLog:
                 try:
                     body.decode()  # parts of it are carried as they are, and decoded later
                     entry = _DECODERS[name].decode(body)
-                except (KeyError, UnicodeDecodeError, msgspec.DecodeError):
+                except (KeyError, UnicodeDecodeError, RecursionError, msgspec.DecodeError):
                     raise self._illegible(position) from None
                 yield Record(position, when, entry)
 

@@ -11,15 +11,26 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from lasercats import PROGRAM
 from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Effect
 from lasercats.core.errors import Refused
-from lasercats.core.record import OBSERVED, AnyEntry, Deferred, Ended, Event, Started, raw_delta
+from lasercats.core.record import (
+    OBSERVED,
+    Accepted,
+    AnyEntry,
+    Deferred,
+    Ended,
+    Event,
+    Record,
+    Started,
+    raw_delta,
+)
 from lasercats.core.resource import Resource, same, settle
 from lasercats.core.settle import believe
 from lasercats.core.state import State
-from lasercats.interpreters.context import Context, Watcher
+from lasercats.interpreters.context import Context, Result, Watcher
 from lasercats.interpreters.looking import look
 from lasercats.interpreters.reopen import NEVER_SENT, Reopened
 from lasercats.interpreters.replay import replay
@@ -177,19 +188,16 @@ async def _reopen(
         accepted = together(project.log, left[0])
         positions = [record.position for record, _ in accepted]
         left = [position for position in left if position > positions[-1]]
-        records = [
-            record
-            for record in project.log.read(positions[0])
-            if not isinstance(record.entry, Started) or set(positions) & set(record.entry.commands)
-        ]
-        tape = Reopened(context, project.log.fold(positions[0] - 1), positions[0], records)
-        learned.unasked.update(await tape.resolve())
-        for deferred in tape.handed:
-            project.log.append([deferred])
-            learned.handed.update(dict.fromkeys(deferred.commands, deferred.started))
-        commands = [project.kinds.decode_command(bytes(entry.command)) for _, entry in accepted]
-        rerun = replace(context, run=accepted[0][1].run, actor=accepted[0][1].actor, watcher=Watcher())
-        results = await replay(commands, tape, rerun)
+        writer = project.log.writer(positions[0])
+        try:
+            tape, results = await _play(project, context, accepted, learned)
+            otherwise = tape.worded_otherwise() & set(dead) if writer != PROGRAM else set[int]()
+        except Exception:
+            if writer == PROGRAM:
+                raise
+            _leave_to_a_look(project, learned, [p for p in positions if p in dead], dead, writer)
+            continue
+        otherwise = {p for p in otherwise if _can_be_looked_at(project, dead[p])}
         _hand(
             project,
             learned,
@@ -198,11 +206,51 @@ async def _reopen(
         )
         for position, result in zip(positions, results, strict=True):
             learned.reports.update((position, address) for address in result.reports)
-            learned.problems.update(((position, a), why) for a, why in result.problems.items())
+            if position not in otherwise:
+                learned.problems.update(((position, a), why) for a, why in result.problems.items())
         for entry in tape.entries:
-            if isinstance(entry, Event) and (own := _unrecorded(entry, dead, known)) is not None:
+            if not isinstance(entry, Event) or entry.command in otherwise:
+                continue
+            if (own := _unrecorded(entry, dead, known)) is not None:
                 learned.events.setdefault(own.command or 0, []).append(own)
     return learned
+
+
+async def _play(
+    project: Project, context: Context, accepted: Sequence[tuple[Record, Accepted]], learned: _Learned
+) -> tuple[Reopened, Sequence[Result]]:
+    """Run commands that were issued together on the tape of what is recorded, and ask what is in doubt."""
+    positions = [record.position for record, _ in accepted]
+    records = [
+        record
+        for record in project.log.read(positions[0])
+        if not isinstance(record.entry, Started) or set(positions) & set(record.entry.commands)
+    ]
+    tape = Reopened(context, project.log.fold(positions[0] - 1), positions[0], records)
+    learned.unasked.update(await tape.resolve())
+    for deferred in tape.handed:
+        project.log.append([deferred])
+        learned.handed.update(dict.fromkeys(deferred.commands, deferred.started))
+    commands = [project.kinds.decode_command(bytes(entry.command)) for _, entry in accepted]
+    rerun = replace(context, run=accepted[0][1].run, actor=accepted[0][1].actor, watcher=Watcher())
+    return tape, await replay(commands, tape, rerun)
+
+
+def _can_be_looked_at(project: Project, command: Command) -> bool:
+    kinds = project.kinds
+    return command.effect is Effect.STATE and all(kinds.kind(a).observe is not None for a in command.on)
+
+
+def _leave_to_a_look(
+    project: Project, learned: _Learned, positions: Sequence[int], dead: Mapping[int, Command], writer: str
+) -> None:
+    """Let commands whose record this version cannot run again be judged by a look, or else stay open."""
+    for position in positions:
+        if dead[position].effect is Effect.STATE and not _can_be_looked_at(project, dead[position]):
+            began = writer or "an earlier version"
+            learned.unasked[position] = (
+                f"{began} began it, and this one cannot tell; recover it with that one"
+            )
 
 
 def _hand(project: Project, learned: _Learned, waiting: Sequence[int], dead: Collection[int]) -> None:

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from lasercats import PROGRAM
 from lasercats.core.address import Address
 from lasercats.core.command import Command
-from lasercats.core.errors import BadInput
+from lasercats.core.errors import BadInput, LaserCatsError
 from lasercats.core.kind import Kinds
 from lasercats.core.ports import Log
 from lasercats.core.record import Accepted, Record, Started, came_back
@@ -34,16 +35,34 @@ class Replayed(NamedTuple):
     """In what it differs from the record; none where it does as it did."""
     cut: bool = False
     """True when it was cut off, by a crash; what would have come then is no difference."""
+    program: str = ""
+    """The program that recorded it, where that is another than this; its differences are no fault then."""
 
 
 def replay_command(log: Log, kinds: Kinds, position: int, *, watcher: Watcher | None = None) -> Replayed:
     """Run a command again, with those that were issued together with it, from the log alone.
 
     Raises:
-        BadInput: there is no command at the position.
+        BadInput: there is no command at the position, or another program recorded what this one cannot read.
 
     """
     position = command_at(log, position)
+    writer = log.writer(position)
+    if writer == PROGRAM:
+        return _replay_command(log, kinds, position, watcher)
+    writer = writer or "an earlier version"
+    try:
+        return _replay_command(log, kinds, position, watcher)._replace(program=writer)
+    except LaserCatsError:
+        raise
+    except Exception as error:
+        raise BadInput(
+            f"command {position} was recorded by {writer}, and {PROGRAM} cannot run what that asked "
+            f"({type(error).__name__}); replay it with that one"
+        ) from error
+
+
+def _replay_command(log: Log, kinds: Kinds, position: int, watcher: Watcher | None) -> Replayed:
     accepted = together(log, position)
     positions = [record.position for record, _ in accepted]
     commands = [kinds.decode_command(bytes(entry.command)) for _, entry in accepted]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from lasercats.core.errors import BadInput, LaserCatsError, UnknownName
+from lasercats.core.errors import BadInput, LaserCatsError, LogCorrupt, UnknownName
 from lasercats.core.kind import Kinds
 from lasercats.core.secret import HIDDEN, PREFIX, hide
 from lasercats.views.statement import TABLE_FUNCTIONS, Resolve, Statement, columns_of, read
@@ -21,6 +21,7 @@ MAX_ROWS = 100_000
 STEPS = 10_000
 """Instructions of SQLite between two looks at the clock."""
 _ALLOWED = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _TOKEN = re.compile(r'"sealed:[^"]*"')
 _NO_COLUMN = re.compile(r"no such column: (?:(.+)\.)?(.+)")
 _NO_FUNCTION = re.compile(r"no such function: (.+)")
@@ -59,6 +60,7 @@ def query(
 
     Raises:
         BadInput: the query has a mistake, does not only read, or goes beyond a limit.
+        LogCorrupt: it met damage.
 
     """
     statement = read(sql, tables(kinds))
@@ -69,6 +71,11 @@ def query(
             cursor = connection.execute(own)
             rows = cursor.fetchmany(max_rows + 1)
     except (sqlite3.Error, sqlite3.Warning) as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+            raise LogCorrupt(
+                f"the log is damaged ({error}); see with `lasercats verify` what of it holds, or restore it from a "
+                "backup"
+            ) from None
         raise (raised or [_explained(str(error), statement, connection, timeout)])[0] from None
     if len(rows) > max_rows:
         raise BadInput(
