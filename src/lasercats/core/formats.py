@@ -1,9 +1,10 @@
 r"""What records of earlier formats mean in the words of today.
 
-Up to format 3, texts of hosts were literal: `\xff` in the name of a file was four characters. From format 4 on
-they are in the one-line form of `lasercats.core.text`, in which that is one byte, and the four characters are
-`\x5cxff`. So where old records are read, such texts are brought to that form: addresses, and the fields that
-name a path, the target of a link, an owner or a group. Contents and what programs print are left as they are.
+Up to format 3, texts of hosts were literal: `\xff` in the name of a file was four characters. From format 4
+on they are in the one-line form of `lasercats.core.text`, in which that is one byte, and the four characters
+are `\x5cxff`. So where old records are read, such texts are brought to that form: addresses, and the fields
+that name a path, the target of a link, an owner or a group. Contents and what programs print are left as they
+are.
 
 Pure, and cheap: a body without a backslash before an x is given back as it is.
 """

@@ -33,8 +33,8 @@ class Log(Protocol):
     ) -> int:
         """Commit entries together, durably, and return the position of the first.
 
-        `run` is the run of the program that appends. An append whose `request` was written already does nothing
-        and returns what it returned then, so that one whose answer was lost can be repeated.
+        `run` is the run of the program that appends. An append whose `request` was written already does
+        nothing and returns what it returned then, so that one whose answer was lost can be repeated.
 
         Raises:
             LogConflict: an address in `expect` is at another version, or is claimed by another run; or more
@@ -66,8 +66,8 @@ class Log(Protocol):
     def at(self, time: int) -> int:
         """Return the last position whose clock is at most a time in microseconds since 1970 UTC.
 
-        The clock is the one of the store, as it was when the record was appended. What it costs does not depend
-        on the length of the log, also where the clock went back.
+        The clock is the one of the store, as it was when the record was appended. What it costs does not
+        depend on the length of the log, also where the clock went back.
         """
         ...
 

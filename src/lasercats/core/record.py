@@ -52,8 +52,9 @@ class Accepted(Entry, frozen=True, gc=False):
     """What made it: `undo 12`, `apply site.yaml`."""
     claims: tuple[Address, ...] = ()
     held: bool = False
-    """True where the command only holds what others change, until that is confirmed. Formats 1 to 3 told it by
-    the tag of the command alone.
+    """True where the command only holds what others change, until that is confirmed.
+
+    Formats 1 to 3 told it by the tag of the command alone.
     """
 
 
@@ -174,7 +175,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
     position: int
     time: int
-    """The clock as it was, in microseconds since 1970-01-01 UTC; it may be less than at the position before."""
+    """The clock as it was, in microseconds since 1970-01-01 UTC; the position before may have a later one."""
     entry: AnyEntry
 
 
@@ -199,7 +200,8 @@ def legible(what: str) -> Iterator[None]:
         yield
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise LogCorrupt(
-            f"{what} cannot be read; see with `lasercats verify` what of the log holds, or restore it from a backup"
+            f"{what} cannot be read; see with `lasercats verify` what of the log holds, or restore it from a "
+            "backup"
         ) from None
 
 
@@ -214,8 +216,8 @@ def came_back(records: Iterable[Record]) -> dict[int, list[msgspec.Raw | None]]:
             for n, outcome in entry.items():
                 if not 0 <= n < len(found[entry.started]):
                     raise LogCorrupt(
-                        f"record {record.position} has an outcome of no instruction of batch {entry.started}; "
-                        "restore the log from a backup"
+                        f"record {record.position} has an outcome of no instruction of batch "
+                        f"{entry.started}; restore the log from a backup"
                     )
                 if found[entry.started][n] is None:
                     found[entry.started][n] = outcome

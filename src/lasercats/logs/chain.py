@@ -29,8 +29,8 @@ class Facts(NamedTuple):
 def chain(before: bytes, facts: Facts, rows: Sequence[Row]) -> bytes:
     """Hash what was before, the facts, then place, time, type and length of each row, then all bodies.
 
-    `sha256(before || [log,clock,program,run,request] || [[position,time,type,length],…] || bodies)`, where what
-    stands in brackets is JSON in UTF-8 without spaces.
+    `sha256(before || [log,clock,program,run,request] || [[position,time,type,length],…] || bodies)`, where
+    what stands in brackets is JSON in UTF-8 without spaces.
     """
     return hashlib.sha256(
         b"".join([before, _encode(facts), _heads(rows), *[row[3] for row in rows]])

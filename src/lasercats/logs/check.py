@@ -35,8 +35,8 @@ def check_chain(db: sqlite3.Connection, path: str, log_id: str) -> int:
             stretches.pop(0)
         if not stretches or stretches[0][0] > first[0]:
             raise LogCorrupt(
-                f"the log {path} does not tell in which format record {first[0]} was written; restore it from a "
-                "backup"
+                f"the log {path} does not tell in which format record {first[0]} was written; restore it "
+                "from a backup"
             )
         _, format_, program = stretches[0]
         clock = first[1] if first[5] is None else first[5]
@@ -61,8 +61,8 @@ def _appends(db: sqlite3.Connection, path: str) -> Iterator[list[tuple[Any, ...]
             raise LogCorrupt(f"the log {path} has no record {expected}; restore it from a backup")
         if not (isinstance(row[1], int) and isinstance(row[2], str) and isinstance(row[3], bytes)):
             raise LogCorrupt(
-                f"records {expected} to {expected} of the log {path} are not as they were written; restore it "
-                "from a backup"
+                f"records {expected} to {expected} of the log {path} are not as they were written; restore "
+                "it from a backup"
             )
         expected += 1
         rows.append(row)

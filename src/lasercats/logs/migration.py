@@ -1,7 +1,7 @@
 """Logs of earlier formats are brought to this one when they are opened, in one transaction.
 
-Records and hashes stay byte for byte as they were written; `stretches` tells which format wrote which. What the
-tables hold is made anew where it was literal and means another thing today (`lasercats.core.formats`).
+Records and hashes stay byte for byte as they were written; `stretches` tells which format wrote which. What
+the tables hold is made anew where it was literal and means another thing today (`lasercats.core.formats`).
 """
 
 import hashlib

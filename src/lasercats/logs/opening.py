@@ -1,7 +1,7 @@
 """The file of a log: opened for reading where it cannot be written, and its faults in our words.
 
-SQLite's write-ahead log lies beside the file (`-wal`, with an index in `-shm`), and a reader wants to make these,
-too. Where it may not, there are three ways, the best first:
+SQLite's write-ahead log lies beside the file (`-wal`, with an index in `-shm`), and a reader wants to make
+these, too. Where it may not, there are three ways, the best first:
 
 1. read only, beside those who write: works where `-wal` and `-shm` are there;
 2. as a file that does not change: where there is no `-wal`, all that was committed is in the file;
@@ -131,8 +131,8 @@ class LogFile:
         """Return the error for a fact that can only come of damage."""
         shown = escape(fact.encode(errors="replace"))  # it may quote what stands in the file
         return LogCorrupt(
-            f"the log {self.path} is damaged ({shown}); see with `lasercats verify` what of it holds, or restore "
-            "it from a backup"
+            f"the log {self.path} is damaged ({shown}); see with `lasercats verify` what of it holds, or "
+            "restore it from a backup"
         )
 
     def close(self) -> None:

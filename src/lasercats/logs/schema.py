@@ -1,6 +1,6 @@
-"""The tables of a log in SQLite, and the number of their format. What each part is for: docs/reference/log-format.md.
+"""The tables of a log in SQLite, and the number of their format; see docs/reference/log-format.md.
 
-    about(name, value)                      the id of the log; what a program must know to read and to write it
+    about(name, value)                      the id of the log; what a program must know to use it
     records(position, time, type, body,     one row a record; positions without a gap
             hash, cause, clock, run, request)
     stretches(first, format, program)       from which position on which format and which program wrote
@@ -10,10 +10,11 @@
     open(position, waits)                   the commands that have not ended; what they wait for
     contents, heads, leases                 room for what later versions keep there
 
-All but `about`, `records`, `stretches`, `contents`, `heads` and `leases` follow from the records and can be made
-anew. The fold is a table and its history, as SQL:2011 has them for system-versioned tables: the state of now is
-read without folding anything, and one of the past costs two searches for each address, however long the log is.
-A `body` there is NULL where it is known that there is nothing, and empty where it is not known (any more).
+All but `about`, `records`, `stretches`, `contents`, `heads` and `leases` follow from the records and can be
+made anew. The fold is a table and its history, as SQL:2011 has them for system-versioned tables: the state of
+now is read without folding anything, and one of the past costs two searches for each address, however long
+the log is. A `body` there is NULL where it is known that there is nothing, and empty where it is not known
+(any more).
 """
 
 import sqlite3
@@ -35,7 +36,9 @@ CREATE TABLE records (
 """
 FACTS = (
     "CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
-    "CREATE TABLE stretches (first INTEGER PRIMARY KEY, format INTEGER NOT NULL, program TEXT NOT NULL) STRICT",
+    """CREATE TABLE stretches (
+        first INTEGER PRIMARY KEY, format INTEGER NOT NULL, program TEXT NOT NULL
+    ) STRICT""",
     """CREATE TABLE contents (
         digest BLOB PRIMARY KEY, size INTEGER NOT NULL, packing TEXT NOT NULL, body BLOB
     ) STRICT, WITHOUT ROWID""",

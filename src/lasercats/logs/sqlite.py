@@ -17,7 +17,7 @@ import msgspec
 
 from lasercats import PROGRAM
 from lasercats.core.address import Address
-from lasercats.core.errors import LogConflict, LogCorrupt, LogError, LogTooNew
+from lasercats.core.errors import LogCorrupt, LogTooNew
 from lasercats.core.fold import Claims, Fold, Open, Version, check_batches, check_versions, left_by
 from lasercats.core.formats import LITERAL, modern
 from lasercats.core.record import (
@@ -32,7 +32,7 @@ from lasercats.core.record import (
 )
 from lasercats.logs import check, migration, schema
 from lasercats.logs.chain import Facts, chain
-from lasercats.logs.opening import MEMORY, LogFile
+from lasercats.logs.opening import LogFile
 
 CLAIMING = ("accepted", "deferred", "ended")
 CHUNK = 10_000
@@ -316,7 +316,8 @@ class SqliteLog:
         self._id = facts["id"]
         if facts.get("read"):
             raise LogTooNew(
-                f"the log {self._path} keeps {facts['read']} in a way that this LaserCats cannot read; upgrade it"
+                f"the log {self._path} keeps {facts['read']} in a way that this LaserCats cannot read; "
+                "upgrade it"
             )
         if facts.get("write") and not self._file.barred:
             self._file.barred = f"it keeps {facts['write']}, which this LaserCats does not know; upgrade it"
@@ -411,8 +412,8 @@ class SqliteLog:
 
     def _wrong_tables(self) -> LogCorrupt:
         return LogCorrupt(
-            f"the tables of the log {self._path} hold what cannot be; `lasercats verify --repair` makes them anew "
-            "from the records"
+            f"the tables of the log {self._path} hold what cannot be; `lasercats verify --repair` makes them "
+            "anew from the records"
         )
 
     def _version(self, address: Address) -> int:

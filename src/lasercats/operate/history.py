@@ -250,8 +250,8 @@ def record_at(log: Log, position: int, *types: type[AnyEntry]) -> Record:
     record = next(log.read(position, position), None)
     if record is None or not isinstance(record.entry, types):
         raise LogCorrupt(
-            f"the log has no record {types[0].name!r} at position {position}, of which another record tells; see "
-            "with `lasercats verify` what of it holds, or restore it from a backup"
+            f"the log has no record {types[0].name!r} at position {position}, of which another record tells; "
+            "see with `lasercats verify` what of it holds, or restore it from a backup"
         )
     return record
 
@@ -347,7 +347,8 @@ def between(project: Project, first: int, last: int) -> tuple[Delta, State, Stat
 def reversals(log: Log, first: int, last: int | None) -> list[str]:
     """Return a sentence for each time that the clock went back in a range, by a second or more."""
     return [
-        f"the clock went back at position {at}, from {iso(before)} to {iso(after)}; times before it may be wrong"
+        f"the clock went back at position {at}, from {iso(before)} to {iso(after)}; times before that may be "
+        "wrong"
         for at, before, after in log.reversals(first, last)
         if before - after >= SECOND
     ]

@@ -264,13 +264,13 @@ def check_environment(name: str) -> str:
     """
     if not _ENVIRONMENT.fullmatch(name):
         raise BadInput(
-            f"{name!r} is no name of an environment; use up to 64 letters, digits, '.', '_' and '-', and begin with "
-            "a letter or digit"
+            f"{name!r} is no name of an environment; use up to 64 letters, digits, '.', '_' and '-', and "
+            "begin with a letter or digit"
         )
     if name.casefold() == LOG:
         raise BadInput(
-            f"an environment cannot be called {name!r}, as its log would be that of the environment {DEFAULT!r}; "
-            f"give it another name in {FILE}"
+            f"an environment cannot be called {name!r}, as its log would be that of the environment "
+            f"{DEFAULT!r}; give it another name in {FILE}"
         )
     return name
 

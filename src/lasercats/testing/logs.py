@@ -208,7 +208,7 @@ class LogContract:
                 other.head(),
             ) == wanted
             assert (other.at(2**62), other.reversals(), len(list(other.versions(A)))) == (3, [], 2)
-            with pytest.raises(LogError, match="can only be read here: .*; nothing was done"):
+            with pytest.raises(LogError, match=r"can only be read here: .*; nothing was done"):
                 other.append([event()])
             assert other.head() == 3
             other.close()

@@ -73,8 +73,8 @@ def query(
     except (sqlite3.Error, sqlite3.Warning) as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
             raise LogCorrupt(
-                f"the log is damaged ({error}); see with `lasercats verify` what of it holds, or restore it from a "
-                "backup"
+                f"the log is damaged ({error}); see with `lasercats verify` what of it holds, or restore it "
+                "from a backup"
             ) from None
         raise (raised or [_explained(str(error), statement, connection, timeout)])[0] from None
     if len(rows) > max_rows:

@@ -286,7 +286,7 @@ def test_open_commands_that_cannot_be_told(cli: "Cli") -> None:
 
 
 def test_the_clock_was_wrong_once(cli: "Cli", monkeypatch: pytest.MonkeyPatch) -> None:
-    """Later commands have their own time, `log` tells where the clock went back, as of now is what is there."""
+    """Later commands have their own time, `log` tells where it went back, as of now is what is there."""
     right = time.time_ns
     for content, ahead in (("one", 0), ("two", 400), ("three", 0)):
         monkeypatch.setattr(time, "time_ns", lambda days=ahead: right() + days * 86_400 * 10**9)

@@ -1,4 +1,4 @@
-"""Logs that earlier programs wrote, each with commands that are cut off, are opened with all that they tell."""
+"""Logs that earlier programs wrote, each with commands that are cut off, open with all that they tell."""
 
 import sqlite3
 from contextlib import closing
@@ -58,7 +58,7 @@ def test_its_hashes_hold_by_the_rule_of_then(written: Path, tmp_path: Path) -> N
 
 @every
 def test_its_open_commands_are_open(written: Path, tmp_path: Path) -> None:
-    """What was cut off is open with its claims, in the words of today, and an `exec` that only says hold is not held."""
+    """What was cut off is open with its claims of today; an `exec` that says hold is not held."""
     with closing(SqliteLog(restore(written, tmp_path / "log.db"))) as log:
         claims = [set(opened.claims) for opened in log.open().values()]
         assert claims[:3] == [set(), {"file/web1:/srv/open"}, {r"symlink/web1:/srv/l\x5cxff"}]
@@ -69,14 +69,14 @@ def test_its_open_commands_are_open(written: Path, tmp_path: Path) -> None:
 
 @every
 def test_its_texts_keep_their_meaning(written: Path, tmp_path: Path) -> None:
-    """A literal backslash-x of then is one of now, in addresses, paths and targets; contents stay as they were."""
+    """A literal backslash-x is one in addresses, paths and targets of now; contents stay as they are."""
     with closing(SqliteLog(restore(written, tmp_path / "log.db"))) as log:
         state = log.fold().state(Kinds([DOMAIN]))
         assert unescape(ODD).endswith(rb"/srv/caf\xff")
         assert state.get(ODD).content == r"literal \xe9"  # type: ignore[arg-type, union-attr]
         assert state.get("symlink/web1:/srv/link").target == r"/srv/caf\x5cxff"  # type: ignore[arg-type, union-attr]
         (first,) = log.read(1, 1)
-        assert rb"one \\xff \\x0a" in bytes(first.entry.command)  # type: ignore[union-attr]
+        assert rb"one \\xff \\x0a" in bytes(first.entry.command)  # type: ignore[union-attr, arg-type]
         paths = [bytes(i) for r in log.read(names=("started",)) for i in r.entry.instructions]  # type: ignore[union-attr]
         assert any(rb'"path":"/srv/caf\\x5cxff"' in path for path in paths)
         fold = log.fold().entries
@@ -134,7 +134,10 @@ def test_only_texts_of_hosts_are_read_otherwise() -> None:
 def test_fields_of_hosts_are_read_otherwise() -> None:
     """Owner, group, target and address of what stands on a host are brought to the form of today."""
     body = rb'{"type":"x","delta":{"file/m:/\\xff":[{"owner":"a\\xff","content":"\\xff"},{"group":"\\X0a"}]}}'
-    now = rb'{"type":"x","delta":{"file/m:/\\x5cxff":[{"owner":"a\\x5cxff","content":"\\xff"},{"group":"\\x5cX0a"}]}}'
+    now = (
+        rb'{"type":"x","delta":{"file/m:/\\x5cxff":'
+        rb'[{"owner":"a\\x5cxff","content":"\\xff"},{"group":"\\x5cX0a"}]}}'
+    )
     assert modern(3, "event", body) == now
     body = rb'{"started":1,"outcomes":[{"type":"symlink","target":"\\xe9"}]}'
     assert (

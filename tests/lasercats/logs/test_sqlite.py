@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+
 from lasercats.core.errors import LogCorrupt, LogError, LogTooNew
 from lasercats.logs.sqlite import SqliteLog
 from lasercats.testing.logs import A, LogContract, event

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from lasercats import PROGRAM
 from lasercats.core.errors import Interrupted
 from lasercats.core.instruction import Batch
 from lasercats.core.ports import Machine, Sink
-from lasercats.core.record import Accepted, raw
+from lasercats.core.record import Accepted, Finished, Started, raw
+from lasercats.logs.sqlite import SqliteLog
 from lasercats.operate.issue import carry_out
 from lasercats.operate.project import Project
 from lasercats.operate.recover import Recovered, alive, recover
@@ -171,3 +173,63 @@ def test_who_lives() -> None:
     assert not alive(DEAD)
     assert not alive("")
     assert not alive(f"x@{HOST}")
+
+
+def written_by(project: Project, program: str) -> None:
+    """Let what is recorded from now on be of another program."""
+    path = project.root / ".lasercats" / "log.db"
+    project.close()
+    project._log = SqliteLog(path, program=program)
+
+
+def begun_by_another(project: Project, instruction: object, **command: Any) -> int:  # noqa: ANN401
+    """Leave a command open that another version began, and of which it had sent an instruction."""
+    written_by(project, "lasercats 0.0.9")
+    position = die(project, **command)
+    project.log.append([Started(machine="a", commands=(position,), instructions=(raw(instruction),))])
+    written_by(project, PROGRAM)
+    return position
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("do", ["host.write", "host.write_as_of_then"])
+def test_what_another_version_began_is_judged_by_a_look(
+    project: Project, tmp_path: Path, do: str, *, there: bool
+) -> None:
+    """Where it sent what this version would not, known or not, what is on the machine tells what was done."""
+    sent = {"do": do, "machine": "a", "path": f"{tmp_path}/f", "content": "x", "mode": "0600"}
+    begun_by_another(project, sent, command="file.write", on=f"a:{tmp_path}/f", content="x")
+    if there:
+        (tmp_path / "f").write_text("x")
+        (tmp_path / "f").chmod(0o644)
+    found = judged(project)
+    assert set(found.facts.values()) == {"done" if there else "not done"}
+    assert recover(project) == []
+
+
+def test_an_outcome_of_another_version_is_not_believed(project: Project, tmp_path: Path) -> None:
+    """What came back of an instruction that this version does not give is no proof; the machine is asked."""
+    sent = {"do": "host.write", "machine": "a", "path": f"{tmp_path}/f", "content": "x", "mode": "0600"}
+    position = begun_by_another(project, sent, command="file.write", on=f"a:{tmp_path}/f", content="x")
+    project.log.append([Finished(started=position + 1, outcomes=(raw({"type": "file", "mode": "0600"}),))])
+    assert set(judged(project).facts.values()) == {"not done"}
+
+
+def test_what_this_version_would_send_too_is_run_again(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another version that sent the same is judged as this one is: its outcomes count."""
+    written_by(project, "lasercats 0.0.9")
+    cut_off(project, monkeypatch, command="file.write", on=f"a:{tmp_path}/f", content="x")
+    written_by(project, PROGRAM)
+    (tmp_path / "f").write_text("x")
+    (tmp_path / "f").chmod(0o644)
+    assert set(recover(project, force=True)[0].facts.values()) == {"done"}
+
+
+def test_a_tag_that_says_hold_is_no_hold(project: Project, tmp_path: Path) -> None:
+    """Words of a command are no fact of its record: it is recovered as any other."""
+    words = 'x "command":"hold"'
+    die(project, command="file.write", on=f"a:{tmp_path}/f", content=words)
+    die(project, command="exec", on="exec/a:", argv=["echo", '"command":"hold"', "hold"])
+    assert [found.status for found in recover(project)] == ["failed", "failed"]
