@@ -16,7 +16,7 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.kind import Kinds
 from lasercats.core.program import Known, Step
-from lasercats.core.record import Accepted, AnyEntry, Ended, Event, Finished, Started
+from lasercats.core.record import Accepted, AnyEntry, Ended, Event, Finished, Started, raw
 from lasercats.core.secret import HIDDEN
 from lasercats.domains.host import DOMAIN, file
 from lasercats.logs.sqlite import SqliteLog
@@ -461,3 +461,36 @@ def test_the_trace_of_a_batch_that_never_came_back(cli: "Cli", cut: Callable[[in
     look, act = batches(cli, 1)
     assert look["seconds"] is not None
     assert (act["seconds"], act["outcomes"], len(act["instructions"])) == (None, [], 2)
+
+
+def recorded_by_another(cli: "Cli", old: bytes, new: bytes) -> None:
+    """Make the log anew, as of another version that worded something otherwise."""
+    found = [entry for _, entry in entries(cli)]
+    for path in cli.path.parent.glob("log.db*"):
+        path.unlink()
+    with closing(SqliteLog(cli.path, create=True, program="lasercats 0.0.9")) as log:
+        for entry in found:
+            if isinstance(entry, Started):
+                worded = tuple(raw(json.loads(bytes(i).replace(old, new))) for i in entry.instructions)
+                entry = with_fields(entry, instructions=worded)  # noqa: PLW2901 - it is the same entry
+            log.append([entry])
+
+
+def test_a_difference_to_another_version_is_told_and_no_fault(cli: "Cli", place: Place) -> None:
+    """What an earlier version asked otherwise is told with its name, and the exit code is 0."""
+    cli.done("file", "write", place("f"), "--content", "x")
+    recorded_by_another(cli, b'"content":"x"', b'"content":"y"')
+    ran = cli.done("replay", "1")
+    assert "was asked then and is not now" in ran.err
+    assert "not as recorded by lasercats 0.0.9" in ran.err
+    data = cli.done("replay", "1", "--json").data
+    assert (data["program"], data["same"]) == ("lasercats 0.0.9", False)
+
+
+def test_what_this_version_cannot_read_is_told(cli: "Cli", place: Place) -> None:
+    """An instruction that is not known any more ends in one sentence that names both versions."""
+    cli.done("file", "write", place("f"), "--content", "x")
+    recorded_by_another(cli, b'"host.write"', b'"host.write_as_of_then"')
+    ran = cli("replay", "1")
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert "was recorded by lasercats 0.0.9" in ran.err

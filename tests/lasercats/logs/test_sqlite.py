@@ -133,3 +133,67 @@ def test_a_record_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     db.close()
     with pytest.raises(LogCorrupt, match="record 5"):
         list(SqliteLog(path).read())
+
+
+def test_the_id_is_in_the_chain(tmp_path: Path) -> None:
+    """A log that is given the id of another does not hold."""
+    path = make(tmp_path)
+    change(path, "UPDATE about SET value = 'f' || substr(value, 2) WHERE name = 'id' AND value NOT LIKE 'f%'")
+    change(path, "UPDATE about SET value = 'e' || substr(value, 2) WHERE name = 'id' AND value LIKE 'f%'")
+    with pytest.raises(LogCorrupt, match="records 1 to 2"):
+        SqliteLog(path).check_chain()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE records SET clock = time - 1 WHERE position = 3",
+        "UPDATE records SET clock = time - 1 WHERE position IN (3, 4)",
+        "UPDATE records SET run = 'other' WHERE position = 3",
+        "UPDATE records SET request = 'other' WHERE position = 4",
+        "UPDATE stretches SET program = 'other'",
+        "UPDATE stretches SET format = 3",
+        "DELETE FROM stretches",
+    ],
+)
+def test_what_an_append_says_of_itself_is_in_the_chain(tmp_path: Path, statement: str) -> None:
+    """Clock, run, request, program and format cannot be changed afterwards."""
+    path = make(tmp_path)
+    change(path, statement)
+    with pytest.raises(LogCorrupt):
+        SqliteLog(path).check_chain()
+
+
+def test_what_a_program_must_know_is_asked(tmp_path: Path) -> None:
+    """A log that a later version writes otherwise is only read, one that it keeps otherwise is not opened."""
+    path = make(tmp_path)
+    late = SqliteLog(path)
+    change(path, "UPDATE about SET value = 'leases' WHERE name = 'write'")
+    with closing(SqliteLog(path)) as log:
+        assert len(list(log.read())) == log.check_chain() == 6
+        with pytest.raises(
+            LogError, match="only be read here: it keeps leases, which this LaserCats does not"
+        ):
+            log.append([event()])
+    with pytest.raises(LogError, match="only be read here: it keeps leases"):
+        late.append([event()])
+    change(path, "UPDATE about SET value = 'contents late' WHERE name = 'read'")
+    with pytest.raises(
+        LogTooNew, match="keeps contents late in a way that this LaserCats cannot read; upgrade"
+    ):
+        SqliteLog(path)
+
+
+def test_programs_of_two_versions_take_turns(tmp_path: Path) -> None:
+    """Of each record it is known which version wrote it, and the chain holds."""
+    one, two = SqliteLog(make(tmp_path), program="one"), SqliteLog(tmp_path / "log.db", program="two")
+    for log in (one, two, two, one, one):
+        log.append([event(), event()])
+    assert [two.writer(n) for n in range(7, 17)] == ["one"] * 2 + ["two"] * 4 + ["one"] * 4
+    assert one.check_chain() == 16
+
+
+def change(path: Path, statement: str) -> None:
+    """Change a log behind its back."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute(statement)
