@@ -1,4 +1,4 @@
-"""The tables of a log in SQLite, and the number of their format; see docs/reference/log-format.md.
+"""The tables of a log in SQLite, and the number of their format; see docs/log-format.md.
 
     about(name, value)                      the id of the log; what a program must know to use it
     records(position, time, type, body,     one row a record; positions without a gap
