@@ -11,6 +11,7 @@ these, too. Where it may not, there are three ways, the best first:
 import os
 import shutil
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -142,16 +143,18 @@ class LogFile:
 
     def _check_there(self, path: Path, *, create: bool) -> None:
         try:
-            exists = os.path.lexists(path) if create else path.exists()
+            mode = (os.lstat if create else os.stat)(path).st_mode
         except PermissionError:
             raise self._hidden() from None
-        if create and exists:
+        except (OSError, ValueError):
+            if not create:
+                raise LogError(f"there is no log at {path}; make one with `lasercats init`") from None
+            return
+        if create:
             raise LogError(f"there is a log at {path} already")
-        if not create and not exists:
-            raise LogError(f"there is no log at {path}; make one with `lasercats init`")
-        if exists and not path.is_file():
+        if not stat.S_ISREG(mode):
             raise LogCorrupt(f"{path} is no LaserCats log, as it is no file; restore it from a backup")
-        if exists and not os.access(path, os.R_OK):
+        if not os.access(path, os.R_OK):
             raise self._hidden()
 
     def _hidden(self) -> LogError:
@@ -196,8 +199,7 @@ def _connect(uri: str) -> sqlite3.Connection:
 
 def _barred(path: Path) -> str:
     """Return why a file cannot be written, with the files beside it; nothing where it can."""
-    folder = path.absolute().parent
-    for place in (path, folder):
+    for place in (path, path.parent):
         if not os.access(place, os.W_OK):
             if os.statvfs(place).f_flag & os.ST_RDONLY:
                 return "its disk is read-only; write where that is not so"

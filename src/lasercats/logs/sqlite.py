@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -403,11 +404,9 @@ class SqliteLog:
 
     def _folded(self, position: int, sql: str, *arguments: str) -> Fold:
         rows = self._db.execute(sql, (position, *arguments)).fetchall()
-        entries = dict[Address, Version]()
-        for address, since, body in rows:
-            if type(since) is not int or type(address) is not str:
-                raise self._wrong_tables()
-            entries[Address(address)] = Version(since, schema.told(body))
+        entries = {address: Version(since, schema.told(body)) for address, since, body in rows}
+        if {*map(type, entries)} - {str} or {*map(type, map(itemgetter(1), rows))} - {int}:
+            raise self._wrong_tables()
         return Fold(position, entries)
 
     def _wrong_tables(self) -> LogCorrupt:
