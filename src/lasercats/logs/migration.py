@@ -60,8 +60,20 @@ def _add_causes(db: sqlite3.Connection) -> None:
     for first in range(1, last + 1, _CHUNK):
         sql = "SELECT position, type, body FROM records WHERE position BETWEEN ? AND ?"
         rows = db.execute(sql, (first, first + _CHUNK - 1)).fetchall()
-        causes = [(msgspec.json.decode(body, type=ENTRIES[name]).cause, at) for at, name, body in rows]
+        causes = [(_cause(name, body), at) for at, name, body in rows]
         db.executemany("UPDATE records SET cause = ? WHERE position = ?", causes)
+
+
+def _cause(name: str, body: bytes) -> int | None:
+    """Return what a record came of.
+
+    Raises:
+        msgspec.DecodeError: it is none that can be read.
+
+    """
+    if name not in ENTRIES:
+        raise msgspec.DecodeError(f"a record of the type {name!r}")
+    return msgspec.json.decode(body, type=ENTRIES[name]).cause
 
 
 def _is_literal(db: sqlite3.Connection) -> bool:

@@ -114,6 +114,10 @@ class LogFile:
             yield
         except (LaserCatsError, sqlite3.ProgrammingError):
             raise
+        except UnicodeEncodeError as error:
+            raise LogError(
+                f"the log {self.path} cannot hold {error.object!r:.80}, which is no text; nothing was done"
+            ) from None
         except sqlite3.Error as error:
             if _code(error) in _UNUSABLE:
                 raise LogError(f"the log {self.path} cannot be used: {error}; nothing was done") from None

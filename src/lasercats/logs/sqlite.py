@@ -417,6 +417,8 @@ class SqliteLog:
 
     def _version(self, address: Address) -> int:
         row = self._db.execute("SELECT since FROM present WHERE address = ?", (address,)).fetchone()
+        if row is not None and type(row[0]) is not int:
+            raise self._wrong_tables()
         return 0 if row is None else int(row[0])
 
     def _last_of(self, batch: int) -> int:
@@ -433,9 +435,9 @@ class SqliteLog:
             for position, when, name, body in self._db.execute(sql, arguments):
                 if type(when) is not int or type(body) is not bytes:
                     raise self._illegible(position)
-                if position < literal:
-                    body = modern(LITERAL, name, body)  # noqa: PLW2901 - it is the same body
                 try:
+                    if position < literal:
+                        body = modern(LITERAL, name, body)  # noqa: PLW2901 - it is the same body
                     body.decode()  # parts of it are carried as they are, and decoded later
                     entry = _DECODERS[name].decode(body)
                 except (KeyError, UnicodeDecodeError, RecursionError, msgspec.DecodeError):

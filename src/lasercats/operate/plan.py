@@ -24,6 +24,7 @@ from lasercats.core.record import FORGOTTEN, OBSERVED, Event
 from lasercats.core.resource import Resource, decisions
 from lasercats.core.state import State
 from lasercats.interpreters.simulate import simulate
+from lasercats.operate.history import record_at
 from lasercats.operate.project import LocalInputs, Project
 
 FORMAT = 1
@@ -160,7 +161,7 @@ def _observed_at(project: Project) -> Callable[[int], bool]:
 
     @cache
     def is_observed(position: int) -> bool:
-        (record,) = project.log.read(position, position)
+        record = record_at(project.log, position, Event)
         return isinstance(record.entry, Event) and record.entry.type == OBSERVED
 
     return is_observed

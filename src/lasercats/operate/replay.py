@@ -14,11 +14,11 @@ from lasercats.core.command import Command
 from lasercats.core.errors import BadInput, LaserCatsError
 from lasercats.core.kind import Kinds
 from lasercats.core.ports import Log
-from lasercats.core.record import Accepted, Record, Started, came_back
+from lasercats.core.record import Accepted, Event, Record, Started, came_back
 from lasercats.core.secret import hide
 from lasercats.interpreters.context import Context, Result, Watcher
 from lasercats.interpreters.replay import Facts, Tape, facts, replay
-from lasercats.operate.history import command_at, end_of
+from lasercats.operate.history import command_at, end_of, record_at
 
 
 class Replayed(NamedTuple):
@@ -109,7 +109,7 @@ def _cut_off(records: Sequence[Record], position: int, then: Facts) -> bool:
 
 def together(log: Log, position: int) -> list[tuple[Record, Accepted]]:
     """Return the acceptances of one append, that of a position among them."""
-    (record,) = log.read(position, position)
+    record = record_at(log, position, Accepted, Event)
     if not isinstance(record.entry, Accepted):
         raise BadInput(f"position {position} is an observation; only commands can be replayed")
     run = record.entry.run

@@ -32,6 +32,7 @@ from lasercats.interpreters.context import Result, Watcher
 from lasercats.interpreters.replay import replay
 from lasercats.interpreters.resume import Resumed
 from lasercats.interpreters.simulate import simulate
+from lasercats.operate.history import record_at
 from lasercats.operate.issue import run_until
 from lasercats.operate.project import Project, actor
 from lasercats.operate.replay import together
@@ -82,8 +83,8 @@ class Order:
         self._project, self._batch = project, batch
         self.number, self.time, self.machine = record.position, record.time, batch.machine
         self.records = [record, *project.log.caused(record.position)]
-        (accepted,) = project.log.read(batch.commands[0], batch.commands[0])
-        assert isinstance(accepted.entry, Accepted)  # noqa: S101 - that is what a batch serves
+        accepted = record_at(project.log, batch.commands[0], Accepted)
+        assert isinstance(accepted.entry, Accepted)  # noqa: S101 - it was just asked for
         self.actor, self.message = accepted.entry.actor, accepted.entry.message
         self.because = accepted.entry.because
 
