@@ -190,15 +190,15 @@ class Reversal(NamedTuple):
 
 @contextmanager
 def legible(what: str) -> Iterator[None]:
-    """Turn what decoding raises on a damaged record into our error; `what` is what is decoded.
+    """Turn what reading a damaged record raises into our error; `what` is what is read.
 
     Raises:
-        LogCorrupt: it cannot be decoded.
+        LogCorrupt: it cannot be decoded, or does not fit together.
 
     """
     try:
         yield
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         raise LogCorrupt(
             f"{what} cannot be read; see with `lasercats verify` what of the log holds, or restore it from a "
             "backup"

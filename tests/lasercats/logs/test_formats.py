@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -170,3 +171,31 @@ def test_every_record_decodes(written: Path, tmp_path: Path) -> None:
                     kinds.decode_delta(delta)
                 case Finished(outcomes=outcomes):
                     assert outcomes
+
+
+@every
+def test_many_open_it_at_once(written: Path, tmp_path: Path) -> None:
+    """Of those that open an old log at the same time one brings it to this format, and all can go on."""
+    path, heads = restore(written, tmp_path / "log.db"), list[int]()
+
+    def work() -> None:
+        with closing(SqliteLog(path)) as log:
+            heads.append(log.append([event()]))
+
+    threads = [Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(heads) == list(range(min(heads), min(heads) + 4))
+    with closing(SqliteLog(path)) as log:
+        assert log.check_chain() == max(heads)
+
+
+def test_a_program_of_then_cannot_write_any_more(tmp_path: Path) -> None:
+    """What still has the log open as format 3 is refused by the tables, and breaks nothing."""
+    path = restore(FORMATS[-1], tmp_path / "log.db")
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        SqliteLog(path).close()
+        with pytest.raises(sqlite3.OperationalError, match="9 columns but 6 values"):
+            old.execute("INSERT INTO records VALUES (99, 1, 'event', x'', NULL, NULL)")

@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lasercats.core.errors import LogCorrupt, LogError, LogTooNew
 from lasercats.logs.sqlite import SqliteLog
@@ -197,3 +198,11 @@ def change(path: Path, statement: str) -> None:
     """Change a log behind its back."""
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute(statement)
+
+
+def test_what_is_no_text_is_not_written(tmp_path: Path) -> None:
+    """A lone surrogate, which JSON cannot hold, is told, and the log is as it was."""
+    with closing(SqliteLog(make(tmp_path))) as log:
+        with pytest.raises(LogError, match="which is no text; nothing was done"):
+            log.append([event(), replace(event(), message="\udcff")])
+        assert log.append([event()]) == log.check_chain() == 7
