@@ -5,7 +5,6 @@ the tables hold is made anew where it was literal and means another thing today 
 """
 
 import hashlib
-import secrets
 import sqlite3
 
 import msgspec
@@ -22,6 +21,8 @@ def begin(db: sqlite3.Connection) -> None:
     The id is random. That of a log which was there before follows from its first hash, so that it is the same
     for all copies, and each time that one is opened that cannot be written.
     """
+    import secrets  # noqa: PLC0415 - start-up stays light
+
     first = db.execute("SELECT hash FROM records WHERE hash IS NOT NULL ORDER BY position LIMIT 1").fetchone()
     made = secrets.token_hex(16) if first is None else hashlib.sha256(b"id" + first[0]).hexdigest()[:32]
     facts = {"id": made, "read": "", "write": ""}

@@ -9,18 +9,20 @@ these, too. Where it may not, there are three ways, the best first:
 """
 
 import os
-import shutil
 import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from lasercats.core.errors import LaserCatsError, LogCorrupt, LogError
 from lasercats.core.text import escape
+
+if TYPE_CHECKING:
+    from tempfile import TemporaryDirectory
 
 MEMORY = ":memory:"
 _UNUSABLE = {
@@ -54,7 +56,7 @@ class LogFile:
         self.path = str(path)
         self.barred = ""
         """Why nothing can be written to it; empty where it can."""
-        self._uri, self._copy = self.path, list[TemporaryDirectory[str]]()
+        self._uri, self._copy = self.path, list["TemporaryDirectory[str]"]()
         if self.path == MEMORY:
             return
         self._check_there(Path(path), create=create)
@@ -176,6 +178,9 @@ class LogFile:
 
     def _copied(self) -> str:
         """Copy the file and what is not in it yet, as they were at one moment."""
+        import shutil  # noqa: PLC0415 - start-up stays light
+        from tempfile import TemporaryDirectory  # noqa: PLC0415 - as above
+
         try:
             self._copy.append(TemporaryDirectory(prefix="lasercats-log-"))
             copy = Path(self._copy[0].name) / "log.db"

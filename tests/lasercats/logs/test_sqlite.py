@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from lasercats.core.errors import LogCorrupt, LogError, LogTooNew
 from lasercats.logs.sqlite import SqliteLog
-from lasercats.testing.logs import A, LogContract, event
+from lasercats.testing.logs import A, Clock, LogContract, event
 
 BEND = "UPDATE records SET body = CAST(replace(CAST(body AS TEXT), 'xxx', 'yyy') AS BLOB) WHERE position = 2"
 
@@ -206,3 +206,15 @@ def test_what_is_no_text_is_not_written(tmp_path: Path) -> None:
         with pytest.raises(LogError, match="which is no text; nothing was done"):
             log.append([event(), replace(event(), message="\udcff")])
         assert log.append([event()]) == log.check_chain() == 7
+
+
+def test_each_record_has_two_times(tmp_path: Path) -> None:
+    """One is the clock as it was, the other never goes back; the clock stands there only where they differ."""
+    log = SqliteLog(tmp_path / "log.db", create=True, clock=Clock([100, 900, 0, 901]))
+    for _ in range(4):
+        log.append([event(), event()])
+    with closing(sqlite3.connect(tmp_path / "log.db")) as db:
+        rows = db.execute("SELECT time, clock FROM records ORDER BY position").fetchall()
+    assert rows[::2] == rows[1::2] == [(100, None), (900, None), (900, 0), (901, None)]
+    assert [record.time for record in log.read()][::2] == [100, 900, 0, 901]
+    assert log.check_chain() == 8
