@@ -209,7 +209,7 @@ def test_what_is_no_text_is_not_written(tmp_path: Path) -> None:
 
 
 def test_each_record_has_two_times(tmp_path: Path) -> None:
-    """One is the clock as it was, the other never goes back; the clock stands there only where they differ."""
+    """One is the clock as it was, the other never goes back; the clock stands there where they differ."""
     log = SqliteLog(tmp_path / "log.db", create=True, clock=Clock([100, 900, 0, 901]))
     for _ in range(4):
         log.append([event(), event()])
