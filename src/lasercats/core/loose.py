@@ -23,7 +23,7 @@ ODD = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """A struct that brings its fields to their one form as it is built, and checks them where they are given."""
+    """A struct that brings its fields to their one form when built, and checks them where they are given."""
 
     forms: ClassVar[Forms] = {}
     """What returns the one form of a field's value, and raises ValueError where it has none; by field."""
