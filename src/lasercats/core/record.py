@@ -15,6 +15,7 @@ import msgspec
 
 from lasercats.core.address import Address
 from lasercats.core.change import Delta
+from lasercats.core.resource import encoded
 
 _encode = msgspec.json.Encoder().encode
 NULL = msgspec.Raw(b"null")
@@ -180,8 +181,8 @@ def raw_delta(delta: Delta) -> dict[Address, tuple[msgspec.Raw, msgspec.Raw]]:
     """Encode a delta, to be carried in an event."""
     return {
         address: (
-            NULL if change.before is None else msgspec.Raw(_encode(change.before)),
-            NULL if change.after is None else msgspec.Raw(_encode(change.after)),
+            NULL if change.before is None else msgspec.Raw(encoded(change.before)),
+            NULL if change.after is None else msgspec.Raw(encoded(change.after)),
         )
         for address, change in delta.items()
     }

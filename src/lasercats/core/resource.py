@@ -56,7 +56,21 @@ class Resource(Part, frozen=True, gc=False):
             check_sealed(field, getattr(self, field))
 
 
+class StrangeResource(Resource, frozen=True):
+    """What is recorded of a resource for which there is no type, because its plugin is not installed.
+
+    It is kept as it is, shown, queried and forgotten, and nothing else is done with it.
+    """
+
+    recorded: Any = None
+
+
 R = TypeVar("R", bound=Resource)
+
+
+def encoded(resource: Resource | None) -> bytes:
+    """Return a resource as it is stored: JSON, of a strange one just what was recorded."""
+    return msgspec.json.encode(resource.recorded if isinstance(resource, StrangeResource) else resource)
 
 
 @cache
