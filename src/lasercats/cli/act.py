@@ -30,6 +30,8 @@ class Request:
     because: str | None = None
     lost: Mapping[Address, Sequence[str]] = field(default_factory=dict)
     """What does not come back; told by `--json`, which says nothing in advance."""
+    withheld: Mapping[Address, Mapping[str, str]] = field(default_factory=dict)
+    """The fields that do not come back; told as what is lost is."""
     confirm_within: str | None = None
     brief: bool = False
     """True when the operator has seen the changes already, as a plan."""
@@ -64,7 +66,11 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
         )
     if request.as_json:
         data = show.results_data(results, project.machines.trips)
-        more = {"lost": show.plain(request.lost), "held": _held(project, results) if within else None}
+        more = {
+            "lost": show.plain(request.lost),
+            "withheld": show.plain(request.withheld),
+            "held": _held(project, results) if within else None,
+        }
         show.print_json(data | {name: value for name, value in more.items() if value})
     elif request.interpreter == "script":
         for result in results:

@@ -53,7 +53,7 @@ def document(context: click.Context, addresses: tuple[str, ...], as_of: str | No
 
     with options.opened(context) as project:
         chosen = _chosen(project, addresses, as_of)
-    click.echo(render(chosen.items(), form="json" if as_json else "yaml"), nl=False)
+    click.echo(render(chosen.items(), form="json" if as_json else "yaml", kinds=project.kinds), nl=False)
 
 
 @click.command()
@@ -256,8 +256,19 @@ def _look(
         _show_seen(seen, as_json=as_json and not revert, both=show_diff, recorded=keep)
         if revert and seen.drift:
             back = plan_delta(project.kinds, seen.drift.inverse(), project.state(), exact=True)
-            request = Request(message=message, as_json=as_json, show_diff=show_diff, because="drift --revert")
+            request = Request(
+                message=message,
+                as_json=as_json,
+                show_diff=show_diff,
+                because="drift --revert",
+                withheld=back.withheld,
+            )
+            if not as_json:
+                show.print_withheld(back.withheld)
+                show.print_problems(back.problems)
             act(context, project, back.commands, request)
+            if back.problems:
+                context.exit(1)
     if seen.unseen:
         context.exit(1)
     context.exit(2 if seen.drift and detailed else 0)
@@ -317,6 +328,7 @@ def _show_plan(made: "Plan", *, as_json: bool, both: bool) -> None:
     show.print_delta(made.delta, both=both, replaced=made.replaced, corrective=made.corrective)
     show.print_detours(made.detours)
     show.print_lost(made.lost)
+    show.print_withheld(made.withheld)
     show.print_problems(made.problems)
     if made.commands or made.problems:
         click.echo(f"plan: {_pending(made.delta)}{_split(made)}", err=True)

@@ -264,7 +264,7 @@ def _run_check(project: "Project", command: str, form: str) -> "Check":
     def check(position: int) -> bool | None:
         with TemporaryDirectory(prefix="lasercats-bisect-") as folder:
             path = Path(folder) / f"state.{form}"
-            path.write_text(render(project.state(position).items(), form=form))
+            path.write_text(render(project.state(position).items(), form=form, kinds=project.kinds))
             own = {
                 "LASERCATS_STATE": str(path),
                 "LASERCATS_AS_OF": str(position),

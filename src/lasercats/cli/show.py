@@ -92,6 +92,14 @@ def print_lost(lost: Mapping[Address, Sequence[str]]) -> None:
         click.echo(click.style(f"! {told(address)} is made anew: {lost_of(what)}", fg="yellow"), err=True)
 
 
+def print_withheld(withheld: Mapping[Address, Mapping[str, str]]) -> None:
+    """Print which fields stay as they are, because what was there may not be given to a machine."""
+    for address, fields in withheld.items():
+        for name, reason in fields.items():
+            text = f"! {told(address)}: {name or 'it'} cannot be put back as it was: {reason}"
+            click.echo(click.style(text, fg="yellow"), err=True)
+
+
 def lost_of(what: Sequence[str]) -> str:
     """Return what does not come back as words: `id i-1 and its data do not come back`."""
     *most, last = what

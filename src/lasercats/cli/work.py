@@ -213,8 +213,10 @@ def undo(context: click.Context, /, positions: tuple[str, ...], partial: bool, *
             raise BadInput("this cannot all be taken back, so nothing was done; --partial leaves that out")
         if not request.as_json:
             show.print_lost(plan.lost)
+            show.print_withheld(plan.withheld)
         because = f"undo {' '.join(map(str, sorted(chosen)))}"
-        act(context, project, plan.commands, replace(request, because=because, lost=plan.lost))
+        request = replace(request, because=because, lost=plan.lost, withheld=plan.withheld)
+        act(context, project, plan.commands, request)
 
 
 @click.command()

@@ -11,9 +11,9 @@ given as `source`, a file beside the document; a secret field as `env:NAME`, `fi
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -23,17 +23,64 @@ from lasercats.core.errors import BadDocument, BadInput
 from lasercats.core.kind import Kind, Kinds, convert
 from lasercats.core.ports import Inputs
 from lasercats.core.reading import load_yaml, where
-from lasercats.core.resource import Resource, Role, decisions, fields_of, notes
+from lasercats.core.resource import Resource, Role, StrangeResource, decisions, fields_of, notes
 
 HEADER = "# A LaserCats document: `lasercats plan FILE` shows what it would change.\n"
 
 
-def render(resources: Iterable[tuple[Address, Resource]], *, form: str = "yaml") -> str:
-    """Return the document of some resources, sorted by address; `form` is `yaml` or `json`."""
-    data = {"resources": {a: plain(r) for a, r in sorted(resources)}}
+def render(
+    resources: Iterable[tuple[Address, Resource]], *, form: str = "yaml", kinds: Kinds | None = None
+) -> str:
+    """Return the document of some resources, sorted by address; `form` is `yaml` or `json`.
+
+    What machines told and nobody may give is left undecided, and in YAML a comment says so; `kinds` tell.
+    """
+    told = [_told(a, r, kinds) for a, r in sorted(resources)]
     if form == "json":
-        return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-    return HEADER + dump_yaml(data)
+        data = {one.address: one.fields for one in told if one.fields is not None}
+        return json.dumps({"resources": data}, indent=2, ensure_ascii=False) + "\n"
+    return HEADER + _resources(told)
+
+
+class _Told(NamedTuple):
+    """A resource as it stands in a document."""
+
+    address: Address
+    fields: dict[str, Any] | None
+    """None where it can only be told of."""
+    remarks: tuple[str, ...] = ()
+
+
+def _told(address: Address, resource: Resource, kinds: Kinds | None) -> _Told:
+    if isinstance(resource, StrangeResource):
+        held = json.dumps(resource.recorded)
+        return _Told(address, None, (f"{address} is of no kind that is installed; it holds {held}",))
+    data = plain(resource)
+    try:
+        odd = {} if kinds is None else kinds.odd(resource)
+        if kinds is not None:
+            kinds.address(address)
+    except BadInput as error:
+        return _Told(address, None, (f"{address} cannot be told in a document: {error}",))
+    remarks = tuple(f"{name} is {json.dumps(data[name])}, left undecided: {why}" for name, why in odd.items())
+    return _Told(address, {name: value for name, value in data.items() if name not in odd}, remarks)
+
+
+def _resources(told: Sequence[_Told]) -> str:
+    """Return resources as YAML, each after the remarks on it."""
+    if not told or not any(one.remarks for one in told):
+        return dump_yaml({"resources": {one.address: one.fields for one in told}})
+    lines = ["resources:" if any(one.fields is not None for one in told) else "resources: {}"]
+    together: dict[str, Any] = {}
+    for one in [*told, None]:
+        if (one is None or one.remarks) and together:
+            lines += dump_yaml({"resources": together}).split("\n")[1:-1]
+            together = {}
+        if one is not None:
+            lines += [f"  # {' '.join(remark.splitlines())}" for remark in one.remarks]
+            if one.fields is not None:
+                together[one.address] = one.fields
+    return "\n".join(lines) + "\n"
 
 
 def dump_yaml(data: Mapping[Any, Any]) -> str:

@@ -19,9 +19,9 @@ from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Forget, Hold, StrangeCommand
 from lasercats.core.errors import BadInput, LogCorrupt, Refused, UnknownName
 from lasercats.core.instruction import Failure, Instruction, Later, StrangeInstruction
-from lasercats.core.loose import decode, strict
+from lasercats.core.loose import decode, odd_fields, strict
 from lasercats.core.program import Known, Program, Step
-from lasercats.core.resource import Resource, StrangeResource
+from lasercats.core.resource import Resource, StrangeResource, decided_fields, decisions
 from lasercats.core.state import State
 
 HELD = "held/"
@@ -281,6 +281,26 @@ class Kinds:
                 self.decode_resource(address, bytes(before)), self.decode_resource(address, bytes(after))
             )
         return Delta(changes)
+
+    def odd(self, resource: Resource) -> dict[str, str]:
+        """Return the decided fields that hold what nobody may give, as a machine told it, with the reason."""
+        type_ = type(resource)
+        data = msgspec.to_builtins(decisions(resource))
+        try:
+            strict(data, type_)
+        except ValueError:
+            return odd_fields(data, type_, decided_fields(type_))
+        return {}
+
+    def fault(self, command: Command) -> str | None:
+        """Return why a command that was made from what is recorded may not be given; None where it may."""
+        if isinstance(command, StrangeCommand):
+            return "its plugin is not installed"
+        try:
+            strict(msgspec.to_builtins(command), type(command))
+        except ValueError as error:
+            return str(error)
+        return None
 
     def verbs(self) -> Iterator[tuple[str, str, type[Command]]]:
         """Iterate over (group, verb, command type) of every command that has both."""

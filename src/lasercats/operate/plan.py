@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command
-from lasercats.core.converge import converge, wanted
+from lasercats.core.converge import converge, givable, wanted
 from lasercats.core.document import parse
 from lasercats.core.errors import BadDocument, BadInput, StalePlan, UnknownName
 from lasercats.core.kind import Kinds
@@ -41,6 +41,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     documents: tuple[str, ...] = ()
     lost: Mapping[Address, tuple[str, ...]] = {}
     """What does not come back of that which is made anew."""
+    withheld: Mapping[Address, Mapping[str, str]] = {}
+    """The fields that do not come back, because what was there may not be given to a machine, and why."""
     detours: Mapping[Address, str] = {}
     """What must make room first, and where it is meanwhile."""
     corrective: Mapping[Address, tuple[str, ...]] = {}
@@ -103,9 +105,23 @@ def plan_delta(
     kinds: Kinds, delta: Delta, state: State, *, exact: bool = False, documents: Sequence[str] = ()
 ) -> Plan:
     """Make the plan for a delta: its commands, and what they are predicted to do."""
-    commands = converge(kinds, delta, state, exact=exact)
+    delta, withheld = givable(kinds, delta)
+    commands, faults = acceptable(kinds, converge(kinds, delta, state, exact=exact))
     versions = {address: state.version(address) for command in commands for address in command.on}
-    return _predicted(kinds, commands, state, versions, documents)
+    plan = _predicted(kinds, commands, state, versions, documents)
+    return replace(plan, withheld=withheld, problems={**plan.problems, **faults})
+
+
+def acceptable(kinds: Kinds, commands: Iterable[Command]) -> tuple[list[Command], dict[Address, str]]:
+    """Return those of some commands that may be given, and why the others may not, by address."""
+    made, faults = list[Command](), dict[Address, str]()
+    for command in commands:
+        fault = kinds.fault(command)
+        if fault is None:
+            made.append(command)
+        else:
+            faults |= dict.fromkeys(command.on, f"it cannot be made again as it was: {fault}")
+    return made, faults
 
 
 def made_anew(deltas: Iterable[Delta]) -> tuple[Address, ...]:
