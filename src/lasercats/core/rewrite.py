@@ -349,6 +349,9 @@ class _Rewriter:
                         self._state = then
                 if kept is None:
                     kept = list(self._anew(chain, fewest, address, change, state))
+            if chain and None in chain.commands and not same(self._state.get(address), change.after):
+                self.untold[address] = {"": "no command makes it as it was found"}
+                self._state, kept = state, []
             made += kept
         return made
 

@@ -56,7 +56,7 @@ def lines(
 
 def describe(instruction: Instruction) -> str:
     """Return an instruction as one short line."""
-    line = instruction.line().splitlines()[0]
+    line = instruction.line().partition("\n")[0]
     return f"{tag_of(instruction)}: {line if len(line) <= 100 else line[:99] + '…'}"  # noqa: PLR2004
 
 

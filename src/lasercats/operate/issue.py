@@ -139,7 +139,7 @@ def build(data: Mapping[str, Any], kinds: Kinds, inputs: Inputs) -> Command:
 
 
 def _entries(text: str, name: str) -> list[tuple[str, Any]]:
-    lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip() and line[0] != "#"]
+    lines = [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip() and line[0] != "#"]
     if lines and lines[0][1].lstrip().startswith("{"):
         entries = []
         for number, line in lines:

@@ -112,7 +112,7 @@ def _asked(kinds: Kinds, then: Facts, now: Facts) -> list[str]:
     ):
         for (owner, raw), count in facts_.items():
             if others.get((owner, raw), 0) < count:
-                line = kinds.decode_instruction(raw).line().splitlines()[0]
+                line = kinds.decode_instruction(raw).line().partition("\n")[0]
                 told.append(f"{line} {fact}")
     return told
 

@@ -154,6 +154,8 @@ def told(rewriting: Rewriting) -> str:
         text += f", {len(rewriting.elided)} that only looked left out"
     if rewriting.dropped:
         text += f", {len(rewriting.dropped)} dropped"
+    if rewriting.untold:
+        text += f", {_count(len(rewriting.untold), 'resource')} not told whole"
     if rewriting.differs:
         return f"{text}; they end in another state, at {next(iter(rewriting.differs))} first"
     return f"{text}; both end in the same state, {_count(rewriting.compared, 'resource')} compared"
