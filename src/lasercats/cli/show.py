@@ -13,7 +13,7 @@ import msgspec
 from lasercats.core.address import Address, kind_of, told
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Effect
-from lasercats.core.resource import Resource, decisions
+from lasercats.core.resource import Resource, as_told, decisions
 from lasercats.core.secret import hide, hide_all
 from lasercats.interpreters.context import Result
 
@@ -275,7 +275,9 @@ def table(rows: Iterable[Sequence[str]], heads: Sequence[str]) -> None:
 
 def resource_fields(resource: Resource) -> dict[str, Any]:
     """Return all fields that hold something, secrets hidden."""
-    data = msgspec.to_builtins(resource)
+    data = as_told(resource)
+    if not isinstance(data, dict):
+        return {"recorded": hide_all(data)}
     return {name: hide(value) for name, value in data.items() if value is not None}
 
 

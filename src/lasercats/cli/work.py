@@ -225,6 +225,7 @@ def undo(context: click.Context, /, positions: tuple[str, ...], partial: bool, *
 @click.pass_context
 def recover(context: click.Context, force: bool, as_json: bool) -> None:
     """Find out what became of commands that a crash left open, by asking the machines."""
+    from lasercats.core.kind import tag_of  # noqa: PLC0415
     from lasercats.operate.confirm import take_back_overdue  # noqa: PLC0415
     from lasercats.operate.recover import recover as find_out  # noqa: PLC0415
 
@@ -235,7 +236,7 @@ def recover(context: click.Context, force: bool, as_json: bool) -> None:
         told_ = [{**r._asdict(), "facts": dict(r.facts)} for r in results]
         show.print_json([*told_, *({"position": p, "status": "held", "told": t} for p, t in held.items())])
     for result in [] if as_json else results:
-        click.echo(f"command {result.position} ({result.command.__struct_config__.tag}): {result.status}")
+        click.echo(f"command {result.position} ({tag_of(result.command)}): {result.status}")
         for address, fact in result.facts.items():
             click.echo(f"    {told(address)}: {fact}")
     for position, said in {} if as_json else held.items():

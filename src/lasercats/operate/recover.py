@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta
-from lasercats.core.command import Command, Effect
+from lasercats.core.command import Command, Effect, StrangeCommand
 from lasercats.core.errors import Refused
 from lasercats.core.record import OBSERVED, AnyEntry, Deferred, Ended, Event, Started, raw_delta
 from lasercats.core.resource import Resource, same, settle
@@ -58,12 +58,23 @@ def recover(project: Project, *, force: bool = False, only: Collection[int] | No
             living[position] = _in_hand(project, position)
             continue
         command = command_of(project, position)
-        if not force and alive(opened.process):
+        if isinstance(command, StrangeCommand):
+            living[position] = _strange(project, position, command, force=force)
+        elif not force and alive(opened.process):
             facts = dict.fromkeys(command.on, f"process {opened.process} is still at it")
             living[position] = Recovered(position, command, "open", facts)
         else:
             dead[position] = command
     return sorted([*living.values(), *run_until(_recover(project, dead), asyncio.Event())])
+
+
+def _strange(project: Project, position: int, command: StrangeCommand, *, force: bool) -> Recovered:
+    """Tell of a command that no installed plugin knows; with `force` it ends, and its records stay."""
+    if not force:
+        fact = f"no plugin is installed for {command.name}; install it, or end the command with --force"
+        return Recovered(position, command, "open", dict.fromkeys(command.on, fact))
+    fact = f"ended without its plugin; `lasercats trace {position}` shows what was sent and answered"
+    return _end(project, position, command, [], dict.fromkeys(command.on, fact))
 
 
 def _in_hand(project: Project, position: int) -> Recovered:
@@ -177,6 +188,9 @@ async def _reopen(
         accepted = together(project.log, left[0])
         positions = [record.position for record, _ in accepted]
         left = [position for position in left if position > positions[-1]]
+        commands = [project.kinds.decode_command(bytes(entry.command)) for _, entry in accepted]
+        if any(isinstance(command, StrangeCommand) for command in commands):
+            continue  # they cannot be run again together, so a look judges those that are known
         records = [
             record
             for record in project.log.read(positions[0])
@@ -187,7 +201,6 @@ async def _reopen(
         for deferred in tape.handed:
             project.log.append([deferred])
             learned.handed.update(dict.fromkeys(deferred.commands, deferred.started))
-        commands = [project.kinds.decode_command(bytes(entry.command)) for _, entry in accepted]
         rerun = replace(context, run=accepted[0][1].run, actor=accepted[0][1].actor, watcher=Watcher())
         results = await replay(commands, tape, rerun)
         _hand(

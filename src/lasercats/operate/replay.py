@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from lasercats.core.address import Address
-from lasercats.core.command import Command
+from lasercats.core.command import Command, StrangeCommand
 from lasercats.core.errors import BadInput
 from lasercats.core.kind import Kinds
 from lasercats.core.ports import Log
@@ -40,13 +40,16 @@ def replay_command(log: Log, kinds: Kinds, position: int, *, watcher: Watcher | 
     """Run a command again, with those that were issued together with it, from the log alone.
 
     Raises:
-        BadInput: there is no command at the position.
+        BadInput: there is no command at the position, or one for which no plugin is installed.
 
     """
     position = command_at(log, position)
     accepted = together(log, position)
     positions = [record.position for record, _ in accepted]
     commands = [kinds.decode_command(bytes(entry.command)) for _, entry in accepted]
+    strange = next((c for c in commands if isinstance(c, StrangeCommand)), None)
+    if strange is not None:
+        raise BadInput(f"no plugin is installed for {strange.name}, so it cannot be replayed; install it")
     last = max(end_of(log, p) for p in positions)
     records = list(log.read(positions[0], last))
     tape = Tape(kinds, log.fold(positions[0] - 1), positions[0], records)
