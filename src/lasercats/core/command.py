@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta, composed
 from lasercats.core.errors import Refused
-from lasercats.core.loose import Part
+from lasercats.core.loose import ODD, Part
 from lasercats.core.program import Known, Program, Step
 from lasercats.core.resource import Resource, StrangeResource, decided_fields
 from lasercats.core.state import State
@@ -148,7 +148,10 @@ def step(command: Command, address: Address, state: State) -> State:
             f"what is recorded of {address} is of no kind that is installed; install its plugin, or take it "
             f"out of the state with `lasercats forget {address}`"
         )
-    after = command.decide(address, state)
+    try:
+        after = command.decide(address, state)
+    except ODD as error:  # nobody foresaw what is known there; what else is decided goes on
+        raise Refused(f"it cannot be decided on what is known of {address}: {error!r}") from None
     if after == before:
         return state
     return state.holding(address, after, forgotten=after is None and isinstance(command, Forget))

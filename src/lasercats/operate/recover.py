@@ -14,7 +14,8 @@ from typing import NamedTuple
 from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Effect, StrangeCommand
-from lasercats.core.errors import Refused
+from lasercats.core.errors import LaserCatsError, Refused
+from lasercats.core.loose import ODD
 from lasercats.core.record import OBSERVED, AnyEntry, Deferred, Ended, Event, Started, raw_delta
 from lasercats.core.resource import Resource, same, settle
 from lasercats.core.settle import believe
@@ -65,7 +66,7 @@ def recover(project: Project, *, force: bool = False, only: Collection[int] | No
             living[position] = Recovered(position, command, "open", facts)
         else:
             dead[position] = command
-    return sorted([*living.values(), *run_until(_recover(project, dead), asyncio.Event())])
+    return sorted([*living.values(), *run_until(_recover(project, dead, force=force), asyncio.Event())])
 
 
 def _strange(project: Project, position: int, command: StrangeCommand, *, force: bool) -> Recovered:
@@ -103,17 +104,19 @@ def living(process: str) -> int | None:
     return int(pid) if now is not None and start in ("", now) else None
 
 
-async def _recover(project: Project, dead: Mapping[int, Command]) -> list[Recovered]:
+async def _recover(project: Project, dead: Mapping[int, Command], *, force: bool) -> list[Recovered]:
     context = project.context()
     try:
-        return await _find_out(project, dead, context)
+        return await _find_out(project, dead, context, force=force)
     finally:
         await project.machines.close()
 
 
-async def _find_out(project: Project, dead: Mapping[int, Command], context: Context) -> list[Recovered]:
+async def _find_out(
+    project: Project, dead: Mapping[int, Command], context: Context, *, force: bool
+) -> list[Recovered]:
     known = _on_record(project, min(dead, default=0))
-    learned = await _reopen(project, dead, context, known)
+    learned = await _reopen(project, dead, context, known, force=force)
     state = project.state()
     for events in learned.events.values():
         for event in events:
@@ -180,7 +183,12 @@ class _Learned(NamedTuple):
 
 
 async def _reopen(
-    project: Project, dead: Mapping[int, Command], context: Context, known: set[tuple[int, Address, bool]]
+    project: Project,
+    dead: Mapping[int, Command],
+    context: Context,
+    known: set[tuple[int, Address, bool]],
+    *,
+    force: bool,
 ) -> _Learned:
     """Run what was cut off again, with all that was issued together, as far as it had come."""
     learned, left = _Learned({}, {}, set(), {}, {}), sorted(dead)
@@ -202,7 +210,13 @@ async def _reopen(
             project.log.append([deferred])
             learned.handed.update(dict.fromkeys(deferred.commands, deferred.started))
         rerun = replace(context, run=accepted[0][1].run, actor=accepted[0][1].actor, watcher=Watcher())
-        results = await replay(commands, tape, rerun)
+        try:
+            results = await replay(commands, tape, rerun)
+        except (LaserCatsError, *ODD) as error:  # one that cannot be run again never stops the others
+            if not force:
+                fact = f"it cannot be run again: {error}; --force has a look judge it"
+                learned.unasked.update(dict.fromkeys(positions, fact))
+            continue
         _hand(
             project,
             learned,
@@ -262,7 +276,7 @@ def _judge(
     before = state.get(address)
     try:
         asked = command.decide(address, state)
-    except Refused:
+    except (Refused, *ODD):
         asked = before
     now = settle(asked, now) if before is None and asked is not None else now
     delta = raw_delta(Delta({address: Change(before, now)}))
