@@ -30,7 +30,7 @@ class Effect(Enum):
     """Not in the state: it is carried out and recorded, and never undone silently."""
 
 
-class Command(Part, frozen=True, tag_field="command", gc=False):
+class Command(Part, frozen=True, kw_only=True, tag_field="command", gc=False):
     """A command over one address or many; its tag is `DOMAIN.VERB`."""
 
     on: tuple[Address, ...]

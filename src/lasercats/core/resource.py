@@ -34,7 +34,7 @@ SECRET = msgspec.Meta(extra={"role": Role.SECRET})
 """`Annotated[str | None, SECRET]`: this field holds a sealed token."""
 
 
-class Resource(Part, frozen=True, gc=False):
+class Resource(Part, frozen=True, kw_only=True, gc=False):
     """One thing that is managed. Every field defaults to None, "not decided".
 
     Because every default is None, a resource that is stored without a field means the same for

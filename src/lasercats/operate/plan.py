@@ -18,7 +18,7 @@ from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command
 from lasercats.core.converge import converge, givable, wanted
 from lasercats.core.document import parse
-from lasercats.core.errors import BadDocument, BadInput, StalePlan, UnknownName
+from lasercats.core.errors import BadDocument, BadInput, LogCorrupt, StalePlan
 from lasercats.core.kind import Kinds
 from lasercats.core.record import FORGOTTEN, OBSERVED, Event
 from lasercats.core.resource import Resource, decisions
@@ -271,10 +271,7 @@ def load(project: Project, path: Path) -> Plan:
         saved = msgspec.json.decode(path.read_bytes(), type=_Saved)
     except (OSError, msgspec.DecodeError) as error:
         raise BadInput(f"{path} is no saved plan: {error}") from None
-    try:
-        commands = [project.kinds.decode_command(bytes(raw)) for raw in saved.commands]
-    except (msgspec.DecodeError, UnknownName) as error:
-        raise BadInput(f"{path} holds a command that cannot be read: {error}; make the plan again") from None
+    commands = [_given(project.kinds, raw, path) for raw in saved.commands]
     if saved.lasercats_plan != FORMAT:
         raise BadInput(
             f"{path} is a plan of format {saved.lasercats_plan}; make it again with this LaserCats"
@@ -288,6 +285,23 @@ def load(project: Project, path: Path) -> Plan:
             )
     plan = _predicted(project.kinds, commands, state, saved.versions, saved.documents)
     return replace(plan, corrective=_corrective(project, plan.delta))
+
+
+def _given(kinds: Kinds, raw: msgspec.Raw, path: Path) -> Command:
+    """Return a command of a saved plan, which is checked as all that is given.
+
+    Raises:
+        BadInput: it is none that may be given.
+
+    """
+    try:
+        command = kinds.decode_command(bytes(raw))
+        fault = kinds.fault(command)
+    except LogCorrupt as error:
+        fault = str(error)
+    if fault is not None:
+        raise BadInput(f"{path} holds a command that cannot be read: {fault}; make the plan again")
+    return command
 
 
 def is_saved(path: Path) -> bool:
