@@ -7,7 +7,8 @@
         mode: "0644"
 
 A key under `resources` is an address; below it stand the fields that are decided. A content field may be
-given as `source`, a file beside the document; a secret field as `env:NAME`, `file:PATH` or a sealed token.
+given as `source`, a file beside the document; a secret field as `env:NAME`, `file:PATH` or a sealed token. A
+key beside `resources` that begins with `x-` is for anchors, and not read.
 """
 
 import json
@@ -24,6 +25,8 @@ from lasercats.core.kind import Kind, Kinds, convert
 from lasercats.core.ports import Inputs
 from lasercats.core.reading import load_yaml, where
 from lasercats.core.resource import Resource, Role, StrangeResource, decisions, fields_of, notes
+from lasercats.core.text import clean
+from lasercats.core.visible import hides, visible_yaml
 
 HEADER = "# A LaserCats document: `lasercats plan FILE` shows what it would change.\n"
 
@@ -88,7 +91,7 @@ def dump_yaml(data: Mapping[Any, Any]) -> str:
     import yaml  # noqa: PLC0415 - only when YAML is written
 
     text: str = yaml.dump(data, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=100)
-    return text
+    return visible_yaml(text)
 
 
 def plain(resource: Resource) -> dict[str, Any]:
@@ -107,11 +110,13 @@ def parse(text: str, kinds: Kinds, inputs: Inputs, name: str = "document") -> di
     data, tree = load_yaml(text, name)
     if data is None:
         return {}
-    if not isinstance(data, dict) or set(data) - {"resources"}:
-        strange = next((k for k in data if k != "resources"), None) if isinstance(data, dict) else None
+    known = {"resources", *(k for k in data if str(k).startswith("x-"))} if isinstance(data, dict) else ()
+    if not isinstance(data, dict) or set(data) - set(known):
+        strange = next((k for k in data if k not in known), None) if isinstance(data, dict) else None
         fact = f"unknown key {strange!r}" if strange is not None else "this is no document"
         raise BadDocument(
-            where(tree, name, [strange] if strange else []), f"{fact}; it has one key, 'resources'"
+            where(tree, name, [strange] if strange else []),
+            f"{fact}; it has one key, 'resources'",
         )
     entries = data.get("resources") or {}
     if not isinstance(entries, dict):
@@ -183,6 +188,7 @@ def schema(kinds: Kinds) -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
         "additionalProperties": False,
+        "patternProperties": {"^x-": {"description": "for anchors; not read"}},
         "properties": {
             "resources": {"type": "object", "additionalProperties": False, "patternProperties": patterns}
         },
@@ -226,7 +232,17 @@ def _dumper() -> Any:  # noqa: ANN401
         block = (
             "\n" in value and "\r" not in value and not any(line.endswith(" ") for line in value.split("\n"))
         )
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if block else None)
+        style = '"' if hides(value) else "|" if block else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", _encodable(value), style=style)
 
     Dumper.add_representer(str, text)
     return Dumper
+
+
+def _encodable(value: str) -> str:
+    """Return text that YAML can hold: all but lone surrogates, which no log holds either."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return clean(value)
+    return value
