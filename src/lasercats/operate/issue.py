@@ -27,7 +27,7 @@ def carry_out(
     message: str | None = None,
     because: str | None = None,
     watcher: Watcher | None = None,
-    write: Callable[[str], object] = print,
+    write: Callable[[str], object] | None = None,
     run: str | None = None,
     seconds: float | None = None,
 ) -> Sequence[Result]:
@@ -45,7 +45,7 @@ def carry_out(
 
     """
     chosen: Interpreter = plugins.load("interpreters", interpreter, "interpreter")()
-    context = project.context(message=message, because=because, write=write)
+    context = project.context(message=message, because=because, **({} if write is None else {"write": write}))
     if watcher is not None:
         context.watcher = watcher
     if run is not None:

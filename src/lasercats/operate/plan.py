@@ -333,7 +333,7 @@ def _files(name: str) -> list[Path | None]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text()
+        return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise BadDocument(str(path), "this is not UTF-8 text") from None
     except OSError as error:

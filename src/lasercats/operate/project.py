@@ -21,6 +21,7 @@ from lasercats.core.kind import Domain, Kinds
 from lasercats.core.ports import Log, Machine
 from lasercats.core.secret import is_sealed
 from lasercats.core.state import State
+from lasercats.core.text import clean
 from lasercats.interpreters.context import Context
 from lasercats.machines.vault import KeyVault
 from lasercats.operate import plugins
@@ -219,17 +220,17 @@ def init(folder: Path) -> Path:
 def actor() -> str:
     """Return who is at the keyboard: `LASERCATS_ACTOR`, or USER@HOST, with the user behind a sudo."""
     if os.environ.get("LASERCATS_ACTOR"):
-        return os.environ["LASERCATS_ACTOR"]
+        return clean(os.environ["LASERCATS_ACTOR"])
     try:
         user = os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):
         user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
+    return clean(f"{user}@{socket.gethostname()}")
 
 
 def process_name(pid: int) -> str:
     """Return `PID+START@HOST`, where START (clock ticks since boot) tells a process from a later one."""
-    return f"{pid}+{started(pid) or ''}@{socket.gethostname()}"
+    return clean(f"{pid}+{started(pid) or ''}@{socket.gethostname()}")
 
 
 def started(pid: int) -> str | None:
@@ -253,7 +254,7 @@ def check_url(text: str) -> Any:  # noqa: ANN401
 
 def _read_machines(path: Path, environment: str) -> dict[str, str]:
     try:
-        data = tomllib.loads(path.read_text())
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadInput(f"{path} is malformed: {error}") from None
     except OSError as error:
