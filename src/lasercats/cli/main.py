@@ -66,6 +66,14 @@ class VerbGroup(click.Group):
 class Root(VerbGroup):
     """All verbs: those written by hand are imported when used, the others made from the command types."""
 
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401
+        """Find the verb and run it; what nobody foresaw is told with its name."""
+        try:
+            return super().invoke(ctx)
+        except BaseException as error:
+            error.add_note(f"in `lasercats {ctx.invoked_subcommand}`")
+            raise
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all verbs and domains."""
         return [*sorted(_generated()), *VERBS]
@@ -131,7 +139,14 @@ def root(context: click.Context, project: str | None, env: str | None) -> None:
 
 def main() -> None:
     """Run the command line and exit."""
-    sys.exit(guarded(lambda: root.main(prog_name="lasercats", standalone_mode=False)))
+    sys.exit(guarded(_run))
+
+
+def _run() -> Any:  # noqa: ANN401
+    from lasercats.cli.unforeseen import listen  # noqa: PLC0415 - only where the process is ours
+
+    listen()
+    return root.main(prog_name="lasercats", standalone_mode=False)
 
 
 def guarded(work: Callable[[], Any]) -> int:
@@ -153,6 +168,12 @@ def guarded(work: Callable[[], Any]) -> int:
     except BrokenPipeError:
         printing.gone()
         return 1
+    except SystemExit:
+        raise
+    except BaseException as error:  # what libraries in Rust raise where they fail is no Exception
+        from lasercats.cli.unforeseen import sentence  # noqa: PLC0415 - start-up stays light
+
+        return _told(sentence(error), 1)
     return result if isinstance(result, int) else 0
 
 
