@@ -14,13 +14,10 @@ from functools import cache, partial
 from typing import Any, ClassVar, TypeAlias
 
 from lasercats.core.errors import BadDocument
+from lasercats.core.merging import DEEPEST, MERGE, Merging, at
 
 Tree: TypeAlias = Callable[[], Any]
 """Returns the tree of a text, which knows its lines, or None where there is none; made when asked for."""
-DEEPEST = 100
-"""How deep what is read may be nested."""
-MOST = 1_000_000
-"""How many values the aliases of a text may stand for, beyond those that are written in it."""
 _STRANGE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What the YAML reader lets through where a value is not of its tag: `!!bool 7`, or of too many digits."""
 
@@ -127,7 +124,6 @@ _SCALARS = (
 So `on` and `no` are words and 12:30 is no number. One thing is read otherwise: what begins with a zero, as in
 `mode: 0644`, is text and no number. And one thing is of YAML 1.1: merge keys, `<<: *base`.
 """
-_MERGE, _TEXT = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:str"
 
 
 @cache
@@ -140,7 +136,7 @@ def _loader() -> Any:  # noqa: ANN401
 
     for tag, pattern, first in _SCALARS:
         Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(f"^(?:{pattern})$"), first)
-    Loader.add_implicit_resolver(_MERGE, re.compile("^<<$"), ["<"])
+    Loader.add_implicit_resolver(MERGE, re.compile("^<<$"), ["<"])
     return Loader
 
 
@@ -158,91 +154,8 @@ def _refuse_twins(root: Any, name: str) -> None:  # noqa: ANN401
             left.append(value)
             if key is not None and key.id == "scalar":
                 if key.value in seen:
-                    raise BadDocument(_at(name, key), f"the key {key.value!r} stands twice")
+                    raise BadDocument(at(name, key), f"the key {key.value!r} stands twice")
                 seen.add(key.value)
-
-
-class Merging:
-    """Puts the fields of others in place of merge keys, and bounds what aliases stand for.
-
-    An alias costs nothing where it is read, but each place that it stands in is walked later; ten lines of
-    ten aliases each are ten thousand million values. So all of them are counted first.
-    """
-
-    def __init__(self, name: str) -> None:
-        """Tell faults as of the text of that name."""
-        self._name = name
-        self._sizes: dict[int, tuple[int, int]] = {}
-        self._open = set[int]()
-        self._left = MOST
-
-    def resolve(self, node: Any) -> tuple[int, int]:  # noqa: ANN401
-        """Resolve what is in a node; return how many values it stands for, and how deep they are nested.
-
-        Raises:
-            BadDocument: it stands for too many, is in itself, or merges what is no mapping.
-
-        """
-        if node.id == "scalar":
-            if node.tag == _MERGE:
-                node.tag = _TEXT
-            return 1, 0
-        if id(node) in self._open:
-            fact = "this cannot be kept: what an anchor names stands in itself"
-            raise BadDocument(_at(self._name, node), fact)
-        if id(node) in self._sizes:
-            size, depth = self._sizes[id(node)]
-            self._spend(node, size)
-            return size, depth
-        self._open.add(id(node))
-        if node.id == "mapping":
-            self._merge(node)
-        parts = node.value if node.id == "sequence" else [part for pair in node.value for part in pair]
-        inner = [self.resolve(part) for part in parts]
-        self._open.remove(id(node))
-        size, depth = 1 + sum(size for size, _ in inner), 1 + max((depth for _, depth in inner), default=0)
-        if depth > DEEPEST:
-            raise BadDocument(_at(self._name, node), f"it is nested deeper than {DEEPEST} times")
-        self._sizes[id(node)] = size, depth
-        return size, depth
-
-    def _spend(self, node: Any, count: int) -> None:  # noqa: ANN401
-        self._left -= count
-        if self._left < 0:
-            fact = f"its aliases stand for more than {MOST} values; write out what is meant"
-            raise BadDocument(_at(self._name, node), fact)
-
-    def _merge(self, node: Any) -> None:  # noqa: ANN401
-        """Put into a mapping what its merge key names: what it has itself stands, then what comes first."""
-        own = [pair for pair in node.value if pair[0].tag != _MERGE]
-        merged: dict[Any, Any] = {}
-        for key, value in node.value:
-            if key.tag == _MERGE:
-                for base in value.value if value.id == "sequence" else [value]:
-                    for pair in self._fields(base, key):
-                        merged.setdefault(_key(pair[0]), pair)
-        if len(own) < len(node.value):
-            there = {_key(key) for key, _ in own}
-            node.value = [pair for key, pair in merged.items() if key not in there] + own
-
-    def _fields(self, base: Any, key: Any) -> Any:  # noqa: ANN401
-        """Return the fields of a mapping that is merged into another, its own merge keys resolved."""
-        if base.id != "mapping":
-            fact = "only a mapping, or a list of them, can be merged; write `<<: *name`"
-            raise BadDocument(_at(self._name, key), fact)
-        if id(base) not in self._sizes:
-            self.resolve(base)
-        self._spend(key, len(base.value))
-        return base.value
-
-
-def _key(node: Any) -> Any:  # noqa: ANN401
-    """Return what tells keys apart: their text, and of what is no text which one it is."""
-    return (node.tag, node.value) if node.id == "scalar" else id(node)
-
-
-def _at(name: str, node: Any) -> str:  # noqa: ANN401
-    return f"{name}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
 
 
 # Quickly, from the events.
