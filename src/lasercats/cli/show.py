@@ -93,7 +93,7 @@ def print_withheld(withheld: Mapping[Address, Mapping[str, str]]) -> None:
     for address, fields in withheld.items():
         for name, reason in fields.items():
             text = f"! {told(address)}: {name or 'it'} cannot be put back as it was: {reason}"
-            click.echo(click.style(text, fg="yellow"), err=True)
+            printing.note(text, fg="yellow")
 
 
 def lost_of(what: Sequence[str]) -> str:
