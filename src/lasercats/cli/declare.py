@@ -377,7 +377,7 @@ def _chosen(project: "Project", addresses: Sequence[str], position: str | None) 
 
     at = None if position is None else resolve(project.log, position)
     patterns = [text for text in addresses if any(sign in text for sign in "*?[")]
-    named = {text: project.kinds.address(text, strange=True) for text in addresses if text not in patterns}
+    named = {text: project.recorded(text) for text in addresses if text not in patterns}
     resources = project.state(at, None if patterns or not addresses else [*named.values()]).resources()
     if not addresses:
         return resources

@@ -91,7 +91,7 @@ def blame(context: click.Context, address: str, as_of: str | None, as_json: bool
 
     with options.opened(context) as project:
         position = None if as_of is None else history.resolve(project.log, as_of)
-        found = find(project, project.kinds.address(address, strange=True), position)
+        found = find(project, project.recorded(address), position)
     if as_json:
         data = [{**b._asdict(), "value": show.hidden(b.value), "time": history.iso(b.time)} for b in found]
         printing.data(data)

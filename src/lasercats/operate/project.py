@@ -74,6 +74,16 @@ class Project:
         """Return the state, at a position of the past if one is given, of all addresses or of some."""
         return self.log.fold(position, addresses).state(self.kinds)
 
+    def recorded(self, text: str) -> Address:
+        """Read the address of something on record, also of a kind that is not installed.
+
+        Raises:
+            BadInput: it is none, or of an unknown kind of which nothing is on record.
+
+        """
+        address = self.kinds.address(text, strange=True)
+        return address if any(self.log.versions(address)) else self.kinds.address(text)
+
     def context(self, **more: Any) -> Context:  # noqa: ANN401
         """Return what an interpreter needs to work for the operator at the keyboard."""
         import secrets  # noqa: PLC0415 - start-up stays light where nothing is done
