@@ -191,7 +191,8 @@ def forget(
     """Take resources out of the state, or decisions on some of their fields; touch no machine."""
     request = Request.take(values)
     with options.opened(context) as project:
-        data = {"command": "forget", "on": list(addresses), "fields": list(fields)}
+        on = [project.recorded(address) for address in addresses]
+        data = {"command": "forget", "on": on, "fields": list(fields)}
         act(context, project, [project.kinds.command(data)], request)
 
 
