@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lasercats.cli import show
+from lasercats.cli import printing, show
+from lasercats.cli.arguments import as_text
 from lasercats.cli.progress import Feedback
 from lasercats.core.address import Address
 from lasercats.core.command import Command
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from lasercats.operate.project import Project
 
 PREDICTING = ("simulate", "script")
+_SAID: Mapping[str, Callable[..., None]] = {"script": printing.exact, "trace": printing.line}
+"""How what an interpreter says is printed: a script is for a shell, a trace is lines."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Request:
     because: str | None = None
     lost: Mapping[Address, Sequence[str]] = field(default_factory=dict)
     """What does not come back; told by `--json`, which says nothing in advance."""
+    withheld: Mapping[Address, Mapping[str, str]] = field(default_factory=dict)
+    """The fields that do not come back; told as what is lost is."""
     confirm_within: str | None = None
     brief: bool = False
     """True when the operator has seen the changes already, as a plan."""
@@ -58,14 +63,18 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
             commands,
             interpreter=request.interpreter,
             message=request.message,
-            because=request.because,
+            because=None if request.because is None else as_text(request.because),
             watcher=feedback,
-            write=lambda text: click.echo(text, err=request.as_json),
+            write=partial(_SAID.get(request.interpreter, printing.page), err=request.as_json),
         )
     if request.as_json:
         data = show.results_data(results, project.machines.trips)
-        more = {"lost": show.plain(request.lost), "held": _held(project, results) if within else None}
-        show.print_json(data | {name: value for name, value in more.items() if value})
+        more = {
+            "lost": show.plain(request.lost),
+            "withheld": show.plain(request.withheld),
+            "held": _held(project, results) if within else None,
+        }
+        printing.data(data | {name: value for name, value in more.items() if value})
     elif request.interpreter == "script":
         for result in results:
             show.print_problems(result.problems)
@@ -77,13 +86,13 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
         if held is not None:
             position = held["position"]
             told = f"held: taken back at {held['until']}, unless you run `lasercats confirm {position}`"
-            click.echo(click.style(told, fg="yellow"), err=True)
+            printing.note(told, fg="yellow")
     if not request.as_json:
         _print_orders(project, results)
         if any(result.problems for result in results):
             _print_in_hand(project, results)
     if any(result.status == "open" for result in results):
-        click.echo("! some outcomes are not known; run `lasercats recover`", err=True)
+        printing.note("! some outcomes are not known; run `lasercats recover`")
     if not all(result.ok for result in results):
         context.exit(1)
 
@@ -107,9 +116,7 @@ def _print_in_hand(project: "Project", results: Sequence["Result"]) -> None:
     for one in waiting(project):
         for address in one.command.on:
             if f"{address} " in f"{told} ":
-                click.echo(
-                    f"{address} is in the work order {one.order}, of which nothing is reported yet", err=True
-                )
+                printing.note(f"{address} is in the work order {one.order}, of which nothing is reported yet")
 
 
 def _carrier(request: Request, commands: Sequence[Command]) -> tuple[Callable[..., Sequence["Result"]], bool]:

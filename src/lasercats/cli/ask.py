@@ -2,15 +2,15 @@
 
 import csv
 import io
-import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lasercats.cli import options, show
+from lasercats.cli import arguments, options, printing, show
 from lasercats.core.errors import BadInput
+from lasercats.core.visible import visible
 
 if TYPE_CHECKING:
     from lasercats.views.query import Answer
@@ -41,7 +41,7 @@ def _limits(function: F) -> F:
 
 
 @click.command()
-@click.argument("sql", required=False)
+@options.argument("sql", required=False)
 @options.option(
     "--format",
     "form",
@@ -81,8 +81,8 @@ def query(
 
 
 @click.command("for", context_settings={"allow_interspersed_args": False})
-@click.argument("sql")
-@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@options.argument("sql")
+@options.argument("command", nargs=-1, type=click.UNPROCESSED)
 @_limits
 @options.option("--check", is_flag=True, help="Only show what the command would do.")
 @click.pass_context
@@ -101,7 +101,7 @@ def for_(context: click.Context, /, sql: str, command: tuple[str, ...], check: b
     with options.opened(context) as project:
         names = _names(queries.ask(project, _text(sql), **more))
     if not names:
-        click.echo("nothing to do: the query gave no rows", err=True)
+        printing.note("nothing to do: the query gave no rows")
         return
     cut = command.index("--") if "--" in command else len(command)
     root = context.find_root()
@@ -115,7 +115,7 @@ def for_(context: click.Context, /, sql: str, command: tuple[str, ...], check: b
 def _text(sql: str | None) -> str:
     if sql is None:
         raise BadInput('no query is given; write `lasercats query "SELECT ..."`, or see --tables')
-    return sys.stdin.read() if sql == "-" else sql
+    return arguments.standard_input() if sql == "-" else sql
 
 
 def _names(answer: "Answer") -> list[str]:
@@ -136,37 +136,38 @@ def _names(answer: "Answer") -> list[str]:
 
 def _print_tables(tables: Any, form: str) -> None:  # noqa: ANN401
     if form == "json":
-        show.print_json(tables)
+        printing.data(tables)
         return
     rows = [(table, column, type_) for table, columns in tables.items() for column, type_ in columns.items()]
-    show.table(rows, ("TABLE", "COLUMN", "TYPE"))
+    printing.table(rows, ("TABLE", "COLUMN", "TYPE"))
 
 
 def _print_table(answer: "Answer") -> None:
     limit = show.WIDE if sys.stdout.isatty() else None
-    show.table(([_cell(cell, limit) for cell in row] for row in answer.rows), answer.columns)
+    printing.table(([_cell(cell, limit) for cell in row] for row in answer.rows), answer.columns)
     count = len(answer.rows)
-    click.echo(f"{count} row{'' if count == 1 else 's'}", err=True)
+    printing.note(f"{count} row{'' if count == 1 else 's'}")
 
 
 def _print_json(answer: "Answer") -> None:
     names = list(_unique(answer.columns))
-    show.print_json([dict(zip(names, map(_plain, row), strict=True)) for row in answer.rows])
+    printing.data([dict(zip(names, map(_plain, row), strict=True)) for row in answer.rows])
 
 
 def _print_csv(answer: "Answer") -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(answer.columns)
-    writer.writerows([_plain(cell) for cell in row] for row in answer.rows)
-    click.echo(text.getvalue(), nl=False)
+    alike = _plain if not sys.stdout.isatty() else _in_a_line
+    writer.writerows([alike(cell) for cell in row] for row in answer.rows)
+    printing.exact(text.getvalue())
 
 
 def _print_markdown(answer: "Answer") -> None:
-    click.echo(_markdown(answer.columns))
-    click.echo(_markdown(["---"] * len(answer.columns)))
+    printing.fact(_markdown(answer.columns))
+    printing.fact(_markdown(["---"] * len(answer.columns)))
     for row in answer.rows:
-        click.echo(_markdown([_cell(cell, None).replace("|", "\\|") for cell in row]))
+        printing.fact(_markdown([_cell(cell, None).replace("|", "\\|") for cell in row]))
 
 
 def _markdown(cells: Sequence[str]) -> str:
@@ -178,11 +179,16 @@ def _plain(cell: object) -> object:
     return f"x'{cell.hex()}'" if isinstance(cell, bytes) else cell
 
 
+def _in_a_line(cell: object) -> object:
+    """Return a cell as it can stand in CSV that a person reads: its newlines are none."""
+    return visible(cell) if isinstance(cell, str) else _plain(cell)
+
+
 def _cell(cell: object, limit: int | None) -> str:
     """Return a cell as one line; cut where there is a limit."""
     if cell is None:
         return "NULL"
-    text = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in str(_plain(cell)))
+    text = visible(str(_plain(cell)))
     return text if limit is None or len(text) <= limit else f"{text[: limit - 1]}…"
 
 

@@ -1,6 +1,5 @@
 """Verbs about the state as a document: state, document, plan, apply, observe, drift, schema."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lasercats.cli import options, show
+from lasercats.cli import arguments, options, printing, show
 from lasercats.cli.act import Request, act
 from lasercats.core.address import Address
 from lasercats.core.change import Delta
@@ -23,7 +22,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("addresses", nargs=-1, metavar="[ADDRESS]...", shell_complete=options.complete_address)
+@options.argument(
+    "addresses",
+    type=arguments.NAME,
+    nargs=-1,
+    metavar="[ADDRESS]...",
+    shell_complete=options.complete_address,
+)
 @options.as_of
 @options.as_json
 @click.pass_context
@@ -33,17 +38,23 @@ def state(context: click.Context, addresses: tuple[str, ...], as_of: str | None,
         chosen = _chosen(project, addresses, as_of)
     data = {"resources": {a: show.resource_fields(r) for a, r in chosen.items()}}
     if as_json:
-        show.print_json(data)
+        printing.data(data)
     elif chosen:
         from lasercats.core.document import dump_yaml  # noqa: PLC0415
 
-        click.echo(dump_yaml(data["resources"]), nl=False)
+        printing.page(dump_yaml(data["resources"]))
     else:
-        click.echo("the state is empty", err=True)
+        printing.note("the state is empty")
 
 
 @click.command()
-@click.argument("addresses", nargs=-1, metavar="[ADDRESS]...", shell_complete=options.complete_address)
+@options.argument(
+    "addresses",
+    type=arguments.NAME,
+    nargs=-1,
+    metavar="[ADDRESS]...",
+    shell_complete=options.complete_address,
+)
 @options.as_of
 @options.as_json
 @click.pass_context
@@ -53,14 +64,15 @@ def document(context: click.Context, addresses: tuple[str, ...], as_of: str | No
 
     with options.opened(context) as project:
         chosen = _chosen(project, addresses, as_of)
-    click.echo(render(chosen.items(), form="json" if as_json else "yaml"), nl=False)
+    text = render(chosen.items(), form="json" if as_json else "yaml", kinds=project.kinds)
+    (printing.json_text if as_json else printing.exact)(text)
 
 
 @click.command()
-@click.argument("documents", nargs=-1, required=True, metavar="DOCUMENT...")
+@options.argument("documents", type=arguments.FILE, nargs=-1, required=True, metavar="DOCUMENT...")
 @options.option("--prune", is_flag=True, help="Remove what is in the state and in no document.")
 @options.option("--refresh", is_flag=True, help="Look at the machines first.")
-@options.option("--out", metavar="FILE", help="Save the plan for `apply FILE`.")
+@options.option("--out", type=arguments.FILE, metavar="FILE", help="Save the plan for `apply FILE`.")
 @options.only
 @options.exclude
 @options.detailed
@@ -94,7 +106,7 @@ def plan(context: click.Context, /, documents: tuple[str, ...], **values: Any) -
 
 
 @click.command()
-@click.argument("documents", nargs=-1, required=True, metavar="DOCUMENT...|PLAN")
+@options.argument("documents", type=arguments.FILE, nargs=-1, required=True, metavar="DOCUMENT...|PLAN")
 @options.option("--prune", is_flag=True, help="Remove what is in the state and in no document.")
 @options.option("--refresh", is_flag=True, help="Look at everything first, not only at what is to change.")
 @options.yes
@@ -128,7 +140,7 @@ def apply(context: click.Context, /, documents: tuple[str, ...], yes: bool, **va
                 "agree with --yes"
             )
         if made.commands and not (yes or predicting):
-            if request.as_json or not show.confirm("Carry this out?"):
+            if request.as_json or not printing.agreed("Carry this out?"):
                 raise LaserCatsError("not carried out, because it was not agreed to; agree with --yes")
         if made.commands or request.as_json:
             brief = not predicting
@@ -141,7 +153,7 @@ def apply(context: click.Context, /, documents: tuple[str, ...], yes: bool, **va
 
 
 @click.command()
-@click.argument("targets", nargs=-1, metavar="[MACHINE|ADDRESS]...")
+@options.argument("targets", type=arguments.NAME, nargs=-1, metavar="[MACHINE|ADDRESS]...")
 @options.option("--adopt", is_flag=True, help="Record it, so that it is the state (the default of observe).")
 @options.option("--revert", is_flag=True, help="Record it, and put things back as they were.")
 @options.as_json
@@ -158,7 +170,7 @@ def observe(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
 
 
 @click.command()
-@click.argument("targets", nargs=-1, metavar="[MACHINE|ADDRESS]...")
+@options.argument("targets", type=arguments.NAME, nargs=-1, metavar="[MACHINE|ADDRESS]...")
 @options.option("--adopt", is_flag=True, help="Record it, so that it is the state.")
 @options.option("--revert", is_flag=True, help="Record it, and put things back as they were.")
 @options.as_json
@@ -172,7 +184,9 @@ def drift(context: click.Context, /, adopt: bool, **values: Any) -> None:  # noq
 
 
 @click.command()
-@click.argument("machines", nargs=-1, metavar="[MACHINE]...", shell_complete=options.complete_machine)
+@options.argument(
+    "machines", type=arguments.NAME, nargs=-1, metavar="[MACHINE]...", shell_complete=options.complete_machine
+)
 @options.option("--check", is_flag=True, help="Only show what would be taken in.")
 @options.only
 @options.exclude
@@ -204,11 +218,11 @@ def adopt(
         seen = found.seen if check else looking.record(project, found.seen, message)
     if as_json:
         data = {"found": seen.looked, "managed": found.managed, "new": show.changes_data(seen.drift)}
-        show.print_json({**data, "unseen": dict(seen.unseen), "position": seen.position})
+        printing.data({**data, "unseen": dict(seen.unseen), "position": seen.position})
     else:
         show.print_delta(seen.drift, both=show_diff)
         show.print_problems(seen.unseen)
-        click.echo(_adopted(len(seen.drift), seen.looked, found.managed, seen.position), err=True)
+        printing.note(_adopted(len(seen.drift), seen.looked, found.managed, seen.position))
     context.exit(1 if seen.unseen else 0)
 
 
@@ -230,7 +244,7 @@ def schema() -> None:
     from lasercats.core.document import schema as make  # noqa: PLC0415
     from lasercats.operate.plugins import kinds  # noqa: PLC0415
 
-    show.print_json(make(kinds()))
+    printing.data(make(kinds()))
 
 
 def _look(
@@ -256,8 +270,19 @@ def _look(
         _show_seen(seen, as_json=as_json and not revert, both=show_diff, recorded=keep)
         if revert and seen.drift:
             back = plan_delta(project.kinds, seen.drift.inverse(), project.state(), exact=True)
-            request = Request(message=message, as_json=as_json, show_diff=show_diff, because="drift --revert")
+            request = Request(
+                message=message,
+                as_json=as_json,
+                show_diff=show_diff,
+                because="drift --revert",
+                withheld=back.withheld,
+            )
+            if not as_json:
+                show.print_withheld(back.withheld)
+                show.print_problems(back.problems)
             act(context, project, back.commands, request)
+            if back.problems:
+                context.exit(1)
     if seen.unseen:
         context.exit(1)
     context.exit(2 if seen.drift and detailed else 0)
@@ -266,7 +291,7 @@ def _look(
 def _show_seen(seen: "Observation", *, as_json: bool, both: bool, recorded: bool) -> None:
     if as_json:
         data: dict[str, Any] = {"looked": seen.looked, "drift": show.changes_data(seen.drift)}
-        show.print_json({**data, "unseen": dict(seen.unseen), "position": seen.position})
+        printing.data({**data, "unseen": dict(seen.unseen), "position": seen.position})
         return
     show.print_delta(seen.drift, both=both)
     show.print_problems(seen.unseen)
@@ -277,7 +302,7 @@ def _show_seen(seen: "Observation", *, as_json: bool, both: bool, recorded: bool
         told += f"{show.summary(seen.drift)} outside; recorded at position {seen.position}"
     else:
         told += f"{show.summary(seen.drift)} outside; --adopt records it, --revert puts it back"
-    click.echo(told, err=True)
+    printing.note(told)
 
 
 def _plan(
@@ -292,12 +317,12 @@ def _plan(
     from lasercats.operate import observe as looking  # noqa: PLC0415
     from lasercats.operate import plan as plans  # noqa: PLC0415
 
-    wish = plans.read_documents(project, documents, sys.stdin.read() if "-" in documents else "")
+    wish = plans.read_documents(project, documents, arguments.standard_input() if "-" in documents else "")
     state = None
     if refresh:
         seen = looking.observe(project, also=wish)
         if seen.drift:
-            click.echo(f"found {show.summary(seen.drift)} outside", err=True)
+            printing.note(f"found {show.summary(seen.drift)} outside")
         show.print_problems(seen.unseen)
         state = seen.state
     return plans.make(
@@ -312,16 +337,17 @@ def _show_plan(made: "Plan", *, as_json: bool, both: bool) -> None:
         commands = [to_builtins(command) for command in made.commands]
         data = {"commands": commands, "delta": show.changes_data(made.delta), "problems": dict(made.problems)}
         data |= {"replaced": list(made.replaced), "corrective": to_builtins(made.corrective)}
-        show.print_json({**data, "lost": to_builtins(made.lost), "detours": dict(made.detours)})
+        printing.data({**data, "lost": to_builtins(made.lost), "detours": dict(made.detours)})
         return
     show.print_delta(made.delta, both=both, replaced=made.replaced, corrective=made.corrective)
     show.print_detours(made.detours)
     show.print_lost(made.lost)
+    show.print_withheld(made.withheld)
     show.print_problems(made.problems)
     if made.commands or made.problems:
-        click.echo(f"plan: {_pending(made.delta)}{_split(made)}", err=True)
+        printing.note(f"plan: {_pending(made.delta)}{_split(made)}")
     else:
-        click.echo("nothing to do: the state is as the documents wish", err=True)
+        printing.note("nothing to do: the state is as the documents wish")
 
 
 def _split(made: "Plan") -> str:
@@ -351,7 +377,7 @@ def _chosen(project: "Project", addresses: Sequence[str], position: str | None) 
 
     at = None if position is None else resolve(project.log, position)
     patterns = [text for text in addresses if any(sign in text for sign in "*?[")]
-    named = {text: project.kinds.address(text) for text in addresses if text not in patterns}
+    named = {text: project.recorded(text) for text in addresses if text not in patterns}
     resources = project.state(at, None if patterns or not addresses else [*named.values()]).resources()
     if not addresses:
         return resources

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 import click
 import msgspec
 
-from lasercats.cli import options
+from lasercats.cli import arguments, options
 from lasercats.cli.picture import make_show
 from lasercats.core.command import Command
 from lasercats.core.document import loading_field
 from lasercats.core.errors import BadInput
 from lasercats.core.kind import Kind, Kinds, tag_of
 from lasercats.core.resource import Role, fields_of, notes
+from lasercats.core.visible import visible
 from lasercats.operate import plugins
 
 if TYPE_CHECKING:
@@ -86,7 +87,9 @@ def _names(kinds: Sequence[Kind]) -> str:
 def _make_verb(command: type[Command], kinds: Sequence[Kind]) -> click.Command:
     doc = cleandoc(command.__doc__ or "")
     complete = partial(_complete, kinds)
-    names = click.Argument(["names"], nargs=-1, required=True, metavar="NAME...", shell_complete=complete)
+    names = click.Argument(
+        ["names"], nargs=-1, required=True, type=arguments.NAME, metavar="NAME...", shell_complete=complete
+    )
     verb = click.Command(
         verb_of(command),
         callback=_callback(command),
@@ -155,8 +158,9 @@ def _field_options(command: type[Command]) -> list[click.Parameter]:
         text, required = description(field.type), field.required and field.name != loads
         variable = "LASERCATS_" + f"{tag_of(command)}_{field.name}".replace(".", "_").upper()
         more: dict[str, Any] = {"help": _sentence(text), "envvar": variable, "required": required}
+        more["type"] = arguments.CONTENT if field.name == loads else arguments.TEXT
         if bool in _flat(field.type):
-            more |= {"is_flag": True, "default": None}
+            more |= {"is_flag": True, "default": None, "type": bool}
         elif _shape(field.type) is not None:
             more |= {"multiple": True, "metavar": "KEY=VALUE" if _shape(field.type) is dict else "VALUE"}
         elif float in _flat(field.type):
@@ -165,13 +169,15 @@ def _field_options(command: type[Command]) -> list[click.Parameter]:
             more |= {"type": int}
         if field.name in secret:
             more |= {"metavar": "env:NAME|file:PATH", "help": _sentence(f"{text}; never written in clear")}
+            more["type"] = arguments.FILE
         spelled = _spellings(field.name, multiple="multiple" in more)
         if bool in _flat(field.type) and field.default is None:
             spelled = [f"{spelled[0]}/--no-{spelled[0][2:]}"]  # undecided is neither
         made.append(click.Option([field.name, *spelled], **more))
         if field.name == loads:
             help_ = f"A local file with {text.removesuffix(', as text')}, any bytes."
-            made.append(click.Option(["--source"], metavar="FILE", help=help_, envvar=f"{variable}_SOURCE"))
+            source: dict[str, Any] = {"type": arguments.FILE, "metavar": "FILE", "help": help_}
+            made.append(click.Option(["--source"], envvar=f"{variable}_SOURCE", **source))
     return made
 
 
@@ -261,4 +267,4 @@ def _complete(
             names = [f"{machine}:" for machine in machines] + sorted(known)
     except LaserCatsError:
         return []
-    return [name for name in names if name.startswith(incomplete)]
+    return [visible(name) for name in names if visible(name).startswith(incomplete)]

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lasercats.cli import options, show
+from lasercats.cli import arguments, options, printing, show
+from lasercats.cli.printing import Seen
 from lasercats.core.command import Effect
 from lasercats.core.errors import BadInput, UnknownName
 
@@ -18,8 +19,15 @@ STATUSES = ("done", "unchanged", "failed", "refused", "cancelled", "waiting", "o
 
 
 @click.command()
-@click.argument("span", required=False, metavar="[A..B]")
-@options.option("--address", "addresses", multiple=True, metavar="PATTERN", help="About such an address.")
+@options.argument("span", required=False, metavar="[A..B]")
+@options.option(
+    "--address",
+    "addresses",
+    multiple=True,
+    type=arguments.NAME,
+    metavar="PATTERN",
+    help="About such an address.",
+)
 @options.option(
     "--actor", envvar="LASERCATS_LOG_ACTOR", metavar="PATTERN", help="By such an actor, as 'ada@*'."
 )
@@ -54,12 +62,12 @@ def log(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
         found = history.happenings(project, first, last, wanted=chosen, limit=values["limit"])
         shown = found[0].position if found and values["limit"] else first
         for warning in history.reversals(project.log, shown, last):
-            click.echo(f"lasercats: {warning}", err=True)
+            printing.note(f"lasercats: {warning}")
     if values["as_json"]:
-        show.print_json([history.as_data(h) for h in found])
+        printing.data([history.as_data(h) for h in found])
     elif values["graph"]:
         for line in graph(found):
-            click.echo(line)
+            printing.fact(line)
     else:
         rows = [
             (
@@ -72,11 +80,11 @@ def log(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
             )
             for h in found
         ]
-        show.table(rows, ("POSITION", "TIME", "ACTOR", "COMMAND", "STATUS", "EFFECT"))
+        printing.table(rows, ("POSITION", "TIME", "ACTOR", "COMMAND", "STATUS", "EFFECT"))
 
 
 @click.command("show")
-@click.argument("position")
+@options.argument("position")
 @options.as_json
 @click.pass_context
 def show_(context: click.Context, position: str, as_json: bool) -> None:
@@ -88,30 +96,34 @@ def show_(context: click.Context, position: str, as_json: bool) -> None:
         happened = history.happening(project, chosen)
         batches = [_batch_data(batch) for batch in history.batches(project, happened.position)]
     if as_json:
-        show.print_json({**history.as_data(happened), "batches": batches})
+        printing.data({**history.as_data(happened), "batches": batches})
         return
-    click.echo(click.style(f"{happened.position}  {show.title(happened)}  {happened.status}", bold=True))
-    click.echo(f"time:    {history.iso(happened.time)}\nactor:   {happened.actor}")
+    printing.fact(
+        printing.style(f"{happened.position}  {show.title(happened)}  {happened.status}", bold=True)
+    )
+    printing.fact(f"time:    {history.iso(happened.time)}")
+    printing.fact(f"actor:   {happened.actor}")
     for label, text in (
         ("message", happened.message),
         ("because", happened.because),
         ("error", happened.error),
     ):
         if text:
-            click.echo(f"{label + ':':8} {text}")
+            printing.fact(f"{label + ':':8} {text}")
     for batch in batches:
-        click.echo(f"batch {batch['position']} to {batch['machine']}:")
+        printing.fact(f"batch {batch['position']} to {batch['machine']}:")
         for line, outcome in zip(batch["instructions"], batch["outcomes"], strict=True):
-            click.echo(f"    {line}\n      → {outcome}")
+            printing.fact(f"    {line}")
+            printing.fact(f"      → {outcome}")
     if happened.observed:
-        click.echo("found changed outside:")
+        printing.fact("found changed outside:")
         show.print_delta(happened.observed, both=True)
     show.print_delta(happened.delta, both=True)
 
 
 @click.command()
-@click.argument("first")
-@click.argument("last", default="HEAD")
+@options.argument("first")
+@options.argument("last", default="HEAD")
 @options.detailed
 @options.as_json
 @click.pass_context
@@ -123,10 +135,10 @@ def diff(context: click.Context, first: str, last: str, detailed: bool, as_json:
         a, b = (history.resolve(project.log, p) for p in (first, last))
         delta, _, _ = history.between(project, a, b)
     if as_json:
-        show.print_json(show.changes_data(delta))
+        printing.data(show.changes_data(delta))
     else:
         show.print_delta(delta, both=True)
-        click.echo(show.summary(delta), err=True)
+        printing.note(show.summary(delta))
     context.exit(2 if delta and detailed else 0)
 
 
@@ -141,10 +153,11 @@ def verify(context: click.Context, repair: bool, as_json: bool) -> None:
     with options.opened(context) as project:
         report, name = check(project, repair=repair), project.log.id
     if as_json:
-        show.print_json({"log": name, **report})
+        printing.data({"log": name, **report})
     else:
-        told = ", ".join(f"{count} {name}" for name, count in report.items())
-        click.echo(f"{told}: the chain and the fold hold\nlog {name}")
+        told = ", ".join(f"{count} {what}" for what, count in report.items())
+        printing.fact(f"{told}: the chain and the fold hold")
+        printing.fact(f"log {name}")
 
 
 def one(project: "Project", text: str) -> int:
@@ -161,7 +174,7 @@ def one(project: "Project", text: str) -> int:
     return history.positions(project.log, [text])[0]
 
 
-def graph(found: "Sequence[Happening]") -> Iterator[str]:
+def graph(found: "Sequence[Happening]") -> Iterator[Seen]:
     """Draw what came of what: a run, its commands, their events, and what was taken back by what."""
     from lasercats.operate import history  # noqa: PLC0415
 
@@ -173,9 +186,10 @@ def graph(found: "Sequence[Happening]") -> Iterator[str]:
         commands = list(group)
         head = commands[0]
         what = head.because or (f"{len(commands)} commands at once" if len(commands) > 1 else None)
-        bullet = click.style("● ", fg="cyan")
+        bullet = printing.style("● ", fg="cyan")
         if what is not None:
-            yield bullet + click.style(f"{what}  {head.actor}  {history.iso(head.time)}", bold=True)
+            told = printing.style(f"{what}  {head.actor}  {history.iso(head.time)}", bold=True)
+            yield printing.seen(bullet, told)
         for happened in commands:
             last = happened is commands[-1]
             branch, below = (bullet, "") if what is None else ("└─ ", "   ") if last else ("├─ ", "│  ")
@@ -184,7 +198,7 @@ def graph(found: "Sequence[Happening]") -> Iterator[str]:
 
 def _branch(
     happened: "Happening", branch: str, below: str, undone: Mapping[int, list[int]], *, named: bool
-) -> Iterator[str]:
+) -> Iterator[Seen]:
     from lasercats.operate import history  # noqa: PLC0415
 
     who = f"  {happened.actor}  {history.iso(happened.time)}" if named else ""
@@ -192,15 +206,15 @@ def _branch(
     color = {"done": "green", "unchanged": None, "open": "yellow", "waiting": "yellow"}.get(
         happened.status, "red"
     )
-    status = click.style(happened.status, fg=color)
-    yield f"{branch}{happened.position} {show.title(happened)}  {status}{who}{message}"
+    status = printing.style(happened.status, fg=color)
+    yield printing.seen(branch, f"{happened.position} {show.title(happened)}  ", status, who, message)
     notes = [f"{at} {type_}: {_many(count)}" for at, type_, count in happened.events if happened.command]
     if happened.error:
-        notes.append(click.style(happened.error, fg="red"))
+        notes.append(printing.style(happened.error, fg="red"))
     if happened.position in undone:
         notes.append(f"taken back by {', '.join(map(str, undone[happened.position]))}")
     for number, note in enumerate(notes):
-        yield f"{below}{'└' if number == len(notes) - 1 else '├'}─ {note}"
+        yield printing.seen(f"{below}{'└' if number == len(notes) - 1 else '├'}─ ", note)
 
 
 def _takes_back(happened: "Happening") -> list[int]:

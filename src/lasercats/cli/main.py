@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from lasercats.cli import printing
+from lasercats.cli.arguments import FILE, NAME
 from lasercats.core.errors import LaserCatsError, UnknownName
 
 VERBS = {
@@ -64,6 +66,14 @@ class VerbGroup(click.Group):
 class Root(VerbGroup):
     """All verbs: those written by hand are imported when used, the others made from the command types."""
 
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401
+        """Find the verb and run it; what nobody foresaw is told with its name."""
+        try:
+            return super().invoke(ctx)
+        except BaseException as error:
+            error.add_note(f"in `lasercats {ctx.invoked_subcommand}`")
+            raise
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all verbs and domains."""
         return [*sorted(_generated()), *VERBS]
@@ -101,13 +111,17 @@ def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) 
     if wanted:
         from lasercats import __version__  # noqa: PLC0415
 
-        click.echo(f"lasercats {__version__}")
+        printing.fact(f"lasercats {__version__}")
         context.exit()
 
 
 @click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("-C", "--project", metavar="DIR", envvar="LASERCATS_PROJECT", help="The project's folder.")
-@click.option("--env", metavar="NAME", envvar="LASERCATS_ENV", help="The environment; default: default.")
+@click.option(
+    "-C", "--project", type=FILE, metavar="DIR", envvar="LASERCATS_PROJECT", help="The project's folder."
+)
+@click.option(
+    "--env", type=NAME, metavar="NAME", envvar="LASERCATS_ENV", help="The environment; default: default."
+)
 @click.option(
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Print it."
 )
@@ -125,13 +139,21 @@ def root(context: click.Context, project: str | None, env: str | None) -> None:
 
 def main() -> None:
     """Run the command line and exit."""
-    sys.exit(guarded(lambda: root.main(prog_name="lasercats", standalone_mode=False)))
+    sys.exit(guarded(_run))
+
+
+def _run() -> Any:  # noqa: ANN401
+    from lasercats.cli.unforeseen import listen  # noqa: PLC0415 - only where the process is ours
+
+    listen()
+    return root.main(prog_name="lasercats", standalone_mode=False)
 
 
 def guarded(work: Callable[[], Any]) -> int:
     """Run the work; turn what it raises into a sentence on standard error and an exit code."""
     try:
         result = work()
+        printing.flush()
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -144,13 +166,17 @@ def guarded(work: Callable[[], Any]) -> int:
     except LaserCatsError as error:
         return _told(str(error), error.exit_code)
     except BrokenPipeError:
-        sys.stdout = None
+        printing.gone()
         return 1
+    except SystemExit:
+        raise
+    except BaseException as error:  # what libraries in Rust raise where they fail is no Exception
+        from lasercats.cli.unforeseen import sentence  # noqa: PLC0415 - start-up stays light
+
+        return _told(sentence(error), 1)
     return result if isinstance(result, int) else 0
 
 
 def _told(message: str, code: int) -> int:
-    text = f"lasercats: {message}"
-    color = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-    click.echo(click.style(text, fg="red") if color else text, err=True)
+    printing.note(f"lasercats: {message}", fg=None if os.environ.get("NO_COLOR") else "red")
     return code

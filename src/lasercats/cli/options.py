@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from lasercats.cli.arguments import NAME, TEXT
+from lasercats.core.visible import visible
+
 if TYPE_CHECKING:
     from lasercats.operate.project import Project
 
@@ -16,7 +19,15 @@ def option(*names: str, **more: Any) -> Callable[[F], F]:  # noqa: ANN401
     """Make an option whose variable is named after it: `--as-of` is LASERCATS_AS_OF."""
     long = next(name for name in names if name.startswith("--")).split("/")[0]
     more.setdefault("envvar", "LASERCATS_" + long[2:].upper().replace("-", "_"))
+    if not more.get("is_flag"):
+        more.setdefault("type", TEXT)
     return click.option(*names, **more)
+
+
+def argument(*names: str, **more: Any) -> Callable[[F], F]:  # noqa: ANN401
+    """Make an argument; what it takes is a value, unless its type is given."""
+    more.setdefault("type", TEXT)
+    return click.argument(*names, **more)
 
 
 as_json = option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -26,8 +37,10 @@ yes = option("--yes", is_flag=True, help="Do not ask.")
 detailed = option(
     "--detailed-exitcode", "detailed", is_flag=True, help="Exit with 2 where changes are pending."
 )
-only = option("--only", multiple=True, metavar="PATTERN", help="Only addresses that match, as file/web1:*.")
-exclude = option("--exclude", multiple=True, metavar="PATTERN", help="No addresses that match.")
+only = option(
+    "--only", multiple=True, type=NAME, metavar="PATTERN", help="Only addresses that match, as file/web1:*."
+)
+exclude = option("--exclude", multiple=True, type=NAME, metavar="PATTERN", help="No addresses that match.")
 
 as_of = option("--as-of", metavar="POSITION", help="A number, a time, HEAD~3, @{10 minutes ago}.")
 
@@ -63,7 +76,7 @@ def complete_address(context: click.Context, _parameter: click.Parameter, incomp
 
     try:
         with opened(context) as project:
-            return sorted(a for a, _ in project.state().items() if a.startswith(incomplete))
+            return sorted(visible(a) for a, _ in project.state().items() if visible(a).startswith(incomplete))
     except LaserCatsError:
         return []
 

@@ -1,12 +1,13 @@
 """`work`: what people have in hand, and what became of it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
-from lasercats.cli import options, show
+from lasercats.cli import arguments, options, printing, show
 from lasercats.cli.main import VerbGroup
 from lasercats.cli.picture import write
 from lasercats.core.instruction import Failure
@@ -40,7 +41,7 @@ def work_list(context: click.Context, everything: bool, as_json: bool) -> None:
     with options.opened(context) as project:
         found = working.orders(project, everything=everything)
         if as_json:
-            show.print_json([order_data(one) for one in found])
+            printing.data([order_data(one) for one in found])
             return
         rows = [
             (
@@ -54,15 +55,20 @@ def work_list(context: click.Context, everything: bool, as_json: bool) -> None:
             for one in found
         ]
     if rows:
-        show.table(rows, ("ORDER", "FOR", "SINCE", "ASKED BY", "REPORTED", "ABOUT"))
+        printing.table(rows, ("ORDER", "FOR", "SINCE", "ASKED BY", "REPORTED", "ABOUT"))
     else:
-        click.echo("nobody has anything in hand", err=True)
+        printing.note("nobody has anything in hand")
 
 
 @work.command("show")
-@click.argument("number", type=int, metavar="ORDER")
+@options.argument("number", type=int, metavar="ORDER")
 @options.option("--markdown", is_flag=True, help="Print it as Markdown.")
-@options.option("--html", metavar="FILE", help="Write a page that prints well there; - is standard output.")
+@options.option(
+    "--html",
+    type=arguments.FILE,
+    metavar="FILE",
+    help="Write a page that prints well there; - is standard output.",
+)
 @options.as_json
 @click.pass_context
 def work_show(context: click.Context, number: int, markdown: bool, html: str | None, as_json: bool) -> None:
@@ -73,23 +79,23 @@ def work_show(context: click.Context, number: int, markdown: bool, html: str | N
     with options.opened(context) as project:
         one = working.order(project, number)
         if as_json:
-            show.print_json(order_data(one))
+            printing.data(order_data(one))
         elif markdown:
-            click.echo(paper.markdown(one), nl=False)
+            printing.page(paper.markdown(one))
         elif html == "-":
-            click.echo(paper.page(one), nl=False)
+            printing.exact(paper.page(one))
         elif html is not None:
             write(Path(html), paper.page(one))
-            click.echo(f"{html} is written", err=True)
+            printing.note(f"{html} is written")
         else:
             print_order(one, whole=True)
             for drawing in paper.terminal(one, show.width(), color=show.has_color(context)):
-                click.echo(f"\n{drawing}")
+                printing.picture(f"\n{drawing}")
 
 
 @work.command("done")
-@click.argument("number", type=int, metavar="ORDER")
-@click.argument("steps", type=int, nargs=-1, metavar="[STEP]...")
+@options.argument("number", type=int, metavar="ORDER")
+@options.argument("steps", type=int, nargs=-1, metavar="[STEP]...")
 @options.option("--serial", metavar="TEXT", help="The serial number of the device, as found.")
 @options.option("--asset-tag", metavar="TEXT", help="The asset tag of the device, as found.")
 @options.option("--note", metavar="TEXT", help="What else is to be said.")
@@ -114,8 +120,8 @@ def work_done(
 
 
 @work.command("fail")
-@click.argument("number", type=int, metavar="ORDER")
-@click.argument("steps", type=int, nargs=-1, metavar="[STEP]...")
+@options.argument("number", type=int, metavar="ORDER")
+@options.argument("steps", type=int, nargs=-1, metavar="[STEP]...")
 @options.option("--why", metavar="TEXT", required=True, help="What stands in the way.")
 @options.as_json
 @click.pass_context
@@ -135,41 +141,45 @@ def print_order(one: "Order", *, whole: bool = False) -> None:
     from lasercats.operate.history import iso  # noqa: PLC0415
 
     about = f" ({one.message})" if one.message else ""
-    click.echo(click.style(f"work order {one.number} for {one.machine}{about}", bold=True))
+    printing.fact(printing.style(f"work order {one.number} for {one.machine}{about}", bold=True))
     if whole:
-        click.echo(f"asked by {one.actor} at {iso(one.time)}")
+        printing.fact(f"asked by {one.actor} at {iso(one.time)}")
     for task in one.tasks:
-        click.echo(_line(one, task))
+        _print_task(one, task)
     for report in one.reports if whole else ():
         steps = ", ".join(map(str, report.steps))
-        click.echo(f"  reported by {report.actor} at {iso(report.time)}: {steps}")
+        printing.fact(f"  reported by {report.actor} at {iso(report.time)}: {steps}")
     if one.open:
         told = f"{len(one.open)} to do; report with `lasercats work done {one.number} [STEP]`"
-        click.echo(told, err=True)
+        printing.note(told)
 
 
-def _line(one: "Order", task: "Task") -> str:
-    line = f"  {BOXES[task.status]} {task.number:>2}. {task.step.line()}"
+def _print_task(one: "Order", task: "Task") -> None:
+    head = f"  {BOXES[task.status]} {task.number:>2}. {task.step.line()}"
     if task.after and task.status == "open":
-        line += f"  (after {', '.join(map(str, task.after))})"
+        head += f"  (after {', '.join(map(str, task.after))})"
+    for line in (head, *(f"         {told}" for told in _below(one, task))):
+        printing.fact(printing.style(line, fg=COLORS.get(task.status)))
+
+
+def _below(one: "Order", task: "Task") -> Iterator[str]:
+    """Iterate over what is told below a step: notes, and what became of it."""
     if task.status != "done":
-        line += "".join(f"\n         {note}" for note in one.notes.get(task.number, ()))
+        yield from one.notes.get(task.number, ())
     if isinstance(task.outcome, Failure):
-        line += f"\n         {task.outcome.reason}"
+        yield task.outcome.reason
     elif isinstance(task.outcome, Done):
         told = {"serial": task.outcome.serial, "asset tag": task.outcome.asset_tag, "note": task.outcome.note}
-        line += "".join(f"\n         {name}: {text}" for name, text in told.items() if text)
-    color = COLORS.get(task.status)
-    return click.style(line, fg=color) if color else line
+        yield from (f"{name}: {text}" for name, text in told.items() if text)
 
 
 def _print_reported(told: "Reported", *, as_json: bool) -> None:
     if as_json:
         data = {"order": order_data(told.order), "delta": show.changes_data(told.delta)}
-        show.print_json({**data, "problems": dict(told.problems)})
+        printing.data({**data, "problems": dict(told.problems)})
         return
     for task in told.tasks:
-        click.echo(_line(told.order, task))
+        _print_task(told.order, task)
     show.print_delta(told.delta, both=False)
     show.print_problems(told.problems)
     left = len(told.order.open)
@@ -179,7 +189,7 @@ def _print_reported(told: "Reported", *, as_json: bool) -> None:
         span = " ".join(map(str, undone))
         over = f"work order {told.order.number} is over"
         over += f"; take it back with `lasercats undo {span}`" if told.delta else ""
-    click.echo(f"{show.summary(told.delta)}; {over}" if told.delta else over, err=True)
+    printing.note(f"{show.summary(told.delta)}; {over}" if told.delta else over)
 
 
 def order_data(one: "Order") -> dict[str, Any]:

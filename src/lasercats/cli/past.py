@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lasercats.cli import options, show
+from lasercats.cli import arguments, options, printing, show
 from lasercats.cli.history import one
 from lasercats.core.change import Change
 from lasercats.core.errors import BadInput, LaserCatsError
 from lasercats.core.instruction import Instruction
+from lasercats.core.visible import visible
 from lasercats.interpreters.context import Watcher
 
 if TYPE_CHECKING:
@@ -36,9 +37,12 @@ _TODO = """
 
 
 @click.command()
-@click.argument("span", required=False, metavar="[A..B]")
+@options.argument("span", required=False, metavar="[A..B]")
 @options.option(
-    "--out", metavar="FILE", help="Write it to a file that `issue` takes, instead of printing it."
+    "--out",
+    type=arguments.FILE,
+    metavar="FILE",
+    help="Write it to a file that `issue` takes, instead of printing it.",
 )
 @options.option("-i", "--interactive", is_flag=True, help="Choose in an editor what to squash, keep or drop.")
 @options.option("--accept-difference", is_flag=True, help="Write it also where it ends in another state.")
@@ -69,14 +73,14 @@ def rewrite(
             raise LaserCatsError(_difference(made))
         text = rewriting.write(made, project, Path(out) if out else None)
     if as_json:
-        show.print_json(_rewriting_data(made))
+        printing.data(_rewriting_data(made))
     elif out is None:
-        click.echo(text, nl=False)
-    click.echo(rewriting.told(made), err=True)
+        printing.json_text(text)
+    printing.note(rewriting.told(made))
 
 
 @click.command()
-@click.argument("address", shell_complete=options.complete_address)
+@options.argument("address", type=arguments.NAME, shell_complete=options.complete_address)
 @options.as_of
 @options.as_json
 @click.pass_context
@@ -87,10 +91,10 @@ def blame(context: click.Context, address: str, as_of: str | None, as_json: bool
 
     with options.opened(context) as project:
         position = None if as_of is None else history.resolve(project.log, as_of)
-        found = find(project, project.kinds.address(address), position)
+        found = find(project, project.recorded(address), position)
     if as_json:
         data = [{**b._asdict(), "value": show.hidden(b.value), "time": history.iso(b.time)} for b in found]
-        show.print_json(data)
+        printing.data(data)
         return
     rows = [
         (
@@ -102,11 +106,11 @@ def blame(context: click.Context, address: str, as_of: str | None, as_json: bool
         )
         for b in found
     ]
-    show.table(rows, ("FIELD", "VALUE", "SINCE", "ACTOR", "BY"))
+    printing.table(rows, ("FIELD", "VALUE", "SINCE", "ACTOR", "BY"))
 
 
 @click.command()
-@click.argument("position")
+@options.argument("position")
 @options.option("--step", "pausing", is_flag=True, help="Wait for a key after each batch.")
 @options.as_json
 @click.pass_context
@@ -129,19 +133,19 @@ def replay(context: click.Context, position: str, pausing: bool, as_json: bool) 
         data = {"position": found.position, "same": same, "differences": list(found.differences)}
         data |= {"program": found.program} if found.program else {}
         data |= {"cut_off": found.cut, "instructions": found.instructions, "result": result}
-        show.print_json(data)
+        printing.data(data)
     else:
         show.print_delta(found.result.observed, both=True, indent="found  ")
         show.print_delta(found.result.delta, both=True)
         show.print_problems(found.result.problems)
         for difference in found.differences:
-            click.echo(click.style(f"! {difference}", fg="red"), err=True)
+            printing.note(f"! {difference}", fg="red")
         more = f", beside {found.commands - 1} issued with it" if found.commands > 1 else ""
         verdict = "as recorded" if same else "not as recorded"
         verdict += f" by {found.program}" if found.program else ""
         until = ", up to where it was cut off" if found.cut else ""
         count = f"{found.instructions} instruction{'' if found.instructions == 1 else 's'}"
-        click.echo(f"{count} answered from the record{more}: {verdict}{until}", err=True)
+        printing.note(f"{count} answered from the record{more}: {verdict}{until}")
     context.exit(0 if same or found.program else 1)
 
 
@@ -158,13 +162,13 @@ class _Steps(Watcher):
 
         self._count += 1
         for number, line in enumerate(lines(machine, instructions, outcomes)):
-            click.echo(f"step {self._count}: {line}" if number == 0 else line)
+            printing.fact(f"step {self._count}: {line}" if number == 0 else line)
         if self._pausing:
-            click.pause(err=True)
+            printing.pause()
 
 
 @click.command()
-@click.argument("position")
+@options.argument("position")
 @options.as_json
 @click.pass_context
 def trace(context: click.Context, position: str, as_json: bool) -> None:
@@ -176,7 +180,7 @@ def trace(context: click.Context, position: str, as_json: bool) -> None:
         chosen = one(project, position)
         found = history.batches(project, chosen)
     if as_json:
-        show.print_json(
+        printing.data(
             [
                 {
                     "position": batch.position,
@@ -192,14 +196,16 @@ def trace(context: click.Context, position: str, as_json: bool) -> None:
         return
     for batch in found:
         for line in lines(batch.machine, batch.instructions, batch.outcomes, batch.seconds):
-            click.echo(line)
+            printing.fact(line)
     if not found:
-        click.echo("no instruction was given for it", err=True)
+        printing.note("no instruction was given for it")
 
 
 @click.command()
-@click.argument("span", required=False, metavar="[A..B]")
-@options.option("--run", "command", metavar="CMD", help="Fails where this shell command does.")
+@options.argument("span", required=False, metavar="[A..B]")
+@options.option(
+    "--run", "command", type=arguments.FILE, metavar="CMD", help="Fails where this shell command does."
+)
 @options.option("--query", "sql", metavar="SQL", help="Fails where this query gives rows.")
 @options.option(
     "--form",
@@ -230,7 +236,7 @@ def bisect(
         found = search(project, first, last, check, lambda step: _tell(step, quiet=as_json))
     data = history.as_data(found.happening)
     if as_json:
-        show.print_json(
+        printing.data(
             {
                 "position": found.position,
                 "first": data,
@@ -240,21 +246,22 @@ def bisect(
         )
         return
     happened = found.happening
-    click.echo(f"{happened.position}  {show.title(happened)}  is the first after which the check fails")
-    click.echo(f"time:    {history.iso(happened.time)}\nactor:   {happened.actor}")
+    printing.fact(f"{happened.position}  {show.title(happened)}  is the first after which the check fails")
+    printing.fact(f"time:    {history.iso(happened.time)}")
+    printing.fact(f"actor:   {happened.actor}")
     if reason := show.why(happened.because, happened.message).strip():
-        click.echo(f"why:     {reason}")
+        printing.fact(f"why:     {reason}")
     show.print_delta(happened.delta or happened.observed, both=True)
     if found.skipped:
         doubtful = ", ".join(map(str, found.skipped))
-        click.echo(f"the check could not tell at {doubtful}, so it may be one of those", err=True)
+        printing.note(f"the check could not tell at {doubtful}, so it may be one of those")
 
 
 def _tell(step: "Step", *, quiet: bool) -> None:
     if not quiet:
         answer = {True: "good", False: "fails", None: "cannot tell"}[step.good]
         left = f"about {step.left} more" if step.left > 1 else "one more" if step.left else "the last"
-        click.echo(f"position {step.position}: {answer} ({left})", err=True)
+        printing.note(f"position {step.position}: {answer} ({left})")
 
 
 def _run_check(project: "Project", command: str, form: str) -> "Check":
@@ -267,7 +274,8 @@ def _run_check(project: "Project", command: str, form: str) -> "Check":
     def check(position: int) -> bool | None:
         with TemporaryDirectory(prefix="lasercats-bisect-") as folder:
             path = Path(folder) / f"state.{form}"
-            path.write_text(render(project.state(position).items(), form=form))
+            text = render(project.state(position).items(), form=form, kinds=project.kinds)
+            path.write_text(text, encoding="utf-8")
             own = {
                 "LASERCATS_STATE": str(path),
                 "LASERCATS_AS_OF": str(position),
@@ -302,7 +310,7 @@ def _choose(project: "Project", first: int, last: int | None) -> dict[int, str]:
     commands = [h for h in history.happenings(project, first, last) if h.command and (h.delta or h.opaque)]
     lines = [
         f"{'keep' if h.opaque and not getattr(h.command, 'elidable', False) else 'squash':6} "
-        f"{h.position} {show.title(h)}"
+        f"{h.position} {visible(show.title(h))}"
         for h in commands
     ]
     last = project.log.head() if last is None else last

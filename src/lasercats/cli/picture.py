@@ -5,16 +5,21 @@ from typing import Any
 
 import click
 
-from lasercats.cli import options
+from lasercats.cli import arguments, options, printing
 from lasercats.core.errors import LaserCatsError
+from lasercats.core.text import clean
 
 
 def make_show(domain: str) -> click.Command:
     """Return the verb that draws the machines of a domain."""
 
     @click.command("show", short_help=f"Draw a {domain}.")
-    @click.argument("machine", metavar="MACHINE", shell_complete=options.complete_machine)
-    @options.option("--svg", metavar="FILE", help="Write an SVG there; - is standard output.")
+    @options.argument(
+        "machine", type=arguments.NAME, metavar="MACHINE", shell_complete=options.complete_machine
+    )
+    @options.option(
+        "--svg", type=arguments.FILE, metavar="FILE", help="Write an SVG there; - is standard output."
+    )
     @options.as_of
     @click.pass_context
     def verb(context: click.Context, machine: str, svg: str | None, as_of: str | None) -> None:
@@ -25,12 +30,12 @@ def make_show(domain: str) -> click.Command:
         if svg is None:
             from lasercats.cli import show  # noqa: PLC0415
 
-            click.echo(picture.terminal(show.width(), color=show.has_color(context)))
+            printing.picture(picture.terminal(show.width(), color=show.has_color(context)))
         elif svg == "-":
-            click.echo(picture.svg())
+            printing.exact(picture.svg())
         else:
             write(Path(svg), picture.svg())
-            click.echo(f"{svg} is written", err=True)
+            printing.note(f"{svg} is written")
 
     made: Any = verb
     made.help = (
@@ -47,6 +52,6 @@ def write(path: Path, text: str) -> None:
 
     """
     try:
-        path.write_text(text)
+        path.write_text(clean(text), encoding="utf-8")
     except OSError as error:
         raise LaserCatsError(f"{path} cannot be written: {error.strerror}") from None

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from lasercats.cli import printing
 from lasercats.core.address import Address
 from lasercats.core.command import Command
 from lasercats.core.instruction import Instruction
+from lasercats.core.visible import visible
 from lasercats.interpreters.context import Watcher
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ class Feedback(Watcher):
     ) -> None:
         """Name the machine that answered last."""
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, description=machine)
+            self._bar.update(self._task, description=visible(machine))
 
     def output(self, machine: str, instruction: Instruction, data: bytes) -> None:
         """Pass on what a raw command prints, whole lines at a time."""
@@ -72,5 +74,4 @@ class Feedback(Watcher):
     def _line(self, machine: str, line: bytes) -> None:
         prefix = f"{machine}: ".encode() if self._prefix else b""
         if not self._quiet:
-            sys.stdout.buffer.write(prefix + line + b"\n")
-            sys.stdout.buffer.flush()
+            printing.stream(prefix + line + b"\n")

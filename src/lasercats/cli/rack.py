@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from lasercats.cli import options, show
+from lasercats.cli import arguments, options, printing, show
 from lasercats.cli.act import Request, act
 from lasercats.cli.picture import write
 from lasercats.core.errors import BadInput
@@ -17,11 +17,13 @@ def verbs() -> tuple[click.Command, ...]:
 
 
 @click.command("show", short_help="Draw racks.")
-@click.argument("names", nargs=-1, metavar="[RACK]...")
+@options.argument("names", type=arguments.NAME, nargs=-1, metavar="[RACK]...")
 @options.option(
     "--face", type=click.Choice(["front", "rear"]), default="front", show_default=True, help="Which."
 )
-@options.option("--svg", metavar="FILE", help="Write an SVG there; - is standard output.")
+@options.option(
+    "--svg", type=arguments.FILE, metavar="FILE", help="Write an SVG there; - is standard output."
+)
 @options.option("--diff", "between", nargs=2, metavar="A B", help="What came and went between two positions.")
 @options.as_of
 @options.as_json
@@ -46,20 +48,20 @@ def show_(
     with options.opened(context) as project:
         drawn = elevation.chosen(project, names, face, as_of=as_of, between=between)
     if as_json:
-        show.print_json([elevation.as_data(one) for one in drawn])
+        printing.data([elevation.as_data(one) for one in drawn])
     elif svg == "-":
-        click.echo(elevation.svg(drawn, face), nl=False)
+        printing.exact(elevation.svg(drawn, face))
     elif svg is not None:
         write(Path(svg), elevation.svg(drawn, face))
-        click.echo(f"{svg} is written", err=True)
+        printing.note(f"{svg} is written")
     else:
         width, color = show.width(), show.has_color(context)
-        click.echo("\n\n".join(elevation.terminal(one, face, width, color=color) for one in drawn))
+        printing.picture("\n\n".join(elevation.terminal(one, face, width, color=color) for one in drawn))
 
 
 @click.command()
-@click.argument("one", metavar="DEVICE")
-@click.argument("other", metavar="DEVICE")
+@options.argument("one", type=arguments.NAME, metavar="DEVICE")
+@options.argument("other", type=arguments.NAME, metavar="DEVICE")
 @options.as_json
 @options.diff
 @options.message
@@ -78,7 +80,7 @@ def swap(context: click.Context, /, one: str, other: str, **values: Any) -> None
 
 
 @click.command("import")
-@click.argument("folder", metavar="FOLDER")
+@options.argument("folder", type=arguments.FILE, metavar="FOLDER")
 @options.only
 @options.as_json
 @options.diff
@@ -101,11 +103,11 @@ def import_(context: click.Context, /, folder: str, only: tuple[str, ...], **val
     with options.opened(context) as project:
         made = plans.make(project, library.types)
         for where, fact in library.problems:
-            click.echo(click.style(f"! {where}: {fact}", fg="red"), err=True)
+            printing.note(f"! {where}: {fact}", fg="red")
         if made.commands:
             act(context, project, made.commands, request)
         told = f"{len(library.types)} types read, {len(made.commands)} of them new or changed"
         bad = len(library.problems)
         more = f"; {bad} file{'s' if bad > 1 else ''} could not be taken" if bad else ""
-        click.echo(told + more, err=True)
+        printing.note(told + more)
     context.exit(1 if library.problems else 0)

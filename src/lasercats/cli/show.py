@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from lasercats.cli import printing
 from lasercats.core.address import Address, kind_of, told
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Effect
-from lasercats.core.resource import Resource, decisions
+from lasercats.core.resource import Resource, as_told, decisions
 from lasercats.core.secret import hide, hide_all
 from lasercats.interpreters.context import Result
 
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
 GLYPHS = {"create": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red"), "keep": ("=", None)}
 REPLACED = ("±", "magenta")
 WIDE = 60
-
-
-def print_json(data: Any) -> None:  # noqa: ANN401
-    """Print plain data as JSON."""
-    click.echo(json.dumps(msgspec.to_builtins(data), indent=2, ensure_ascii=False))
 
 
 def print_delta(
@@ -51,10 +47,10 @@ def print_delta(
         fields = corrective.get(address, ())
         if change is not None and fields and set(change.fields) <= set(fields):
             note, fields = f"{note}  (corrective)", ()
-        click.echo(indent + click.style(f"{glyph} {names}{note}", fg=color, bold=color is not None))
+        printing.fact(indent, printing.style(f"{glyph} {names}{note}", fg=color, bold=color is not None))
         for line in () if change is None else _fields(change, both):
             mark = "  (corrective)" if line.partition(":")[0] in fields else ""
-            click.echo(f"{indent}    {line}{mark}")
+            printing.fact(indent, "    ", line, mark)
 
 
 def _together(delta: Delta, addresses: Sequence[Address]) -> Iterable[tuple[str, Address]]:
@@ -89,7 +85,15 @@ def ranges(addresses: Sequence[Address]) -> str:
 def print_lost(lost: Mapping[Address, Sequence[str]]) -> None:
     """Print what does not come back, on standard error."""
     for address, what in lost.items():
-        click.echo(click.style(f"! {told(address)} is made anew: {lost_of(what)}", fg="yellow"), err=True)
+        printing.note(f"! {told(address)} is made anew: {lost_of(what)}", fg="yellow")
+
+
+def print_withheld(withheld: Mapping[Address, Mapping[str, str]]) -> None:
+    """Print which fields stay as they are, because what was there may not be given to a machine."""
+    for address, fields in withheld.items():
+        for name, reason in fields.items():
+            text = f"! {told(address)}: {name or 'it'} cannot be put back as it was: {reason}"
+            printing.note(text, fg="yellow")
 
 
 def lost_of(what: Sequence[str]) -> str:
@@ -109,13 +113,13 @@ def summary(delta: Mapping[Address, Change[Resource]], removed: str = "removed")
 def print_problems(problems: Mapping[Address, str]) -> None:
     """Print what went wrong, on standard error."""
     for address, why in problems.items():
-        click.echo(click.style(f"! {told(address)}: {why}", fg="red"), err=True)
+        printing.note(f"! {told(address)}: {why}", fg="red")
 
 
 def print_detours(detours: Mapping[Address, str]) -> None:
     """Print what must make room for others before it gets to its own place."""
     for address, way in detours.items():
-        click.echo(click.style(f"↷ {address} {way}", fg="yellow"), err=True)
+        printing.note(f"↷ {address} {way}", fg="yellow")
 
 
 def print_results(
@@ -127,13 +131,13 @@ def print_results(
     """
     for result in results:
         if result.observed:
-            click.echo(click.style("found changed outside:", fg="magenta"), err=True)
+            printing.note("found changed outside:", fg="magenta")
             print_delta(result.observed, both=both, indent="  ")
         if not brief:
             print_delta(result.delta, both=both)
         print_problems(result.problems)
     if not any(result.order for result in results) or any(result.delta for result in results):
-        click.echo(_told(results, predicted=predicted, held=held), err=True)
+        printing.note(_told(results, predicted=predicted, held=held))
 
 
 def _told(results: Sequence[Result], *, predicted: bool, held: bool) -> str:
@@ -255,30 +259,16 @@ def has_color(context: click.Context) -> bool:
     return sys.stdout.isatty() if context.color is None else context.color
 
 
-def table(rows: Iterable[Sequence[str]], heads: Sequence[str]) -> None:
-    """Print rows in columns; the last column takes what is left of the line."""
-    all_rows = [list(heads), *map(list, rows)]
-    widths = [max(len(row[i]) for row in all_rows) for i in range(len(heads) - 1)]
-    for number, row in enumerate(all_rows):
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        line = "  ".join([*cells, row[-1]]).rstrip()
-        click.echo(click.style(line, bold=True) if number == 0 else line)
-
-
 def resource_fields(resource: Resource) -> dict[str, Any]:
     """Return all fields that hold something, secrets hidden."""
-    data = msgspec.to_builtins(resource)
+    data = as_told(resource)
+    if not isinstance(data, dict):
+        return {"recorded": hide_all(data)}
     return {name: hide(value) for name, value in data.items() if value is not None}
 
 
-def confirm(question: str) -> bool:
-    """Ask at the terminal; without one the answer is no."""
-    if not sys.stdin.isatty():
-        return False
-    return click.confirm(question, err=True)
-
-
 def _fields(change: Change[Resource], both: bool) -> Iterable[str]:
+    """Iterate over the lines that tell of the fields that differ, as far as they have colours as `Seen`."""
     before, after = decisions(change.before), decisions(change.after)
     if change.verb == "remove" and not both:
         return
@@ -314,10 +304,10 @@ def _items(old: Sequence[Any], new: Sequence[Any]) -> Iterable[str]:
     """Return the items of a list that go, and those that come; all where they are the first."""
     for item in old:
         if item not in new:
-            yield "  " + click.style(f"- {_item(item)}", fg="red")
+            yield printing.seen("  ", printing.style(f"- {_item(item)}", fg="red"))
     for item in new:
         if item not in old:
-            yield "  " + click.style(f"+ {_item(item)}", fg="green")
+            yield printing.seen("  ", printing.style(f"+ {_item(item)}", fg="green"))
 
 
 def _item(item: Any) -> str:  # noqa: ANN401
@@ -328,10 +318,15 @@ def _item(item: Any) -> str:  # noqa: ANN401
 
 
 def _unified(old: str, new: str) -> Iterable[str]:
-    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=2)
+    lines = difflib.unified_diff(_lines(old), _lines(new), lineterm="", n=2)
     colors = {"+": "green", "-": "red", "@": "cyan"}
     for line in list(lines)[2:]:
-        yield "  " + click.style(line, fg=colors.get(line[:1]))
+        yield printing.seen("  ", printing.style(printing.lines(line), fg=colors.get(line[:1])))
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines of a text; only a newline ends one, so that what else moves a cursor is seen."""
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def _json(value: object) -> str:
@@ -346,5 +341,5 @@ def short(value: object) -> str:
     first = text.rstrip("\n")
     if "\n" in first or len(first) > WIDE:
         line = first.split("\n")[0][:WIDE]
-        return f"{line}… ({len(text.encode())} bytes)"
+        return f"{line}… ({len(text.encode('utf-8', 'surrogatepass'))} bytes)"
     return first or '""'

@@ -1,12 +1,11 @@
 """Verbs that act: init, machine, exec, issue, forget, undo, recover; and completion."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from lasercats.cli import options, show
+from lasercats.cli import arguments, options, printing, show
 from lasercats.cli.act import Request, act
 from lasercats.cli.main import VerbGroup
 from lasercats.core.address import told
@@ -14,7 +13,7 @@ from lasercats.core.errors import BadInput
 
 
 @click.command()
-@click.argument("directory", default=".", metavar="[DIR]")
+@options.argument("directory", type=arguments.FILE, default=".", metavar="[DIR]")
 @options.as_json
 def init(directory: str, as_json: bool) -> None:
     """Make a project in DIR: `lasercats.toml` and the log."""
@@ -22,9 +21,9 @@ def init(directory: str, as_json: bool) -> None:
 
     folder = make(Path(directory).resolve())
     if as_json:
-        show.print_json({"project": str(folder)})
+        printing.data({"project": str(folder)})
     else:
-        click.echo(f"a project in {folder}; add machines with `lasercats machine add NAME URL`", err=True)
+        printing.note(f"a project in {folder}; add machines with `lasercats machine add NAME URL`")
 
 
 @click.group(cls=VerbGroup)
@@ -33,8 +32,8 @@ def machine() -> None:
 
 
 @machine.command("add")
-@click.argument("name")
-@click.argument("url")
+@options.argument("name", type=arguments.NAME)
+@options.argument("url")
 @options.as_json
 @click.pass_context
 def machine_add(context: click.Context, name: str, url: str, as_json: bool) -> None:
@@ -50,9 +49,9 @@ def machine_add(context: click.Context, name: str, url: str, as_json: bool) -> N
     with options.opened(context) as project:
         machines.add(project, name, url)
     if as_json:
-        show.print_json({"name": name, "url": url})
+        printing.data({"name": name, "url": url})
     else:
-        click.echo(f"machine {name} is {url}; try it with `lasercats machine check {name}`", err=True)
+        printing.note(f"machine {name} is {url}; try it with `lasercats machine check {name}`")
 
 
 @machine.command("list")
@@ -62,13 +61,13 @@ def machine_list(context: click.Context, as_json: bool) -> None:
     """List the machines."""
     with options.opened(context) as project:
         if as_json:
-            show.print_json([{"name": name, "url": url} for name, url in sorted(project.urls.items())])
+            printing.data([{"name": name, "url": url} for name, url in sorted(project.urls.items())])
         else:
-            show.table(sorted(project.urls.items()), ("NAME", "URL"))
+            printing.table(sorted(project.urls.items()), ("NAME", "URL"))
 
 
 @machine.command("check")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@options.argument("names", type=arguments.NAME, nargs=-1, metavar="[NAME]...")
 @options.as_json
 @click.pass_context
 def machine_check(context: click.Context, names: tuple[str, ...], as_json: bool) -> None:
@@ -78,15 +77,15 @@ def machine_check(context: click.Context, names: tuple[str, ...], as_json: bool)
     with options.opened(context) as project:
         checks = machines.check(project, names)
     if as_json:
-        show.print_json([check._asdict() for check in checks])
+        printing.data([check._asdict() for check in checks])
     else:
         rows = [(c.name, f"{c.seconds * 1000:.0f} ms", c.error or "answers") for c in checks]
-        show.table(rows, ("NAME", "TIME", "RESULT"))
+        printing.table(rows, ("NAME", "TIME", "RESULT"))
     context.exit(1 if any(check.error for check in checks) else 0)
 
 
 @machine.command("remove")
-@click.argument("name")
+@options.argument("name", type=arguments.NAME)
 @options.as_json
 @click.pass_context
 def machine_remove(context: click.Context, name: str, as_json: bool) -> None:
@@ -96,7 +95,7 @@ def machine_remove(context: click.Context, name: str, as_json: bool) -> None:
     with options.opened(context) as project:
         machines.remove(project, name)
     if as_json:
-        show.print_json({"removed": name})
+        printing.data({"removed": name})
 
 
 class ExecCommand(click.Command):
@@ -119,7 +118,9 @@ class ExecCommand(click.Command):
 
 
 @click.command("exec", cls=ExecCommand, options_metavar="[OPTIONS]")
-@click.argument("machines", nargs=-1, required=True, metavar="MACHINE... -- COMMAND...")
+@options.argument(
+    "machines", type=arguments.NAME, nargs=-1, required=True, metavar="MACHINE... -- COMMAND..."
+)
 @options.option("--elidable", is_flag=True, help="It only looks: a rewrite of the history may drop it.")
 @options.as_json
 @options.message
@@ -136,13 +137,17 @@ def exec_(context: click.Context, /, machines: tuple[str, ...], elidable: bool, 
     request = Request.take(values)
     with options.opened(context) as project:
         names = expand(project, [f"{name.removesuffix(':')}:" for name in machines])
-        data = {"command": "exec", "on": [f"exec/{name}" for name in names], "argv": context.meta["argv"]}
+        data = {
+            "command": "exec",
+            "on": [f"exec/{name}" for name in names],
+            "argv": arguments.command_line(context.meta["argv"]),
+        }
         command = project.kinds.command({**data, "elidable": elidable})
         act(context, project, [command], request)
 
 
 @click.command()
-@click.argument("file")
+@options.argument("file", type=arguments.FILE)
 @options.as_json
 @options.diff
 @options.message
@@ -162,8 +167,13 @@ def issue(context: click.Context, /, file: str, **values: Any) -> None:  # noqa:
 
 
 @click.command()
-@click.argument(
-    "addresses", nargs=-1, required=True, metavar="ADDRESS...", shell_complete=options.complete_address
+@options.argument(
+    "addresses",
+    type=arguments.NAME,
+    nargs=-1,
+    required=True,
+    metavar="ADDRESS...",
+    shell_complete=options.complete_address,
 )
 @options.option("--field", "fields", multiple=True, help="Only the decision on this field.")
 @options.as_json
@@ -181,12 +191,13 @@ def forget(
     """Take resources out of the state, or decisions on some of their fields; touch no machine."""
     request = Request.take(values)
     with options.opened(context) as project:
-        data = {"command": "forget", "on": list(addresses), "fields": list(fields)}
+        on = [project.recorded(address) for address in addresses]
+        data = {"command": "forget", "on": on, "fields": list(fields)}
         act(context, project, [project.kinds.command(data)], request)
 
 
 @click.command()
-@click.argument("positions", nargs=-1, required=True, metavar="POSITION...")
+@options.argument("positions", nargs=-1, required=True, metavar="POSITION...")
 @options.option("--partial", is_flag=True, help="Leave out what cannot come back.")
 @options.as_json
 @options.diff
@@ -213,8 +224,10 @@ def undo(context: click.Context, /, positions: tuple[str, ...], partial: bool, *
             raise BadInput("this cannot all be taken back, so nothing was done; --partial leaves that out")
         if not request.as_json:
             show.print_lost(plan.lost)
+            show.print_withheld(plan.withheld)
         because = f"undo {' '.join(map(str, sorted(chosen)))}"
-        act(context, project, plan.commands, replace(request, because=because, lost=plan.lost))
+        request = replace(request, because=because, lost=plan.lost, withheld=plan.withheld)
+        act(context, project, plan.commands, request)
 
 
 @click.command()
@@ -223,6 +236,7 @@ def undo(context: click.Context, /, positions: tuple[str, ...], partial: bool, *
 @click.pass_context
 def recover(context: click.Context, force: bool, as_json: bool) -> None:
     """Find out what became of commands that a crash left open, by asking the machines."""
+    from lasercats.core.kind import tag_of  # noqa: PLC0415
     from lasercats.operate.confirm import take_back_overdue  # noqa: PLC0415
     from lasercats.operate.recover import recover as find_out  # noqa: PLC0415
 
@@ -231,20 +245,20 @@ def recover(context: click.Context, force: bool, as_json: bool) -> None:
         held = take_back_overdue(project, force=force)
     if as_json:
         told_ = [{**r._asdict(), "facts": dict(r.facts)} for r in results]
-        show.print_json([*told_, *({"position": p, "status": "held", "told": t} for p, t in held.items())])
+        printing.data([*told_, *({"position": p, "status": "held", "told": t} for p, t in held.items())])
     for result in [] if as_json else results:
-        click.echo(f"command {result.position} ({result.command.__struct_config__.tag}): {result.status}")
+        printing.fact(f"command {result.position} ({tag_of(result.command)}): {result.status}")
         for address, fact in result.facts.items():
-            click.echo(f"    {told(address)}: {fact}")
+            printing.fact(f"    {told(address)}: {fact}")
     for position, said in {} if as_json else held.items():
-        click.echo(f"command {position} (hold): {said}")
+        printing.fact(f"command {position} (hold): {said}")
     if not results and not held:
-        click.echo("nothing is open", err=True)
+        printing.note("nothing is open")
     context.exit(1 if any(result.status == "open" for result in results) else 0)
 
 
 @click.command()
-@click.argument("positions", nargs=-1, metavar="[POSITION]...", type=int)
+@options.argument("positions", nargs=-1, metavar="[POSITION]...", type=int)
 @options.option("--reject", is_flag=True, help="Take it back now.")
 @options.option("--list", "listing", is_flag=True, help="Only list what is to be confirmed.")
 @options.option("--guard", metavar="RUN", hidden=True, help="Wait, and take back what a run holds.")
@@ -270,7 +284,7 @@ def confirm(
         raise BadInput("--list only lists, and --reject takes back; choose one")
     with options.opened(context) as project:
         if guard is not None:
-            confirming.watch(project, guard)
+            confirming.watch(project, guard, printing.fact)
             return
         held = confirming.chosen(project, positions)
         failed = []
@@ -282,17 +296,17 @@ def confirm(
     said = {h.position: "not taken back yet" if h in failed else word for h in held}
     if as_json:
         data = [(h.position, {"until": history.iso(h.until), "on": list(h.on)}) for h in held]
-        show.print_json([{"position": p, **more, "status": said[p]} for p, more in data])
+        printing.data([{"position": p, **more, "status": said[p]} for p, more in data])
     for h in [] if as_json else held:
         left = f" until {history.iso(h.until)}" if listing else ""
-        click.echo(f"command {h.position} on {show.named(h.on)}: {said[h.position]}{left}")
+        printing.fact(f"command {h.position} on {show.named(h.on)}: {said[h.position]}{left}")
     if not held:
-        click.echo("nothing is to be confirmed", err=True)
+        printing.note("nothing is to be confirmed")
     context.exit(1 if failed else 0)
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@options.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print the completion script of a shell; put `eval "$(lasercats completion bash)"` in its rc file."""
     from click.shell_completion import get_completion_class  # noqa: PLC0415
@@ -301,15 +315,16 @@ def completion(shell: str) -> None:
 
     made = get_completion_class(shell)
     if made is not None:
-        click.echo(made(root, {}, "lasercats", "_LASERCATS_COMPLETE").source())
+        printing.page(made(root, {}, "lasercats", "_LASERCATS_COMPLETE").source())
     if shell == "bash":
-        click.echo("# An address is one word, also after its colon.\nCOMP_WORDBREAKS=${COMP_WORDBREAKS//:}")
+        printing.fact("# An address is one word, also after its colon.")
+        printing.fact("COMP_WORDBREAKS=${COMP_WORDBREAKS//:}")
 
 
 def _text(file: str) -> str:
     if file == "-":
-        return sys.stdin.read()
+        return arguments.standard_input()
     try:
-        return Path(file).read_text()
+        return Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{file} cannot be read: {error}") from None

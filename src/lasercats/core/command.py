@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta, composed
 from lasercats.core.errors import Refused
-from lasercats.core.loose import Part
+from lasercats.core.loose import ODD, Part
 from lasercats.core.program import Known, Program, Step
-from lasercats.core.resource import Resource, decided_fields
+from lasercats.core.resource import Resource, StrangeResource, decided_fields
 from lasercats.core.state import State
 
 LOADS = {"loads": True}
@@ -30,7 +30,7 @@ class Effect(Enum):
     """Not in the state: it is carried out and recorded, and never undone silently."""
 
 
-class Command(Part, frozen=True, tag_field="command", gc=False):
+class Command(Part, frozen=True, kw_only=True, tag_field="command", gc=False):
     """A command over one address or many; its tag is `DOMAIN.VERB`."""
 
     on: tuple[Address, ...]
@@ -98,6 +98,22 @@ class Hold(Command, frozen=True, tag="hold"):
         return state.get(address)
 
 
+class StrangeCommand(Command, frozen=True, tag="strange"):
+    """What is recorded of a command for which there is no type, because its plugin is not installed.
+
+    It is told of, and never carried out or decided again.
+    """
+
+    effect: ClassVar[Effect] = Effect.OPAQUE
+
+    recorded: Any = None
+
+    @property
+    def name(self) -> str:
+        """The command as it was called: `dns.set`."""
+        return str(self.recorded.get("command")) if isinstance(self.recorded, dict) else "unknown"
+
+
 class Decision(NamedTuple):
     """The prediction for a command: the delta, and the reason for each address that is refused."""
 
@@ -126,10 +142,23 @@ def step(command: Command, address: Address, state: State) -> State:
         Refused: the command must not be carried out there.
 
     """
-    after = command.decide(address, state)
-    if after == state.get(address):
+    before = state.get(address)
+    if isinstance(before, StrangeResource) and (command.effect is Effect.STATE or _takes_fields(command)):
+        raise Refused(
+            f"what is recorded of {address} is of no kind that is installed; install its plugin, or take it "
+            f"out of the state with `lasercats forget {address}`"
+        )
+    try:
+        after = command.decide(address, state)
+    except ODD as error:  # nobody foresaw what is known there; what else is decided goes on
+        raise Refused(f"it cannot be decided on what is known of {address}: {error!r}") from None
+    if after == before:
         return state
     return state.holding(address, after, forgotten=after is None and isinstance(command, Forget))
+
+
+def _takes_fields(command: Command) -> bool:
+    return isinstance(command, Forget) and bool(command.fields)
 
 
 def state_after(commands: Iterable[Command], state: State) -> State:

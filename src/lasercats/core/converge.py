@@ -10,8 +10,17 @@ from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Forget, state_after, step
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Kinds
+from lasercats.core.loose import ODD
 from lasercats.core.parts import Key, Part, meanwhile_of, sorted_parts
-from lasercats.core.resource import Resource, decided_fields, decisions, keeps, overlay, same
+from lasercats.core.resource import (
+    Resource,
+    StrangeResource,
+    decided_fields,
+    decisions,
+    keeps,
+    overlay,
+    same,
+)
 from lasercats.core.state import State
 
 
@@ -207,6 +216,51 @@ def _released(now: Resource | None, target: Resource) -> tuple[str, ...]:
     return tuple(name for name in decisions(now) if name in undecided)
 
 
+class Givable(NamedTuple):
+    """A delta as far as its other side may be given to machines."""
+
+    delta: Delta
+    withheld: Mapping[Address, Mapping[str, str]]
+    """The fields that stay as they are, because what was there may not be given, each with the reason.
+
+    Under no name (`""`) the whole resource, where no command leads there.
+    """
+
+
+def givable(kinds: Kinds, delta: Delta) -> Givable:
+    """Return a delta that leads back to what machines told, without the values that nobody may give.
+
+    A machine may hold what its own interface refuses, or what we cannot say; the rest comes back.
+    """
+    changes, withheld = dict[Address, Change[Resource]](), dict[Address, Mapping[str, str]]()
+    for address, change in delta.items():
+        changes[address] = change
+        if change.after is None or isinstance(change.after, StrangeResource):
+            continue
+        odd = {name: why for name, why in kinds.odd(change.after).items() if name in change.fields}
+        if odd:
+            withheld[address] = odd
+            stays = {name: getattr(change.before, name, None) for name in odd}
+            changes[address] = Change(change.before, replace(change.after, **stays))
+        why = _unreachable(kinds, address, changes[address])
+        if why is not None:
+            withheld[address] = {"": why}
+            del changes[address]
+    return Givable(Delta(changes), withheld)
+
+
+def _unreachable(kinds: Kinds, address: Address, change: Change[Resource]) -> str | None:
+    """Return why no command leads to the other side of a change; None where one does."""
+    kind = kinds.kind(address)
+    try:
+        anew = change.before is not None and change.after is not None and kind.replaces(change)
+        for part in (Change(change.before, None), Change(None, change.after)) if anew else (change,):
+            list(kind.converge(address, part))
+    except (Refused, *ODD) as error:
+        return str(error)
+    return None
+
+
 class Retraction(NamedTuple):
     """What undoing a delta means now, and what stands in its way."""
 
@@ -239,6 +293,8 @@ def _taken_back(change: Change[Resource], now: Resource | None) -> Resource | No
 
 
 def _conflict(change: Change[Resource], now: Resource | None) -> str | None:
+    if any(isinstance(side, StrangeResource) for side in (change.before, change.after, now)):
+        return "it is of no kind that is installed; install its plugin"
     if change.after is None:
         return None if now is None or same(now, change.before) else "something is there again"
     if now is None:

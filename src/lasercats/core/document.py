@@ -7,13 +7,14 @@
         mode: "0644"
 
 A key under `resources` is an address; below it stand the fields that are decided. A content field may be
-given as `source`, a file beside the document; a secret field as `env:NAME`, `file:PATH` or a sealed token.
+given as `source`, a file beside the document; a secret field as `env:NAME`, `file:PATH` or a sealed token. A
+key beside `resources` that begins with `x-` is for anchors, and not read.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -23,17 +24,66 @@ from lasercats.core.errors import BadDocument, BadInput
 from lasercats.core.kind import Kind, Kinds, convert
 from lasercats.core.ports import Inputs
 from lasercats.core.reading import load_yaml, where
-from lasercats.core.resource import Resource, Role, decisions, fields_of, notes
+from lasercats.core.resource import Resource, Role, StrangeResource, decisions, fields_of, notes
+from lasercats.core.text import clean
+from lasercats.core.visible import hides, visible_yaml
 
 HEADER = "# A LaserCats document: `lasercats plan FILE` shows what it would change.\n"
 
 
-def render(resources: Iterable[tuple[Address, Resource]], *, form: str = "yaml") -> str:
-    """Return the document of some resources, sorted by address; `form` is `yaml` or `json`."""
-    data = {"resources": {a: plain(r) for a, r in sorted(resources)}}
+def render(
+    resources: Iterable[tuple[Address, Resource]], *, form: str = "yaml", kinds: Kinds | None = None
+) -> str:
+    """Return the document of some resources, sorted by address; `form` is `yaml` or `json`.
+
+    What machines told and nobody may give is left undecided, and in YAML a comment says so; `kinds` tell.
+    """
+    told = [_told(a, r, kinds) for a, r in sorted(resources)]
     if form == "json":
-        return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-    return HEADER + dump_yaml(data)
+        data = {one.address: one.fields for one in told if one.fields is not None}
+        return json.dumps({"resources": data}, indent=2, ensure_ascii=False) + "\n"
+    return HEADER + _resources(told)
+
+
+class _Told(NamedTuple):
+    """A resource as it stands in a document."""
+
+    address: Address
+    fields: dict[str, Any] | None
+    """None where it can only be told of."""
+    remarks: tuple[str, ...] = ()
+
+
+def _told(address: Address, resource: Resource, kinds: Kinds | None) -> _Told:
+    if isinstance(resource, StrangeResource):
+        held = json.dumps(resource.recorded)
+        return _Told(address, None, (f"{address} is of no kind that is installed; it holds {held}",))
+    data = plain(resource)
+    try:
+        odd = {} if kinds is None else kinds.odd(resource)
+        if kinds is not None:
+            kinds.address(address)
+    except BadInput as error:
+        return _Told(address, None, (f"{address} cannot be told in a document: {error}",))
+    remarks = tuple(f"{name} is {json.dumps(data[name])}, left undecided: {why}" for name, why in odd.items())
+    return _Told(address, {name: value for name, value in data.items() if name not in odd}, remarks)
+
+
+def _resources(told: Sequence[_Told]) -> str:
+    """Return resources as YAML, each after the remarks on it."""
+    if not told or not any(one.remarks for one in told):
+        return dump_yaml({"resources": {one.address: one.fields for one in told}})
+    lines = ["resources:" if any(one.fields is not None for one in told) else "resources: {}"]
+    together: dict[str, Any] = {}
+    for one in [*told, None]:
+        if (one is None or one.remarks) and together:
+            lines += dump_yaml({"resources": together}).split("\n")[1:-1]
+            together = {}
+        if one is not None:
+            lines += [f"  # {' '.join(remark.splitlines())}" for remark in one.remarks]
+            if one.fields is not None:
+                together[one.address] = one.fields
+    return "\n".join(lines) + "\n"
 
 
 def dump_yaml(data: Mapping[Any, Any]) -> str:
@@ -41,7 +91,7 @@ def dump_yaml(data: Mapping[Any, Any]) -> str:
     import yaml  # noqa: PLC0415 - only when YAML is written
 
     text: str = yaml.dump(data, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=100)
-    return text
+    return visible_yaml(text)
 
 
 def plain(resource: Resource) -> dict[str, Any]:
@@ -60,11 +110,13 @@ def parse(text: str, kinds: Kinds, inputs: Inputs, name: str = "document") -> di
     data, tree = load_yaml(text, name)
     if data is None:
         return {}
-    if not isinstance(data, dict) or set(data) - {"resources"}:
-        strange = next((k for k in data if k != "resources"), None) if isinstance(data, dict) else None
+    known = {"resources", *(k for k in data if str(k).startswith("x-"))} if isinstance(data, dict) else ()
+    if not isinstance(data, dict) or set(data) - set(known):
+        strange = next((k for k in data if k not in known), None) if isinstance(data, dict) else None
         fact = f"unknown key {strange!r}" if strange is not None else "this is no document"
         raise BadDocument(
-            where(tree, name, [strange] if strange else []), f"{fact}; it has one key, 'resources'"
+            where(tree, name, [strange] if strange else []),
+            f"{fact}; it has one key, 'resources'",
         )
     entries = data.get("resources") or {}
     if not isinstance(entries, dict):
@@ -136,6 +188,7 @@ def schema(kinds: Kinds) -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
         "additionalProperties": False,
+        "patternProperties": {"^x-": {"description": "for anchors; not read"}},
         "properties": {
             "resources": {"type": "object", "additionalProperties": False, "patternProperties": patterns}
         },
@@ -179,7 +232,17 @@ def _dumper() -> Any:  # noqa: ANN401
         block = (
             "\n" in value and "\r" not in value and not any(line.endswith(" ") for line in value.split("\n"))
         )
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if block else None)
+        style = '"' if hides(value) else "|" if block else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", _encodable(value), style=style)
 
     Dumper.add_representer(str, text)
     return Dumper
+
+
+def _encodable(value: str) -> str:
+    """Return text that YAML can hold: all but lone surrogates, which no log holds either."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return clean(value)
+    return value

@@ -12,7 +12,7 @@ from immutables import Map
 
 from lasercats.core.address import Address
 from lasercats.core.command import Forget, Hold
-from lasercats.core.errors import LogConflict
+from lasercats.core.errors import LogConflict, LogCorrupt
 from lasercats.core.kind import HELD, Kinds, tag_of
 from lasercats.core.record import (
     FORGOTTEN,
@@ -44,7 +44,7 @@ class Version(NamedTuple):
         """
         if self.raw == FORGOTTEN:
             return None
-        with legible(f"what the log holds of {address} since position {self.since}"):
+        with legible(f"what the log holds of {address} since position {self.since}", LogCorrupt):
             return kinds.decode_resource(address, bytes(self.raw))
 
 

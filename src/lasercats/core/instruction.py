@@ -46,6 +46,18 @@ class Instruction(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", omi
         raise NotImplementedError
 
 
+class StrangeInstruction(Instruction, frozen=True, tag="strange"):
+    """What is recorded of an instruction for which there is no type: its plugin is not installed."""
+
+    answer: ClassVar[Any] = Any
+
+    recorded: Any = None
+
+    def line(self) -> str:
+        """Return what was recorded, as a comment."""
+        return f"# {msgspec.json.encode(self.recorded).decode()}"
+
+
 class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
     """An instruction that did not do its work."""
 

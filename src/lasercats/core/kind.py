@@ -5,7 +5,9 @@ stands here; nothing else is written per kind.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -14,12 +16,12 @@ from lasercats.core import address as addresses
 from lasercats.core import reference
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
-from lasercats.core.command import Command, Forget, Hold
-from lasercats.core.errors import BadInput, UnknownName
-from lasercats.core.instruction import Failure, Instruction, Later
-from lasercats.core.loose import decode, strict
+from lasercats.core.command import Command, Forget, Hold, StrangeCommand
+from lasercats.core.errors import BadInput, LogCorrupt, Refused, UnknownName
+from lasercats.core.instruction import Failure, Instruction, Later, StrangeInstruction
+from lasercats.core.loose import decode, odd_fields, strict
 from lasercats.core.program import Known, Program, Step
-from lasercats.core.resource import Resource
+from lasercats.core.resource import Resource, StrangeResource, decided_fields, decisions
 from lasercats.core.state import State
 
 HELD = "held/"
@@ -132,16 +134,9 @@ class Kinds:
         self._instructions = {tag_of(i): i for d in self.domains for i in d.instructions}
 
     def kind(self, address: Address) -> Kind:
-        """Return the kind of an address.
-
-        Raises:
-            UnknownName: no such kind is registered.
-
-        """
+        """Return the kind of an address; of one that is not installed, one that can do nothing."""
         name = addresses.kind_of(address)
-        if name not in self.kinds:
-            raise UnknownName("kind", name, self.kinds)
-        return self.kinds[name]
+        return self.kinds.get(name) or _strange(name)
 
     def domain(self, address: Address) -> Domain | None:
         """Return the domain that an address belongs to, None where it is of no domain that is known."""
@@ -186,8 +181,10 @@ class Kinds:
         kind = self.kinds.get(addresses.kind_of(address))
         return None if kind is None else kind.machine
 
-    def address(self, text: str, kind: Kind | None = None) -> Address:
+    def address(self, text: str, kind: Kind | None = None, *, strange: bool = False) -> Address:
         """Read an address, of which the kind may be left out where it is known.
+
+        With `strange`, it may be of a kind that is not installed: what is recorded of it can be looked up.
 
         Raises:
             BadInput: it is malformed, of an unknown kind, or its name is not one of that kind.
@@ -196,6 +193,9 @@ class Kinds:
         if kind is not None and not text.startswith(f"{kind.name}/"):
             text = f"{kind.name}/{text}"
         address = addresses.parse(text)
+        name = addresses.kind_of(address)
+        if name not in self.kinds and not strange:
+            raise UnknownName("kind", name, self.kinds)
         kind = self.kind(address)
         return addresses.make(kind.name, kind.canonical(addresses.name_of(address)))
 
@@ -221,40 +221,57 @@ class Kinds:
         return command
 
     def decode_command(self, raw: bytes) -> Command:
-        """Decode a command from a log.
-
-        Raises:
-            UnknownName: the plugin that it belongs to is not installed.
-
-        """
-        tag = msgspec.json.decode(raw, type=_Tagged).command
-        if tag not in self.commands:
-            raise UnknownName("command", tag, self.commands)
-        command: Command = decode(raw, self.commands[tag])
-        return command
+        """Decode a command from a log; one for which there is no type is a `StrangeCommand`."""
+        data = _plain(raw)
+        tag = data.get("command") if isinstance(data, dict) else None
+        if tag in self.commands:
+            with suppress(ValueError):
+                command: Command = decode(raw, self.commands[tag])
+                return command
+        on = data.get("on", ()) if isinstance(data, dict) else ()
+        return StrangeCommand(on=tuple(Address(a) for a in on if isinstance(a, str)), recorded=data)
 
     def decode_instruction(self, raw: bytes) -> Instruction:
-        """Decode an instruction from a log."""
-        return msgspec.json.decode(raw, type=self._instructions[msgspec.json.decode(raw, type=_Doing).do])
+        """Decode an instruction from a log; one for which there is no type is a `StrangeInstruction`."""
+        data = _plain(raw)
+        tag = data.get("do") if isinstance(data, dict) else None
+        if tag in self._instructions:
+            with suppress(ValueError):
+                instruction: Instruction = decode(raw, self._instructions[tag])
+                return instruction
+        machine = data.get("machine") if isinstance(data, dict) else None
+        return StrangeInstruction(machine=machine if isinstance(machine, str) else "", recorded=data)
 
     def decode_outcome(self, instruction: Instruction, raw: bytes) -> Any:  # noqa: ANN401
-        """Decode the outcome of an instruction from a log: its answer, a Failure, or that it comes Later."""
-        for other in (Failure, Later):
-            if msgspec.json.decode(raw, type=_Typed).type == tag_of(other):
-                return msgspec.json.decode(raw, type=other)
-        return msgspec.json.decode(raw, type=instruction.answer)
+        """Decode the outcome of an instruction from a log: its answer, a Failure, or that it comes Later.
+
+        One that is nothing of these is a failure that says so.
+        """
+        data = _plain(raw)
+        told = data.get("type") if isinstance(data, dict) else None
+        try:
+            for other in (Failure, Later):
+                if told == tag_of(other):
+                    return decode(raw, other)
+            return decode(raw, instruction.answer)
+        except ValueError:
+            return Failure(reason="what was recorded as its outcome cannot be read by this program")
 
     def decode_resource(self, address: Address, raw: bytes) -> Resource | None:
-        """Decode one side of a change from a log.
+        """Decode one side of a change from a log; where there is no type for it, it is a `StrangeResource`.
 
         Raises:
-            UnknownName: the plugin of its kind is not installed.
+            LogCorrupt: it is no JSON.
 
         """
         if raw == b"null":
             return None
-        resource: Resource = decode(raw, self.kind(address).resource)
-        return resource
+        kind = self.kinds.get(addresses.kind_of(address))
+        if kind is not None:
+            with suppress(ValueError):
+                resource: Resource = decode(raw, kind.resource)
+                return resource
+        return StrangeResource(recorded=_plain(raw))
 
     def decode_delta(self, raw: Mapping[Address, tuple[msgspec.Raw, msgspec.Raw]]) -> Delta:
         """Decode a delta from a log."""
@@ -264,6 +281,26 @@ class Kinds:
                 self.decode_resource(address, bytes(before)), self.decode_resource(address, bytes(after))
             )
         return Delta(changes)
+
+    def odd(self, resource: Resource) -> dict[str, str]:
+        """Return the decided fields that hold what nobody may give, as a machine told it, with the reason."""
+        type_ = type(resource)
+        data = msgspec.to_builtins(decisions(resource))
+        try:
+            strict(data, type_)
+        except ValueError:
+            return odd_fields(data, type_, decided_fields(type_))
+        return {}
+
+    def fault(self, command: Command) -> str | None:
+        """Return why a command that was made from what is recorded may not be given; None where it may."""
+        if isinstance(command, StrangeCommand):
+            return "its plugin is not installed"
+        try:
+            strict(msgspec.to_builtins(command), type(command))
+        except ValueError as error:
+            return str(error)
+        return None
 
     def verbs(self) -> Iterator[tuple[str, str, type[Command]]]:
         """Iterate over (group, verb, command type) of every command that has both."""
@@ -276,7 +313,11 @@ class Kinds:
         """Iterate over the addresses that a text means for a command; one with its kind is one address."""
         kinds = self.kinds_for(command)
         if not kinds:
-            yield self.address(text) if command in (Forget, Hold) else _on_machine(tag_of(command), text)
+            yield (
+                self.address(text, strange=True)
+                if command in (Forget, Hold)
+                else _on_machine(tag_of(command), text)
+            )
             return
         told = next((kind for kind in kinds if text.startswith(f"{kind.name}/")), None)
         for name in kinds[0].expand(text) if told is None else (text,):
@@ -293,21 +334,34 @@ def _on_machine(tag: str, text: str) -> Address:
     return addresses.make(tag, f"{addresses.check_machine_name(name)}:")
 
 
-class _Tagged(msgspec.Struct):
-    command: str
+def _plain(raw: bytes) -> Any:  # noqa: ANN401
+    """Return JSON of a log as plain data.
+
+    Raises:
+        LogCorrupt: it is none.
+
+    """
+    try:
+        return msgspec.json.decode(raw)
+    except msgspec.DecodeError as error:
+        raise LogCorrupt(
+            f"the log holds what is no JSON ({error}); `lasercats verify` tells where it is damaged"
+        ) from None
 
 
-class _Doing(msgspec.Struct):
-    do: str
+@cache
+def _strange(name: str) -> Kind:
+    """Return what stands for a kind that is not installed: of its resources only the records are known."""
 
+    def refuse(address: Address, *_: Any) -> Any:  # noqa: ANN401
+        raise Refused(f"{address} is of kind {name!r}, which is not installed; install its plugin")
 
-class _Typed(msgspec.Struct):
-    type: str = ""
+    return Kind(name=name, resource=StrangeResource, commands=(), converge=refuse, act=refuse, observe=None)
 
 
 def tag_of(struct: msgspec.Struct | type[msgspec.Struct]) -> str:
-    """Return the tag of a tagged struct: `file.write`."""
-    return str(struct.__struct_config__.tag)
+    """Return the tag of a tagged struct: `file.write`; of a strange command, what it was called."""
+    return struct.name if isinstance(struct, StrangeCommand) else str(struct.__struct_config__.tag)
 
 
 def convert(data: Mapping[str, Any], type_: type[Any], what: str) -> Any:  # noqa: ANN401

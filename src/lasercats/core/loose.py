@@ -2,14 +2,13 @@
 
 `strict` is for what an operator gives, a command or a document: every pattern, bound and check holds, or it
 is refused. `decode` is for what stands in a log or was said by a machine: patterns, bounds and checks are not
-asked, and a value of an unforeseen type is kept as it is, so that nothing that was recorded is ever refused.
+asked. What does not even have the types that we know is kept as it is (`StrangeResource` and its like).
 
 A struct whose fields have a one form, or more to check than its annotations say, is a `Part` (resources and
 commands are): building one is total, and only `strict` asks whether it may be given.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from enum import Enum
 from functools import cache
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
@@ -23,7 +22,7 @@ ODD = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """A struct that brings its fields to their one form as it is built, and checks them where they are given."""
+    """A struct that brings its fields to their one form when built, and checks them where they are given."""
 
     forms: ClassVar[Forms] = {}
     """What returns the one form of a field's value, and raises ValueError where it has none; by field."""
@@ -90,10 +89,10 @@ def check_all(value: Any) -> None:  # noqa: ANN401
 
 
 def decode(raw: bytes, type_: type[Any]) -> Any:  # noqa: ANN401
-    """Decode JSON that was recorded; what does not fit its annotations is taken as it is.
+    """Decode JSON that was recorded; patterns, bounds and checks are not asked.
 
     Raises:
-        msgspec.DecodeError: it is no JSON.
+        ValueError: it is no JSON, or a value in it is of another JSON type than the field that holds it.
 
     """
     try:
@@ -103,43 +102,48 @@ def decode(raw: bytes, type_: type[Any]) -> Any:  # noqa: ANN401
 
 
 def loosely(data: Any, type_: Any) -> Any:  # noqa: ANN401
-    """Return plain data as a type as far as it is one; the rest stays plain, with lists as tuples. Total."""
+    """Return plain data as a type, whatever its patterns, bounds and checks say.
+
+    Raises:
+        ValueError: a value is of another JSON type than what holds it.
+
+    """
     kind = _bare(type_)
     for one in get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,):
         found = _as(data, _bare(one))
         if found is not _NOT:
             return found
-    return _plain(data)
+    raise ValueError(f"{data!r} is of another type than {type_}")
 
 
 _NOT = object()
 """Stands for: it is not of that type."""
 
 
-def _as(data: Any, kind: Any) -> Any:  # noqa: ANN401, PLR0911 - a table of types
+def _as(data: Any, kind: Any) -> Any:  # noqa: ANN401
+    origin = get_origin(kind)
+    if kind is Any:
+        return data
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return _struct(data, kind) if isinstance(data, dict) else _NOT
-    origin = get_origin(kind)
+    if origin is dict:
+        return _map(data, get_args(kind)[1]) if isinstance(data, dict) else _NOT
+    if origin is tuple:
+        return _items(data, get_args(kind)) if isinstance(data, list) else _NOT
     if origin is Literal:
         return data if isinstance(data, str) else _NOT
-    if origin in (tuple, list, set, frozenset) and isinstance(data, list):
-        inner = get_args(kind)
-        fixed = origin is tuple and inner and inner[-1] is not Ellipsis
-        types = inner if fixed and len(inner) == len(data) else (inner[0] if inner else Any,) * len(data)
-        return tuple(loosely(one, of) for one, of in zip(data, types, strict=True))
-    if origin is dict and isinstance(data, dict):
-        of = get_args(kind)[1]
-        return {key: loosely(value, of) for key, value in data.items()}
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        try:
-            return kind(data)
-        except ValueError:
-            return _NOT
-    if kind is float and isinstance(data, int) and not isinstance(data, bool):
-        return float(data) if abs(data) < 2**53 else data
-    if isinstance(kind, type):
-        return data if type(data) is kind else _NOT
-    return _NOT
+    if kind is float and type(data) is int:
+        return data
+    return data if isinstance(kind, type) and type(data) is kind else _NOT
+
+
+def _map(data: Mapping[str, Any], of: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {key: loosely(value, of) for key, value in data.items()}
+
+
+def _items(data: list[Any], of: tuple[Any, ...]) -> tuple[Any, ...]:
+    types = of[:1] * len(data) if Ellipsis in of else of
+    return tuple(loosely(one, type_) for one, type_ in zip(data, types, strict=True))
 
 
 def _struct(data: Mapping[str, Any], type_: type[msgspec.Struct]) -> Any:  # noqa: ANN401
@@ -151,8 +155,8 @@ def _struct(data: Mapping[str, Any], type_: type[msgspec.Struct]) -> Any:  # noq
     }
     try:
         return type_(**given)
-    except ODD:  # a field that it cannot do without is missing
-        return _NOT
+    except TypeError as error:  # what it cannot do without is missing
+        raise ValueError(str(error)) from None
 
 
 @cache
@@ -169,12 +173,6 @@ def _bare(kind: Any) -> Any:  # noqa: ANN401
             kind = kind.__supertype__
         else:
             return kind
-
-
-def _plain(data: Any) -> Any:  # noqa: ANN401
-    if isinstance(data, list):
-        return tuple(_plain(one) for one in data)
-    return {key: _plain(value) for key, value in data.items()} if isinstance(data, dict) else data
 
 
 def odd_fields(data: Mapping[str, Any], type_: type[msgspec.Struct], names: Iterable[str]) -> dict[str, str]:

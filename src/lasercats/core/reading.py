@@ -14,11 +14,10 @@ from functools import cache, partial
 from typing import Any, ClassVar, TypeAlias
 
 from lasercats.core.errors import BadDocument
+from lasercats.core.merging import DEEPEST, MERGE, Merging, at
 
 Tree: TypeAlias = Callable[[], Any]
 """Returns the tree of a text, which knows its lines, or None where there is none; made when asked for."""
-DEEPEST = 100
-"""How deep what is read may be nested."""
 _STRANGE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What the YAML reader lets through where a value is not of its tag: `!!bool 7`, or of too many digits."""
 
@@ -105,8 +104,11 @@ def _slowly(text: str, name: str) -> tuple[Any, Any]:
     loader = _loader()(text)
     try:
         node = loader.get_single_node()
+        if node is None:
+            return None, None
         _refuse_twins(node, name)
-        return (None, None) if node is None else (loader.construct_document(node), node)
+        Merging(name).resolve(node)
+        return loader.construct_document(node), node
     finally:
         loader.dispose()
 
@@ -120,7 +122,7 @@ _SCALARS = (
 """The plain scalars of YAML 1.2 (core schema), with what they may begin with.
 
 So `on` and `no` are words and 12:30 is no number. One thing is read otherwise: what begins with a zero, as in
-`mode: 0644`, is text and no number.
+`mode: 0644`, is text and no number. And one thing is of YAML 1.1: merge keys, `<<: *base`.
 """
 
 
@@ -134,6 +136,7 @@ def _loader() -> Any:  # noqa: ANN401
 
     for tag, pattern, first in _SCALARS:
         Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(f"^(?:{pattern})$"), first)
+    Loader.add_implicit_resolver(MERGE, re.compile("^<<$"), ["<"])
     return Loader
 
 
@@ -151,9 +154,7 @@ def _refuse_twins(root: Any, name: str) -> None:  # noqa: ANN401
             left.append(value)
             if key is not None and key.id == "scalar":
                 if key.value in seen:
-                    mark = key.start_mark
-                    at = f"{name}:{mark.line + 1}:{mark.column + 1}"
-                    raise BadDocument(at, f"the key {key.value!r} stands twice")
+                    raise BadDocument(at(name, key), f"the key {key.value!r} stands twice")
                 seen.add(key.value)
 
 
@@ -228,7 +229,7 @@ def _data(events: Iterator[Any]) -> Any:  # noqa: ANN401, PLR0912 - the inner lo
         elif isinstance(inside, list):
             inside.append(value)
         elif key is None:
-            if not isinstance(value, str) or value in inside:
+            if not isinstance(value, str) or value in inside or value == "<<":
                 raise _Rare
             key = value
         else:

@@ -17,6 +17,7 @@ import msgspec
 from lasercats.core.address import Address
 from lasercats.core.change import Delta
 from lasercats.core.errors import LogCorrupt
+from lasercats.core.resource import encoded
 
 _encode = msgspec.json.Encoder().encode
 NULL = msgspec.Raw(b"null")
@@ -189,16 +190,19 @@ class Reversal(NamedTuple):
 
 
 @contextmanager
-def legible(what: str) -> Iterator[None]:
+def legible(what: str, *more: type[Exception]) -> Iterator[None]:
     """Turn what reading a damaged record raises into our error; `what` is what is read.
+
+    So are errors of other types that are given.
 
     Raises:
         LogCorrupt: it cannot be decoded, or does not fit together.
 
     """
+    faults: tuple[type[Exception], ...] = (msgspec.DecodeError, ValueError, RecursionError, *more)
     try:
         yield
-    except (msgspec.DecodeError, ValueError, RecursionError):
+    except faults:
         raise LogCorrupt(
             f"{what} cannot be read; see with `lasercats verify` what of the log holds, or restore it from a "
             "backup"
@@ -238,8 +242,8 @@ def raw_delta(delta: Delta) -> dict[Address, tuple[msgspec.Raw, msgspec.Raw]]:
     """Encode a delta, to be carried in an event."""
     return {
         address: (
-            NULL if change.before is None else msgspec.Raw(_encode(change.before)),
-            NULL if change.after is None else msgspec.Raw(_encode(change.after)),
+            NULL if change.before is None else msgspec.Raw(encoded(change.before)),
+            NULL if change.after is None else msgspec.Raw(encoded(change.after)),
         )
         for address, change in delta.items()
     }

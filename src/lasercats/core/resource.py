@@ -34,7 +34,7 @@ SECRET = msgspec.Meta(extra={"role": Role.SECRET})
 """`Annotated[str | None, SECRET]`: this field holds a sealed token."""
 
 
-class Resource(Part, frozen=True, gc=False):
+class Resource(Part, frozen=True, kw_only=True, gc=False):
     """One thing that is managed. Every field defaults to None, "not decided".
 
     Because every default is None, a resource that is stored without a field means the same for
@@ -56,7 +56,26 @@ class Resource(Part, frozen=True, gc=False):
             check_sealed(field, getattr(self, field))
 
 
+class StrangeResource(Resource, frozen=True):
+    """What is recorded of a resource for which there is no type, because its plugin is not installed.
+
+    It is kept as it is, shown, queried and forgotten, and nothing else is done with it.
+    """
+
+    recorded: Any = None
+
+
 R = TypeVar("R", bound=Resource)
+
+
+def as_told(value: Any) -> Any:  # noqa: ANN401
+    """Return a typed value as plain data; of what is strange, just what was recorded."""
+    return msgspec.to_builtins(getattr(value, "recorded", value))
+
+
+def encoded(resource: Resource | None) -> bytes:
+    """Return a resource as it is stored: JSON, of a strange one just what was recorded."""
+    return msgspec.json.encode(resource.recorded if isinstance(resource, StrangeResource) else resource)
 
 
 @cache

@@ -21,15 +21,15 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from lasercats.core.address import Address
+from lasercats.core.address import Address, kind_of
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Forget, state_after, step, take
-from lasercats.core.converge import arranged, converge_one
+from lasercats.core.converge import arranged, converge_one, givable
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Kinds
 from lasercats.core.order import Lane, Order, touched
 from lasercats.core.record import NULL, OBSERVED, Event
-from lasercats.core.resource import Resource, same
+from lasercats.core.resource import Resource, StrangeResource, decisions, same
 from lasercats.core.state import State
 
 FEW = 8
@@ -60,6 +60,13 @@ class Rewriting(NamedTuple):
     commands: list[Rewritten]
     elided: tuple[int, ...]
     """Commands whose effect is not in the state, and that were marked as elidable."""
+    untold: "Untold"
+    """What no command can say, because nobody may give it or no installed kind knows it."""
+
+
+Untold = Mapping[Address, Mapping[str, str]]
+"""What no command can say, with the reason: fields by name, and under no name (`""`) the whole resource."""
+NONE: Untold = {}
 
 
 def deed(event: Event) -> Deed:
@@ -91,7 +98,7 @@ def rewrite(
         plain = _Rewriter(kinds, fetch, start, lane, absorbing=False)
         plain.run(deeds())
         made = plain.gathered()
-    return Rewriting(made, tuple(work.elided))
+    return Rewriting(made, tuple(work.elided), work.untold)
 
 
 def evidence(commands: Iterable[Command], start: State, end: State) -> Address | None:
@@ -99,11 +106,19 @@ def evidence(commands: Iterable[Command], start: State, end: State) -> Address |
     return difference(state_after(commands, start), end)
 
 
-def difference(one: State, other: State) -> Address | None:
-    """Return the first address at which two states differ in what an operator decides."""
+def difference(one: State, other: State, but: Untold = NONE) -> Address | None:
+    """Return the first address at which two states differ in what an operator decides and can say."""
     left, right = dict(one.items()), dict(other.items())
+
+    def differs(address: Address) -> bool:
+        sides, fields = (left.get(address), right.get(address)), but.get(address, {})
+        if "" in fields or any(isinstance(side, StrangeResource) for side in sides):
+            return False
+        decided = [{n: v for n, v in decisions(side).items() if n not in fields} for side in sides]
+        return (sides[0] is None) is not (sides[1] is None) or decided[0] != decided[1]
+
     differing = (a for a in left.keys() | right.keys() if not same(left.get(a), right.get(a)))
-    return min(differing, default=None)
+    return min(filter(differs, differing), default=None)
 
 
 class _Chain:
@@ -163,6 +178,7 @@ class _Rewriter:
         self._effective: set[int | None] = set()
         self._crosses, self._place = False, 0
         self.elided: list[int] = []
+        self.untold: dict[Address, Mapping[str, str]] = {}
         self.observed = False
 
     @property
@@ -172,15 +188,20 @@ class _Rewriter:
 
     def run(self, deeds: Iterable[Deed]) -> bool:
         """Go through; return False where something needs what is in another lane."""
-        lane_of, opened, effective = self._lane, self._open, self._effective
+        lane_of, opened, effective, kinds = self._lane, self._open, self._effective, self._kinds.kinds
         place = 0
-        for command, delta, barrier, kept in deeds:
+        for command, delta, opaque, kept in deeds:
             self._place = place = place + 1
+            strange = [address for address in delta if kind_of(address) not in kinds]
+            self.untold |= {address: {"": "its kind is not installed"} for address in strange}
+            barrier = opaque or bool(strange)
             if (barrier or kept) and command is not None:
                 self._barrier(command, delta, place, kept=kept)
                 continue
             effective.add(command)
             for address, (before, after) in delta.items():
+                if address in strange:
+                    continue
                 lane = lane_of(address)
                 chains = opened.get(lane)
                 if chains is None:
@@ -296,7 +317,16 @@ class _Rewriter:
         for address, chain in chains.items():
             if chain.first != chain.last:
                 change = Change(decode(address, chain.first), decode(address, chain.last))
-                yield address, None if same(change.before, change.after) else change
+                yield address, None if same(change.before, change.after) else self._sayable(address, change)
+
+    def _sayable(self, address: Address, change: Change[Resource]) -> Change[Resource] | None:
+        """Return a change as far as commands can say it."""
+        if isinstance(change.before, StrangeResource) or isinstance(change.after, StrangeResource):
+            self.untold[address] = {"": "what is recorded of it cannot be read"}
+            return None
+        delta, withheld = givable(self._kinds, Delta({address: change}))
+        self.untold |= withheld
+        return delta.get(address)
 
     def _absorbed(
         self, chains: dict[Address, _Chain], delta: Delta
@@ -319,6 +349,9 @@ class _Rewriter:
                         self._state = then
                 if kept is None:
                     kept = list(self._anew(chain, fewest, address, change, state))
+            if chain and None in chain.commands and not same(self._state.get(address), change.after):
+                self.untold[address] = {"": "no command makes it as it was found"}
+                self._state, kept = state, []
             made += kept
         return made
 
@@ -337,10 +370,15 @@ class _Rewriter:
         """Give the commands of a net change, each with its own part of it."""
         places, originals = (chain.places, chain.originals) if chain else ([self._place], ())
         place = places[-1 if change.before is None else 0]  # of a replacement, where it ended and began anew
+        observed = chain is not None and None in chain.commands
         for command in commands:
             if len(commands) > 1:
                 before, state = state.get(address), state_after([command], state)
                 change = Change(before, state.get(address))
+            fault = self._kinds.fault(command) if observed or address in self.untold else None
+            if fault is not None:
+                self.untold[address] = {"": fault}
+                continue
             yield _Node(command, place, originals, barrier=False), address, change
 
     def _fewest(self, address: Address, change: Change[Resource]) -> list[Command]:

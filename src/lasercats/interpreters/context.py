@@ -61,6 +61,10 @@ class Machines(Protocol):
         ...
 
 
+def _unheard(_: str) -> None:
+    """Drop what nobody listens to."""
+
+
 @dataclass
 class Context:
     """Where and for whom commands are interpreted."""
@@ -74,7 +78,7 @@ class Context:
     message: str | None = None
     because: str | None = None
     watcher: Watcher = field(default_factory=Watcher)
-    write: Callable[[str], object] = print
+    write: Callable[[str], object] = _unheard
     """Receives what an interpreter prints: a script, a trace."""
     stop: "asyncio.Event" = field(default_factory=_event)
     """Set when the operator wants no further batch to be sent."""

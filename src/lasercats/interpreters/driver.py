@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from lasercats.core.errors import LaserCatsError, Refused
 from lasercats.core.instruction import Failure, Instruction, InstructionFailed, Item, Later, PartlyDone
+from lasercats.core.loose import ODD
 from lasercats.core.program import Program, Request, Step, answer, generator
 from lasercats.interpreters.context import Context
 
@@ -50,6 +51,7 @@ class Task:
         self.failure: Failure | None = None
         self.partly = False
         """True when it failed after it had changed something; its result is then what it leaves."""
+        self._acted = False
         self._program = generator(program)
         self._request: Request = ()
         self.waiting: dict[int, Instruction] = {}
@@ -96,10 +98,13 @@ class Task:
             self.fail(failed.failure)
         except Refused as refused:
             self.fail(Failure(reason=str(refused)))
+        except ODD as error:  # an answer that its program did not foresee; it fails for itself alone
+            self.fail(Failure(reason=f"the answer cannot be understood: {error!r}", in_doubt=self._acted))
         else:
             request = self._request
             instructions = request if isinstance(request, tuple) else (request,)
             self.waiting, self._outcomes = dict(enumerate(map(self._marked, instructions))), {}
+            self._acted = self._acted or not all(instruction.looks for instruction in instructions)
             if not instructions:
                 self._advance(lambda: self._program.send(()))
 
@@ -233,8 +238,13 @@ class Driver:
         try:
             batch = tuple(slot.item for slot in slots)
             outcomes = await self._context.machines.get(machine).run(batch, watcher.output)
+            if len(outcomes) != len(slots):
+                raise ValueError(f"{len(outcomes)} outcomes for {len(slots)} instructions")
         except LaserCatsError as error:  # the machine, or the key of a secret; nothing was sent
             outcomes = [Failure(reason=str(error)) for _ in slots]
+        except Exception as error:
+            fact = f"machine {machine}: its answer cannot be understood: {error!r}"
+            outcomes = [Failure(reason=fact, in_doubt=not i.looks) for i in instructions]
         watcher.answered(machine, instructions, outcomes, time.perf_counter() - begin)
         touched: dict[int, Task] = {}
         for slot, outcome in zip(slots, outcomes, strict=True):

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import msgspec
+
 from lasercats.core.command import Command
 from lasercats.core.instruction import Failure, Instruction, Later
 from lasercats.core.kind import tag_of
@@ -56,7 +58,7 @@ def lines(
 
 def describe(instruction: Instruction) -> str:
     """Return an instruction as one short line."""
-    line = instruction.line().splitlines()[0]
+    line = instruction.line().partition("\n")[0]
     return f"{tag_of(instruction)}: {line if len(line) <= 100 else line[:99] + '…'}"  # noqa: PLR2004
 
 
@@ -66,6 +68,8 @@ def outcome_text(outcome: Any) -> str:  # noqa: ANN401
         return f"failed: {outcome.reason}"
     if isinstance(outcome, Later):
         return "in the hands of a person"
+    if not isinstance(outcome, msgspec.Struct):
+        return _short(str(outcome))
     fields = {f: getattr(outcome, f) for f in outcome.__struct_fields__ if f != "content"}
     told = {name: value for name, value in fields.items() if value is not None and value is not False}
     return " ".join(f"{name}={_short(str(value))}" for name, value in told.items())

@@ -32,7 +32,7 @@ class Found(NamedTuple):
 
 
 def bisect(
-    project: Project, first: int, last: int | None, check: Check, tell: Callable[[Step], object] = print
+    project: Project, first: int, last: int | None, check: Check, tell: Callable[[Step], object]
 ) -> Found:
     """Find the first change in a range of positions after which a check fails.
 

@@ -272,8 +272,11 @@ def guard(project: Project, run: str) -> int:
         raise LaserCatsError(f"nothing was done, because no guard could be started: {error}") from None
 
 
-def watch(project: Project, run: str) -> None:
-    """Wait until what a run holds is confirmed or overdue, and take that back; try until it is done."""
+def watch(project: Project, run: str, tell: Callable[[str], object]) -> None:
+    """Wait until what a run holds is confirmed or overdue, and take that back; try until it is done.
+
+    What went wrong is told, line by line.
+    """
     seen, patience = False, time.monotonic() + 60
     while True:
         held = next((h for h in pending(project) if h.run == run), None)
@@ -290,7 +293,7 @@ def watch(project: Project, run: str) -> None:
             if take_back(project, held):
                 return
         except LaserCatsError as error:
-            print(f"{history.iso(int(time.time() * 1e6))} {error}", flush=True)
+            tell(f"{history.iso(int(time.time() * 1e6))} {error}")
         time.sleep(PAUSE)
 
 

@@ -29,6 +29,7 @@ from lasercats.core.record import (
     came_back,
     legible,
 )
+from lasercats.core.resource import as_told
 from lasercats.core.secret import hide_all
 from lasercats.core.state import State, diff
 from lasercats.operate.project import Project
@@ -445,13 +446,10 @@ def as_data(happened: Happening) -> dict[str, object]:
         "observed": delta_data(happened.observed),
     }
     if happened.command is not None:
-        data["command"] = msgspec.to_builtins(happened.command)
+        data["command"] = as_told(happened.command)
     return {name: hide_all(value) for name, value in data.items() if value not in (None, {}, False)}
 
 
 def delta_data(delta: Delta) -> dict[str, object]:
     """Return a delta as plain data: address to before and after."""
-    return {
-        a: {"before": msgspec.to_builtins(c.before), "after": msgspec.to_builtins(c.after)}
-        for a, c in delta.items()
-    }
+    return {a: {"before": as_told(c.before), "after": as_told(c.after)} for a, c in delta.items()}

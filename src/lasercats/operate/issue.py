@@ -27,7 +27,7 @@ def carry_out(
     message: str | None = None,
     because: str | None = None,
     watcher: Watcher | None = None,
-    write: Callable[[str], object] = print,
+    write: Callable[[str], object] | None = None,
     run: str | None = None,
     seconds: float | None = None,
 ) -> Sequence[Result]:
@@ -45,7 +45,7 @@ def carry_out(
 
     """
     chosen: Interpreter = plugins.load("interpreters", interpreter, "interpreter")()
-    context = project.context(message=message, because=because, write=write)
+    context = project.context(message=message, because=because, **({} if write is None else {"write": write}))
     if watcher is not None:
         context.watcher = watcher
     if run is not None:
@@ -139,7 +139,7 @@ def build(data: Mapping[str, Any], kinds: Kinds, inputs: Inputs) -> Command:
 
 
 def _entries(text: str, name: str) -> list[tuple[str, Any]]:
-    lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip() and line[0] != "#"]
+    lines = [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip() and line[0] != "#"]
     if lines and lines[0][1].lstrip().startswith("{"):
         entries = []
         for number, line in lines:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from lasercats.core.instruction import Failure
+from lasercats.core.visible import visible
 from lasercats.instructions.work_order import Done
 from lasercats.operate import elevation
 from lasercats.operate.history import iso
@@ -72,15 +73,20 @@ def markdown(order: Order) -> str:
 
 def _plain(text: str) -> str:
     """Return text in which nothing is Markdown."""
-    return "".join(f"\\{sign}" if sign in "\\`*_[]<>#|" else sign for sign in text)
+    return "".join(f"\\{sign}" if sign in "\\`*_[]<>#|" else sign for sign in visible(text))
+
+
+def _html(text: str) -> str:
+    """Return text in which nothing is HTML."""
+    return escape(visible(text))
 
 
 def page(order: Order) -> str:
     """Return a work order as a page that prints well, with the racks before and after."""
-    head = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in _head(order))
+    head = "".join(f"<dt>{_html(name)}</dt><dd>{_html(text)}</dd>" for name, text in _head(order))
     rows = "".join(_row(order, task) for task in order.tasks)
     figures = "".join(
-        f"<section class='break'><h2>Rack {escape(before.name)}, {face}: before and after</h2>"
+        f"<section class='break'><h2>Rack {_html(before.name)}, {face}: before and after</h2>"
         f"<figure>{elevation.svg([before, after], face)}</figure></section>"
         for face, before, after in _pictures(order)
     )
@@ -98,12 +104,12 @@ def page(order: Order) -> str:
 
 def _row(order: Order, task: Task) -> str:
     told = "".join(
-        f"<br><small>{escape(text)}</small>" for text in (*order.notes.get(task.number, ()), *_outcome(task))
+        f"<br><small>{_html(text)}</small>" for text in (*order.notes.get(task.number, ()), *_outcome(task))
     )
-    after = f"<br><small>{escape(_after(task).strip())}</small>" if task.after else ""
+    after = f"<br><small>{_html(_after(task).strip())}</small>" if task.after else ""
     return (
         f"<tr><td>{_BOXES[task.status]}</td><td>{task.number}.</td>"
-        f"<td>{escape(task.step.line())}{after}{told}</td><td></td></tr>"
+        f"<td>{_html(task.step.line())}{after}{told}</td><td></td></tr>"
     )
 
 

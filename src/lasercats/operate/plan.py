@@ -16,9 +16,9 @@ from msgspec.structs import replace
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command
-from lasercats.core.converge import converge, wanted
+from lasercats.core.converge import converge, givable, wanted
 from lasercats.core.document import parse
-from lasercats.core.errors import BadDocument, BadInput, StalePlan, UnknownName
+from lasercats.core.errors import BadDocument, BadInput, LogCorrupt, StalePlan
 from lasercats.core.kind import Kinds
 from lasercats.core.record import FORGOTTEN, OBSERVED, Event
 from lasercats.core.resource import Resource, decisions
@@ -42,6 +42,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     documents: tuple[str, ...] = ()
     lost: Mapping[Address, tuple[str, ...]] = {}
     """What does not come back of that which is made anew."""
+    withheld: Mapping[Address, Mapping[str, str]] = {}
+    """The fields that do not come back, because what was there may not be given to a machine, and why."""
     detours: Mapping[Address, str] = {}
     """What must make room first, and where it is meanwhile."""
     corrective: Mapping[Address, tuple[str, ...]] = {}
@@ -104,9 +106,23 @@ def plan_delta(
     kinds: Kinds, delta: Delta, state: State, *, exact: bool = False, documents: Sequence[str] = ()
 ) -> Plan:
     """Make the plan for a delta: its commands, and what they are predicted to do."""
-    commands = converge(kinds, delta, state, exact=exact)
+    delta, withheld = givable(kinds, delta)
+    commands, faults = acceptable(kinds, converge(kinds, delta, state, exact=exact))
     versions = {address: state.version(address) for command in commands for address in command.on}
-    return _predicted(kinds, commands, state, versions, documents)
+    plan = _predicted(kinds, commands, state, versions, documents)
+    return replace(plan, withheld=withheld, problems={**plan.problems, **faults})
+
+
+def acceptable(kinds: Kinds, commands: Iterable[Command]) -> tuple[list[Command], dict[Address, str]]:
+    """Return those of some commands that may be given, and why the others may not, by address."""
+    made, faults = list[Command](), dict[Address, str]()
+    for command in commands:
+        fault = kinds.fault(command)
+        if fault is None:
+            made.append(command)
+        else:
+            faults |= dict.fromkeys(command.on, f"it cannot be made again as it was: {fault}")
+    return made, faults
 
 
 def made_anew(deltas: Iterable[Delta]) -> tuple[Address, ...]:
@@ -256,10 +272,7 @@ def load(project: Project, path: Path) -> Plan:
         saved = msgspec.json.decode(path.read_bytes(), type=_Saved)
     except (OSError, msgspec.DecodeError) as error:
         raise BadInput(f"{path} is no saved plan: {error}") from None
-    try:
-        commands = [project.kinds.decode_command(bytes(raw)) for raw in saved.commands]
-    except (msgspec.DecodeError, UnknownName) as error:
-        raise BadInput(f"{path} holds a command that cannot be read: {error}; make the plan again") from None
+    commands = [_given(project.kinds, raw, path) for raw in saved.commands]
     if saved.lasercats_plan != FORMAT:
         raise BadInput(
             f"{path} is a plan of format {saved.lasercats_plan}; make it again with this LaserCats"
@@ -273,6 +286,23 @@ def load(project: Project, path: Path) -> Plan:
             )
     plan = _predicted(project.kinds, commands, state, saved.versions, saved.documents)
     return replace(plan, corrective=_corrective(project, plan.delta))
+
+
+def _given(kinds: Kinds, raw: msgspec.Raw, path: Path) -> Command:
+    """Return a command of a saved plan, which is checked as all that is given.
+
+    Raises:
+        BadInput: it is none that may be given.
+
+    """
+    try:
+        command = kinds.decode_command(bytes(raw))
+        fault = kinds.fault(command)
+    except LogCorrupt as error:
+        fault = str(error)
+    if fault is not None:
+        raise BadInput(f"{path} holds a command that cannot be read: {fault}; make the plan again")
+    return command
 
 
 def is_saved(path: Path) -> bool:
@@ -304,7 +334,7 @@ def _files(name: str) -> list[Path | None]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text()
+        return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise BadDocument(str(path), "this is not UTF-8 text") from None
     except OSError as error:

@@ -22,6 +22,7 @@ from lasercats.core.kind import Domain, Kinds
 from lasercats.core.ports import Log, Machine
 from lasercats.core.secret import is_sealed
 from lasercats.core.state import State
+from lasercats.core.text import clean
 from lasercats.interpreters.context import Context
 from lasercats.machines.vault import KeyVault
 from lasercats.operate import plugins
@@ -76,6 +77,16 @@ class Project:
     def state(self, position: int | None = None, addresses: Sequence[Address] | None = None) -> State:
         """Return the state, at a position of the past if one is given, of all addresses or of some."""
         return self.log.fold(position, addresses).state(self.kinds)
+
+    def recorded(self, text: str) -> Address:
+        """Read the address of something on record, also of a kind that is not installed.
+
+        Raises:
+            BadInput: it is none, or of an unknown kind of which nothing is on record.
+
+        """
+        address = self.kinds.address(text, strange=True)
+        return address if any(self.log.versions(address)) else self.kinds.address(text)
 
     def context(self, **more: Any) -> Context:  # noqa: ANN401
         """Return what an interpreter needs to work for the operator at the keyboard."""
@@ -223,17 +234,17 @@ def init(folder: Path) -> Path:
 def actor() -> str:
     """Return who is at the keyboard: `LASERCATS_ACTOR`, or USER@HOST, with the user behind a sudo."""
     if os.environ.get("LASERCATS_ACTOR"):
-        return os.environ["LASERCATS_ACTOR"]
+        return clean(os.environ["LASERCATS_ACTOR"])
     try:
         user = os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):
         user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
+    return clean(f"{user}@{socket.gethostname()}")
 
 
 def process_name(pid: int) -> str:
     """Return `PID+START@HOST`, where START (clock ticks since boot) tells a process from a later one."""
-    return f"{pid}+{started(pid) or ''}@{socket.gethostname()}"
+    return clean(f"{pid}+{started(pid) or ''}@{socket.gethostname()}")
 
 
 def started(pid: int) -> str | None:
@@ -284,7 +295,7 @@ def _table(path: Path, data: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def _read_machines(path: Path, environment: str) -> dict[str, str]:
     try:
-        data = tomllib.loads(path.read_text())
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadInput(f"{path} is malformed: {error}") from None
     except OSError as error:

@@ -14,8 +14,9 @@ from typing import NamedTuple
 from lasercats import PROGRAM
 from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta
-from lasercats.core.command import Command, Effect
-from lasercats.core.errors import Refused
+from lasercats.core.command import Command, Effect, StrangeCommand
+from lasercats.core.errors import LaserCatsError, Refused
+from lasercats.core.loose import ODD
 from lasercats.core.record import (
     OBSERVED,
     Accepted,
@@ -69,12 +70,23 @@ def recover(project: Project, *, force: bool = False, only: Collection[int] | No
             living[position] = _in_hand(project, position)
             continue
         command = command_of(project, position)
-        if not force and alive(opened.process):
+        if isinstance(command, StrangeCommand):
+            living[position] = _strange(project, position, command, force=force)
+        elif not force and alive(opened.process):
             facts = dict.fromkeys(command.on, f"process {opened.process} is still at it")
             living[position] = Recovered(position, command, "open", facts)
         else:
             dead[position] = command
-    return sorted([*living.values(), *run_until(_recover(project, dead), asyncio.Event())])
+    return sorted([*living.values(), *run_until(_recover(project, dead, force=force), asyncio.Event())])
+
+
+def _strange(project: Project, position: int, command: StrangeCommand, *, force: bool) -> Recovered:
+    """Tell of a command that no installed plugin knows; with `force` it ends, and its records stay."""
+    if not force:
+        fact = f"no plugin is installed for {command.name}; install it, or end the command with --force"
+        return Recovered(position, command, "open", dict.fromkeys(command.on, fact))
+    fact = f"ended without its plugin; `lasercats trace {position}` shows what was sent and answered"
+    return _end(project, position, command, [], dict.fromkeys(command.on, fact))
 
 
 def _in_hand(project: Project, position: int) -> Recovered:
@@ -103,17 +115,19 @@ def living(process: str) -> int | None:
     return int(pid) if now is not None and start in ("", now) else None
 
 
-async def _recover(project: Project, dead: Mapping[int, Command]) -> list[Recovered]:
+async def _recover(project: Project, dead: Mapping[int, Command], *, force: bool) -> list[Recovered]:
     context = project.context()
     try:
-        return await _find_out(project, dead, context)
+        return await _find_out(project, dead, context, force=force)
     finally:
         await project.machines.close()
 
 
-async def _find_out(project: Project, dead: Mapping[int, Command], context: Context) -> list[Recovered]:
+async def _find_out(
+    project: Project, dead: Mapping[int, Command], context: Context, *, force: bool
+) -> list[Recovered]:
     known = _on_record(project, min(dead, default=0))
-    learned = await _reopen(project, dead, context, known)
+    learned = await _reopen(project, dead, context, known, force=force)
     state = project.state()
     for events in learned.events.values():
         for event in events:
@@ -180,7 +194,12 @@ class _Learned(NamedTuple):
 
 
 async def _reopen(
-    project: Project, dead: Mapping[int, Command], context: Context, known: set[tuple[int, Address, bool]]
+    project: Project,
+    dead: Mapping[int, Command],
+    context: Context,
+    known: set[tuple[int, Address, bool]],
+    *,
+    force: bool,
 ) -> _Learned:
     """Run what was cut off again, with all that was issued together, as far as it had come."""
     learned, left = _Learned({}, {}, set(), {}, {}), sorted(dead)
@@ -189,13 +208,18 @@ async def _reopen(
         positions = [record.position for record, _ in accepted]
         left = [position for position in left if position > positions[-1]]
         writer = project.log.writer(positions[0])
+        commands = [project.kinds.decode_command(bytes(entry.command)) for _, entry in accepted]
+        if any(isinstance(command, StrangeCommand) for command in commands):
+            continue  # they cannot be run again together, so a look judges those that are known
         try:
             tape, results = await _play(project, context, accepted, learned)
             otherwise = tape.worded_otherwise() & set(dead) if writer != PROGRAM else set[int]()
-        except Exception:
-            if writer == PROGRAM:
-                raise
-            _leave_to_a_look(project, learned, [p for p in positions if p in dead], dead, writer)
+        except (LaserCatsError, *ODD) as error:  # one that cannot be run again never stops the others
+            if writer != PROGRAM:
+                _leave_to_a_look(project, learned, [p for p in positions if p in dead], dead, writer)
+            elif not force:
+                fact = f"it cannot be run again: {error}; --force has a look judge it"
+                learned.unasked.update(dict.fromkeys(positions, fact))
             continue
         otherwise = {p for p in otherwise if _can_be_looked_at(project, dead[p])}
         _hand(
@@ -297,7 +321,7 @@ def _judge(
     before = state.get(address)
     try:
         asked = command.decide(address, state)
-    except Refused:
+    except (Refused, *ODD):
         asked = before
     now = settle(asked, now) if before is None and asked is not None else now
     delta = raw_delta(Delta({address: Change(before, now)}))

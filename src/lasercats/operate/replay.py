@@ -10,7 +10,7 @@ import msgspec
 
 from lasercats import PROGRAM
 from lasercats.core.address import Address
-from lasercats.core.command import Command
+from lasercats.core.command import Command, StrangeCommand
 from lasercats.core.errors import BadInput, LaserCatsError
 from lasercats.core.kind import Kinds
 from lasercats.core.ports import Log
@@ -43,7 +43,8 @@ def replay_command(log: Log, kinds: Kinds, position: int, *, watcher: Watcher | 
     """Run a command again, with those that were issued together with it, from the log alone.
 
     Raises:
-        BadInput: there is no command at the position, or another program recorded what this one cannot read.
+        BadInput: there is no command at the position, or one for which no plugin is installed, or another
+            program recorded what this one cannot read.
 
     """
     position = command_at(log, position)
@@ -66,6 +67,9 @@ def _replay_command(log: Log, kinds: Kinds, position: int, watcher: Watcher | No
     accepted = together(log, position)
     positions = [record.position for record, _ in accepted]
     commands = [kinds.decode_command(bytes(entry.command)) for _, entry in accepted]
+    strange = next((c for c in commands if isinstance(c, StrangeCommand)), None)
+    if strange is not None:
+        raise BadInput(f"no plugin is installed for {strange.name}, so it cannot be replayed; install it")
     last = max(end_of(log, p) for p in positions)
     records = list(log.read(positions[0], last))
     tape = Tape(kinds, log.fold(positions[0] - 1), positions[0], records)
@@ -131,7 +135,7 @@ def _asked(kinds: Kinds, then: Facts, now: Facts) -> list[str]:
     ):
         for (owner, raw), count in facts_.items():
             if others.get((owner, raw), 0) < count:
-                line = kinds.decode_instruction(raw).line().splitlines()[0]
+                line = kinds.decode_instruction(raw).line().partition("\n")[0]
                 told.append(f"{line} {fact}")
     return told
 

@@ -9,11 +9,11 @@ import msgspec
 from msgspec.structs import replace
 
 from lasercats.core.address import Address
-from lasercats.core.command import Effect, decide, state_after, take
+from lasercats.core.command import Effect, StrangeCommand, decide, state_after, take
 from lasercats.core.errors import BadInput, Refused
 from lasercats.core.record import OBSERVED, Event, raw_delta
 from lasercats.core.resource import Resource
-from lasercats.core.rewrite import Deed, Rewritten, deed, difference, rewrite
+from lasercats.core.rewrite import Deed, Rewritten, Untold, deed, difference, rewrite
 from lasercats.operate.history import command_of
 from lasercats.operate.project import Project
 
@@ -37,6 +37,8 @@ class Rewriting(NamedTuple):
     """Commands of which nothing is left: without effect, or made up for by later ones."""
     compared: int
     """How many resources were compared, in every field that an operator decides."""
+    untold: Untold
+    """What no command can say: the values that nobody may give, and what no installed kind knows."""
     differs: Mapping[Address, tuple[Resource | None, Resource | None]]
     """The first address where the ends differ, with what is there now and what would be; empty if none."""
 
@@ -60,7 +62,7 @@ def plan_rewrite(
     made = rewrite(project.kinds, stretch.deeds, stretch.fetch, start)
     left = {position for _, originals in made.commands for position in originals}
     then = state_after([command for command, _ in made.commands], start)
-    where = difference(end, then)
+    where = difference(end, then, made.untold)
     return Rewriting(
         first=first,
         last=last,
@@ -71,6 +73,7 @@ def plan_rewrite(
         dropped=sorted(stretch.dropped),
         vanished=sorted({*stretch.commands} - {*made.elided} - stretch.dropped - left),
         compared=sum(1 for _ in end.items()),
+        untold=made.untold,
         differs={} if where is None else {where: (end.get(where), then.get(where))},
     )
 
@@ -151,6 +154,8 @@ def told(rewriting: Rewriting) -> str:
         text += f", {len(rewriting.elided)} that only looked left out"
     if rewriting.dropped:
         text += f", {len(rewriting.dropped)} dropped"
+    if rewriting.untold:
+        text += f", {_count(len(rewriting.untold), 'resource')} not told whole"
     if rewriting.differs:
         return f"{text}; they end in another state, at {next(iter(rewriting.differs))} first"
     return f"{text}; both end in the same state, {_count(rewriting.compared, 'resource')} compared"
@@ -173,7 +178,11 @@ def _lines(rewriting: Rewriting, environment: str) -> Iterator[str]:
     yield "# `lasercats issue` takes this file. The log that it comes from is as it was."
     for command, originals in rewriting.commands:
         yield f"# stands for {spans(originals)}" if originals else "# stands for what was observed"
-        yield msgspec.json.encode(command).decode()
+        recorded = command.recorded if isinstance(command, StrangeCommand) else command
+        yield msgspec.json.encode(recorded).decode()
+    for address, fields in rewriting.untold.items():
+        for name, reason in fields.items():
+            yield f"# not told: {address}{f', {name}' if name else ''}: {' '.join(reason.splitlines())}"
     for fact, positions in (("nothing is left of", rewriting.vanished), ("elided", rewriting.elided)):
         if positions:
             yield f"# {fact} {spans(positions)}"

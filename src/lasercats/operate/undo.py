@@ -1,18 +1,18 @@
 """`undo`: commands that take back what earlier commands did, and put back what changed outside."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command, Forget
-from lasercats.core.converge import converge, retract
+from lasercats.core.converge import converge, givable, retract
 from lasercats.core.errors import Refused
 from lasercats.core.record import FORGOTTEN
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.interpreters.simulate import simulate
 from lasercats.operate.history import Happening, happening
-from lasercats.operate.plan import Plan, losses, made_anew
+from lasercats.operate.plan import Plan, acceptable, losses, made_anew
 from lasercats.operate.project import Project
 
 
@@ -28,6 +28,7 @@ def plan_undo(project: Project, positions: Sequence[int], *, partial: bool = Fal
     state = start = project.state()
     commands, deltas = list[Command](), list[Delta]()
     problems, gone = dict[Address, str](), dict[Address, Resource | None]()
+    withheld = dict[Address, Mapping[str, str]]()
     for position in sorted(positions, reverse=True):
         happened = happening(project, position)
         _check(project, happened)
@@ -38,7 +39,10 @@ def plan_undo(project: Project, positions: Sequence[int], *, partial: bool = Fal
                 project, position, address, Change(delta[address].after, start.get(address))
             )
         new = _taken_in(project, happened, taken)
-        made = converge(project.kinds, Delta({a: c for a, c in taken.items() if a not in new}), state)
+        back, untold = givable(project.kinds, Delta({a: c for a, c in taken.items() if a not in new}))
+        withheld |= untold
+        made, faults = acceptable(project.kinds, converge(project.kinds, back, state))
+        problems |= faults
         made += [Forget(on=new)] if new else []
         gone |= {address: delta[address].before for address in taken if taken[address].before is None}
         results, state = simulate(made, state)
@@ -55,6 +59,7 @@ def plan_undo(project: Project, positions: Sequence[int], *, partial: bool = Fal
         problems={} if partial else problems,
         versions=_versions(commands, start),
         lost=losses(project.kinds, gone),
+        withheld=withheld,
         documents=(),
     )
 

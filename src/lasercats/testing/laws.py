@@ -10,19 +10,22 @@ runs the laws that need no machine. `check_fidelity`, `check_recreate` and `chec
 
 from asyncio import Runner
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import pairwise, product
 from typing import Any, ClassVar, get_args
 
 import msgspec
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lasercats.core.address import Address, kind_of
 from lasercats.core.change import NOTHING, Change, Delta
 from lasercats.core.command import Command, Effect, Forget, decide, take
-from lasercats.core.converge import converge, retract
+from lasercats.core.converge import converge, givable, retract
 from lasercats.core.document import parse, render
+from lasercats.core.errors import Refused
 from lasercats.core.kind import Kind, Kinds
-from lasercats.core.record import Event, raw_delta
+from lasercats.core.record import OBSERVED, Event, raw_delta
 from lasercats.core.resource import Resource, decisions, same
 from lasercats.core.rewrite import Deed, Rewritten, deed, evidence, rewrite
 from lasercats.core.state import State, apply, diff
@@ -33,7 +36,7 @@ from lasercats.interpreters.script import instructions_of
 from lasercats.interpreters.simulate import simulate
 from lasercats.operate.replay import replay_command
 from lasercats.testing import strategies
-from lasercats.testing.strategies import Fields
+from lasercats.testing.strategies import Fields, after
 
 
 class NoInputs:
@@ -146,7 +149,7 @@ class KindLaws:
         @given(self._states())
         def law(state: State) -> None:
             for form in ("yaml", "json"):
-                text = render(state.items(), form=form)
+                text = render(state.items(), form=form, kinds=self.kinds)
                 assert decided(State.of(parse(text, self.kinds, NoInputs()))) == decided(state)
 
         law()
@@ -162,6 +165,43 @@ class KindLaws:
                 assert self.kinds.decode_resource(address, msgspec.json.encode(resource)) == resource
 
         law()
+
+    def test_whatever_is_read_can_be_lived_with(self) -> None:
+        """What a machine may tell is recorded, told as a document, forgotten, converged and rewritten.
+
+        Any value of the right JSON types will do. What is printed is accepted again, and what nobody may give
+        is left out of it and told.
+        """
+        address = self._address(self.names[-1])
+        odd = strategies.odd_resources(self.kind)
+
+        @settings(suppress_health_check=[HealthCheck.too_slow])
+        @given(odd, odd, strategies.commands(self.kind, self.names[-1:], self.fields))
+        def law(one: Resource, other: Resource, command: Command) -> None:
+            self._is_told(address, one)
+            start = after(self.ground)
+            states = [start, start.put([(address, one)]), start.put([(address, other)])]
+            for before, end in product(states, repeat=2):
+                change = givable(self.kinds, diff(before, end)).delta
+                for step in converge(self.kinds, change, before):
+                    assert isinstance(decide(step, before).delta, Delta)
+            deeds = _observed(states[0], *states[1:], states[0])
+            made = rewrite(self.kinds, lambda: deeds, lambda _: Forget(on=()), start)
+            assert all(self.kinds.fault(command) is None for command, _ in made.commands)
+            with suppress(Refused):  # whatever is there, a command is decided or refused
+                command.decide(address, states[1])
+
+        law()
+
+    def _is_told(self, address: Address, resource: Resource) -> None:
+        """A resource comes back from the log; its document is accepted and says what may be given of it."""
+        raw = msgspec.json.encode(resource)
+        assert self.kinds.decode_resource(address, raw) == resource
+        givable = {n: v for n, v in decisions(resource).items() if n not in self.kinds.odd(resource)}
+        for form in ("yaml", "json"):
+            text = render([(address, resource)], form=form, kinds=self.kinds)
+            told = parse(text, self.kinds, NoInputs())
+            assert decisions(told[address]) == givable, text
 
     def test_instructions_are_encoded_in_one_way(self) -> None:
         """No instruction leaves out, or writes, a default as it happens, so that a replay knows each again.
@@ -186,6 +226,12 @@ class KindLaws:
                     assert all(same(made[address], after) for address, after in told.items())
 
         law()
+
+
+def _observed(*states: State) -> list[Deed]:
+    """Return what was observed from one state to the next, as deeds."""
+    deltas = [diff(a, b) for a, b in pairwise(states)]
+    return [deed(Event(type=OBSERVED, delta=raw_delta(delta))) for delta in deltas]
 
 
 def _loose_defaults(struct: type[msgspec.Struct]) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, get_args
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 from hypothesis import strategies as st
@@ -17,6 +18,34 @@ from lasercats.core.state import State
 Fields = Mapping[str, st.SearchStrategy[Any]]
 """Strategies for fields by name, where the type does not tell enough (a user that exists)."""
 
+ODD_TEXTS = (
+    "",
+    " ",
+    "0",
+    "-1",
+    "~",
+    "null",
+    "1e3",
+    "0x7f",
+    "corp\\bob",
+    "ann@corp.example",
+    "domain users",
+    "web servers/DMZ",
+    "two\nlines",
+    "a\tb",
+    "\x1b]0;owned\x07",
+    "\u202eevil",
+    "\x85\u2028",
+    "xvdf",
+    "native-untagged",
+    "9" * 400,
+    "{}",
+    "$(reboot)",
+    "'; --",
+    "-rf",
+    "x" * 300,
+)
+"""What was met on machines, or will be."""
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)
 tokens = st.binary(min_size=1, max_size=6).map(lambda data: "sealed:" + data.hex())
 
@@ -41,6 +70,47 @@ def resources(kind: Kind, fields: Fields) -> st.SearchStrategy[Resource]:
     ]
     parts = {s.name: field(kind.resource, s, fields) for s in specs}
     return st.fixed_dictionaries(parts).map(partial(_build, kind.resource)).filter(lambda r: r is not None)
+
+
+def odd_resources(kind: Kind) -> st.SearchStrategy[Resource]:
+    """Return a strategy for all that a machine may tell of a kind: only the JSON types are right."""
+    specs = msgspec.structs.fields(kind.resource)
+    sealed = fields_of(kind.resource, Role.SECRET)
+    parts = {s.name: st.none() | (tokens if s.name in sealed else of_json_type(s.type)) for s in specs}
+    return st.fixed_dictionaries(parts).map(lambda values: kind.resource(**values))
+
+
+def of_json_type(annotation: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401
+    """Return a strategy for values of a type whose patterns, bounds and words are not asked."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return of_json_type(inner[0])
+    if origin in (Union, UnionType):
+        return st.one_of([of_json_type(one) for one in inner])
+    if origin is tuple:
+        return st.lists(of_json_type(inner[0]), max_size=3).map(tuple)
+    if origin is dict:
+        return st.dictionaries(said, of_json_type(inner[1]), max_size=3)
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        specs = msgspec.structs.fields(annotation)
+        parts = {s.name: of_json_type(s.type) for s in specs}
+        return st.fixed_dictionaries(parts).map(lambda values: annotation(**values))
+    plain: Mapping[Any, st.SearchStrategy[Any]] = {
+        type(None): st.none(),
+        bool: st.booleans(),
+        int: st.integers(-(2**70), 2**70),
+        float: st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**40), 2**40),
+        Any: said | st.integers() | st.lists(said, max_size=2),
+    }
+    return plain.get(annotation, said)
+
+
+said = st.one_of(
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30),
+    st.sampled_from(ODD_TEXTS),
+    st.from_regex(r"[a-z0-9./:_-]{1,12}", fullmatch=True),
+)
+"""What machines say where we have a text."""
 
 
 def commands(kind: Kind, names: Sequence[str], fields: Fields) -> st.SearchStrategy[Command]:

@@ -12,6 +12,7 @@ from functools import cached_property
 
 from lasercats.core.address import Address, rest_of
 from lasercats.core.resource import Resource
+from lasercats.core.visible import visible
 from lasercats.domains.switch.lag import Lag
 from lasercats.domains.switch.port import Port
 from lasercats.domains.switch.settings import Switched
@@ -66,7 +67,7 @@ class Jack:
             parts.append(f"access VLAN {self.set_to.vlan}")
         parts += [f"in {self.lag}"] if self.lag else []
         parts += [self.port.description] if self.port.description else []
-        return "; ".join(parts)
+        return visible("; ".join(parts))
 
 
 class Faceplate:
@@ -82,7 +83,7 @@ class Faceplate:
         held = {member: lag for lag, one in self.lags.items() for member in one.members or ()}
         labels = short(list(ports))
         self.jacks = [
-            Jack(name, label, self.lags.get(held.get(name, ""), port), port, held.get(name))
+            Jack(name, visible(label), self.lags.get(held.get(name, ""), port), port, held.get(name))
             for (name, port), label in zip(ports.items(), labels, strict=True)
         ]
 
@@ -102,13 +103,13 @@ class Faceplate:
         """Return a VLAN in words: `20 servers: 12 ports`."""
         count = self.used[vlan]
         name = self.vlans.get(vlan, "default" if vlan == DEFAULT else "")
-        return f"{vlan} {name}".rstrip() + f": {count} port{'' if count == 1 else 's'}"
+        return visible(f"{vlan} {name}".rstrip()) + f": {count} port{'' if count == 1 else 's'}"
 
     def lag_told(self, name: str) -> str:
         """Return a LAG in words."""
         lag = self.lags[name]
         mode = f"trunk {lag.allowed}" if lag.mode == "trunk" else f"access VLAN {lag.vlan}"
-        return f"{name}: {', '.join(lag.members or ())}; LACP {lag.lacp}; {mode}"
+        return visible(f"{name}: {', '.join(lag.members or ())}; LACP {lag.lacp}; {mode}")
 
 
 class SwitchPicture:

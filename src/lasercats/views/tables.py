@@ -8,7 +8,7 @@ SQL:2011, whose time is the position in the log.
 
 import types
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import msgspec
@@ -111,6 +111,30 @@ class KindTable(Table):
         return " UNION ALL ".join(
             f"SELECT {self._chosen(columns, 'address', address=address, until=until)} FROM {source} "
             f"AND {address} >= '{self.kind}/' AND {address} < '{self.kind}0' AND length(v.body) > 0"
+            for address, until, source in _versions(span)
+        )
+
+
+@dataclass(frozen=True)
+class UnknownKinds(Table):
+    """The resources of kinds that are not installed: what is recorded of them, as JSON."""
+
+    known: Collection[str]
+    columns: Mapping[str, tuple[str, str]] = field(
+        default_factory=lambda: {
+            **_ADDED,
+            "kind": ("text", "substr({address}, 1, instr({address}, '/') - 1)"),
+            "recorded": ("json", _TEXT.format("v.body")),
+            **_PERIOD,
+        }
+    )
+
+    def sql(self, columns: Collection[str], span: Span | None) -> str:
+        """Return the SELECT of these columns, now or in a span."""
+        known = ", ".join(f"'{name}'" for name in self.known)
+        return " UNION ALL ".join(
+            f"SELECT {self._chosen(columns, 'address', address=address, until=until)} FROM {source} "
+            f"AND substr({address}, 1, instr({address}, '/') - 1) NOT IN ({known}) AND length(v.body) > 0"
             for address, until, source in _versions(span)
         )
 
@@ -222,17 +246,18 @@ def _items(record: str, path: str, where: str, number: str = "j.key") -> str:
 def tables(kinds: Kinds) -> dict[str, Table]:
     """Return all tables by name."""
     own: dict[str, Table] = {name.replace(".", "_"): _table(kind) for name, kind in kinds.kinds.items()}
-    return {**own, "events": EventTable(), "commands": CommandTable(), "instructions": InstructionTable()}
+    more: dict[str, Table] = {"events": EventTable(), "commands": CommandTable()}
+    return {**own, **more, "instructions": InstructionTable(), "unknown_kinds": UnknownKinds([*kinds.kinds])}
 
 
 def _table(kind: Kind) -> KindTable:
-    fields = {field.name: _field(field) for field in msgspec.structs.fields(kind.resource)}
+    fields = {one.name: _column(one) for one in msgspec.structs.fields(kind.resource)}
     return KindTable(kind.name, {**_ADDED, **fields, "address": _ADDED["address"], **_PERIOD})
 
 
-def _field(field: msgspec.structs.FieldInfo) -> tuple[str, str]:
-    type_ = _type(field.type)
-    value = f"json_extract(CAST(v.body AS TEXT), '$.\"{field.encode_name}\"')"
+def _column(told: msgspec.structs.FieldInfo) -> tuple[str, str]:
+    type_ = _type(told.type)
+    value = f"json_extract(CAST(v.body AS TEXT), '$.\"{told.encode_name}\"')"
     return type_, f"CAST({value} AS {_CASTS[type_]})" if type_ in _CASTS else value
 
 

@@ -45,6 +45,7 @@ class Cli:
         code = guarded(lambda: root.main(list(args), prog_name="lasercats", standalone_mode=False))
         out, err = self._capfd.readouterr()
         assert "Traceback" not in err
+        assert "unforeseen fault" not in err
         return Ran(code, out, err)
 
     def done(self, *args: str, stdin: str = "") -> Ran:
@@ -104,6 +105,7 @@ def bare(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.
     for name in [name for name in os.environ if name.startswith("LASERCATS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("LASERCATS_ACTOR", "tester")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / ".state"))
     monkeypatch.chdir(tmp_path)
     return Cli(tmp_path, capfd, monkeypatch)
 

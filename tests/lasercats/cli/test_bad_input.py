@@ -1,5 +1,6 @@
 """What an operator mistypes: one sentence, the nearest name, and nothing in the log."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,14 +48,18 @@ def test_an_unknown_name_is_told_with_the_nearest(cli: "Cli", line: str, told: s
         ("a:/tmp/../x", "path '/tmp/../x' climbs with '..'; write the path that is meant"),
         ("a:/", "'a:/' is the root directory, which cannot be managed"),
         ("a://", "'a://' is the root directory, which cannot be managed"),
-        ("a:/\x01", "'file/a:/\\x01' holds a control character; an address is printable text"),
-        ("a:/x\ny", "'file/a:/x\\ny' holds a control character; an address is printable text"),
         (":/x", "'file/:/x' names no machine before the colon; write MACHINE:REST"),
     ],
 )
 def test_a_bad_path_is_refused(cli: "Cli", name: str, told: str) -> None:
     """A path that cannot be managed is refused before anything is accepted."""
     assert cli.refuses("file", "write", name, "--content", "x") == told
+
+
+def test_a_name_of_many_lines_is_one(cli: "Cli", place: Callable[..., str]) -> None:
+    """A control character in a path is taken as its escape, so that no name makes up a line."""
+    address = cli.done("file", "write", place("x\ny"), "--content", "x", "--check", "--json").data
+    assert list(address["results"][0]["delta"]) == [f"file/{place('x')}\\x0ay"]
 
 
 @pytest.mark.parametrize("mode", ["rwx", "888", "00644", "-1", "0o644"])

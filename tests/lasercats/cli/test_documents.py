@@ -1,5 +1,6 @@
 """Documents that are wrong: told with file, line and column, and nothing is done."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -137,3 +138,28 @@ def test_a_wrong_project_file(cli: "Cli", text: str) -> None:
     """A `lasercats.toml` that is malformed is told in one sentence."""
     (cli.folder / "lasercats.toml").write_text(text)
     assert cli.refuses("state")
+
+
+def test_anchors_have_a_place_of_their_own(cli: "Cli", place: Callable[..., str]) -> None:
+    """What stands at the top under `x-…` is not read itself; its fields are merged where it is named."""
+    text = f"""\
+x-base: &base {{content: base, mode: '0600'}}
+x-anything: [1, {{no: field}}]
+resources:
+  file/{place("a")}: *base
+  file/{place("b")}:
+    <<: *base
+    content: own
+"""
+    cli.done("apply", cli.file("site.yaml", text), "--yes")
+    state = cli.done("state", "--json").data["resources"]
+    told = {name: (fields["content"], fields["mode"]) for name, fields in state.items()}
+    assert told == {f"file/{place('a')}": ("base", "0600"), f"file/{place('b')}": ("own", "0600")}
+
+
+def test_a_fault_in_what_is_merged(cli: "Cli", place: Callable[..., str]) -> None:
+    """A field that there is not is told of where it is written, though another place names it."""
+    text = f"x-b: &b\n  content: x\n  mdoe: '0644'\nresources:\n  file/{place('a')}: {{<<: *b}}\n"
+    told = cli.refuses("plan", cli.file("site.yaml", text))
+    assert "site.yaml:3:3: " in told
+    assert "did you mean 'mode'?" in told

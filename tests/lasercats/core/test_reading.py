@@ -119,3 +119,94 @@ def test_a_document_of_ours_is_read_quickly() -> None:
     text = dump_yaml({"resources": {f"file/a:/{n}": {"content": "x\ny\n", "mode": "0644"} for n in range(3)}})
     _, tree = load_yaml(text, "x")
     assert tree.cache_info().currsize == 0  # type: ignore[attr-defined]
+
+
+KEYS = st.sampled_from(["a", "b", "c", "d", "e"])
+MAPPINGS = st.dictionaries(KEYS, st.sampled_from(["v", "w"]), max_size=3)
+
+
+@given(st.lists(st.tuples(MAPPINGS, st.lists(st.integers(0, 5), max_size=3), st.booleans()), max_size=6))
+def test_merge_keys_are_read_as_yaml_says(bases: list[tuple[dict[str, str], list[int], bool]]) -> None:
+    """Own fields stand before merged ones, and the earlier of a list before the later, at any depth."""
+    lines = []
+    for number, (own, merged, alone) in enumerate(bases):
+        names = [f"*n{n}" for n in merged if n < number]
+        lines.append(f"m{number}: &n{number}")
+        if names:
+            lines.append(f"  <<: {names[0] if alone else '[' + ', '.join(names) + ']'}")
+        lines += [f"  {key}: {value}{number}" for key, value in own.items()] or ([] if names else ["  {}"])
+    text = "\n".join(lines)
+    assert load_yaml(text, "x")[0] == yaml.safe_load(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "fact"),
+    [
+        ("a: &a {b: 1}\nc: {<<: *a, <<: *a}\n", "x:2:13: the key '<<' stands twice"),
+        ("a: &a {b: 1}\nc: {<<: *a, b: 2, b: 3}\n", "x:2:19: the key 'b' stands twice"),
+        ("a: &a {<<: *a}\n", "x:1:4: this cannot be kept: what an anchor names stands in itself"),
+        ("a: &a [1, {b: *a}]\n", "x:1:4: this cannot be kept: what an anchor names stands in itself"),
+        ("c: {<<: 7}\n", "x:1:5: only a mapping, or a list of them, can be merged"),
+        ("a: &a [1]\nc:\n  <<: [*a]\n", "x:3:3: only a mapping, or a list of them, can be merged"),
+    ],
+)
+def test_faults_of_anchors_are_told(text: str, fact: str) -> None:
+    """What cannot be merged is told with where it stands."""
+    with pytest.raises(BadDocument) as raised:
+        load_yaml(text, "x")
+    assert str(raised.value).startswith(fact)
+
+
+@pytest.mark.parametrize("word", ["'<<'", '"<<"'])
+def test_a_quoted_sign_merges_nothing(word: str) -> None:
+    """A merge key is one that is not quoted; elsewhere the sign is a word."""
+    assert load_yaml(f"a: &a {{b: 1}}\nc: {{{word}: *a}}\nd: [<<, <<]\n", "x")[0] == {
+        "a": {"b": 1},
+        "c": {"<<": {"b": 1}},
+        "d": ["<<", "<<"],
+    }
+
+
+def test_lines_of_merged_fields() -> None:
+    """A field is told of where it is written: the merged one at the anchor, the own one where it stands."""
+    _, tree = load_yaml("a: &a\n  b: 1\n  c: 2\nd:\n  <<: *a\n  c: 3\n", "x")
+    assert where(tree, "x", ["d", "b"]) == "x:2:3"
+    assert where(tree, "x", ["d", "c"]) == "x:6:3"
+
+
+@pytest.mark.parametrize(
+    ("first", "next_"),
+    [
+        ("[1, 2, 3, 4, 5, 6, 7, 8, 9, 0]", "[{all}]"),
+        ("{k: 1}", "{{k{n}: [{all}]}}"),
+        ("[x]", "{{<<: {{k{n}: [{all}]}}, z: [{all}]}}"),
+    ],
+)
+def test_aliases_that_stand_for_too_much(first: str, next_: str) -> None:
+    """Few lines that stand for thousands of millions of values are refused before anybody walks them."""
+    lines = [f"a0: &a0 {first}"]
+    lines += [f"a{n}: &a{n} " + next_.format(n=n, all=", ".join([f"*a{n - 1}"] * 10)) for n in range(1, 40)]
+    with pytest.raises(BadDocument, match="its aliases stand for more than 1000000 values; write out"):
+        load_yaml("\n".join(lines), "x")
+
+
+def test_merges_that_stand_for_too_much() -> None:
+    """Merging much into much is bounded, too, also where every field is there already."""
+    fields = ", ".join(f"k{n}: 1" for n in range(2_000))
+    lines = [f"a: &a {{{fields}}}", *(f"b{n}: {{<<: [{', '.join(['*a'] * 100)}]}}" for n in range(6))]
+    with pytest.raises(BadDocument, match="its aliases stand for more than"):
+        load_yaml("\n".join(lines), "x")
+
+
+def test_aliases_that_nest_too_deeply() -> None:
+    """A chain of aliases is as deep as what it stands for."""
+    chain = "\n".join(f"a{n}: &a{n} [{f'*a{n - 1}' if n else '1'}]" for n in range(200))
+    with pytest.raises(BadDocument, match="it is nested deeper than 100 times"):
+        load_yaml(chain, "x")
+
+
+def test_many_aliases_of_a_large_thing_are_fine() -> None:
+    """What a team shares among a thousand hosts is no bomb."""
+    base = ", ".join(f"k{n}: v" for n in range(50))
+    lines = [f"x: &x {{{base}}}", *(f"h{n}: {{<<: *x, name: h{n}}}" for n in range(1_000))]
+    assert len(load_yaml("\n".join(lines), "x")[0]["h999"]) == 51

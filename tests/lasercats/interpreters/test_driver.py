@@ -176,6 +176,41 @@ def test_a_step_waits_for_another_machine(context: Context) -> None:
     assert never.failure is not None
 
 
+def test_an_answer_that_nobody_foresaw_fails_for_itself_alone(context: Context) -> None:
+    """A program that stumbles over what it is told fails; what it did is in doubt, others go on."""
+
+    def stumbling(instruction: Do | Ask) -> Generator[Any, Any, int]:
+        return int((yield instruction))
+
+    looking, acting, other = Task(stumbling(ask("a"))), Task(stumbling(do("b"))), Task(program(do("c")))
+    run(context, looking, acting, other)
+    assert looking.failure is not None
+    assert "cannot be understood" in looking.failure.reason
+    assert not looking.failure.in_doubt
+    assert acting.failure is not None
+    assert acting.failure.in_doubt
+    assert other.result == ["c!"]
+
+
+@pytest.mark.parametrize("answered", [KeyError("odd"), [], ["too", "many", "answers"]])
+def test_a_machine_that_stumbles_takes_no_other_along(context: Context, answered: Any) -> None:  # noqa: ANN401
+    """Whatever a machine raises or answers in the wrong number is a failure of its batch, and of no other."""
+
+    async def run_(batch: Batch, sink: Any = None) -> Any:  # noqa: ANN401
+        if isinstance(answered, Exception):
+            raise answered
+        return answered
+
+    context.machines.get("m").run = run_  # type: ignore[method-assign]
+    act, look, other = Task(program(do("a"))), Task(program(ask("b"))), Task(program(do("c", "n")))
+    run(context, act, look, other)
+    assert act.failure is not None
+    assert act.failure.in_doubt
+    assert look.failure is not None
+    assert not look.failure.in_doubt
+    assert other.result == ["c!"]
+
+
 def test_a_program_can_handle_a_failure(context: Context) -> None:
     """A failure is thrown into the program, which may go on."""
 

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta
-from msgspec.structs import force_setattr, replace
+from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Kind
+from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program, Step
 from lasercats.core.resource import Resource, decisions
 from lasercats.core.state import State
@@ -45,14 +46,16 @@ class Cable(Resource, frozen=True):
     length: Length | None = None
     label: Label | None = None
 
-    def __post_init__(self) -> None:
-        """Check the ends, and bring the length to its one form.
+    forms: ClassVar[Forms] = {"length": place.plain}
+
+    def check(self) -> None:
+        """Check the ends.
 
         Raises:
             ValueError: one is none, or both are the same.
 
         """
-        self._set("length", place.plain(self.length))
+        super().check()
         _check_ends(self.a, self.b)
 
 
@@ -76,13 +79,14 @@ class Connect(Command, frozen=True, tag="rack.connect"):
     length: Length | None = None
     label: Label | None = None
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         """Check the ends.
 
         Raises:
             ValueError: one is none, or both are the same.
 
         """
+        super().check()
         _check_ends(self.a, self.b)
 
     def decide(self, address: Address, state: State) -> Cable:
@@ -127,9 +131,7 @@ class SetCable(Command, frozen=True, tag="rack.set_cable"):
     color: Color | None = None
     length: Length | None = None
 
-    def __post_init__(self) -> None:
-        """Bring the length to its one form."""
-        force_setattr(self, "length", place.plain(self.length))
+    forms: ClassVar[Forms] = {"length": place.plain}
 
     def decide(self, address: Address, state: State) -> Cable:
         """Return it with these fields."""

@@ -3,11 +3,12 @@
 from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta
-from msgspec.structs import force_setattr, replace
+from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.command import Command
 from lasercats.core.errors import Refused
+from lasercats.core.loose import Forms
 from lasercats.core.reference import refers
 from lasercats.core.resource import REPORTED, Resource
 from lasercats.core.state import State
@@ -57,19 +58,14 @@ class Device(Resource, frozen=True):
     asset_tag: AssetTag | None = None
     machine: MachineName | None = None
 
-    def __post_init__(self) -> None:
-        """Bring references and numbers to their one form.
-
-        Raises:
-            ValueError: one is none.
-
-        """
-        self._set("rack", place.reference(RACK, self.rack))
-        self._set("type", place.reference(TYPE, self.type) if self.type != "" else "")
-        self._set("unit", place.halves(self.unit, "a place"))
-        self._set("height", place.halves(self.height, "a height"))
-        for field in ("weight", "draw"):
-            self._set(field, place.plain(getattr(self, field)))
+    forms: ClassVar[Forms] = {
+        "rack": place.RACK_FORM,
+        "type": place.TYPE_FORM,
+        "unit": place.UNIT_FORM,
+        "height": place.HEIGHT_FORM,
+        "weight": place.plain,
+        "draw": place.plain,
+    }
 
 
 class _Sized(Command, frozen=True):
@@ -78,14 +74,7 @@ class _Sized(Command, frozen=True):
     weight: Weight | None = None
     draw: Draw | None = None
 
-    def __post_init__(self) -> None:
-        """Bring heights to their one form.
-
-        Raises:
-            ValueError: one is none.
-
-        """
-        force_setattr(self, "height", place.halves(self.height, "a height"))
+    forms: ClassVar[Forms] = {"height": place.HEIGHT_FORM}
 
 
 class _Described(_Sized, frozen=True):
@@ -96,27 +85,15 @@ class _Described(_Sized, frozen=True):
     asset_tag: AssetTag | None = None
     machine: MachineName | None = None
 
-    def __post_init__(self) -> None:
-        """Bring references and numbers to their one form.
-
-        Raises:
-            ValueError: one is none.
-
-        """
-        super().__post_init__()
-        force_setattr(self, "type", place.reference(TYPE, self.type))
-
-
-def _take_place(command: "_Arriving | MoveDevice") -> None:
-    """Bring the place in a command that is being built to its one form."""
-    force_setattr(command, "rack", place.near(command.on, RACK, command.rack))
-    force_setattr(command, "unit", place.halves(command.unit, "a place"))
+    forms: ClassVar[Forms] = {**_Sized.forms, "type": place.TYPE_FORM}
 
 
 RackName = Annotated[str, Meta(description="the rack; the only one need not be named")]
 
 
 class _Arriving(_Described, frozen=True):
+    forms: ClassVar[Forms] = {**_Described.forms, "unit": place.UNIT_FORM}
+
     rack: RackName | None = None
     unit: Unit | None = None
     face: Face | None = None
@@ -124,7 +101,17 @@ class _Arriving(_Described, frozen=True):
     def __post_init__(self) -> None:
         """Bring references and numbers to their one form."""
         super().__post_init__()
-        _take_place(self)
+        place.near_rack(self)
+
+    def check(self) -> None:
+        """Check the rack, too.
+
+        Raises:
+            ValueError: it is none.
+
+        """
+        super().check()
+        place.near(self.on, RACK, self.rack)
 
     def _arrived(self, address: Address, state: State, found: Device, status: str) -> Device:
         """Return the device in its place, where there is room."""
@@ -166,6 +153,7 @@ class MoveDevice(_Sized, frozen=True, tag="rack.move"):
     """Move devices to other places, mounted or planned ones."""
 
     past: ClassVar[str] = "rack.device.moved"
+    forms: ClassVar[Forms] = {**_Sized.forms, "unit": place.UNIT_FORM}
 
     rack: RackName | None = None
     unit: Unit | None = None
@@ -174,7 +162,17 @@ class MoveDevice(_Sized, frozen=True, tag="rack.move"):
     def __post_init__(self) -> None:
         """Bring references and numbers to their one form."""
         super().__post_init__()
-        _take_place(self)
+        place.near_rack(self)
+
+    def check(self) -> None:
+        """Check the rack, too.
+
+        Raises:
+            ValueError: it is none.
+
+        """
+        super().check()
+        place.near(self.on, RACK, self.rack)
 
     def decide(self, address: Address, state: State) -> Device:
         """Return it in its new place, where there is room."""

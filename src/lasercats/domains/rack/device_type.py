@@ -7,14 +7,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from msgspec import Meta, Struct, json
-from msgspec.structs import force_setattr, replace
+from msgspec import Meta, json
+from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import BadInput, Refused
 from lasercats.core.kind import Kind
+from lasercats.core.loose import Forms, Part
 from lasercats.core.resource import Resource, decisions
 from lasercats.core.state import State
 from lasercats.domains.rack import place
@@ -52,7 +53,40 @@ More = Annotated[dict[str, Any], Meta(description="what else the library says of
 PortName = Annotated[str, Meta(min_length=1, max_length=64, pattern=_LINE, description="what it is called")]
 
 
-class PortType(Struct, frozen=True, kw_only=True, omit_defaults=True):
+def one_height(height: float) -> int | float | None:
+    """Return a height in its one form: an int where it is whole.
+
+    Raises:
+        ValueError: it is no multiple of 0.5, or out of bounds.
+
+    """
+    if not 0 <= height <= TALLEST or height * 2 % 1:
+        raise ValueError(f"a height is a multiple of 0.5 from 0 to {TALLEST} units, and not {height}")
+    return place.plain(height)
+
+
+def kept(more: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give back what comes back from the log as it is; JSON has no word for all.
+
+    Raises:
+        ValueError: there is such a value, as NaN.
+
+    """
+    for key, value in more.items():
+        if not is_kept(value):
+            raise ValueError(f"{key!r} holds what cannot be kept; use text, numbers, lists and maps")
+    return more
+
+
+def is_kept(value: object) -> bool:
+    """Tell whether a value comes back from the log as it is."""
+    try:
+        return bool(json.decode(json.encode(value)) == value)
+    except (TypeError, ValueError, RecursionError):
+        return False
+
+
+class PortType(Part, frozen=True):
     """A port, outlet or bay that devices of a type have."""
 
     name: PortName
@@ -66,19 +100,36 @@ class PortType(Struct, frozen=True, kw_only=True, omit_defaults=True):
     feed_leg: Annotated[Literal["A", "B", "C"], Meta(description="the phase of an outlet")] | None = None
     more: More | None = None
 
-    def __post_init__(self) -> None:
-        """Bring the draws to their one form.
-
-        Raises:
-            ValueError: the rest of it cannot be kept as it is.
-
-        """
-        force_setattr(self, "maximum_draw", place.plain(self.maximum_draw))
-        force_setattr(self, "allocated_draw", place.plain(self.allocated_draw))
-        check_kept(self.more)
+    forms: ClassVar[Forms] = {
+        "maximum_draw": place.plain,
+        "allocated_draw": place.plain,
+        "more": kept,
+    }
 
 
 Ports = Annotated[tuple[PortType, ...], Meta(description="its ports, outlets and bays")]
+
+
+def agreeing(ports: Sequence[PortType]) -> Sequence[PortType]:
+    """Give ports back that do not contradict each other.
+
+    Raises:
+        ValueError: two of a sort have one name, or an outlet is fed by a power port that is not there.
+
+    """
+    seen = set[tuple[str, str]]()
+    for port in ports:
+        if (port.sort, port.name) in seen:
+            raise ValueError(f"two ports of sort {port.sort} are called {port.name!r}; rename one")
+        seen.add((port.sort, port.name))
+    for port in ports:
+        feed = port.power_port if port.sort == "power-outlet" else None
+        if feed is not None and ("power-port", feed) not in seen:
+            raise ValueError(f"outlet {port.name!r} names power port {feed!r}, which is not there")
+    return ports
+
+
+FORMS: Forms = {"u_height": one_height, "weight": place.plain, "ports": agreeing, "more": kept}
 
 
 class DeviceType(Resource, frozen=True):
@@ -92,18 +143,7 @@ class DeviceType(Resource, frozen=True):
     ports: Ports | None = None
     more: More | None = None
 
-    def __post_init__(self) -> None:
-        """Bring the height to its one form.
-
-        Raises:
-            ValueError: the height is no multiple of 0.5, ports contradict each other, or the rest of it
-                cannot be kept as it is.
-
-        """
-        self._set("u_height", check_height(self.u_height))
-        self._set("weight", place.plain(self.weight))
-        check_ports(self.ports or ())
-        check_kept(self.more)
+    forms: ClassVar[Forms] = FORMS
 
 
 class Define(Command, frozen=True, tag="rack.define_type"):
@@ -113,6 +153,7 @@ class Define(Command, frozen=True, tag="rack.define_type"):
     """
 
     past: ClassVar[str] = "rack.device_type.defined"
+    forms: ClassVar[Forms] = FORMS
 
     manufacturer: Maker | None = None
     model: Model | None = None
@@ -121,15 +162,6 @@ class Define(Command, frozen=True, tag="rack.define_type"):
     weight: Weight | None = None
     ports: Ports | None = None
     more: More | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what no type can be.
-
-        Raises:
-            ValueError: as a type itself does.
-
-        """
-        self._type()
 
     def decide(self, address: Address, state: State) -> DeviceType:
         """Return the type with what is given put over what is there."""
@@ -179,56 +211,6 @@ def canonical(name: str) -> str:
 def is_slug(text: str) -> bool:
     """Tell whether a text can name a type: at most 100 lower-case letters, digits, dashes and underscores."""
     return re.fullmatch(r"[a-z0-9_-]{1,100}", text) is not None
-
-
-def check_height(height: float | None) -> int | float | None:
-    """Return a height in its one form: an int where it is whole.
-
-    Raises:
-        ValueError: it is no multiple of 0.5, or out of bounds.
-
-    """
-    if height is not None and (not 0 <= height <= TALLEST or height * 2 % 1):
-        raise ValueError(f"a height is a multiple of 0.5 from 0 to {TALLEST} units, and not {height}")
-    return place.plain(height)
-
-
-def check_kept(more: Mapping[str, Any] | None) -> None:
-    """Refuse what would not come back from the log as it is: what JSON has no word for.
-
-    Raises:
-        ValueError: there is such a value, as NaN.
-
-    """
-    for key, value in (more or {}).items():
-        if not is_kept(value):
-            raise ValueError(f"{key!r} holds what cannot be kept; use text, numbers, lists and maps")
-
-
-def is_kept(value: object) -> bool:
-    """Tell whether a value comes back from the log as it is."""
-    try:
-        return bool(json.decode(json.encode(value)) == value)
-    except (TypeError, ValueError, RecursionError):
-        return False
-
-
-def check_ports(ports: Sequence[PortType]) -> None:
-    """Refuse ports that contradict each other.
-
-    Raises:
-        ValueError: two of a sort have one name, or an outlet is fed by a power port that is not there.
-
-    """
-    seen = set[tuple[str, str]]()
-    for port in ports:
-        if (port.sort, port.name) in seen:
-            raise ValueError(f"two ports of sort {port.sort} are called {port.name!r}; rename one")
-        seen.add((port.sort, port.name))
-    for port in ports:
-        feed = port.power_port if port.sort == "power-outlet" else None
-        if feed is not None and ("power-port", feed) not in seen:
-            raise ValueError(f"outlet {port.name!r} names power port {feed!r}, which is not there")
 
 
 def converge(address: Address, change: Change[DeviceType]) -> Iterator[Command]:

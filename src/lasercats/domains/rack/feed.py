@@ -3,12 +3,13 @@
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
-from msgspec.structs import force_setattr, replace
+from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.command import Command
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Kind
+from lasercats.core.loose import Forms
 from lasercats.core.reference import refers
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
@@ -24,6 +25,12 @@ Phases = Annotated[int, Meta(description="how many phases it has: 1 or 3")]
 Utilization = Annotated[int, Meta(ge=1, le=100, description="what of it may be used, in percent")]
 
 
+def _phases(phases: int) -> int:
+    if phases not in (1, 3):
+        raise ValueError(f"a feed has 1 phase or 3, and not {phases}")
+    return phases
+
+
 class Feed(Resource, frozen=True):
     """A power feed."""
 
@@ -33,16 +40,7 @@ class Feed(Resource, frozen=True):
     phases: Phases | None = None
     utilization: Utilization | None = None
 
-    def __post_init__(self) -> None:
-        """Check the phases, and bring the reference to its one form.
-
-        Raises:
-            ValueError: they are neither 1 nor 3.
-
-        """
-        self._set("rack", place.reference(RACK, self.rack))
-        if self.phases not in (None, 1, 3):
-            raise ValueError(f"a feed has 1 phase or 3, and not {self.phases}")
+    forms: ClassVar[Forms] = {"rack": place.RACK_FORM, "phases": _phases}
 
 
 class _Setting(Command, frozen=True):
@@ -52,15 +50,26 @@ class _Setting(Command, frozen=True):
     phases: Phases | None = None
     utilization: Utilization | None = None
 
+    forms: ClassVar[Forms] = {"phases": _phases}
+
     def __post_init__(self) -> None:
         """Bring the reference to its one form."""
-        force_setattr(self, "rack", place.near(self.on, RACK, self.rack))
+        super().__post_init__()
+        place.near_rack(self)
+
+    def check(self) -> None:
+        """Check the rack, too.
+
+        Raises:
+            ValueError: it is none.
+
+        """
+        super().check()
+        place.near(self.on, RACK, self.rack)
 
     def _set_on(self, address: Address, found: Feed, state: State) -> Feed:
-        try:
-            feed = replace(found, **place.given(self, Feed))
-        except ValueError as error:
-            raise Refused(str(error)) from None
+        place.checked(self)
+        feed = replace(found, **place.given(self, Feed))
         if feed.rack is not None:
             place.known_rack(feed.rack, state)
         power.check_feed(address, state.holding(address, feed))

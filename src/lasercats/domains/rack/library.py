@@ -8,9 +8,8 @@ known is kept as it is.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import msgspec
-
-from lasercats.domains.rack.device_type import SORTS, DeviceType, PortType, check_height, is_kept, is_slug
+from lasercats.core.loose import strict
+from lasercats.domains.rack.device_type import SORTS, DeviceType, PortType, is_kept, is_slug, one_height
 
 Path = tuple[str | int, ...]
 """The keys and indices that lead to a value: `("interfaces", 3, "type")`."""
@@ -125,7 +124,7 @@ def _measures(data: Mapping[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
     if isinstance(height, bool) or not isinstance(height, int | float):
         raise Flaw(("u_height",), f"'u_height' is a number, and not {height!r}")
     try:
-        check_height(height)
+        one_height(height)
     except ValueError as error:
         raise Flaw(("u_height",), str(error)) from None
     if "weight" in data or "weight_unit" in data:
@@ -203,8 +202,8 @@ def _items(data: Mapping[str, Any], key: str) -> Iterator[tuple[int, dict[str, A
 def _converted(values: dict[str, Any], type_: type[Any], path: Path) -> Any:  # noqa: ANN401
     """Build a struct; what is of the wrong type is told with the path to it."""
     try:
-        return msgspec.convert(values, type_)
-    except msgspec.ValidationError as error:
+        return strict(values, type_)
+    except ValueError as error:
         fact, _, place = str(error).partition(" - at `$.")
         name = place.rstrip("`").partition("[")[0].partition(".")[0]
         told = fact[:1].lower() + fact[1:]

@@ -6,7 +6,8 @@ one, on one face of the rack or, where it has full depth, on both.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from contextlib import suppress
+from functools import lru_cache, partial
 from typing import Annotated, Any, TypeVar
 
 from msgspec import Meta
@@ -16,6 +17,7 @@ from lasercats.core.address import Address, machine_of, make, rest_of
 from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import BadInput, Refused
+from lasercats.core.loose import ODD
 from lasercats.core.program import Program
 from lasercats.core.resource import Resource, decisions
 from lasercats.core.state import State
@@ -33,15 +35,13 @@ Watts = Annotated[float, Meta(ge=0, le=1_000_000)]
 R = TypeVar("R", bound=Resource)
 
 
-def halves(value: float | None, what: str) -> int | float | None:
+def halves(what: str, value: float) -> int | float | None:
     """Return units in their one form: whole where they are.
 
     Raises:
         ValueError: it is no multiple of a half.
 
     """
-    if value is None:
-        return None
     if (value * 2) % 1:
         raise ValueError(f"{what} is given in halves of a unit, and not as {value:g}")
     return plain(value)
@@ -104,11 +104,27 @@ def reference(kind: str, value: str | None) -> str | None:
     return make(kind, short)
 
 
+def near_rack(command: Any) -> None:  # noqa: ANN401 - a command with a rack, while it is built
+    """Bring the rack of a command to its one form; what names none stays as it is."""
+    with suppress(*ODD):
+        command._set("rack", near(command.on, RACK, command.rack))
+
+
 def near(on: tuple[Address, ...], kind: str, value: str | None) -> str | None:
     """Return a reference that a command makes: a name without a machine is at the machine of the command."""
     if value and on and "/" not in value and ":" not in value:
         return sibling(on[0], kind, value)
     return reference(kind, value)
+
+
+RACK_FORM = partial(reference, RACK)
+"""Returns the one form of a reference to a rack."""
+TYPE_FORM = partial(reference, TYPE)
+"""Returns the one form of a reference to a type of device."""
+UNIT_FORM = partial(halves, "a place")
+"""Returns the one form of a place in a rack."""
+HEIGHT_FORM = partial(halves, "a height")
+"""Returns the one form of a height in units."""
 
 
 def existing(address: Address, state: State, type_: type[R]) -> R:
@@ -135,6 +151,19 @@ def known_rack(rack: str, state: State) -> Any:  # noqa: ANN401
     if found is None:
         raise Refused(f"there is no {rack}; take it into the records with `lasercats rack create`")
     return found
+
+
+def checked(command: Command) -> None:
+    """Check a command that may have been made by a program.
+
+    Raises:
+        Refused: it holds what may not be given.
+
+    """
+    try:
+        command.check()
+    except ValueError as error:
+        raise Refused(str(error)) from None
 
 
 def recorded(result: Any) -> Program[Any]:  # noqa: ANN401

@@ -9,6 +9,7 @@ from lasercats.core.address import Address
 from lasercats.core.command import Command
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Kind
+from lasercats.core.loose import Forms
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.domains.rack import place, room
@@ -25,6 +26,15 @@ Location = Annotated[Text, Meta(description="where it stands")]
 WIDTHS = (10, 19, 21, 23)
 
 
+def _width(width: int) -> int:
+    if width not in WIDTHS:
+        raise ValueError(f"a rack is 10, 19, 21 or 23 inches wide, and not {width}")
+    return width
+
+
+FORMS: Forms = {"width": _width, "max_weight": place.plain, "max_power": place.plain}
+
+
 class Rack(Resource, frozen=True):
     """A rack."""
 
@@ -35,20 +45,12 @@ class Rack(Resource, frozen=True):
     max_power: MaxPower | None = None
     location: Location | None = None
 
-    def __post_init__(self) -> None:
-        """Check the width, and bring numbers to their one form.
-
-        Raises:
-            ValueError: it is no width of racks.
-
-        """
-        if self.width is not None and self.width not in WIDTHS:
-            raise ValueError(f"a rack is 10, 19, 21 or 23 inches wide, and not {self.width}")
-        self._set("max_weight", place.plain(self.max_weight))
-        self._set("max_power", place.plain(self.max_power))
+    forms: ClassVar[Forms] = FORMS
 
 
 class _Setting(Command, frozen=True):
+    forms: ClassVar[Forms] = FORMS
+
     height: Height | None = None
     numbering: Numbering | None = None
     width: Width | None = None
@@ -57,10 +59,8 @@ class _Setting(Command, frozen=True):
     location: Location | None = None
 
     def _set_on(self, address: Address, found: Rack, state: State) -> Rack:
-        try:
-            rack = replace(found, **place.given(self, Rack))
-        except ValueError as error:
-            raise Refused(str(error)) from None
+        place.checked(self)
+        rack = replace(found, **place.given(self, Rack))
         room.check_rack(address, rack, state)
         return rack
 

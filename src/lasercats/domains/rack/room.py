@@ -9,6 +9,8 @@ from lasercats.core.state import State
 from lasercats.domains.rack import place
 
 FACES = ("front", "rear")
+TALLEST = 100
+"""No rack has more units, so nothing occupies more of them, whatever is on record."""
 Slot = tuple[float, str]
 """Half a unit on one face."""
 
@@ -24,7 +26,7 @@ def slots(device: Any) -> Iterator[Slot]:  # noqa: ANN401
     if device.unit is None or not device.height or device.rack is None:
         return
     for face in FACES if device.depth != "half" else (device.face or "front",):
-        for half in range(int(device.height * 2)):
+        for half in range(min(int(device.height * 2), 2 * TALLEST)):
             yield device.unit + half / 2, face
 
 

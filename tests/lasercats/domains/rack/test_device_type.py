@@ -100,7 +100,7 @@ def test_a_height_has_one_form(given: float, kept: str) -> None:
 def test_a_height_is_a_multiple_of_half_a_unit(height: float) -> None:
     """A height is a multiple of 0.5 from 0 to 1000."""
     with pytest.raises(ValueError, match=r"a height is a multiple of 0.5 from 0 to 1000 units, and not"):
-        DeviceType(u_height=height)
+        DeviceType(u_height=height).check()
 
 
 @pytest.mark.parametrize(

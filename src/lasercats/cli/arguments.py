@@ -1,0 +1,102 @@
+r"""What is typed may be any bytes: every argument and variable enters the program through one of these types.
+
+The shell hands over bytes, which Python keeps as lone surrogates where they are no UTF-8. No log and no
+database can hold those, so they become the escape of `lasercats.core.text`, as what a machine says does.
+
+    TEXT       a value: bytes that are no UTF-8 are escaped, all else is as typed
+    NAME       a name, an address or a pattern of them: one line, in its one form
+    CONTENT    the content of a file: bytes that are no UTF-8 are such a content
+    FILE       a file or a command of this machine, which is reached by the very bytes that were typed
+"""
+
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from lasercats.core import content
+from lasercats.core.errors import BadInput
+from lasercats.core.text import clean, one_form
+
+
+class Typed(click.ParamType[Any]):
+    """A type of arguments that are text."""
+
+    name = "text"
+
+    def __init__(self, form: Callable[[str], str]) -> None:
+        """Take what brings a text to its form; it never refuses one."""
+        self._form = form
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        """Bring a text to its form."""
+        return self._form(value) if isinstance(value, str) else value
+
+
+def as_text(value: str) -> str:
+    r"""Return a value as typed, with `\xff` for a byte that is no UTF-8."""
+    return clean(_utf8(value))
+
+
+def standard_input() -> str:
+    """Return what is on standard input.
+
+    Raises:
+        BadInput: it is no UTF-8.
+
+    """
+    if sys.stdin is None:
+        return ""
+    if not hasattr(sys.stdin, "buffer"):
+        return sys.stdin.read()
+    try:
+        return str(sys.stdin.buffer.read(), "utf-8").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"standard input is no UTF-8 at byte {error.start}; write it in UTF-8") from None
+
+
+def _utf8(value: str) -> str:
+    """Return text as UTF-8 has it, also where the locale cannot tell."""
+    try:
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # it never came from a command line
+        return value
+
+
+def _content(value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return content.encode(value.encode("utf-8", "surrogateescape"))
+    return value
+
+
+TEXT = Typed(as_text)
+NAME = Typed(lambda value: one_form(_utf8(value)))
+CONTENT = Typed(_content)
+FILE = Typed(lambda value: value)
+
+
+def command_line(words: Sequence[str]) -> list[str]:
+    r"""Return the words of a command as text; bytes that are no UTF-8 are made by a shell on the host.
+
+    A command is recorded as it is sent, and an escape in it would be taken for what a program is to read. So
+    `rm caf\xe9` is told, recorded and sent as `sh -c 'exec rm caf"$(printf "\351")"'`.
+    """
+    words = [_utf8(word) for word in words]
+    if all(word == clean(word) for word in words):
+        return list(words)
+    return ["sh", "-c", f"exec {' '.join(map(_shell_word, words))}"]
+
+
+def _shell_word(word: str) -> str:
+    made, plain = "", ""
+    for sign in word:
+        if "\udc80" <= sign <= "\udcff":
+            made += (shlex.quote(plain) if plain else "") + f"\"$(printf '\\{ord(sign) - 0xDC00:o}')\""
+            plain = ""
+        else:
+            plain += sign
+    return made + (shlex.quote(plain) if plain or not made else "")

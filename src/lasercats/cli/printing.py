@@ -1,0 +1,179 @@
+"""The one place through which text reaches a person: nothing else in this program prints.
+
+A plain `str` is data, whoever said it, and is made visible: it can neither command a terminal nor make up
+lines. `Seen` is text that was made visible already, with what we add of our own: colours. So a caller that
+forgets which is which shows the codes of a colour as text, and never lets those of somebody else through.
+
+    fact, note     one line, on standard output or standard error
+    page           many lines that we wrote, with data in them
+    picture        many lines with colours, drawn by a view
+    data           JSON; valid, and printable
+    exact          what another program reads: as it is, but for a terminal
+    stream         what a command on a machine prints: as it is
+"""
+
+import contextlib
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+from lasercats.core.errors import LaserCatsError
+from lasercats.core.text import clean
+from lasercats.core.visible import visible, visible_json
+
+_COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
+"""Select Graphic Rendition (ECMA-48, 8.3.117)."""
+
+
+class Seen(str):
+    """Text that can be shown as it is. What is made of it by an f-string or `+` is a plain `str` again."""
+
+    __slots__ = ()
+
+
+def seen(*parts: str) -> Seen:
+    """Return parts as one text that can be shown, all that is no `Seen` as one line of data."""
+    return Seen("".join(part if isinstance(part, Seen) else visible(part) for part in parts))
+
+
+def style(*parts: str, **look: Any) -> Seen:  # noqa: ANN401
+    """Return parts in a colour, as `click.style` names it."""
+    return Seen(click.style(seen(*parts), **look))
+
+
+def lines(text: str) -> Seen:
+    """Return a text that can be shown, with its newlines and tabs."""
+    return Seen(visible(text, lines=True))
+
+
+def line(*parts: str, err: bool = False) -> None:
+    """Print a line."""
+    _write(seen(*parts) + "\n", err=err)
+
+
+def fact(*parts: str) -> None:
+    """Print a line on standard output: what was asked for."""
+    line(*parts)
+
+
+def note(*parts: str, **look: Any) -> None:  # noqa: ANN401
+    """Print a line on standard error: all that was not asked for."""
+    line(style(*parts, **look) if look else seen(*parts), err=True)
+
+
+def page(text: str, *, err: bool = False) -> None:
+    """Print lines that we wrote; data in them has no newlines of its own."""
+    _write(_ended(lines(text)), err=err)
+
+
+def picture(text: str) -> None:
+    """Print lines that a view drew, with its colours. What else commands a terminal is made visible."""
+    drawn = _COLOUR.split(text)
+    drawn[::2] = [lines(part) for part in drawn[::2]]
+    _write(_ended("".join(drawn)))
+
+
+def data(value: Any) -> None:  # noqa: ANN401
+    """Print a value as JSON, in which no control character stands as it is."""
+    from msgspec import to_builtins  # noqa: PLC0415 - start-up stays light
+
+    plain = to_builtins(value)
+    json_text(json.dumps(plain, indent=2, ensure_ascii=not _is_unicode(sys.stdout)))
+
+
+def json_text(text: str) -> None:
+    """Print JSON, or lines of it, that are written already."""
+    _write(_ended(visible_json(text)))
+
+
+def exact(text: str, *, err: bool = False) -> None:
+    """Print what another program reads, in UTF-8 and to the last byte; at a terminal it is made visible."""
+    stream = sys.stderr if err else sys.stdout
+    if stream is None or stream.isatty() or not hasattr(stream, "buffer"):
+        page(text, err=err)
+        return
+    with _failing(err=err):
+        stream.flush()
+        stream.buffer.write(_ended(clean(text)).encode())
+        stream.buffer.flush()
+
+
+def stream(data: bytes) -> None:
+    """Pass on what a command on a machine prints."""
+    if sys.stdout is not None:
+        with _failing():
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+
+
+def table(rows: Iterable[Sequence[str]], heads: Sequence[str]) -> None:
+    """Print rows in columns, each in one line; the last column takes what is left of the line."""
+    all_rows = [[seen(cell) for cell in row] for row in (heads, *rows)]
+    widths = [max(len(row[i]) for row in all_rows) for i in range(len(heads) - 1)]
+    for number, row in enumerate(all_rows):
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        whole = Seen("  ".join([*cells, row[-1]]).rstrip())
+        fact(style(whole, bold=True) if number == 0 else whole)
+
+
+def flush() -> None:
+    """Write what is left; nothing of it may fail later, as the process ends."""
+    if sys.stdout is not None:
+        with _failing():
+            sys.stdout.flush()
+
+
+def gone() -> None:
+    """Print nothing more on standard output; what is left of it would fail again as the process ends."""
+    sys.stdout = None
+
+
+def agreed(question: str) -> bool:
+    """Ask at the terminal; without one the answer is no."""
+    return sys.stdin is not None and sys.stdin.isatty() and click.confirm(seen(question), err=True)
+
+
+def pause() -> None:
+    """Wait for a key."""
+    click.pause(err=True)
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith("\n") else f"{text}\n"
+
+
+def _is_unicode(stream: Any) -> bool:  # noqa: ANN401
+    return (getattr(stream, "encoding", None) or "utf-8").lower().replace("_", "-") in ("utf-8", "utf8")
+
+
+def _write(text: str, *, err: bool = False) -> None:
+    """Write what can be shown; what the encoding of the terminal lacks is escaped."""
+    stream = sys.stderr if err else sys.stdout
+    if not (text.isascii() or _is_unicode(stream)):
+        text = text.encode(stream.encoding, "backslashreplace").decode(stream.encoding)
+    with _failing(err=err):
+        click.echo(text, nl=False, err=err)
+
+
+@contextlib.contextmanager
+def _failing(*, err: bool = False) -> Any:  # noqa: ANN401
+    """Tell in a sentence that standard output takes no more; what standard error does not take is lost.
+
+    Raises:
+        LaserCatsError: nothing more can be written.
+        BrokenPipeError: whoever read the output has gone.
+
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        if not err:
+            raise
+    except OSError as error:
+        if not err:
+            gone()
+            raise LaserCatsError(f"the output cannot be written: {error.strerror}") from None
