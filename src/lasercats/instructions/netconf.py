@@ -5,13 +5,17 @@ else in openconfig-interfaces; VLANs, speeds, MTUs and LAGs stand in the modules
 of a device carries is told as None, and cannot be configured.
 """
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Collection
+from functools import partial
 from typing import Any
+
+from msgspec.structs import replace
 
 from lasercats.core.errors import Refused
 from lasercats.instructions import vlans
-from lasercats.instructions.switch import Settings, Surveyed, given
+from lasercats.instructions.switch import Settings, Surveyed, given, understood
 from lasercats.instructions.switch_model import changed, told
 
 BASE = "urn:ietf:params:xml:ns:netconf:base:1.0"
@@ -79,10 +83,33 @@ class Models:
         for field, value in given(settings).items():
             if field in MODULES and not self.has(field):
                 raise Refused(f"{name}: this switch has no model for {field} ({MODULES[field][0]})")
+            if _UNHEARD.search(f"{name}{value}"):
+                raise Refused(f"{name}: XML cannot hold a control character, as in {field}")
+            if field == "speed" and value not in (*SPEEDS, "auto") and not value.startswith("SPEED_"):
+                raise Refused(f"{name}: OpenConfig has no speed {value!r}")
             if (field, value) in (("native", 0), ("allowed", vlans.NONE)):
                 raise Refused(f"{name}: OpenConfig cannot say {field} {value}; shut it down, or name a VLAN")
+            if field in ("vlan", "native", "allowed"):
+                _check_vlans(name, f"{value}")
             if field == "type" and value:
                 raise Refused(f"{name}: the ports of this switch come with its hardware")
+
+
+def _check_vlans(name: str, told: str) -> None:
+    """Check that VLANs have numbers that OpenConfig knows.
+
+    Raises:
+        Refused: they have not.
+
+    """
+    try:
+        vlans.tagged(told, None)
+    except ValueError as error:
+        raise Refused(f"{name}: {error}") from None
+
+
+_UNHEARD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+"""What XML 1.0 has no form for (2.2)."""
 
 
 def filters(models: Models) -> str:
@@ -103,32 +130,31 @@ def filters(models: Models) -> str:
 
 def read(data: ET.Element, models: Models) -> Surveyed:
     """Return what is on a switch by the `<data>` of a `<get>`."""
-    ietf = {
-        _text(one, IETF, "name"): one
-        for one in data.findall(f"{_(IETF, 'interfaces')}/{_(IETF, 'interface')}")
-    }
-    oc = {_text(one, OC, "name"): one for one in data.findall(f"{_(OC, 'interfaces')}/{_(OC, 'interface')}")}
-    lacp = {
-        _text(one, LACP, "name"): one
-        for one in data.findall(f"{_(LACP, 'lacp')}/{_(LACP, 'interfaces')}/{_(LACP, 'interface')}")
-    }
-    ports, lags = dict[str, Settings](), dict[str, Settings]()
-    listed = ietf if models.base == IETF else oc
-    members: dict[str, list[str]] = {}
-    found: dict[str, ET.Element | None] = dict(oc)
+    ietf, oc = _listed(data, IETF, "interfaces", "interface"), _listed(data, OC, "interfaces", "interface")
+    lacp = _listed(data, LACP, "lacp", "interfaces", "interface")
+    found, members = Surveyed(), dict[str, list[str]]()
+    path = f"{_(ETHERNET, 'ethernet')}/{_(ETHERNET, 'config')}/{_(AGGREGATE, 'aggregate-id')}"
     for name, own in oc.items():
-        lag = own.findtext(
-            f"{_(ETHERNET, 'ethernet')}/{_(ETHERNET, 'config')}/{_(AGGREGATE, 'aggregate-id')}"
-        )
+        lag = own.findtext(path)
         if lag:
             members.setdefault(lag, []).append(name)
-    for name in listed:
-        one, more = ietf.get(name), found.get(name)
+    for name in ietf if models.base == IETF else oc:
+        one, more = ietf.get(name), oc.get(name)
         if _is_lag(one, more):
-            lags[name] = _lag(one, more, tuple(sorted(members.get(name, ()))), lacp.get(name), models)
+            of = tuple(sorted(members.get(name, ())))
+            make = partial(_lag, one, more, of, lacp.get(name), models)
+            understood(found, "lag", name, make)
         else:
-            ports[name] = _port(one, more, models)
-    return Surveyed(told(ports, lags), _vlans(data, models), lags)
+            understood(found, "port", name, partial(_port, one, more, models))
+    _vlans(found, data, models)
+    return replace(found, ports=told(found.ports, found.lags))
+
+
+def _listed(data: ET.Element, namespace: str, *path: str) -> dict[str, ET.Element]:
+    """Return the entries of a list by name."""
+    found = data.findall("/".join(_(namespace, part) for part in path))
+    named = ((one.findtext(_(namespace, "name")), one) for one in found)
+    return {name: one for name, one in named if name}
 
 
 def _is_lag(one: ET.Element | None, more: ET.Element | None) -> bool:
@@ -139,10 +165,10 @@ def _is_lag(one: ET.Element | None, more: ET.Element | None) -> bool:
 
 def _common(one: ET.Element | None, more: ET.Element | None, models: Models) -> dict[str, Any]:
     if models.base == IETF:
-        enabled, description = _find(one, IETF, "enabled"), _find(one, IETF, "description")
+        enabled, description = _find(one, IETF, "enabled"), _said(one, IETF, "description")
         link, mac = _find(one, IETF, "oper-status"), _find(one, IETF, "phys-address")
     else:
-        enabled, description = _find(more, OC, "config", "enabled"), _find(more, OC, "config", "description")
+        enabled, description = _find(more, OC, "config", "enabled"), _said(more, OC, "config", "description")
         link, mac = _find(more, OC, "state", "oper-status"), None
     return {
         "enabled": enabled != "false",
@@ -152,13 +178,19 @@ def _common(one: ET.Element | None, more: ET.Element | None, models: Models) -> 
     }
 
 
+def _said(element: ET.Element | None, *path: str) -> str | None:
+    """Return a text as it is, with the spaces around it."""
+    namespace, *names = path
+    return None if element is None else element.findtext("/".join(_(namespace, name) for name in names))
+
+
 def _port(one: ET.Element | None, more: ET.Element | None, models: Models) -> Settings:
     fields = _common(one, more, models)
     if models.has("mtu"):
         fields["mtu"] = int(_find(more, OC, "config", "mtu") or 1500)
     if models.has("speed"):
-        told = _find(more, ETHERNET, "ethernet", "config", "port-speed")
-        fields["speed"] = _SPEED_OF.get((told or "").rpartition(":")[2], "auto")
+        told = (_find(more, ETHERNET, "ethernet", "config", "port-speed") or "auto").rpartition(":")[2]
+        fields["speed"] = _SPEED_OF.get(told, told)
     return Settings(**fields, **_switching(more, ETHERNET, "ethernet", models))
 
 
@@ -193,15 +225,21 @@ def _switching(more: ET.Element | None, namespace: str, container: str, models: 
     }
 
 
-def _vlans(data: ET.Element, models: Models) -> dict[str, Settings]:
-    found: dict[int, Settings] = {}
+def _vlans(found: Surveyed, data: ET.Element, models: Models) -> None:
+    named: dict[str, str] = {}
     for instance in data.iter(_(INSTANCE, "network-instance")):
         if _text(instance, INSTANCE, "name") != models.instance:
             continue
         for one in instance.iter(_(INSTANCE, "vlan")):
-            number = int(_text(one, INSTANCE, "vlan-id"))
-            found[number] = Settings(name=_find(one, INSTANCE, "config", "name") or f"VLAN{number:04}")
-    return {f"{number}": found[number] for number in sorted(found)}
+            told = _text(one, INSTANCE, "vlan-id")
+            try:
+                number = f"{vlans.number(told)}"
+            except ValueError as error:
+                found.strange[f"vlan {told[:40]}"] = f"{error}"
+                continue
+            named[number] = _said(one, INSTANCE, "config", "name") or f"VLAN{int(number):04}"
+    for number in sorted(named, key=int):
+        understood(found, "vlan", number, lambda name=named[number]: Settings(name=name))  # type: ignore[misc]
 
 
 def _find(element: ET.Element | None, namespace: str, *path: str) -> str | None:
@@ -222,10 +260,15 @@ def _(namespace: str, name: str) -> str:
 # Writing.
 
 
-def configuration(before: Surveyed, after: Surveyed, models: Models) -> ET.Element:
-    """Return the `<config>` of an edit-config that gets a switch from one state to another."""
+def configuration(
+    before: Surveyed, after: Surveyed, models: Models, data: ET.Element | None = None
+) -> ET.Element:
+    """Return the `<config>` of an edit-config that gets a switch from one state to another.
+
+    What is in the `<data>` that was read and is not managed stays where its container is replaced.
+    """
     config = ET.Element(_(BASE, "config"))
-    edit = _Edit(config, models)
+    edit = _Edit(config, models, {} if data is None else _listed(data, OC, "interfaces", "interface"))
     for number in changed(before.vlans, after.vlans):
         edit.vlan(number, after.vlans.get(number))
     moved = {n for n in after.ports if n in before.ports and after.ports[n].lag != before.ports[n].lag}
@@ -239,8 +282,8 @@ def configuration(before: Surveyed, after: Surveyed, models: Models) -> ET.Eleme
 class _Edit:
     """Gathers what is edited; each container is made once."""
 
-    def __init__(self, config: ET.Element, models: Models) -> None:
-        self._config, self._models = config, models
+    def __init__(self, config: ET.Element, models: Models, there: dict[str, ET.Element]) -> None:
+        self._config, self._models, self._there = config, models, there
         self._made: dict[tuple[str, ...], ET.Element] = {}
 
     def vlan(self, number: str, settings: Settings | None) -> None:
@@ -271,7 +314,7 @@ class _Edit:
             if after.lag != before.lag:
                 self._set(ethernet, AGGREGATE, "aggregate-id", after.lag)
         if set(new) & set(SWITCHING):
-            self._switching(self._below(self._interface(name), ETHERNET, "ethernet"), after)
+            self._switching(name, self._below(self._interface(name), ETHERNET, "ethernet"), after)
 
     def lag(self, name: str, before: Settings | None, after: Settings | None) -> None:
         if after is None:
@@ -293,7 +336,7 @@ class _Edit:
             if LACP in self._models.namespaces:
                 self._lacp(name, before, after)
         if set(new) & set(SWITCHING) or before is None:
-            self._switching(self._below(self._interface(name), AGGREGATE, "aggregation"), after)
+            self._switching(name, self._below(self._interface(name), AGGREGATE, "aggregation"), after)
 
     def _remove(self, name: str, before: Settings | None) -> None:
         if self._models.base == IETF:
@@ -331,9 +374,11 @@ class _Edit:
         self._leaf(ethernet, ETHERNET, "auto-negotiate", str(auto).lower())
         if auto and before.speed == "auto":
             return
-        self._set(ethernet, ETHERNET, "port-speed", None if auto else SPEEDS[after.speed or ""])
+        self._set(
+            ethernet, ETHERNET, "port-speed", None if auto else SPEEDS.get(after.speed or "", after.speed)
+        )
 
-    def _switching(self, above: ET.Element, after: Settings) -> None:
+    def _switching(self, name: str, above: ET.Element, after: Settings) -> None:
         """Say all of a port's VLANs: a list is replaced only with what holds it (RFC 6241, 7.2)."""
         config = self._below(self._below(above, VLAN, "switched-vlan"), VLAN, "config")
         config.set(_(BASE, "operation"), "replace")
@@ -346,6 +391,12 @@ class _Edit:
             for low, high in vlans.spans(sorted(vlans.parse(after.allowed or ""))):
                 text = f"{low}" if low == high else f"{low}..{high}"
                 self._leaf(config, VLAN, "trunk-vlans", text)
+        own = ("interface-mode", "native-vlan", "access-vlan", "trunk-vlans")
+        path = "/".join((above.tag, _(VLAN, "switched-vlan"), _(VLAN, "config")))
+        there = self._there[name].find(path) if name in self._there else None
+        for other in () if there is None else there:
+            if isinstance(other.tag, str) and other.tag not in [_(VLAN, leaf) for leaf in own]:
+                config.append(_copied(other))
 
     def _ietf(self, name: str) -> ET.Element:
         return self._entry(("interfaces", "interface"), IETF, "name", name)
@@ -390,6 +441,18 @@ class _Edit:
             leaf.set(_(BASE, "operation"), "delete")
 
 
+def _copied(one: ET.Element) -> ET.Element:
+    """Return an element of any library as one of ours, with the prefix that its text may have."""
+    made = ET.Element(one.tag, dict(one.attrib))
+    made.text = one.text
+    prefix = (one.text or "").strip().partition(":")[0]
+    namespace = (getattr(one, "nsmap", None) or {}).get(prefix)
+    if namespace is not None:
+        made.set(f"xmlns:{prefix}", namespace)
+    made.extend(_copied(child) for child in one if isinstance(child.tag, str))
+    return made
+
+
 def _new(before: Settings | None, after: Settings) -> dict[str, Any]:
     old = given(before)
     return {field: value for field, value in given(after).items() if old.get(field) != value}
@@ -402,4 +465,4 @@ def text(element: ET.Element, *, indent: bool = False) -> str:
         ET.register_namespace(prefix, namespace)
     if indent:
         ET.indent(element)
-    return ET.tostring(element, encoding="unicode")
+    return ET.tostring(element, encoding="unicode").replace("\r", "&#13;")  # or it would come back as \n

@@ -106,7 +106,10 @@ async def _discover(
     finally:
         await project.machines.close()
     found = {a: r for _, task in tasks if task.failure is None for a, r in task.result.items()}
-    return found, {name: task.failure.reason for name, task in tasks if task.failure is not None}
+    unseen = {name: task.failure.reason for name, task in tasks if task.failure is not None}
+    for _, task in tasks:  # what is there and cannot be understood, told apart from the rest of its machine
+        unseen |= getattr(task.result, "unseen", {}) if task.failure is None else {}
+    return found, unseen
 
 
 def _new(
