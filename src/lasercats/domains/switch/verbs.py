@@ -38,7 +38,9 @@ class Access(Command, frozen=True, tag="switch.access"):
 
     past: ClassVar[str] = "switch.access_set"
 
-    vlan: Annotated[int, Meta(ge=vlans.FIRST, le=vlans.LAST, description="the VLAN")] | None = None
+    vlan: (
+        Annotated[int, Meta(ge=vlans.FIRST, le=vlans.LAST, description="the VLAN of an access port")] | None
+    ) = None
 
     def concerns(self, address: Address) -> Iterator[Address]:
         """Return the VLAN."""
