@@ -167,7 +167,8 @@ def _vlan(configure: Configure, _known: Surveyed, dialect: Dialect) -> Iterator[
 def _port(configure: Configure, known: Surveyed, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
     if configure.before is None or configure.after is None:
         raise ValueError("ports of this switch come with its hardware")
-    body = list(_settings(configure.after, known.ports.get(configure.name), dialect))
+    old = known.ports.get(configure.name)
+    body = list(_settings(_tagged(configure.after, old or configure.before), old, dialect))
     yield SET, [_interface(configure.name), *body]
 
 
@@ -182,7 +183,7 @@ def _lag(configure: Configure, known: Surveyed, dialect: Dialect) -> Iterator[tu
         yield LEAVE, [line for port in there for line in (_interface(port), " no channel-group")]
         yield REMOVE_LAGS, [f"no interface {name}"]
         return
-    after = taking(configure.after, known) if made else configure.after
+    after = _tagged(taking(configure.after, known) if made else configure.after, old)
     new = replace(old, **given(after))
     mode, before = _channel_mode(new.lacp or "active"), _channel_mode(old.lacp or "active")
     again = not made and _PROTOCOLS[mode] != _PROTOCOLS[before]
@@ -199,6 +200,18 @@ def _lag(configure: Configure, known: Surveyed, dialect: Dialect) -> Iterator[tu
         body += _settings(_switching(alike), known.ports.get(port), dialect) if dialect.copies else ()
         body.append(f" channel-group {group}{dialect.force} mode {mode}")
     yield SET, body
+
+
+def _tagged(after: Settings, old: Settings) -> Settings:
+    """Return settings without VLAN 0 where that was a part of all VLANs, and of nothing else.
+
+    Raises:
+        ValueError: it was asked for.
+
+    """
+    if after.allowed is None:
+        return after
+    return replace(after, allowed=vlans.write(vlans.tagged(after.allowed, old.allowed)))
 
 
 def _channel_mode(lacp: str) -> str:
@@ -264,15 +277,15 @@ def _settings(settings: Settings, old: Settings | None, dialect: Dialect) -> Ite
         yield " switchport"
     for field, value in told.items():
         if field == "allowed":
-            yield from _allowed(vlans.tagged(value, None if old is None else old.allowed))
+            yield from _allowed(value)
         elif field not in ("members", "lacp"):
             yield f" {_line(field, value, dialect)}"
 
 
-def _allowed(numbers: frozenset[int]) -> Iterator[str]:
+def _allowed(told: str) -> Iterator[str]:
     """Iterate over the lines of what a trunk allows: as long as one may be, and the rest is added."""
     line = " switchport trunk allowed vlan "
-    parts = vlans.write(numbers).split(",")
+    parts = told.split(",")
     while parts:
         many = len(parts)
         while len(line) + len(",".join(parts[:many])) > LONGEST:

@@ -73,8 +73,8 @@ class Models:
         """The namespace in which ports are listed."""
         return next((namespace for namespace in (IETF, OC) if namespace in self.namespaces), None)
 
-    def check(self, name: str, settings: Settings | None) -> None:
-        """Check that what is to be set can be said in the models.
+    def check(self, name: str, settings: Settings | None, before: Settings | None = None) -> None:
+        """Check that what is to be set, and was something before, can be said in the models.
 
         Raises:
             Refused: it cannot, with the module that is missing.
@@ -90,12 +90,12 @@ class Models:
             if (field, value) in (("native", 0), ("allowed", vlans.NONE)):
                 raise Refused(f"{name}: OpenConfig cannot say {field} {value}; shut it down, or name a VLAN")
             if field in ("vlan", "native", "allowed"):
-                _check_vlans(name, f"{value}")
+                _check_vlans(name, f"{value}", before if field == "allowed" else None)
             if field == "type" and value:
                 raise Refused(f"{name}: the ports of this switch come with its hardware")
 
 
-def _check_vlans(name: str, told: str) -> None:
+def _check_vlans(name: str, told: str, before: Settings | None) -> None:
     """Check that VLANs have numbers that OpenConfig knows.
 
     Raises:
@@ -103,7 +103,7 @@ def _check_vlans(name: str, told: str) -> None:
 
     """
     try:
-        vlans.tagged(told, None)
+        vlans.tagged(told, None if before is None else before.allowed)
     except ValueError as error:
         raise Refused(f"{name}: {error}") from None
 
@@ -388,7 +388,7 @@ class _Edit:
         if after.vlan:
             self._leaf(config, VLAN, "access-vlan", f"{after.vlan}")
         if after.allowed not in (None, vlans.ALL):
-            for low, high in vlans.spans(sorted(vlans.parse(after.allowed or ""))):
+            for low, high in vlans.spans(sorted(vlans.carried(after.allowed or "") - {vlans.UNTAGGED})):
                 text = f"{low}" if low == high else f"{low}..{high}"
                 self._leaf(config, VLAN, "trunk-vlans", text)
         own = ("interface-mode", "native-vlan", "access-vlan", "trunk-vlans")

@@ -290,7 +290,7 @@ class NetconfMachine:
     def _checked(self, client: "Client", before: Surveyed, wanted: Sequence[Configure]) -> Made:
         for index, configure in enumerate(wanted):
             try:
-                client.models.check(configure.name, configure.after)
+                client.models.check(configure.name, configure.after, configure.before)
             except Refused as refused:
                 raise Wrong(index, str(refused)) from None
         return made(before, wanted)

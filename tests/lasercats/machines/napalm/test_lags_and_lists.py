@@ -147,7 +147,8 @@ def test_what_all_carry_and_one_vlan_less() -> None:
     name = PORTS["eos"][0]
     known = Surveyed({name: replace(ios.PLAIN, mode="trunk", native=0)}, {}, {})
     change: Configure = port(name, Settings(allowed="all"), Settings(allowed="0-29,31-4094"))
-    assert told("eos", change, known=known)[-1] == " switchport trunk allowed vlan 1-29,31-4094"
+    for there in (known, None):
+        assert told("eos", change, known=there)[-1] == " switchport trunk allowed vlan 1-29,31-4094"
 
 
 def test_names_of_vlans_with_spaces_are_read() -> None:
