@@ -161,7 +161,8 @@ def understood(surveyed: Surveyed, what: What, name: str, make: Callable[[], Set
     try:
         things[name] = msgspec.convert(msgspec.to_builtins(make()), Settings)
     except ODD as error:
-        told = str(error) or type(error).__name__
+        fact, _, field = str(error).partition(" - at `$.")
+        told = f"{field.rstrip('`')}: {fact[:1].lower()}{fact[1:]}" if field else fact or type(error).__name__
         surveyed.strange[f"{what} {name}"] = f"what the switch tells of it makes no sense: {told[:200]}"
 
 
