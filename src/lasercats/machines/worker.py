@@ -44,7 +44,11 @@ class Worker:
                 loop.call_soon_threadsafe(_deliver, outcome, *told)
 
         self._begun().put(do)
-        done, _ = await asyncio.wait({outcome}, timeout=seconds)
+        try:
+            done, _ = await asyncio.wait({outcome}, timeout=seconds)
+        except asyncio.CancelledError:
+            outcome.cancel()  # what comes of it then is nobody's
+            raise
         if not done:
             outcome.cancel()
             self.end()

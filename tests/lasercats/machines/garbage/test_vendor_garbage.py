@@ -100,3 +100,26 @@ def test_work_that_never_ends_is_given_up() -> None:
         one.end()
 
     asyncio.run(whole())
+
+
+def test_work_that_is_called_off_is_nobodys() -> None:
+    """What comes of work that nobody waits for any more is dropped, and the thread goes on."""
+
+    async def whole() -> None:
+        one, begun, go_on = worker.Worker("test"), threading.Event(), threading.Event()
+
+        def work() -> None:
+            begun.set()
+            go_on.wait(60)
+            raise KeyError("late")
+
+        task = asyncio.create_task(one.run(work, 60))
+        await asyncio.to_thread(begun.wait, 60)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        go_on.set()
+        assert await one.run(lambda: 7, 60) == 7
+        one.end()
+
+    asyncio.run(whole())
