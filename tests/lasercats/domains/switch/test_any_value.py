@@ -153,3 +153,32 @@ def test_what_no_switch_can_hold_is_refused(text: str, fields: dict[str, Any]) -
     on = "sw1:20" if kind is vlan.KIND else "sw1:b"
     with pytest.raises(BadInput):
         KINDS.command({"command": text, "on": on, **fields})
+
+
+@pytest.mark.parametrize(
+    ("there", "native", "verb", "these", "then"),
+    [
+        ("all", 0, "disallow", "30", "0-29,31-4094"),
+        ("all", 20, "disallow", "30", "1-29,31-4094"),
+        ("0,10", 0, "allow", "40", "0,10,40"),
+        ("0,10", 0, "disallow", "10", "0"),
+        ("10", 0, "allow", "0", "0,10"),
+        ("0-29,31-4094", 0, "allow", "30", "all"),
+        ("all", 0, "disallow", "all", "none"),
+        ("all", 0, "disallow", "0", None),
+        ("garbage", 0, "allow", "10", None),
+    ],
+)
+def test_untagged_frames_are_what_they_were(
+    there: str, native: int, verb: str, these: str, then: str | None
+) -> None:
+    """VLAN 0 is carried as before when others come or go; what cannot be said is refused."""
+    address = addresses.make("switch.port", "m:e1")
+    state = State.of({address: port.Port(mode="trunk", native=native, allowed=there)})
+    command = KINDS.command({"command": f"switch.{verb}", "on": address, "vlans": these})
+    if then is None:
+        with pytest.raises(Refused):
+            command.decide(address, state)
+    else:
+        found: Any = command.decide(address, state)
+        assert found.allowed == then
