@@ -14,7 +14,8 @@ from lasercats.core.instruction import Batch, Failure, Instruction
 from lasercats.core.loose import ODD
 from lasercats.core.ports import Sink, Vault
 from lasercats.instructions import netconf_script
-from lasercats.instructions.netconf import configuration, read
+from lasercats.instructions.netconf import read
+from lasercats.instructions.netconf_edit import configuration
 from lasercats.instructions.switch import VOCABULARY, Configure, Look, Seen, Survey, Surveyed, seen
 from lasercats.instructions.switch_model import Made, Wrong, all_failed, made, plain, told_each
 from lasercats.machines.url import Url, parse

@@ -9,7 +9,8 @@ from typing import Any
 
 from lasercats.core.errors import MachineError, Unreachable
 from lasercats.core.text import clean
-from lasercats.instructions.netconf import BASE, Models, filters, text
+from lasercats.instructions.netconf import BASE, Models, filters
+from lasercats.instructions.netconf_edit import text
 from lasercats.machines.url import Url, secret
 from lasercats.machines.worker import MOST
 

@@ -17,10 +17,9 @@ from lasercats.instructions.netconf import (
     OC,
     VLAN,
     Models,
-    configuration,
     read,
-    text,
 )
+from lasercats.instructions.netconf_edit import configuration, text
 from lasercats.instructions.switch import Settings, Surveyed
 
 ALL = Models({IETF, OC, ETHERNET, AGGREGATE, VLAN, INSTANCE, LACP})
