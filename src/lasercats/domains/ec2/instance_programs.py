@@ -6,16 +6,29 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from lasercats.core import content as contents
 from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.errors import Refused
-from lasercats.core.instruction import InstructionFailed
+from lasercats.core.instruction import Failure, InstructionFailed
 from lasercats.core.kind import Found, Kind
-from lasercats.core.program import Known, Program
+from lasercats.core.loose import ODD
+from lasercats.core.program import Each, Known, Program
 from lasercats.domains.ec2 import account, instance, looks, steps
+from lasercats.domains.ec2 import volume as volume_programs
 from lasercats.domains.ec2.instance import Disk, Instance
 from lasercats.domains.ec2.looks import Looking
-from lasercats.instructions.aws import Ask, Call, Describe, Wait, state_of, tagged, tags_of, variable
+from lasercats.instructions.aws import (
+    Answered,
+    Ask,
+    Call,
+    Describe,
+    Wait,
+    state_of,
+    tagged,
+    tags_of,
+    variable,
+)
 
 _POWER = {"pending": "running", "running": "running", "stopping": "stopped", "stopped": "stopped"}
 
@@ -31,10 +44,7 @@ def act(address: Address, change: Change[Any], known: Known) -> Program[Instance
 
 def _launch(address: Address, wish: Any, known: Known) -> Program[Any]:  # noqa: ANN401
     machine, _ = account.at(address)
-    root = "root"
-    if wish.volumes and "root" in wish.volumes:
-        image = yield Describe(machine=machine, what="image", by="image-id", value=wish.image)
-        root = image.found[0].get("RootDeviceName", root) if image.found else root
+    root = (yield from _root(machine, wish)) if wish.volumes and "root" in wish.volumes else ""
     answered = yield Call(
         machine=machine,
         operation="RunInstances",
@@ -56,6 +66,22 @@ def _launch(address: Address, wish: Any, known: Known) -> Program[Any]:  # noqa:
         )
 
     return (yield from account.leaving(finish(), lambda: _seen(address, new, wish, known)))
+
+
+def _root(machine: str, wish: Instance) -> Program[str]:
+    """Return the name of the root device of the image, which only EC2 can tell.
+
+    Raises:
+        Refused: it does not tell.
+
+    """
+    image = yield Describe(machine=machine, what="image", by="image-id", value=wish.image)
+    root = image.found[0].get("RootDeviceName") if image.found else None
+    if not root:
+        raise Refused(
+            f"EC2 tells no root device of {wish.image}; take another image, or name the volume by its device"
+        )
+    return str(root)
 
 
 def _parameters(wish: Instance, known: Known, root: str) -> dict[str, Any]:
@@ -171,7 +197,7 @@ def _offline(machine: str, id_: str, change: Change[Any]) -> Program[None]:
     if "type" in change.fields and after.type is not None:
         changes.append(_modify(machine, id_, InstanceType={"Value": after.type}))
     if "user_data" in change.fields and after.user_data is not None:
-        encoded = base64.b64encode(after.user_data.encode()).decode()
+        encoded = base64.b64encode(contents.decode(after.user_data)).decode()
         changes.append(_modify(machine, id_, Attribute="userData", Value=encoded))
     if power is None and (changes or wanted):
         told = yield Describe(machine=machine, what="instance", by="instance-id", value=id_)
@@ -226,7 +252,8 @@ def _look_closer(machine: str, thing: dict[str, Any], known: Instance | None) ->
     User data can only be changed while an instance is stopped, so it is as known where the instance has run
     on since.
     """
-    seen, id_ = read(thing, known), thing["InstanceId"]
+    seen: Instance = looks.understood(thing, known, LOOKING)
+    id_ = thing["InstanceId"]
     if known is None or known.volumes is not None:
         volumes = yield _volumes(machine, id_)
         seen = replace(seen, volumes=_disks_of(thing, volumes.found, known))
@@ -236,9 +263,8 @@ def _look_closer(machine: str, thing: dict[str, Any], known: Instance | None) ->
     ran_on = known is not None and seen.state == "running" and seen.launched == known.launched
     if known is None or (known.user_data is not None and not ran_on):
         answer = yield _attribute(machine, id_, "userData")
-        data = _value(answer, "UserData", None)
-        text = base64.b64decode(data).decode(errors="replace") if data else None
-        seen = replace(seen, user_data=text if answer.response else seen.user_data)
+        nothing = None if known is None else ""
+        seen = replace(seen, user_data=_data(answer) or nothing if answer.response else seen.user_data)
     return seen
 
 
@@ -248,32 +274,42 @@ def discover(machine: str) -> Program[Found]:
         Describe(machine=machine, what="instance"),
         Describe(machine=machine, what="volume"),
     )
-    found: dict[Address, Any] = {}
-    named = list(looks.named(machine, listed.found, LOOKING))
-    asked = [
-        _attribute(machine, t["InstanceId"], a)
-        for _, t in named
-        for a in ("disableApiTermination", "userData")
-    ]
-    answers = yield tuple(asked)
-    for n, (address, thing) in enumerate(named):
-        protected, data = answers[2 * n], _value(answers[2 * n + 1], "UserData", None)
-        found[address] = replace(
-            read(thing, None),
-            volumes=_disks_of(thing, volumes.found, None),
-            protected=_value(protected, "DisableApiTermination", None),
-            user_data=base64.b64decode(data).decode(errors="replace") if data else None,
-        )
+    found = looks.read_all(machine, listed.found, LOOKING)
+    things = {a: t for a, t in looks.named(machine, listed.found, LOOKING) if isinstance(found[a], Instance)}
+    names = ("disableApiTermination", "userData")
+    answers = iter(
+        (yield Each(_attribute(machine, t["InstanceId"], a) for t in things.values() for a in names))
+    )
+    for address, thing in things.items():
+        told = (next(answers), next(answers))
+        failed = next((answer for answer in told if isinstance(answer, Failure)), None)
+        try:
+            found[address] = failed or _whole(found[address], thing, volumes.found, *told)
+        except Refused as refused:
+            found[address] = Failure(reason=str(refused))
     return found
+
+
+def _whole(
+    seen: Instance,
+    thing: Mapping[str, Any],
+    volumes: tuple[dict[str, Any], ...],
+    protected: Answered,
+    data: Answered,
+) -> Instance:
+    """Return an instance with what is not told with it."""
+    told: Any = {"volumes": _disks_of(thing, volumes, None), "user_data": _data(data) or None}
+    told["protected"] = _value(protected, "DisableApiTermination", None)
+    return replace(seen, **told)
 
 
 def read(thing: Mapping[str, Any], known: Instance | None) -> Instance:
     """Return the instance that a description tells of; what it does not tell is as known."""
     known = known or Instance()
-    if "State" not in thing:  # predicted: only the id is told
+    if thing.keys() == {"InstanceId"}:  # predicted: only the id is told
         return replace(known, id=thing["InstanceId"])
     return Instance(
-        image=thing["ImageId"],
+        image=_image(thing["ImageId"], known.image),
         type=thing["InstanceType"],
         subnet=thing.get("SubnetId"),
         security_groups=tuple(group["GroupId"] for group in thing.get("SecurityGroups", ())) or None,
@@ -281,7 +317,7 @@ def read(thing: Mapping[str, Any], known: Instance | None) -> Instance:
         user_data=known.user_data,
         volumes=known.volumes,
         tags=tags_of(thing),
-        state=_POWER.get(state_of(thing) or ""),  # type: ignore[arg-type]  # one of the two
+        state=_power_of(thing),  # type: ignore[arg-type]  # as EC2 tells it
         protected=known.protected,
         id=thing["InstanceId"],
         private_ip=thing.get("PrivateIpAddress"),
@@ -289,6 +325,22 @@ def read(thing: Mapping[str, Any], known: Instance | None) -> Instance:
         launched=thing.get("LaunchTime"),
         zone=thing.get("Placement", {}).get("AvailabilityZone"),
     )
+
+
+def _power_of(thing: Mapping[str, Any]) -> str:
+    """Return the state that an instance is in, or comes to; one that we do not know as it is told.
+
+    Raises:
+        KeyError: none is told.
+
+    """
+    state: str = thing["State"]["Name"]
+    return _POWER.get(state, state)
+
+
+def _image(told: str, known: str | None) -> str:
+    """Return the image, as the parameter by which it was found: EC2 tells what stood in it at the time."""
+    return known if known and known.startswith(instance.PARAMETER) else told
 
 
 def _volumes(machine: str, id_: str) -> Describe:
@@ -303,7 +355,7 @@ def _devices(thing: Mapping[str, Any], volumes: tuple[dict[str, Any], ...]) -> d
             if attachment.get("InstanceId") == thing.get("InstanceId") and attachment.get(
                 "DeleteOnTermination"
             ):
-                device = attachment["Device"]
+                device = attachment.get("Device") or ""
                 own["root" if device == thing.get("RootDeviceName") else device] = volume
     return own
 
@@ -311,19 +363,41 @@ def _devices(thing: Mapping[str, Any], volumes: tuple[dict[str, Any], ...]) -> d
 def _disks_of(
     thing: Mapping[str, Any], volumes: tuple[dict[str, Any], ...], known: Instance | None
 ) -> dict[str, Disk]:
+    """Return its own volumes, of those that are known what is decided of them.
+
+    Raises:
+        Refused: what is told of one cannot be understood.
+
+    """
     wished = {} if known is None else known.volumes or {}
     disks = {}
     for device, volume in _devices(thing, volumes).items():
         if known is None or device in wished:
             disk = wished.get(device, Disk(size=1, type=""))
-            size = None if disk.size is None else volume["Size"]
-            disks[device] = Disk(size=size, type=None if disk.type is None else volume["VolumeType"])
+            told = looks.understood(volume, None, volume_programs.LOOKING)
+            size = None if disk.size is None else told.size
+            disks[device] = Disk(size=size, type=None if disk.type is None else told.type)
     return disks
 
 
 def _attribute(machine: str, id_: str, name: str) -> Ask:
     parameters = {"InstanceId": id_, "Attribute": name}
     return Ask(machine=machine, operation="DescribeInstanceAttribute", parameters=parameters)
+
+
+def _data(answer: Answered) -> str:
+    """Return user data as content, "" where there is none.
+
+    Raises:
+        Refused: what is told is no base64.
+
+    """
+    try:
+        return contents.encode(
+            base64.b64decode(answer.response["UserData"].get("Value") or "", validate=True)
+        )
+    except ODD as error:
+        raise Refused(f"what EC2 tells of its user data cannot be understood ({error})") from None
 
 
 def _value(answer: Any, name: str, default: Any) -> Any:  # noqa: ANN401
