@@ -27,7 +27,7 @@ from lasercats.core.record import (
     raw_delta,
 )
 from lasercats.core.resource import Resource, keeps, same, settle
-from lasercats.core.settle import Target, believe, decide_all, drift, learn
+from lasercats.core.settle import Target, believe, decide_all, drift, learn, refreshed
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Result
 from lasercats.interpreters.driver import Driver, Task
@@ -161,23 +161,26 @@ class _Run:
                 yield from (other for other in others if other in found and found[other] is None)
 
     def _note_drift(self, targets: Sequence[Target], believed: State) -> None:
-        """Record what was found changed at what is managed, or is about to be."""
+        """Record what was found changed at what is managed, or is about to be, and what is known anew."""
         refused = {t.address for t in targets if t.change is None}
         first: dict[Address, int] = {}
         for target in targets:
             if self._commands[target.command].ends:
                 first.setdefault(target.address, target.command)
-        found: list[list[Delta]] = [[] for _ in self._commands]
+        found, anew = [[Delta()] for _ in self._commands], [[Delta()] for _ in self._commands]
         for address, index in first.items():
             known = self._real[address] = self._state.get(address)
             if address in self._unseen or (address in refused and known is None):
                 continue
             seen = drift(self._state, believed, [address])
-            if seen and self._commands[index].effect is Effect.STATE:
+            new = refreshed(self._state, believed, [address])
+            if (seen or new) and self._commands[index].effect is Effect.STATE:
                 found[index].append(seen)
+                anew[index].append(new)
                 self._real[address] = believed.get(address)
         self._observed = [composed(deltas) for deltas in found]
-        for index, delta in enumerate(self._observed):
+        for index, (seen, new) in enumerate(zip(self._observed, map(composed, anew), strict=True)):
+            delta = Delta({**seen, **new})
             if delta:
                 context = self._context
                 self._queue.append(
