@@ -99,6 +99,9 @@ class _Parser(_Known):  # type: ignore[misc]  # its methods are not in the stubs
             parsed["Error"] = _error(parsed.get("Error"), response["status_code"])
         return parsed
 
+    def _inject_response_metadata(self, node: Any, inject_into: Any) -> None:  # noqa: ANN401
+        """Leave out the id of the request, which nobody asks for."""
+
     def _parse_shape(self, shape: Any, node: Any) -> Any:  # noqa: ANN401
         if isinstance(node, list) and not shape.serialization.get("flattened"):
             node = node[0]  # told twice
@@ -137,7 +140,7 @@ def _error(told: Any, status: int) -> dict[str, str]:  # noqa: ANN401
     code, said = (told.get("Code"), told.get("Message")) if isinstance(told, dict) else (None, None)
     if not isinstance(code, str):
         raise ResponseParserError(f"HTTP status {status}, with no error code of AWS")
-    return {"Code": short(code), "Message": short(said if isinstance(said, str) else "")}
+    return {"Code": short(code), "Message": short(said) if isinstance(said, str) else ""}
 
 
 def _time(text: str) -> Any:  # noqa: ANN401
@@ -148,7 +151,8 @@ def _time(text: str) -> Any:  # noqa: ANN401
 
 
 def short(text: str) -> str:
-    """Return a text that may be of any length, as it can be shown."""
+    """Return a text that may be of any length and many lines, as it can stand in a sentence."""
+    text = " ".join(text[: 2 * _SHORT].split())
     return text if len(text) <= _SHORT else f"{text[:_SHORT]}…"
 
 
@@ -164,6 +168,8 @@ def gathered(pages: Any, what: str, path: Sequence[str], id_: str) -> list[dict[
         token = page.get("NextToken")
         if token and (token in tokens or len(tokens) >= MOST_PAGES):
             raise Garbled("its pages do not end")
+        if path[0] not in page:
+            raise Garbled(f"it tells no {path[0]}, not even that there are none")
         tokens |= {token} if token else set()
         for thing in _at(page, path):
             told = plain(trimmed(what, thing))

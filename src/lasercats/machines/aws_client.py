@@ -93,9 +93,10 @@ class Client:
         if first.by is None:
             return [Described(tuple(things))] * len(looks)
         fitting: dict[str, list[dict[str, Any]]] = {value: [] for value in values}
-        nameless = False
+        nameless, sort = False, SORTS[first.what]
         for thing in things:
-            nameless = nameless or not thing.get(SORTS[first.what].id)
+            id_ = thing.get(sort.id)
+            nameless = nameless or not id_ or (first.by == sort.by_id and id_ not in fitting)
             for value in values_of(thing, first.what, first.by):
                 if value in fitting:
                     fitting[value].append(thing)
@@ -207,8 +208,8 @@ def _told(found: Sequence[dict[str, Any]], look: Describe, *, nameless: bool) ->
     """Return what was found for a look; where something has no id, what is not found may be just that."""
     if nameless and not all(thing.get(SORTS[look.what].id) for thing in found or ({},)):
         what = look.what.replace("_", " ")
-        reason = f"EC2 tells of a {what} without its id, so it is not known whether {look.value} is there"
-        return Failure(reason=reason)
+        told = f"EC2 tells of one {what} without its id, or that nobody asked for"
+        return Failure(reason=f"{told}, so it is not known whether {look.value} is there")
     return Described(tuple(found))
 
 

@@ -113,7 +113,7 @@ def code_of(error: Exception) -> str:
 def failure(error: Exception, *, changes: bool, where: str) -> Failure:
     """Return the failure that an error means, for something that changes or only looks."""
     lost = isinstance(error, _LOST) and not isinstance(error, _NEVER_SENT)
-    lost = lost or is_garbled(error) or code_of(error) in _BROKEN
+    lost = lost or is_garbled(error) or code_of(error) in _BROKEN or _is_foreign(error)
     return Failure(reason=told(error, where), in_doubt=changes and lost)
 
 
@@ -122,20 +122,15 @@ def is_garbled(error: Exception) -> bool:
     return not isinstance(error, boto.ClientError | boto.BotoCoreError | LaserCatsError)
 
 
+def _is_foreign(error: Exception) -> bool:
+    """Tell whether something before EC2 answered, of which only the HTTP status is understood."""
+    return code_of(error).isdigit()
+
+
 def told(error: Exception, where: str) -> str:
     """Return an error as one sentence."""
-    code = code_of(error)
     if isinstance(error, boto.ClientError):
-        said = str(error.response.get("Error", {}).get("Message", "")).strip().rstrip(".")
-        if code in THROTTLED:
-            return f"AWS throttles our calls ({code}), also after several attempts; try again later"
-        if code in SCARCE:
-            return f"{said} ({code}); ask for a larger quota, or take another type"
-        if code in _BARRED:
-            fact, way = _BARRED[code]
-            return f"{where} {fact}: {said} ({code}); {way}"
-        remedy = _REMEDIES.get(code) or next((r for word, r in _ABOUT.items() if word in said), None)
-        return f"{said} ({code})" + (f"; {remedy}" if remedy else "")
+        return _refused(error, where)
     if is_garbled(error):
         return f"what {where} answers cannot be understood: {_line(error)}; is its endpoint one of EC2?"
     if isinstance(error, _NEVER_SENT):
@@ -144,6 +139,22 @@ def told(error: Exception, where: str) -> str:
         return f"the connection to {where} was lost in the middle: {_line(error)}"
     remedy = next((remedy for types, remedy in _UNUSABLE if isinstance(error, types)), None)
     return _line(error) + (f"; {remedy}" if remedy else "")
+
+
+def _refused(error: boto.ClientError, where: str) -> str:
+    """Return what AWS refuses, with what to do about it."""
+    code, said = code_of(error), short(str(error.response.get("Error", {}).get("Message", ""))).rstrip(".")
+    if _is_foreign(error):
+        return f"what {where} answers is none of EC2: HTTP status {code} {said}".rstrip()
+    if code in THROTTLED:
+        return f"AWS throttles our calls ({code}), also after several attempts; try again later"
+    if code in SCARCE:
+        return f"{said} ({code}); ask for a larger quota, or take another type"
+    if code in _BARRED:
+        fact, way = _BARRED[code]
+        return f"{where} {fact}: {said} ({code}); {way}"
+    remedy = _REMEDIES.get(code) or next((r for word, r in _ABOUT.items() if word in said), None)
+    return f"{said} ({code})" + (f"; {remedy}" if remedy else "")
 
 
 def _way(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""`ec2.instance`: a virtual machine. How it is made and looked at stands in `instance_programs`."""
+"""`ec2.instance`: a virtual machine; made by `instance_programs`, looked at by `instance_looks`."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal

@@ -17,7 +17,7 @@ from lasercats.core.program import Known, Program
 from lasercats.core.reference import references, renamed
 from lasercats.core.resource import Resource
 from lasercats.domains.ec2.account import ID, IDENTITY, MACHINE, at, called, canonical, loses_id
-from lasercats.instructions.aws import SORTS, Describe, tags_of
+from lasercats.instructions.aws import SORTS, Describe, values_of
 
 
 class Looking(NamedTuple):
@@ -140,7 +140,7 @@ def named(
 def _name(thing: Mapping[str, Any], by_name: str) -> str | None:
     if by_name in ("key-name", "group-name"):
         return thing.get("KeyName" if by_name == "key-name" else "GroupName")
-    return tags_of(thing).get("Name") or None
+    return next(iter(values_of(thing, "instance", "tag:Name")), None)
 
 
 def kind(

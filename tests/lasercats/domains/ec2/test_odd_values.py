@@ -19,7 +19,7 @@ from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.domains.ec2 import DOMAIN, account, looks, security_group, volume
 from lasercats.domains.ec2.instance import ChangeUserData, Instance, Launch
-from lasercats.domains.ec2.instance_programs import LOOKING
+from lasercats.domains.ec2.instance_looks import LOOKING
 from lasercats.domains.ec2.rule import Rule, permissions, read
 
 KINDS = Kinds([DOMAIN])
