@@ -384,4 +384,6 @@ def convert(data: Mapping[str, Any], type_: type[Any], what: str) -> Any:  # noq
             fact += "; write it in quotes"
         elif "matching regex" in fact:
             fact = f"{_value(data, path)!r} is not of the form {fact.partition('regex ')[2]}"
-        raise BadInput(f"{what}:{where} {fact[:1].lower()}{fact[1:]}") from None
+        raise BadInput(
+            f"{what}:{where} {fact[:1] if fact[1:2].isupper() else fact[:1].lower()}{fact[1:]}"
+        ) from None

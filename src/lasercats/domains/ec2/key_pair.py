@@ -72,20 +72,34 @@ class Import(Command, frozen=True, tag="ec2.import_key_pair"):
     public_key: PublicKey
     tags: Tags | None = None
 
+    def check(self) -> None:
+        """Check the names, and the key.
+
+        Raises:
+            ValueError: EC2 does not take one.
+
+        """
+        for address in self.on:
+            if (why := _bad_name(account.at(address)[1])) is not None:
+                raise ValueError(why)
+        super().check()
+
     def decide(self, address: Address, state: State) -> KeyPair:
         """Return the key pair, where there is none, and where EC2 takes its name."""
-        _check_name(account.at(address)[1])
+        if (why := _bad_name(account.at(address)[1])) is not None:
+            raise Refused(why)
         made = KeyPair(public_key=self.public_key, tags=self.tags)
         account.check_new(address, state, made)
         return made
 
 
-def _check_name(name: str) -> None:
-    """Check a name by the rules of EC2 (API reference, ImportKeyPair)."""
+def _bad_name(name: str) -> str | None:
+    """Return why EC2 does not take a name, None where it does (API reference, ImportKeyPair)."""
     if account.ID.fullmatch(name):
-        raise Refused("a key pair gets its id from EC2; give it a name")
+        return "a key pair gets its id from EC2; give it a name"
     if not name.isascii() or len(name) > 255:  # noqa: PLR2004
-        raise Refused("EC2 takes only ASCII in the name of a key pair, and at most 255 characters")
+        return "EC2 takes only ASCII in the name of a key pair, and at most 255 characters"
+    return None
 
 
 class Tag(account.Tag, frozen=True, tag="ec2.tag_key_pair"):
