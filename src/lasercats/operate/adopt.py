@@ -109,8 +109,6 @@ async def _discover(
     told = {a: r for _, task in tasks if task.failure is None for a, r in task.result.items()}
     unseen = {name: task.failure.reason for name, task in tasks if task.failure is not None}
     unseen |= {a: failure.reason for a, failure in told.items() if isinstance(failure, Failure)}
-    for _, task in tasks:  # what is there and cannot be understood, told apart from the rest of its machine
-        unseen |= getattr(task.result, "unseen", {}) if task.failure is None else {}
     return {a: r for a, r in told.items() if a not in unseen}, unseen
 
 

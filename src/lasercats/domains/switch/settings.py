@@ -331,22 +331,13 @@ def survey(what: What, kind: type[Resource], machine: str) -> Program[Found]:
     """Find all of a kind on a switch; all kinds share one read."""
     surveyed: Surveyed = yield Survey(machine=machine)
     there: Mapping[str, Settings] = getattr(surveyed, f"{what}s")
-    unseen = {
-        named(machine, f"switch.{what}", name.removeprefix(f"{what} ")): reason
-        for name, reason in surveyed.strange.items()
-        if name.startswith(f"{what} ")
+    found: dict[Address, Any] = {
+        named(machine, f"switch.{what}", name): resource(kind, told) for name, told in there.items()
     }
-    found = {named(machine, f"switch.{what}", name): resource(kind, told) for name, told in there.items()}
-    return Surveying(found, unseen)
-
-
-class Surveying(dict[Address, Resource | None]):
-    """All of a kind that was found on a switch, and what was found but cannot be understood."""
-
-    def __init__(self, found: Found, unseen: Mapping[Address, str]) -> None:
-        """Take both; of what cannot be understood, why."""
-        super().__init__(found)
-        self.unseen = unseen
+    for name, reason in surveyed.strange.items():
+        if name.startswith(f"{what} "):
+            found[named(machine, f"switch.{what}", name.removeprefix(f"{what} "))] = Failure(reason=reason)
+    return found
 
 
 def loses(resource: Resource) -> Iterator[str]:
