@@ -4,16 +4,21 @@ Every instruction that changes something is one call of a shell function of `PRE
 `--interpreter script` prints and what is sent to a host are the same lines.
 """
 
-import shlex
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal
 
 import msgspec
 
 from lasercats.core import content as contents
-from lasercats.core.instruction import Instruction
+from lasercats.core.instruction import Failure, Instruction
+from lasercats.core.ports import Vault
 from lasercats.core.secret import is_sealed
+from lasercats.core.text import unescape
+from lasercats.instructions.path import LOOK, Answers, PathStatus, PathType, Question, ask
+from lasercats.instructions.shell import Act, Look, Told, printable, printable_command
 
-PathType = Literal["absent", "file", "directory", "symlink", "other"]
+__all__ = ["LOOK", "PRELUDE", "VOCABULARY", "PathStatus", "PathType"]
 
 PRELUDE = r"""
 export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
@@ -93,29 +98,6 @@ lc_rmdir() { if [ -d "$1" ]; then rmdir -- "$1"; fi; } # PATH
 """POSIX shell functions; they need `stat`, `mv -T`, `sha256sum` and `base64` of GNU coreutils or busybox."""
 
 
-class PathStatus(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a host says of a path."""
-
-    type: PathType
-    mode: str | None = None
-    """Permission bits in octal, four digits."""
-    owner: str | None = None
-    """User name, or the number of a user without one."""
-    group: str | None = None
-    uid: int | None = None
-    gid: int | None = None
-    size: int | None = None
-    """Bytes."""
-    modified: int | None = None
-    """Seconds since 1970 UTC."""
-    target: str | None = None
-    """Where a symbolic link points."""
-    content: str | None = None
-    """The content string, or its sealed token, when it is not the one that was expected."""
-    same: bool = False
-    """True when the content is the expected one."""
-
-
 class ExecResult(msgspec.Struct, frozen=True, omit_defaults=True):
     """How a command ended."""
 
@@ -125,10 +107,10 @@ class ExecResult(msgspec.Struct, frozen=True, omit_defaults=True):
     """The last part of what it printed, standard output and standard error together."""
 
 
-class ReadPath(Instruction, frozen=True, tag="host.read"):
+class ReadPath(Look, frozen=True, tag="host.read"):
     """Look at a path; read a file only when its content is not the expected one."""
 
-    looks: ClassVar[bool] = True
+    prelude: ClassVar[str] = LOOK
     answer: ClassVar[Any] = PathStatus
 
     path: str
@@ -141,19 +123,55 @@ class ReadPath(Instruction, frozen=True, tag="host.read"):
 
     def line(self) -> str:
         """Return a line that shows the path."""
-        return f"stat -- {shlex.quote(self.path)}"
+        return f"stat -- {printable(unescape(self.path))}"
 
     def predict(self) -> PathStatus:
         """Expect nothing to be there."""
         return PathStatus("absent")
 
+    def question(self, vault: Vault) -> Question:
+        """Return what a shell is asked."""
+        if not self.whole:
+            return Question(unescape(self.path))
+        if self.expect is None:
+            return Question(unescape(self.path), "-")
+        digest = contents.digest_of(vault.open(self.expect)) if is_sealed(self.expect) else self.expect
+        return Question(unescape(self.path), digest.removeprefix("sha256:") or "-")
 
-class WriteFile(Instruction, frozen=True, tag="host.write"):
-    """Replace a file, whole and at once."""
+    @classmethod
+    def ask(cls, looks: Sequence[Any], vault: Vault, mark: bytes) -> Iterator[bytes]:
+        """Return the lines of a script that ask for all the paths."""
+        return ask([look.question(vault) for look in looks], mark)
 
+    @classmethod
+    def read(cls, looks: Sequence[Any], told: Told, vault: Vault, mark: bytes) -> Iterator[Any]:
+        """Return what is at each path."""
+        answers = Answers(told, mark)
+        for look in looks:
+            status = answers.status(look.question(vault))
+            if look.sealed and isinstance(status, PathStatus) and status.content is not None:
+                if not contents.is_digest(status.content):
+                    sealed = vault.seal(contents.decode(status.content))
+                    status = msgspec.structs.replace(status, content=sealed)
+            yield status
+
+
+class PathAct(Act, frozen=True):
+    """Something that is done to a path; a look at it tells what it did."""
+
+    prelude: ClassVar[str] = PRELUDE
     answer: ClassVar[Any] = PathStatus
 
     path: str
+
+    def after(self) -> ReadPath:
+        """Return the look at the path."""
+        return ReadPath(machine=self.machine, path=self.path)
+
+
+class WriteFile(PathAct, frozen=True, tag="host.write"):
+    """Replace a file, whole and at once."""
+
     content: str
     """A content string, or the sealed token of one."""
     mode: str | None = None
@@ -162,92 +180,94 @@ class WriteFile(Instruction, frozen=True, tag="host.write"):
 
     def line(self) -> str:
         """Return the call; a sealed content is taken from an environment variable."""
-        if is_sealed(self.content):
-            name = secret_variable(self.content)
-            hint = f"the secret content of {self.path}"
-            return f'lc_write {self._attributes()} "${{{name}:?{hint}}}"'
-        return self.filled(contents.decode(self.content))
+        if not is_sealed(self.content):
+            return super().line()
+        plain = re.fullmatch(r"[A-Za-z0-9@%+=:,./_-]+", self.path)
+        hint = f"the secret content of {self.path if plain else 'a file'}"
+        words = " ".join(map(printable, (b"lc_write", *self._attributes())))
+        return f'{words} "${{{secret_variable(self.content)}:?{hint}}}"'
 
-    def filled(self, data: bytes) -> str:
+    def words(self, vault: Vault | None) -> tuple[bytes, ...]:
         """Return the call with the content in it."""
-        form, text = contents.shell_form(data)
-        return f"{'lc_write' if form == 'text' else 'lc_write64'} {self._attributes()} {shlex.quote(text)}"
+        form, text = contents.shell_form(self._data(vault))
+        function = b"lc_write" if form == "text" else b"lc_write64"
+        return (function, *self._attributes(), text.encode())
+
+    def settled(self, answer: Any, vault: Vault) -> Any:  # noqa: ANN401
+        """Check that the file is as long as what was written."""
+        if isinstance(answer, PathStatus):
+            size = len(self._data(vault))
+            if answer.size != size:
+                return Failure(reason=f"the file has {answer.size} bytes after {size} were written")
+        return answer
 
     def predict(self) -> PathStatus:
         """Expect the file as asked."""
         return PathStatus("file", mode=self.mode, owner=self.owner, group=self.group)
 
-    def _attributes(self) -> str:
+    def _data(self, vault: Vault | None) -> bytes:
+        sealed = is_sealed(self.content) and vault is not None
+        return vault.open(self.content) if sealed and vault else contents.decode(self.content)
+
+    def _attributes(self) -> tuple[bytes, ...]:
         return _words(self.path, self.mode, self.owner, self.group)
 
 
-class SetAttributes(Instruction, frozen=True, tag="host.attributes"):
+class SetAttributes(PathAct, frozen=True, tag="host.attributes"):
     """Change permission bits, owner or group of a file or directory."""
 
-    answer: ClassVar[Any] = PathStatus
-
-    path: str
     type: Literal["file", "directory"]
     mode: str | None = None
     owner: str | None = None
     group: str | None = None
 
-    def line(self) -> str:
+    def words(self, vault: Vault | None) -> tuple[bytes, ...]:
         """Return the call."""
-        return f"lc_attributes {_words(self.path, self.mode, self.owner, self.group)}"
+        return (b"lc_attributes", *_words(self.path, self.mode, self.owner, self.group))
 
     def predict(self) -> PathStatus:
         """Expect the attributes as asked."""
         return PathStatus(self.type, mode=self.mode, owner=self.owner, group=self.group)
 
 
-class MakeDirectory(Instruction, frozen=True, tag="host.mkdir"):
+class MakeDirectory(PathAct, frozen=True, tag="host.mkdir"):
     """Create a directory; its parent must exist."""
 
-    answer: ClassVar[Any] = PathStatus
-
-    path: str
     mode: str | None = None
     owner: str | None = None
     group: str | None = None
 
-    def line(self) -> str:
+    def words(self, vault: Vault | None) -> tuple[bytes, ...]:
         """Return the call."""
-        return f"lc_mkdir {_words(self.path, self.mode, self.owner, self.group)}"
+        return (b"lc_mkdir", *_words(self.path, self.mode, self.owner, self.group))
 
     def predict(self) -> PathStatus:
         """Expect the directory as asked."""
         return PathStatus("directory", mode=self.mode, owner=self.owner, group=self.group)
 
 
-class MakeSymlink(Instruction, frozen=True, tag="host.symlink"):
+class MakeSymlink(PathAct, frozen=True, tag="host.symlink"):
     """Create a symbolic link, or replace one at once."""
 
-    answer: ClassVar[Any] = PathStatus
-
-    path: str
     target: str
 
-    def line(self) -> str:
+    def words(self, vault: Vault | None) -> tuple[bytes, ...]:
         """Return the call."""
-        return f"lc_symlink {_words(self.path, self.target)}"
+        return (b"lc_symlink", *_words(self.path, self.target))
 
     def predict(self) -> PathStatus:
         """Expect the link as asked."""
         return PathStatus("symlink", target=self.target)
 
 
-class RemovePath(Instruction, frozen=True, tag="host.remove"):
+class RemovePath(PathAct, frozen=True, tag="host.remove"):
     """Remove a file, a symbolic link or an empty directory."""
 
-    answer: ClassVar[Any] = PathStatus
-
-    path: str
     type: Literal["file", "directory", "symlink"]
 
-    def line(self) -> str:
+    def words(self, vault: Vault | None) -> tuple[bytes, ...]:
         """Return the call."""
-        return f"{'lc_rmdir' if self.type == 'directory' else 'lc_remove'} {_words(self.path)}"
+        return (b"lc_rmdir" if self.type == "directory" else b"lc_remove", *_words(self.path))
 
     def predict(self) -> PathStatus:
         """Expect nothing to be left."""
@@ -261,10 +281,16 @@ class Execute(Instruction, frozen=True, tag="host.execute"):
     alone: ClassVar[bool] = True
 
     argv: tuple[str, ...]
+    timeout: float | None = None
+    """Seconds after which it is ended; it has no limit if there is none."""
 
     def line(self) -> str:
         """Return the command, quoted."""
-        return shlex.join(self.argv)
+        return printable_command(self.words())
+
+    def words(self) -> tuple[bytes, ...]:
+        """Return the command, word by word."""
+        return tuple(unescape(word) for word in self.argv)
 
     def predict(self) -> ExecResult:
         """Expect success."""
@@ -279,5 +305,5 @@ def secret_variable(token: str) -> str:
     return f"LASERCATS_SECRET_{contents.digest(token)[7:15].upper()}"
 
 
-def _words(*values: str | None) -> str:
-    return " ".join(shlex.quote(value or "") for value in values)
+def _words(*values: str | None) -> tuple[bytes, ...]:
+    return tuple(unescape(value or "") for value in values)

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from lasercats.core.errors import BadInput, MachineError, Unreachable
 from lasercats.core.ports import Vault
-from lasercats.machines.host import HostMachine, Pipe
+from lasercats.machines.hearing import Hearing
+from lasercats.machines.host import SILENCE, HostMachine
 from lasercats.machines.url import Url, parse
 
 if TYPE_CHECKING:
     import asyncssh
 
 OPTIONS = ("timeout", "connect_timeout", "sudo", "config", "identity", "known_hosts")
+PATIENCE = 2.0
+"""Seconds that a shell that is given up may take to end."""
 
 
 class SshMachine(HostMachine):
@@ -24,12 +27,11 @@ class SshMachine(HostMachine):
 
     def __init__(self, name: str, url: Url, vault: Vault) -> None:
         """Bind a machine's name to an SSH URL; nothing connects yet."""
-        super().__init__(name, vault)
+        sudo = url.options.get("sudo") == "true"
+        super().__init__(name, vault, url.seconds("timeout", SILENCE), sudo=sudo)
         self._url = url
         self._connection: asyncssh.SSHClientConnection | None = None
-        self._timeout = url.seconds("timeout", 600)
         self._connect_timeout = url.seconds("connect_timeout", 10)
-        self._sudo = "sudo -n " if url.options.get("sudo") == "true" else ""
 
     def shell(self) -> str:
         """Return the call of `ssh` that starts a shell there."""
@@ -50,34 +52,41 @@ class SshMachine(HostMachine):
             raise BadInput(f"{text!r} names no host; write ssh://user@host:port")
         return url
 
-    async def pipe(self, command: str, script: bytes, receive: Pipe) -> int | None:
-        """Run a command over a channel of the connection."""
+    async def pipe(self, script: bytes, hearing: Hearing) -> int | None:
+        """Run a shell over a channel of the connection.
+
+        The login shell may be any: sh, csh and fish understand these words alike.
+        """
         import asyncssh  # noqa: PLC0415 - heavy; only when a host is really spoken to
 
+        from lasercats.machines.ssh_channel import Ear  # noqa: PLC0415 - see above
+
         connection = self._connection or await self._connect()
-        if self._sudo:
-            command = f"{self._sudo}/bin/sh -c {shlex.quote(command)}"
-        try:
-            with _acknowledging(connection.get_extra_info("socket")):
-                process = await connection.create_process(
-                    command, encoding=None, stderr=asyncssh.STDOUT, stdin=asyncssh.PIPE
-                )
-        except (OSError, asyncssh.Error) as error:
-            raise self._unreachable(f"the channel was refused: {error}") from None
-        try:
-            async with asyncio.timeout(self._timeout):
-                process.stdin.write(script)
-                process.stdin.write_eof()
-                while data := await process.stdout.read(65536):
-                    receive(data)
-                done = await process.wait()
-        except (TimeoutError, OSError, asyncssh.Error):
-            connection.abort()
+        command = "exec sudo -n /bin/sh -s" if self._sudo else "exec /bin/sh -s"
+        ear, channel = Ear(script, hearing), None
+        async with hearing:
+            try:
+                with _acknowledging(connection.get_extra_info("socket")):
+                    channel, _ = await connection.create_session(lambda: ear, command, encoding=None)
+            except (OSError, asyncssh.Error) as error:
+                raise self._unreachable(f"the channel was refused: {error}") from None
+            await ear.closed
+            if channel.get_exit_status() is not None:
+                return channel.get_exit_status()
+            if channel.get_exit_signal() is not None:
+                return 128
+        await self._give_up(channel)
+        return None
+
+    async def _give_up(self, channel: "asyncssh.SSHClientChannel[bytes] | None") -> None:
+        """Ask what runs on a channel to end, then leave it, and the connection with it."""
+        if channel is not None and not channel.is_closing():
+            with contextlib.suppress(OSError, ValueError, TimeoutError):
+                channel.send_signal("TERM")
+                await asyncio.wait_for(channel.wait_closed(), PATIENCE)
+        if self._connection is not None:
+            self._connection.abort()
             self._connection = None
-            return None
-        if done.exit_signal:
-            return 128
-        return done.exit_status
 
     async def close(self) -> None:
         """Disconnect."""

@@ -19,6 +19,7 @@ from lasercats.domains.host import DOMAIN
 from lasercats.domains.host.directory import Create, Directory
 from lasercats.domains.host.file import File
 from lasercats.domains.host.symlink import Symlink
+from lasercats.instructions.host import ExecResult, Execute
 from lasercats.interpreters.context import Context
 from lasercats.interpreters.live import Live
 from lasercats.interpreters.script import Script
@@ -29,6 +30,7 @@ from lasercats.operate.project import BoundMachines
 from lasercats.testing import strategies
 from lasercats.testing.lab import Host, Lab
 from lasercats.testing.laws import NoInputs, check_fidelity, check_recreate, check_replay
+from lasercats.testing.machines import batch
 
 pytestmark = pytest.mark.lab
 KINDS = Kinds([DOMAIN])
@@ -73,7 +75,8 @@ class Bench:
         for name in "mn":
             machine = self.machines.get(name)
             assert isinstance(machine, HostMachine)
-            await machine.pipe("rm -rf /t", b"", lambda _: None)
+            (cleared,) = await machine.run(batch(Execute(machine=name, argv=("rm", "-rf", "/t"))))
+            assert cleared == ExecResult(0)
 
 
 @REAL
