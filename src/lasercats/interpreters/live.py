@@ -11,7 +11,7 @@ from typing import Any
 from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command, Effect
-from lasercats.core.instruction import Instruction, Later
+from lasercats.core.instruction import Later
 from lasercats.core.order import Order
 from lasercats.core.program import Program
 from lasercats.core.record import (
@@ -30,7 +30,7 @@ from lasercats.core.resource import Resource, keeps, same, settle
 from lasercats.core.settle import Target, believe, decide_all, drift, learn, refreshed
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Result
-from lasercats.interpreters.driver import Driver, Task
+from lasercats.interpreters.driver import Driver, Sending, Task
 from lasercats.interpreters.looking import look
 
 
@@ -74,6 +74,7 @@ class _Run:
         self._doubt: set[int] = set()
         self._targets: dict[int, Target] = {}
         self._sent: dict[int, tuple[int, ...]] = {}
+        self._due = False
         self._orders: dict[int, int] = {}
         self._waiting: set[int] = set()
 
@@ -256,27 +257,25 @@ class _Run:
 
     # The journal of the driver.
 
-    def started(
-        self,
-        machine: str,
-        owners: Sequence[int],
-        instructions: Sequence[Instruction],
-        after: Mapping[int, tuple[int, ...]],
-    ) -> int:
-        """Record that a batch is about to be sent."""
-        entry = Started(
-            machine=machine,
-            commands=tuple(owners),
-            instructions=tuple(raw(i) for i in instructions),
-            after=dict(after),
-        )
-        self._queue.append(entry)
-        position = self._flush()
-        self._sent[position] = entry.commands
-        return position
+    def started(self, batches: Sequence[Sending]) -> Sequence[int]:
+        """Record that batches are about to be sent, in one commit."""
+        entries = [
+            Started(
+                machine=batch.machine,
+                commands=tuple(batch.owners),
+                instructions=tuple(raw(i) for i in batch.instructions),
+                after=dict(batch.after),
+            )
+            for batch in batches
+        ]
+        self._queue += entries
+        last = self._flush()
+        positions = range(last - len(entries) + 1, last + 1)
+        self._sent |= {at: entry.commands for at, entry in zip(positions, entries, strict=True)}
+        return positions
 
     def finished(self, started: int, outcomes: Sequence[Any], tasks: Sequence[Task]) -> None:
-        """Record that it came back and what really changed; looks can wait for the next commit.
+        """Record that one came back and what really changed; looks can wait for the next commit.
 
         What a person reports later is recorded as deferred.
         """
@@ -284,11 +283,16 @@ class _Run:
             self._queue.append(entry)
             if isinstance(entry, Deferred):
                 self._orders |= dict.fromkeys(entry.commands, started)
-                self._flush()
-        mine = [task for task in tasks if id(task) in self._targets]
-        for task in mine:
-            self._finish(task)
-        if mine:
+                self._due = True
+        for task in tasks:
+            if id(task) in self._targets:
+                self._finish(task)
+                self._due = True
+
+    def settled(self) -> None:
+        """Commit what came back, unless it can wait."""
+        if self._due:
+            self._due = False
             self._flush()
 
     def _wait(self, task: Task) -> None:

@@ -98,22 +98,28 @@ class SshMachine(HostMachine):
     async def _connect(self) -> "asyncssh.SSHClientConnection":
         import asyncssh  # noqa: PLC0415 - see above
 
+        from lasercats.machines.ssh_channel import Doorkeeper  # noqa: PLC0415 - see above
+
+        door = Doorkeeper()
         try:
             async with asyncio.timeout(self._connect_timeout):
                 host = self._url.host or ""
-                options = self._options()
-                if "known_hosts" not in options:
-                    configured = asyncssh.SSHClientConnectionOptions(host=host, **options)
-                    if configured.known_hosts is None:
-                        # `UserKnownHostsFile none`: asyncssh would take any key, OpenSSH then knows no host.
-                        options["known_hosts"] = lambda *_: ([], [], [])
-                self._connection = await asyncssh.connect(host, **options)
+                given = self._options()
+                options = asyncssh.SSHClientConnectionOptions(host=host, **given)
+                if options.known_hosts is None:
+                    # `UserKnownHostsFile none`: asyncssh would take any key, OpenSSH then knows no host.
+                    given["known_hosts"] = _nobody
+                    options = asyncssh.SSHClientConnectionOptions(host=host, **given)
+                self._connection, _ = await asyncssh.create_connection(lambda: door, host, options=options)
         except TimeoutError:
             raise self._unreachable(f"no answer within {self._connect_timeout:g} s") from None
         except asyncssh.HostKeyNotVerifiable as error:
-            raise self._unreachable(
-                f"its host key is not the known one ({error}); check it, then update known_hosts"
-            ) from None
+            known = None if door.refused is None else door.has_others(options)
+            raise self._unreachable(self._key_trouble(str(error), known=known)) from None
+        except asyncssh.KeyExchangeFailed as error:
+            if "host key" not in str(error):
+                raise self._unreachable(str(error)) from None
+            raise self._unreachable(self._key_trouble(str(error), known=True)) from None
         except asyncssh.PermissionDenied:
             raise self._unreachable("it lets this user in with none of the keys at hand") from None
         except (OSError, asyncssh.Error) as error:
@@ -121,6 +127,23 @@ class SshMachine(HostMachine):
         except (ValueError, KeyError) as error:
             raise MachineError(f"machine {self.name}: the SSH configuration is bad: {error}") from None
         return self._connection
+
+    def _key_trouble(self, error: str, *, known: bool | None) -> str:
+        """Tell a host of which no key is known from one that has another key than the known ones."""
+        url = self._url
+        port = f" -p {url.port}" if url.port else ""
+        if known is None:
+            return f"its host key is not to be trusted ({error}); check it, then update known_hosts"
+        if not known:
+            return (
+                "its host key is unknown: known_hosts holds none of it; connect once with "
+                f"`ssh{port} {url.host}`, and compare the fingerprint before you accept it"
+            )
+        name = url.host if url.port in (None, 22) else f"[{url.host}]:{url.port}"
+        return (
+            "its host key has changed: it is not the known one, and somebody may be in between; find out "
+            f"why, then forget the old one with `ssh-keygen -R '{name}'`"
+        )
 
     def _options(self) -> dict[str, Any]:
         url, options = self._url, dict[str, Any](config=())
@@ -138,8 +161,13 @@ class SshMachine(HostMachine):
 
     def _unreachable(self, why: str) -> Unreachable:
         url = self._url
-        where = f"{url.host}:{url.port}" if url.port else url.host
+        host = f"[{url.host}]" if ":" in (url.host or "") and url.port else url.host
+        where = f"{host}:{url.port}" if url.port else host
         return Unreachable(f"machine {self.name} ({where}) cannot be reached: {why}")
+
+
+def _nobody(_host: str, _address: str, _port: int | None) -> Any:  # noqa: ANN401 - as asyncssh wants it
+    return [], [], []
 
 
 @contextlib.contextmanager

@@ -1,11 +1,41 @@
-"""Our end of an SSH channel: it gives a script to the shell behind it and hears what that prints."""
+"""Our end of an SSH connection and of its channels: who the host is, and what it prints."""
 
 import asyncio
 import contextlib
+from pathlib import Path
+from typing import Any
 
 import asyncssh
 
 from lasercats.machines.hearing import Hearing
+
+PORT = 22
+
+
+class Doorkeeper(asyncssh.SSHClient):
+    """Keeps which key a host had that nobody vouches for; it is never let pass."""
+
+    def __init__(self) -> None:
+        """Nobody was turned away yet."""
+        self.refused: tuple[str, str, int] | None = None
+        """By which name and address, and at which port, a host was not known."""
+
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        """Turn a host away whose key is not the known one."""
+        self.refused = (host, addr, port)
+        return False
+
+    def has_others(self, options: asyncssh.SSHClientConnectionOptions) -> bool:
+        """Tell whether another key is known of the host that was turned away."""
+        known: Any = options.known_hosts
+        if known is None or self.refused is None:
+            return False
+        if not known:
+            usual = Path("~/.ssh/known_hosts").expanduser()
+            known = str(usual) if usual.is_file() else b""
+        host, addr, port = self.refused
+        keys, authorities, *_ = asyncssh.match_known_hosts(known, host, addr, None if port == PORT else port)
+        return bool(keys or authorities)
 
 
 class Ear(asyncssh.SSHClientSession[bytes]):

@@ -40,13 +40,13 @@ def test_a_wrong_host_key(cli: "Cli", lab: Lab) -> None:
     key = (lab.directory / "id.pub").read_text().split()
     known = cli.file("known_hosts", f"{lab.hosts[0].address} {key[0]} {key[1]}\n")
     url = lab.hosts[0].url.replace(str(lab.known_hosts), known)
-    write(cli, url, "its host key is not the known one")
+    write(cli, url, "its host key has changed")
 
 
 def test_an_unknown_host_key(cli: "Cli", lab: Lab) -> None:
     """A host whose key is not known is not spoken to."""
     url = lab.hosts[0].url.replace(str(lab.known_hosts), cli.file("known_hosts", ""))
-    write(cli, url, "its host key is not the known one")
+    write(cli, url, "its host key is unknown")
 
 
 def test_no_key_is_accepted(cli: "Cli", lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

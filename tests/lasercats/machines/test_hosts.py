@@ -117,7 +117,7 @@ class TestSsh(HostContract):
         config.write_text(text)
         assert asyncio.run(self._check_alias()) is None
         config.write_text(text.replace(str(lab.known_hosts), "none"))
-        with pytest.raises(Unreachable, match="host key is not the known one"):
+        with pytest.raises(Unreachable, match="its host key is unknown"):
             asyncio.run(self._check_alias())
 
     async def _check_alias(self) -> None:

@@ -21,6 +21,9 @@ from lasercats.domains.host import place
 from lasercats.domains.host.place import Group, Mode, User
 from lasercats.instructions.host import PathStatus, ReadPath, RemovePath, SetAttributes, WriteFile
 
+CYCLE = 146_097 * 86_400
+"""Seconds in 400 years of the Gregorian calendar."""
+
 Content = Annotated[str, Meta(extra=LOADS, description="the content, as text")]
 SecretContent = Annotated[str, SECRET, Meta(description="the content, kept sealed")]
 
@@ -34,7 +37,7 @@ class File(Resource, frozen=True):
     owner: User | None = None
     group: Group | None = None
     modified: Annotated[str | None, GIVEN] = None
-    """When the content last changed, RFC 3339."""
+    """When the content last changed, RFC 3339; years beyond 9999 are signed."""
 
     forms: ClassVar[Forms] = {"content": contents.canonical, "mode": place.mode_of}
 
@@ -156,15 +159,27 @@ def resource(status: PathStatus, known: File | None) -> File:
     content, secret = known.content, known.secret
     if status.content is not None:
         content, secret = (None, status.content) if known.secret else (status.content, None)
-    when = None if status.modified is None else datetime.fromtimestamp(status.modified, UTC)
     return File(
         content=content,
         secret=secret,
         mode=status.mode or known.mode,
         owner=place.owner_of(status, known.owner) or known.owner,
         group=place.group_of(status, known.group) or known.group,
-        modified=None if when is None else when.isoformat().replace("+00:00", "Z"),
+        modified=None if status.modified is None else time_of(status.modified),
     )
+
+
+def time_of(seconds: int) -> str:
+    """Return a time of 1970 UTC and some seconds as RFC 3339; with a signed year where it has no four digits.
+
+    A file system may hold any; years of five digits and more, and those before the year 0, are written as
+    ISO 8601 writes them. The calendar repeats itself every 400 years.
+    """
+    cycles, rest = divmod(seconds, CYCLE)
+    when = datetime.fromtimestamp(rest, UTC)
+    year = when.year + 400 * cycles
+    shown = f"{year:04d}" if 0 <= year <= 9999 else f"{year:+05d}"  # noqa: PLR2004 - RFC 3339 has four digits
+    return f"{shown}{when:-%m-%dT%H:%M:%SZ}"
 
 
 KIND = Kind(
