@@ -122,9 +122,7 @@ class ExecCommand(click.Command):
     "machines", type=arguments.NAME, nargs=-1, required=True, metavar="MACHINE... -- COMMAND..."
 )
 @options.option("--elidable", is_flag=True, help="It only looks: a rewrite of the history may drop it.")
-@options.option(
-    "--timeout", type=float, help="Seconds after which it is ended; any time by default."
-)
+@options.option("--timeout", type=float, help="Seconds after which it is ended; any time by default.")
 @options.as_json
 @options.message
 @options.interpreter

@@ -21,7 +21,10 @@ lc_probe() {
   case $(printf eA== | base64 -d 2>/dev/null) in x) ;; *) lc_lacks 'base64 -d' ;; esac
   case $(printf x | sha256sum 2>/dev/null) in 2d711642b726b044*-) ;; *) lc_lacks sha256sum ;; esac
   # A mv that knows -T says that there is no such file; one that does not, that there is no such option.
-  case $(mv -fT -- /dev/null/a /dev/null/b 2>&1) in *'ot a directory'*) ;; *) lc_lacks 'mv -T' ;; esac
+  case $(mv -fT -- /dev/null/a /dev/null/b 2>&1) in
+    *'ot a directory'* | *non-directory*) ;;
+    *) lc_lacks 'mv -T' ;;
+  esac
 }
 """.lstrip()
 
@@ -49,11 +52,7 @@ class ProbeTools(Look, frozen=True, tag="host.probe"):
     def read(cls, looks: Sequence[Any], told: Told, vault: Vault, mark: bytes) -> Iterator[Any]:
         """Return what is missing."""
         lacks = dict.fromkeys(escape(field) for fields in told.get(b"lacks", ()) for field in fields)
-        # A tool that is not there is told by its name alone.
-        names = [name for name in lacks if " " in name or not any(o.startswith(f"{name} ") for o in lacks)]
+        # Of a tool that is not there at all, no option is told.
+        missing = tuple(name for name in lacks if " " not in name or name.partition(" ")[0] not in lacks)
         for _ in looks:
-            yield tuple(
-                name
-                for name in names
-                if name.partition(" ")[0] == name or name.partition(" ")[0] not in lacks
-            )
+            yield missing

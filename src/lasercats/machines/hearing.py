@@ -1,6 +1,7 @@
 """Hearing what a host prints: as it comes, for as long as it gets on, and no more of it than is wanted."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from types import TracebackType
 
@@ -72,6 +73,14 @@ class Hearing:
         """True when the script has begun: all before it is no answer."""
         return self._mark in self.output
 
+    @property
+    def pid(self) -> int | None:
+        """The number of the shell's process on the host, once it has begun."""
+        told = re.search(
+            re.escape(self._mark) + rb"=begin" + re.escape(self._mark) + rb"\.(\d+)", self.output
+        )
+        return int(told[1]) if told else None
+
     def before(self) -> tuple[bytes, bytes]:
         """Return what was printed, and what was said, before the script began."""
         return tuple(bytes(said.partition(self._mark)[0].strip()) for said in (self.output, self.messages))  # type: ignore[return-value]
@@ -99,24 +108,30 @@ class Streaming(Hearing):
         self, mark: bytes, patience: float | None, limit: float | None, receive: Callable[[bytes], object]
     ) -> None:
         """Wait so many seconds for the command to begin, and so many for its end if there is a limit."""
-        super().__init__(mark + b";", patience, None)
+        super().__init__(mark, patience, None)
         self._limit, self._receive = limit, receive
-        self._running = False
+        self._pid: int | None = None
 
     @property
     def begun(self) -> bool:
         """True when the command has begun."""
-        return self._running
+        return self._pid is not None
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the shell's process on the host, once it has begun."""
+        return self._pid
 
     def out(self, data: bytes) -> None:
         """Pass on what the command prints."""
         self.output += data
-        if not self._running:
-            _, mark, data = bytes(self.output).partition(self._mark)
-            if mark:
-                self._begin()
+        if self._pid is None:
+            begin = re.search(re.escape(self._mark) + rb"(\d{1,10});", self.output)
+            if begin:
+                self._begin(int(begin[1]))
+                data = bytes(self.output[begin.end() :])
                 self.output = bytearray(data)
-        if self._running and data:
+        if self._pid is not None and data:
             self._receive(bytes(data))
         del self.output[: -self.KEPT]
 
@@ -125,13 +140,13 @@ class Streaming(Hearing):
         self.messages += data
         del self.messages[: -self.KEPT]
 
-    def _begin(self) -> None:
-        self._running = True
+    def _begin(self, pid: int) -> None:
+        self._pid = pid
         if not self._clock.expired():
             loop = asyncio.get_running_loop()
             self._clock.reschedule(None if self._limit is None else loop.time() + self._limit)
 
     def _silence(self) -> str:
-        if self._running and self._limit is not None:
+        if self._pid is not None and self._limit is not None:
             return f"it ran longer than {self._limit:g} s, and was ended"
         return super()._silence()

@@ -82,7 +82,7 @@ class Script:
     def _lines(self) -> Iterator[bytes]:
         instructions: list[Any] = [item.instruction for item in self._batch]
         looks = [i.after() if isinstance(i, Act) else i for i in instructions]
-        yield FRAMES.encode() + b"lc_say begin 0"
+        yield FRAMES.encode() + b"lc_say begin $$"
         for prelude in dict.fromkeys(one.prelude for one in (*instructions, *looks)):
             yield prelude.encode()
         yield from self._ask(b"", self._looks)
@@ -159,7 +159,24 @@ class Command:
     def encode(self) -> bytes:
         """Return the script: the command has no input, and its messages go where its output goes."""
         mark, words = self.mark, raw_command(self._words)
-        return b"{ printf '%%s;' %s\nexec 2>&1 </dev/null\n%s\nexit\n}\n" % (mark, words)
+        return b"{ printf '%%s%%s;' %s $$\nexec 2>&1 </dev/null\n%s\nexit\n}\n" % (mark, words)
+
+
+def ending(pid: int) -> bytes:
+    """Return the script that ends a shell with its group, where it leads one, or else its children."""
+    return _ENDING % pid
+
+
+_ENDING = b"""{ p=%d
+read -r _ _ _ _ g _ </proc/$p/stat || g=
+if [ "$g" = "$p" ]; then kill -s TERM -- "-$p"; exit; fi
+for f in /proc/[0-9]*/stat; do
+  if read -r c _ _ parent _ <$f && [ "$parent" = "$p" ]; then kill -s TERM -- "$c"; fi
+done
+kill -s TERM -- "$p"
+exit
+}
+"""
 
 
 def skipped() -> Failure:

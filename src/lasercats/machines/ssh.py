@@ -12,6 +12,7 @@ from lasercats.core.errors import BadInput, MachineError, Unreachable
 from lasercats.core.ports import Vault
 from lasercats.machines.hearing import Hearing
 from lasercats.machines.host import SILENCE, HostMachine
+from lasercats.machines.shell import ending
 from lasercats.machines.url import Url, parse
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class SshMachine(HostMachine):
         self._url = url
         self._connection: asyncssh.SSHClientConnection | None = None
         self._connect_timeout = url.seconds("connect_timeout", 10)
+        self._command = "exec sudo -n /bin/sh -s" if sudo else "exec /bin/sh -s"
 
     def shell(self) -> str:
         """Return the call of `ssh` that starts a shell there."""
@@ -62,12 +64,11 @@ class SshMachine(HostMachine):
         from lasercats.machines.ssh_channel import Ear  # noqa: PLC0415 - see above
 
         connection = self._connection or await self._connect()
-        command = "exec sudo -n /bin/sh -s" if self._sudo else "exec /bin/sh -s"
         ear, channel = Ear(script, hearing), None
         async with hearing:
             try:
                 with _acknowledging(connection.get_extra_info("socket")):
-                    channel, _ = await connection.create_session(lambda: ear, command, encoding=None)
+                    channel, _ = await connection.create_session(lambda: ear, self._command, encoding=None)
             except (OSError, asyncssh.Error) as error:
                 raise self._unreachable(f"the channel was refused: {error}") from None
             await ear.closed
@@ -75,18 +76,25 @@ class SshMachine(HostMachine):
                 return channel.get_exit_status()
             if channel.get_exit_signal() is not None:
                 return 128
-        await self._give_up(channel)
+        await self._give_up(channel, hearing)
         return None
 
-    async def _give_up(self, channel: "asyncssh.SSHClientChannel[bytes] | None") -> None:
-        """Ask what runs on a channel to end, then leave it, and the connection with it."""
-        if channel is not None and not channel.is_closing():
-            with contextlib.suppress(OSError, ValueError, TimeoutError):
-                channel.send_signal("TERM")
-                await asyncio.wait_for(channel.wait_closed(), PATIENCE)
-        if self._connection is not None:
-            self._connection.abort()
-            self._connection = None
+    async def _give_up(self, channel: "asyncssh.SSHClientChannel[bytes] | None", hearing: Hearing) -> None:
+        """End what runs on a channel, then leave it, and the connection with it.
+
+        It is asked by a channel of its own, as OpenSSH hands on no signal where root logs in.
+        """
+        import asyncssh  # noqa: PLC0415 - see above
+
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        with contextlib.suppress(OSError, asyncssh.Error, TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                if channel is not None and hearing.pid is not None:
+                    channel.pause_reading()
+                    await connection.run(self._command, input=ending(hearing.pid), encoding=None)
+        connection.abort()
 
     async def close(self) -> None:
         """Disconnect."""
