@@ -56,9 +56,10 @@ lc_absent() { # PATH...  What cannot be found because of an error is not absent.
     esac
   done
   unset IFS; set +f
-  if [ -z "$lc_gone$lc_odd$lc_bad" ]; then lc_say absent all; return; fi
   for lc_p do
-    if [ -n "$lc_bad" ] || { [ ! -e "$lc_p" ] && [ ! -L "$lc_p" ]; }; then
+    if [ -e "$lc_p" ] || [ -L "$lc_p" ]; then if [ -z "$lc_bad" ]; then continue; fi; fi
+    if [ -z "$lc_gone$lc_odd$lc_bad" ]; then lc_say "gone $lc_p" ''
+    else
       lc_w=$(stat -c . -- "$lc_p" 2>&1 | head -c 9000)
       if [ "$lc_w" != . ]; then lc_say "absent $lc_p" "$lc_w"; fi
     fi
@@ -226,7 +227,7 @@ class Answers:
         stats = self._stats.get(path)
         if not stats:
             return self._absent(path)
-        if len(stats) > 1:
+        if len(stats) > 1 or self._one(b"gone ", path) is not None:
             raise Unread("the host answered twice, and not the same")
         found = _parsed(*next(iter(stats)))
         if found.type == "symlink":
@@ -240,9 +241,9 @@ class Answers:
 
     def _absent(self, path: bytes) -> PathStatus:
         why = self._one(b"absent ", path)
+        if self._one(b"gone ", path) is not None:
+            return PathStatus("absent")
         if why is None:
-            if (b"all",) in self._told.get(b"absent", ()):
-                return PathStatus("absent")
             raise Unread("the path changed while it was looked at, or the host's tools answer otherwise")
         if why.rstrip(b"\n").endswith(_ABSENT):
             return PathStatus("absent")

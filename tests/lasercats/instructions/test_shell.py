@@ -14,9 +14,8 @@ from lasercats.instructions.shell import gathered, printable, raw, records
 from lasercats.machines.shell import new_mark
 
 WORDS = st.binary(max_size=30).map(lambda data: data.replace(b"\0", b""))
-PIECES = st.lists(
-    st.one_of(WORDS, st.sampled_from([b"'", b'"', b"\\", b"$x", b"`x`", b"\n", b"=", b"\r\xe9"]))
-)
+SPECIAL = st.sampled_from([b"'", b'"', b"\\", b"$x", b"`x`", b"\n", b"=", b"\r\xe9"])
+PIECES = st.lists(st.one_of(WORDS, SPECIAL))
 SHELLS = (["dash"], ["busybox", "ash"], ["bash"])
 MARK, OTHER = new_mark(), new_mark()
 
@@ -64,7 +63,7 @@ def test_what_is_cut_is_no_record(told: list[tuple[bytes, bytes]], data: st.Data
 
 
 NAMES = st.binary(min_size=1, max_size=20).map(lambda data: data.replace(b"\0", b"x"))
-UNREAD = "sha256:unread;size=7;modified=-1"
+MODES = st.sampled_from([0o100644, 0o120777, 0o040755, 0o010600])
 
 
 @given(

@@ -23,7 +23,8 @@ class Exec(Command, frozen=True, tag="exec"):
         bool, Meta(description="it only looks, or its effect does not matter: a rewrite may drop it")
     ] = False
     timeout: Annotated[
-        float | None, Meta(gt=0, description="seconds after which it is ended; any time by default")
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="seconds after which it is ended; any time by default"),
     ] = None
 
     def interpret(self, address: Address, _change: Change[Resource], _known: Known) -> Step:
