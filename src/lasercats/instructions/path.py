@@ -65,24 +65,27 @@ lc_absent() { # PATH...  What cannot be found because of an error is not absent.
     fi
   done
 }
-lc_read() { # PATH EXPECT ...  EXPECT: sha256 of the content, or '-'
-  lc_n=0 lc_p= lc_odd=
-  for lc_w do
-    if [ -z "$lc_p" ]; then lc_p=$lc_w; continue; fi
-    if [ -f "$lc_p" ] && [ ! -L "$lc_p" ]; then
-      lc_n=$((lc_n + 1)); eval "lc_p$lc_n=\$lc_p lc_e$lc_n=\$lc_w lc_z$lc_n= lc_d$lc_n="
-      case $lc_p in *"$lc_nl"*) lc_odd=y ;; esac
-    fi
-    lc_p=
+lc_read() { # EXPECTS PATH...  For each path: sha256 of the content, or '-'.
+  lc_w=$1 lc_n=0
+  shift
+  for lc_e in $lc_w; do lc_n=$((lc_n + 1)); eval "lc_e$lc_n=\$lc_e"; done
+  lc_n=0 lc_odd= lc_some= lc_any=
+  for lc_p do
+    lc_n=$((lc_n + 1)); eval "lc_p$lc_n=\$lc_p lc_z$lc_n= lc_d$lc_n="
+    if [ -L "$lc_p" ] || [ ! -f "$lc_p" ]; then lc_some=y; eval "lc_d$lc_n=-"
+    else lc_any=y; fi
+    case $lc_p in *"$lc_nl"*) lc_odd=y ;; esac
   done
-  if [ $lc_n = 0 ]; then return; fi
+  if [ -z "$lc_any" ]; then return; fi
   lc_each lc_readable
-  lc_fill z "$(lc_paths | xargs -0 -r stat -L -c %s -- | head -c 100000)" || lc_each lc_size
+  if [ -z "$lc_some" ]; then lc_w=$(stat -L -c %s -- "$@")
+  else lc_w=$(lc_each lc_path | xargs -0 -r stat -L -c %s --); fi
+  lc_fill z "$lc_w" || lc_each lc_size
   lc_each lc_large
-  # A name with a line break may be printed on two lines.
-  if [ -n "$lc_odd" ] || ! lc_fill d "$(lc_paths | xargs -0 -r sha256sum -- | head -c 9000000)"; then
-    lc_each lc_sum
-  fi
+  if [ -n "$lc_odd" ]; then lc_w= # a name with a line break may be printed on two lines
+  elif [ -z "$lc_some" ]; then lc_w=$(sha256sum -- "$@" | head -c 9000000)
+  else lc_w=$(lc_each lc_path | xargs -0 -r sha256sum -- | head -c 9000000); fi
+  lc_fill d "$lc_w" || lc_each lc_sum
   lc_each lc_content
 }
 lc_each() { # FUNCTION  Call it for each file.
@@ -93,7 +96,6 @@ lc_each() { # FUNCTION  Call it for each file.
   done
 }
 lc_path() { if [ -z "$lc_d" ]; then printf '%s\0' "$lc_p"; fi; }
-lc_paths() { lc_each lc_path; }
 lc_fill() { # ARRAY LINES  Take one line for each file, if there is one for each.
   lc_array=$1
   IFS=$lc_nl; set -f
@@ -112,16 +114,18 @@ lc_fill() { # ARRAY LINES  Take one line for each file, if there is one for each
   done
 }
 lc_why() { # REASON
-  lc_say "why $lc_p" "$1"; eval "lc_d$lc_i=-"
+  lc_say "why $lc_p" "$1"; eval "lc_d$lc_i=-"; lc_some=y
 }
-lc_readable() { if [ ! -r "$lc_p" ]; then lc_why 'Permission denied'; fi; }
+lc_readable() { if [ -z "$lc_d" ] && [ ! -r "$lc_p" ]; then lc_why 'Permission denied'; fi; }
 lc_size() {
   if [ -n "$lc_d" ]; then return; fi
   lc_w=$(stat -L -c %s -- "$lc_p" 2>&1 | head -c 9000)
   case $lc_w in '' | *[!0-9]*) lc_why "$lc_w" ;; *) eval "lc_z$lc_i=\$lc_w" ;; esac
 }
 lc_large() { # Nobody wants to wait until 10 TB are read.
-  if [ -z "$lc_d" ] && [ "$lc_z" -gt LIMIT ]; then lc_say "large $lc_p" "$lc_z"; eval "lc_d$lc_i=-"; fi
+  if [ -z "$lc_d" ] && [ "$lc_z" -gt LIMIT ]; then
+    lc_say "large $lc_p" "$lc_z"; eval "lc_d$lc_i=-"; lc_some=y
+  fi
 }
 lc_sum() {
   if [ -n "$lc_d" ]; then return; fi
@@ -188,7 +192,8 @@ def ask(questions: Sequence[Question], separator: bytes) -> Iterator[bytes]:
         yield b"lc_stat " + b" ".join(raw(path) for path in some)
         read = [path for path in some if wanted[path]]
         if read:
-            yield b"lc_read " + b" ".join(raw(path) + b" " + raw(wanted[path].encode()) for path in read)
+            expects = " ".join(wanted[path] for path in read)
+            yield b"lc_read " + raw(expects.encode()) + b" " + b" ".join(raw(path) for path in read)
 
 
 def _chunks(paths: Sequence[bytes]) -> Iterator[list[bytes]]:

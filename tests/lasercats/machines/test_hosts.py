@@ -25,9 +25,27 @@ from lasercats.instructions.host import (
 )
 from lasercats.machines.local import LocalMachine
 from lasercats.machines.ssh import SshMachine
+from lasercats.machines.url import parse
 from lasercats.machines.vault import KeyVault
 from lasercats.testing.lab import Host, Lab
 from lasercats.testing.machines import HostContract, batch
+
+
+class Silent(NamedTuple):
+    """A tool of a host that does not what it should, and what is told of it."""
+
+    stat: str
+    told: str
+
+
+BROKEN = {
+    "endless": Silent("exec yes 'a line that says nothing at all'", "the host printed more than 64 MiB"),
+    "endless messages": Silent("exec yes 'no such thing' >&2", "a tool is|answer|cannot|such thing"),
+    "silent": Silent("exec sleep 300", "the host told nothing for 0.5 s"),
+    "trickling": Silent("while echo; do sleep 0.1; done", "the host told nothing for 0.5 s"),
+    "missing": Silent("exit 127", "answer otherwise|did not tell"),
+    "garbage": Silent("head -c 5000 /dev/urandom", "answer otherwise|did not tell|changed"),
+}
 
 
 class TestLocal(HostContract):
@@ -50,6 +68,22 @@ class TestLocal(HostContract):
         """Use a temporary folder."""
         return str(self._tmp / "work")
 
+    @pytest.mark.parametrize("how", BROKEN)
+    def test_a_broken_tool_is_told(self, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A tool that prints for ever, nothing, or nonsense fails what it was called for, and ends."""
+        broken, tools = BROKEN[how], self._tmp / "tools"
+        tools.mkdir()
+        (tools / "stat").write_text(f"#!/bin/sh\n{broken.stat}\n")
+        (tools / "stat").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+        url = f"local:?timeout={30 if how.startswith('endless') else 0.5}"
+        machine = LocalMachine("m", LocalMachine.check_url(url), self.vault())
+        (self._tmp / "work" / "f").touch()
+        looks = batch(*(ReadPath(machine="m", path=f"{self.folder()}/{name}") for name in ("f", "none")))
+        outcomes = asyncio.run(machine.run(looks))
+        assert all(isinstance(one, Failure) for one in outcomes), outcomes
+        assert re.search(broken.told, outcomes[0].reason), outcomes
+
     @pytest.mark.skipif(os.getuid() != 0, reason="needs root to become another user")
     def test_sudo_is_asked_for(self) -> None:
         """With sudo=true the batch runs as root by sudo."""
@@ -65,23 +99,6 @@ def busybox(lab: Lab) -> Iterator[Lab]:
     """A host of busybox; where the lab can run it can, too."""
     with Lab(hosts=0, busybox=1) as started:
         yield started
-
-
-class Silent(NamedTuple):
-    """A tool of a host that does not what it should, and what is told of it."""
-
-    stat: str
-    told: str
-
-
-BROKEN = {
-    "endless": Silent("exec yes 'a line that says nothing at all'", "the host printed more than 64 MiB"),
-    "endless messages": Silent("exec yes 'no such thing' >&2", "a tool is|answer|cannot|such thing"),
-    "silent": Silent("exec sleep 300", "the host told nothing for 0.5 s"),
-    "trickling": Silent("while echo; do sleep 0.1; done", "the host told nothing for 0.5 s"),
-    "missing": Silent("exit 127", "answer otherwise|did not tell"),
-    "garbage": Silent("head -c 5000 /dev/urandom", "answer otherwise|did not tell|changed"),
-}
 
 
 class SshContract(HostContract):
@@ -374,6 +391,33 @@ def test_a_bad_url_is_told(url: str, message: str) -> None:
     """A malformed URL is refused with the reason."""
     with pytest.raises(BadInput, match=message):
         SshMachine.check_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "user", "host", "path"),
+    [
+        (r"ssh://corp%5Cbob@h", "corp\\bob", "h", ""),
+        ("ssh://ann%40corp.example@h", "ann@corp.example", "h", ""),
+        ("ssh://root@[fe80::1%25eth0]:22", "root", "fe80::1%eth0", ""),
+        ("ovsdb:///run/my%20vswitch/db.sock", None, None, "/run/my vswitch/db.sock"),
+    ],
+)
+def test_the_parts_of_a_url_are_decoded(url: str, user: str | None, host: str | None, path: str) -> None:
+    """What RFC 3986 and RFC 6874 write by percent signs is decoded in every part."""
+    parsed = parse(url)
+    assert (parsed.user, parsed.host, parsed.path) == (user, host, path)
+
+
+def test_a_plus_in_an_option_is_a_plus() -> None:
+    """An option is decoded by its percent signs alone."""
+    assert parse("ssh://h?identity=/a+b%20c%26d").options == {"identity": "/a+b c&d"}
+
+
+@pytest.mark.parametrize("url", ["ssh://a%00b@h", "ssh://h?identity=%0A", "ssh://a%3Ab:c@h"])
+def test_what_a_url_cannot_hold_is_refused(url: str) -> None:
+    """A control character and a password are refused in any part."""
+    with pytest.raises(BadInput):
+        parse(url)
 
 
 def test_seconds_must_be_positive(tmp_path: Path) -> None:
