@@ -1,5 +1,6 @@
 """Verbs that act: init, machine, exec, issue, forget, undo, recover; and completion."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from lasercats.cli.act import Request, act
 from lasercats.cli.main import VerbGroup
 from lasercats.core.address import told
 from lasercats.core.errors import BadInput
+from lasercats.core.text import escape
 
 
 @click.command()
@@ -110,7 +112,8 @@ class ExecCommand(click.Command):
         """
         if "--" in args:
             cut = args.index("--")
-            ctx.meta["argv"] = args[cut + 1 :]
+            # The words of a command are bytes, and none of them is an escape of ours.
+            ctx.meta["argv"] = [escape(os.fsencode(word), lines=True) for word in args[cut + 1 :]]
             args = args[:cut]
         if not {"-h", "--help"} & set(args) and not ctx.meta.get("argv") and not ctx.resilient_parsing:
             raise BadInput("no command is given; write `lasercats exec MACHINE... -- COMMAND ...`")

@@ -57,6 +57,15 @@ def bench(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator["Bench
         runner.run(made.machines.close())
 
 
+@pytest.fixture(scope="module")
+def busybox(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator["Bench"]:
+    """Two hosts of busybox; where the lab can run they can, too."""
+    with asyncio.Runner() as runner, Lab(hosts=0, busybox=2) as others:
+        made = Bench(others, runner, tmp_path_factory.mktemp("vault"))
+        yield made
+        runner.run(made.machines.close())
+
+
 class Bench:
     """The hosts `m` and `n`, fresh for each example."""
 
@@ -106,6 +115,17 @@ def test_law_7_recreate(bench: Bench, log: list[Command]) -> None:
     bench.runner.run(Live().run([GROUND, *log], context))
     text = render(context.log.fold().state(KINDS).items()).replace("/m:/", "/n:/")
     check_recreate(parse(text, KINDS, NoInputs()), context, bench.runner)
+
+
+@FEW
+@given(LOGS)
+def test_laws_6_7_and_8_with_busybox(busybox: Bench, log: list[Command]) -> None:
+    """The laws hold with busybox: what is simulated is done, runs again, and is made anew elsewhere."""
+    context = busybox.fresh()
+    check_fidelity([GROUND, *log], context, busybox.runner)
+    check_replay(context)
+    text = render(context.log.fold().state(KINDS).items()).replace("/m:/", "/n:/")
+    check_recreate(parse(text, KINDS, NoInputs()), context, busybox.runner)
 
 
 @FEW
