@@ -27,7 +27,6 @@ FRAMES = r"""
 # The answer goes to descriptor 3, in parts that begin with $lc_m; messages go to standard error.
 lc_at=
 lc_key() { printf '%s=%s%s%s.' "$lc_m" "$lc_at" "$1" "$lc_m" >&3; }
-lc_next() { printf '%s.' "$lc_m" >&3; }
 lc_end() { printf '%s;\n' "$lc_m" >&3; }
 lc_say() { # KEY FIELD
   printf '%s=%s%s%s.%s%s;\n' "$lc_m" "$lc_at" "$1" "$lc_m" "$2" "$lc_m" >&3
@@ -136,12 +135,12 @@ def records(output: bytes | bytearray, mark: bytes) -> Iterator[tuple[bytes, Fie
     """Return the whole records in what a shell printed; what is none, or is cut, is passed over."""
     key: bytes | None = None
     fields: list[bytes] = []
-    for part in bytes(output).split(mark)[1:]:
+    for part in output.split(mark)[1:]:
         sort = part[:1]
         if sort == b"=":
-            key, fields = part[1:], []
+            key, fields = bytes(part[1:]), []
         elif sort == b"." and key is not None:
-            fields.append(part[1:])
+            fields.append(bytes(part[1:]))
         elif sort == b";" and key is not None:
             yield key, tuple(fields)
             key = None

@@ -19,7 +19,7 @@ MOST = 64 * 1024 * 1024
 """The most bytes of a script; a batch that needs more is several."""
 HEARD = 64 * 1024 * 1024
 """The most bytes that a host may answer, besides what is told of each item."""
-EACH = 16 * 1024
+EACH = 12 * 1024
 """The most bytes that are told of one item, contents not counted."""
 
 _BEGIN = b"{ exec 3>&1 1>&2 </dev/null\nlc_m=%s"
@@ -194,7 +194,7 @@ def weight(item: Item, vault: Vault) -> int:
 def _messages(messages: bytes | bytearray, mark: bytes) -> dict[int, bytes]:
     """Return what was said in the course of each change; a mark with its index follows it."""
     said: dict[int, bytes] = {}
-    before, *ends = bytes(messages).split(mark)
+    before, *ends = (bytes(part) for part in messages.split(mark))
     for end in ends:
         index, _, rest = end.partition(b";")
         if index.isdigit():

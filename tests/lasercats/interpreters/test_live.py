@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -112,6 +113,25 @@ def test_everything_is_recorded_before_it_is_sent(context: Context, tmp_path: Pa
     run(context, command(context, "file.write", tmp_path / "f", content="x"))
     names = [record.entry.name for record in context.log.read()]
     assert names == ["accepted", "started", "finished", "started", "finished", "event", "ended"]
+
+
+def test_what_is_sent_at_one_moment_is_one_commit(
+    make_context: MakeContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batches that are sent to all machines at once are recorded by one append, before any is sent."""
+    context = make_context(**{f"m{n}": "local:" for n in range(5)})
+    appended: list[list[str]] = []
+    append = context.log.append
+
+    def counted(entries: Sequence[Any], **options: Any) -> int:
+        appended.append([entry.name for entry in entries])
+        return append(entries, **options)
+
+    monkeypatch.setattr(context.log, "append", counted)
+    on = [f"m{n}:{tmp_path}/{n}" for n in range(5)]
+    run(context, context.kinds.command({"command": "file.write", "on": on, "content": "x"}))
+    started = [names.count("started") for names in appended if "started" in names]
+    assert started[0] == 5
 
 
 def test_a_secret_is_nowhere_in_the_log(context: Context, tmp_path: Path) -> None:
