@@ -15,7 +15,8 @@ from lasercats.core.instruction import Failure, Instruction
 from lasercats.core.ports import Vault
 from lasercats.core.secret import is_sealed
 from lasercats.core.text import unescape
-from lasercats.instructions.path import LOOK, Answers, Question, ask
+from lasercats.instructions.look import LOOK
+from lasercats.instructions.path import Answers, Question, ask
 from lasercats.instructions.path import PathStatus as PathStatus  # noqa: PLC0414 - part of this vocabulary
 from lasercats.instructions.path import PathType as PathType  # noqa: PLC0414 - as above
 from lasercats.instructions.shell import Act, Look, Told, printable, printable_command

@@ -123,7 +123,7 @@ def test_what_is_sent_at_one_moment_is_one_commit(
     appended: list[list[str]] = []
     append = context.log.append
 
-    def counted(entries: Sequence[Any], **options: Any) -> int:
+    def counted(entries: Sequence[Any], **options: Any) -> int:  # noqa: ANN401 - as it is given
         appended.append([entry.name for entry in entries])
         return append(entries, **options)
 
