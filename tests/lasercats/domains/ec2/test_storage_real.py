@@ -11,7 +11,7 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.instruction import Item
-from lasercats.core.kind import Domain, Kinds
+from lasercats.core.kind import Domain, Kinds, Listed
 from lasercats.core.program import drive
 from lasercats.core.resource import Resource
 from lasercats.domains.ec2 import elastic_ip, instance, instance_programs, volume
