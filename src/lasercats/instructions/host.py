@@ -12,85 +12,11 @@ import msgspec
 from lasercats.core import content as contents
 from lasercats.core.instruction import Instruction
 from lasercats.core.secret import is_sealed
+from lasercats.instructions.prelude import PRELUDE
+
+__all__ = ["PRELUDE", "VOCABULARY"]
 
 PathType = Literal["absent", "file", "directory", "symlink", "other"]
-
-PRELUDE = r"""
-export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
-umask 022
-lc_tmp=
-trap 'if [ -n "$lc_tmp" ]; then rm -f -- "$lc_tmp"; fi' EXIT
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
-# Replace a file at once: a temporary file beside it, then a rename. What is not said stays as it was.
-lc_replace() { # PATH MODE OWNER GROUP text|base64 CONTENT
-  lc_mode=$2 lc_owner=$3 lc_group=$4
-  if [ -d "$1" ] && [ ! -L "$1" ]; then echo "$1: is a directory"; return 1; fi
-  if [ ! -d "${1%/*}/" ]; then echo "$1: directory ${1%/*} does not exist"; return 1; fi
-  if [ -e "$1" ]; then
-    lc_old=$(stat -L -c '%a %u %g' -- "$1") || return 1
-    lc_was=${lc_old%% *} lc_ids=${lc_old#* }
-    while [ ${#lc_was} -lt 4 ]; do lc_was=0$lc_was; done
-    lc_mode=${lc_mode:-$lc_was} lc_owner=${lc_owner:-${lc_ids% *}} lc_group=${lc_group:-${lc_ids#* }}
-  fi
-  lc_mode=${lc_mode:-0644}
-  lc_tmp=${1%/*}/.lasercats.$$
-  if [ -e "$lc_tmp" ] || [ -L "$lc_tmp" ]; then rm -f -- "$lc_tmp" || return 1; fi
-  # A mode without x and special bits is made by the umask alone: 0666 less each digit, without borrowing.
-  case $lc_mode in 0[0246][0246][0246]) umask $((10666 - 1$lc_mode)) ;; *) umask 077 ;; esac
-  set -C
-  case $5 in
-    text) printf %s "$6" >"$lc_tmp" || printf %s "$6" | cat >|"$lc_tmp" ;;
-    *) printf %s "$6" | base64 -d >"$lc_tmp" ;;
-  esac
-  lc_ok=$?
-  set +C
-  umask 022
-  if [ $lc_ok = 0 ] && [ -n "$lc_owner$lc_group" ]; then
-    lc_own "$lc_tmp" "$lc_owner" "$lc_group" || lc_ok=1
-  fi
-  if [ $lc_ok = 0 ]; then
-    case $lc_mode in 0[0246][0246][0246]) ;; *) chmod -- "$lc_mode" "$lc_tmp" || lc_ok=1 ;; esac
-  fi
-  if [ $lc_ok = 0 ]; then mv -fT -- "$lc_tmp" "$1" || lc_ok=1; fi
-  if [ $lc_ok != 0 ]; then rm -f -- "$lc_tmp"; fi
-  lc_tmp=
-  return $lc_ok
-}
-lc_id=
-lc_own() { # PATH OWNER GROUP
-  lc_id=${lc_id:-$(id -u):$(id -g)}
-  if [ "$2:$3" = "$lc_id" ] && [ -O "$1" ] && [ -G "$1" ]; then return 0; fi
-  chown -h -- "$2${3:+:$3}" "$1"
-}
-lc_write() { lc_replace "$1" "$2" "$3" "$4" text "$5"; } # PATH MODE OWNER GROUP TEXT
-lc_write64() { lc_replace "$1" "$2" "$3" "$4" base64 "$5"; } # PATH MODE OWNER GROUP BASE64
-lc_attributes() { # PATH MODE OWNER GROUP
-  if [ -L "$1" ]; then echo "$1: is a symbolic link"; return 1; fi
-  if [ -n "$3$4" ]; then chown -- "$3${4:+:$4}" "$1" || return 1; fi
-  # Five digits, because with fewer GNU chmod keeps the setuid and setgid bits of a directory.
-  if [ -n "$2" ]; then chmod -- "0$2" "$1" || return 1; fi
-}
-lc_mkdir() { # PATH MODE OWNER GROUP
-  mkdir -m 0700 -- "$1" || return 1
-  if [ -n "$3$4" ] && ! chown -- "$3${4:+:$4}" "$1"; then rmdir -- "$1"; return 1; fi
-  chmod -- "0${2:-0755}" "$1"
-}
-lc_symlink() { # PATH TARGET
-  if [ -d "$1" ] && [ ! -L "$1" ]; then echo "$1: is a directory"; return 1; fi
-  lc_tmp=${1%/*}/.lasercats.$$
-  if [ -e "$lc_tmp" ] || [ -L "$lc_tmp" ]; then rm -f -- "$lc_tmp" || return 1; fi
-  ln -s -- "$2" "$lc_tmp" && mv -fT -- "$lc_tmp" "$1"
-  lc_ok=$?
-  if [ $lc_ok != 0 ]; then rm -f -- "$lc_tmp"; fi
-  lc_tmp=
-  return $lc_ok
-}
-lc_remove() { rm -f -- "$1"; } # PATH
-lc_rmdir() { if [ -d "$1" ]; then rmdir -- "$1"; fi; } # PATH
-""".lstrip()
-"""POSIX shell functions; they need `stat`, `mv -T`, `sha256sum` and `base64` of GNU coreutils or busybox."""
 
 
 class PathStatus(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -114,6 +40,8 @@ class PathStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     """The content string, or its sealed token, when it is not the one that was expected."""
     same: bool = False
     """True when the content is the expected one."""
+    notes: tuple[str, ...] = ()
+    """What an operator should know of how it was done, in a sentence each."""
 
 
 class ExecResult(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -159,19 +87,23 @@ class WriteFile(Instruction, frozen=True, tag="host.write"):
     mode: str | None = None
     owner: str | None = None
     group: str | None = None
+    new: bool = False
+    """True where none is known to be there: what others put there meanwhile does not say whose it is."""
 
     def line(self) -> str:
         """Return the call; a sealed content is taken from an environment variable."""
+        verb = "lc_create" if self.new else "lc_write"
         if is_sealed(self.content):
             name = secret_variable(self.content)
             hint = f"the secret content of {self.path}"
-            return f'lc_write {self._attributes()} "${{{name}:?{hint}}}"'
+            return f'{verb} {self._attributes()} "${{{name}:?{hint}}}"'
         return self.filled(contents.decode(self.content))
 
     def filled(self, data: bytes) -> str:
         """Return the call with the content in it."""
         form, text = contents.shell_form(data)
-        return f"{'lc_write' if form == 'text' else 'lc_write64'} {self._attributes()} {shlex.quote(text)}"
+        verb = "lc_create" if self.new else "lc_write"
+        return f"{verb}{'' if form == 'text' else '64'} {self._attributes()} {shlex.quote(text)}"
 
     def predict(self) -> PathStatus:
         """Expect the file as asked."""

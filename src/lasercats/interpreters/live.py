@@ -69,6 +69,7 @@ class _Run:
         self._deltas: list[list[Delta]] = [[] for _ in commands]
         self._observed = [Delta() for _ in commands]
         self._problems: list[dict[Address, str]] = [{} for _ in commands]
+        self._notes: list[dict[Address, str]] = [{} for _ in commands]
         self._refused = [0] * len(commands)
         self._reports: list[dict[Address, Any]] = [{} for _ in commands]
         self._doubt: set[int] = set()
@@ -301,6 +302,8 @@ class _Run:
     def _finish(self, task: Task) -> None:
         index, address, change, _ = self._targets.pop(id(task))
         command = self._commands[index]
+        if task.notes:
+            self._notes[index][address] = "; ".join(dict.fromkeys(task.notes))
         if task.failure is not None:
             if task.partly and change is not None:
                 self._finish_partly(index, address, change, task)
@@ -388,6 +391,7 @@ class _Run:
             delta=composed(self._deltas[index]),
             observed=self._observed[index],
             problems=self._problems[index],
+            notes=self._notes[index],
             reports=self._reports[index],
             position=self._positions[index],
             order=self._orders.get(self._positions[index]) if index in self._waiting else None,

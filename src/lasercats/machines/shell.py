@@ -11,6 +11,8 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from lasercats.core import content as contents
 from lasercats.core.instruction import Batch, Failure, Instruction
 from lasercats.core.ports import Vault
@@ -110,7 +112,7 @@ class Script:
         for i in self._passed_by:
             self._read_looks(printed, f"at{i}-", [i], after)
         for i in done:
-            results[i] = self._checked(i, after[i])
+            results[i] = _noted(self._checked(i, after[i]), self._path(i), printed[str(i)][1])
         return results
 
     def _lines(self) -> Iterator[str]:
@@ -227,6 +229,13 @@ def _failure(code: str, text: str) -> Failure:
     lines = [line for line in text.strip().splitlines() if line]
     told = [line for line in lines if "No space left" in line] or lines[-1:]
     return Failure(reason=told[0] if told else f"failed with status {code}")
+
+
+def _noted(outcome: Any, path: str, text: str) -> Any:  # noqa: ANN401
+    """Return an outcome with what the shell function noted while it did what it should."""
+    begin = f"note: {path}: "
+    notes = tuple(part.partition("\n")[0] for part in f"\n{text}".split(f"\n{begin}")[1:])
+    return replace(outcome, notes=notes) if notes and isinstance(outcome, PathStatus) else outcome
 
 
 def _absent(why: str) -> Any:  # noqa: ANN401

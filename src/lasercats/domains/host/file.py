@@ -111,7 +111,8 @@ def act(address: Address, change: Change[Any], _known: Known) -> Step:
         instruction: Any = SetAttributes(machine=machine, path=path, type="file", **changed)
     else:
         new = {name: getattr(after, name) for name in ("mode", "owner", "group")}
-        instruction = WriteFile(machine=machine, path=path, content=after.secret or after.content, **new)
+        content = after.secret or after.content
+        instruction = WriteFile(machine=machine, path=path, content=content, **new, new=before is None)
     return Step(instruction, lambda status: resource(status, after))
 
 
