@@ -97,7 +97,7 @@ class _Run:
         context, entries, expect = self._context, list[AnyEntry](), dict[Address, int]()
         taken = self._taken()
         for index, command in enumerate(self._commands):
-            claims = () if command.effect is Effect.OPAQUE else command.on
+            claims = () if command.effect is Effect.OPAQUE else self._places(command)
             expect |= {address: self._state.version(address) for address in claims}
             claims += tuple(taken.get(index, ()))
             entries.append(
@@ -113,6 +113,12 @@ class _Run:
             )
         first = context.log.append(entries, expect=expect)
         self._positions = list(range(first, first + len(entries)))
+
+    def _places(self, command: Command) -> tuple[Address, ...]:
+        """Return the addresses of a command, and those of what cannot be there at the same time."""
+        kinds = self._context.kinds
+        rivals = (rival for address in command.on for rival in kinds.rivals(address))
+        return tuple(dict.fromkeys((*command.on, *rivals)))
 
     def _taken(self) -> dict[int, list[Address]]:
         """Return, for each command by its index, what it is about to take for itself."""
