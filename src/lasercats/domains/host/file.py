@@ -36,7 +36,7 @@ class File(Resource, frozen=True):
     modified: Annotated[str | None, GIVEN] = None
     """When the content last changed, RFC 3339."""
 
-    forms: ClassVar[Forms] = {"content": contents.canonical, "mode": place.mode_of}
+    forms: ClassVar[Forms] = {"content": contents.canonical, **place.FORMS}
 
     def check(self) -> None:
         """Refuse a content beside a secret one.
@@ -54,7 +54,7 @@ class Write(Command, frozen=True, tag="file.write"):
     """Write a file, whole and at once; what is not said of an existing file stays as it is."""
 
     past: ClassVar[str] = "file.written"
-    forms: ClassVar[Forms] = {"content": contents.canonical}
+    forms: ClassVar[Forms] = {"content": contents.canonical, **place.FORMS}
 
     content: Content | None = None
     secret: SecretContent | None = None
