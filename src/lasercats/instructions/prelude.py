@@ -19,17 +19,18 @@ what an operator should know of it.
 PRELUDE = r"""
 export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
 umask 022
-lc_here= lc_room= lc_up=. lc_safe= lc_plain= lc_closed= lc_host= lc_me= lc_cp=
+lc_here= lc_room= lc_up=. lc_safe= lc_plain= lc_closed= lc_host= lc_me= lc_cp= lc_mode= lc_probe= lc_rooms=
 lc_line='
 '
-trap lc_leave EXIT
+trap 'lc_leave; lc_tidy' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 lc_bad() { printf '%s\n' "$lc_path: $*" >&2; return 1; }
 lc_note() { printf 'note: %s\n' "$lc_path: $*" >&2; }
-lc_try() { # COMMAND...  What it complains of is told of the path that the act is about.
-  if lc_why=$("$@" 2>&1); then return 0; fi
+# Run a command; only where it fails is it run once more to hear why, as listening takes another process.
+lc_try() { # COMMAND...
+  if "$@" 2>/dev/null || lc_why=$("$@" 2>&1); then return 0; fi
   case $lc_why in
     '') lc_bad "$1 failed" ;;
     *nvalid* | *unknown*) lc_bad "${lc_why#*: }" ;;
@@ -65,7 +66,14 @@ lc_led() { # FOLDER
 }
 lc_meanwhile() { lc_bad "somebody else is changing its folder just now"; }
 lc_leave() {
-  if [ -n "$lc_room" ]; then lc_out; fi
+  if [ -n "$lc_room" ]; then
+    lc_clear
+    case $lc_base in
+      *"$lc_line"*) lc_out ;;
+      *) lc_rooms=$lc_rooms$lc_base/$lc_room$lc_line ;;
+    esac
+    if [ ${#lc_rooms} -gt 50000 ]; then lc_tidy; fi
+  fi
   lc_here= lc_room= lc_up=. lc_safe=
   cd /
 }
@@ -74,6 +82,13 @@ lc_out() { # Leave the room, and stay in its folder.
   cd ..
   rmdir -- "$lc_room" 2>/dev/null
   lc_room= lc_up=. lc_safe=
+}
+lc_tidy() { # Remove the rooms that were left, all at once.
+  if [ -z "$lc_rooms" ]; then return 0; fi
+  IFS=$lc_line; set -f
+  rmdir -- $lc_rooms 2>/dev/null
+  unset IFS; set +f
+  lc_rooms=
 }
 lc_clear() { # Remove what stands in a room.
   for lc_p in new old; do
@@ -110,7 +125,9 @@ lc_make_room() {
       return 1
     fi
     lc_room=$lc_new lc_up=..
-    umask 000
+    lc_probe=0666
+    case $lc_mode in 0[0246][0246][0246]) if [ "${lc_mode#??}" != 00 ]; then lc_probe=$lc_mode; fi ;; esac
+    umask $((10666 - 1$lc_probe))
     : >new
     umask 022
     lc_learn $(stat -c '%a %u' -- . .. new)
@@ -127,8 +144,8 @@ lc_make_room() {
 lc_learn() { # MODE UID of the room, MODE UID of the folder, MODE UID of a new file
   lc_closed=n lc_plain=n
   case $1 in 700 | ?700) lc_closed=y ;; esac
-  # With a default ACL the umask is not asked, so 700 by 077 and 666 by 000 are not both what comes of it.
-  if [ "$1" = 700 ] && [ "$5" = 666 ] && [ -z "$lc_way" ]; then lc_plain=y; fi
+  # With a default ACL the umask is not asked, so both cannot be as by the umask where only one is closed.
+  if [ "$1" = 700 ] && [ "0$5" = "$lc_probe" ] && [ -z "$lc_way" ]; then lc_plain=y; fi
   lc_judge "$3" "$4"
 }
 lc_random() { # Set lc_new to a name that nobody can guess.
@@ -212,8 +229,11 @@ lc_fill() { # text|base64 CONTENT
   # A mode without x and special bits is made by the umask alone: 0666 less each digit, without borrowing.
   lc_bits=y
   umask 077
-  if [ $lc_plain = y ] && [ ! -e new ]; then
-    case $lc_mode in 0[0246][0246][0246]) umask $((10666 - 1$lc_mode)); lc_bits= ;; esac
+  if [ $lc_plain = y ]; then
+    case $lc_mode in
+      0[0246][0246][0246])
+        if [ ! -e new ] || [ "$lc_mode" = "$lc_probe" ]; then umask $((10666 - 1$lc_mode)); lc_bits=; fi ;;
+    esac
   fi
   if [ $lc_closed != y ]; then lc_shut || { umask 022; return 1; }; fi
   case $1 in
@@ -267,7 +287,7 @@ lc_copy() {
   case $lc_cp in
     gnu)
       lc_bits=y
-      if lc_why=$(cp --attributes-only --preserve=mode,ownership,xattr -- "$lc_from" new 2>&1); then
+      if lc_clone 2>/dev/null || lc_why=$(lc_clone 2>&1); then
         lc_copied=y
         if [ "$lc_mode" = "$lc_was" ]; then lc_bits=; fi
       else lc_note "not all of its attributes could be kept: ${lc_why##*: }"; fi ;;
@@ -284,11 +304,12 @@ lc_copy() {
     *) lc_unkept ;;
   esac
 }
+lc_clone() { cp --attributes-only --preserve=mode,ownership,xattr -- "$lc_from" new; }
 lc_unkept() { lc_note "what it had of ACLs and extended attributes could not be kept"; }
 # Put the new file into its place.
 lc_put() { # PATH MODE OWNER GROUP ...
   if [ -L old ] || [ -e old ]; then rm -f old; fi
-  if lc_why=$(mv -fT -- new "../$lc_name" 2>&1); then return 0; fi
+  if mv -fT -- new "../$lc_name" 2>/dev/null || lc_why=$(mv -fT -- new "../$lc_name" 2>&1); then return 0; fi
   case $lc_why in *usy*) ;; *) lc_why=${lc_why##*: }; lc_bad "${lc_why:-mv failed}"; return 1 ;; esac
   # A mount point cannot be replaced.
   if ! lc_safely || [ -L "../$lc_name" ] || [ ! -f "../$lc_name" ]; then
@@ -370,6 +391,7 @@ lc_remove() { lc_path=$1; lc_try rm -f -- "$1"; } # PATH
 lc_rmdir() { # PATH
   lc_path=$1
   lc_leave
+  lc_tidy
   if [ ! -d "$1" ] || rmdir -- "$1" 2>/dev/null; then return 0; fi
   if lc_enter "$1/." 2>/dev/null; then lc_sweep; lc_leave; fi
   lc_path=$1
