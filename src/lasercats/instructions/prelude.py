@@ -19,7 +19,8 @@ what an operator should know of it.
 PRELUDE = r"""
 export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
 umask 022
-lc_here= lc_room= lc_up=. lc_safe= lc_plain= lc_closed= lc_host= lc_me= lc_cp= lc_mode= lc_probe= lc_rooms=
+lc_here= lc_room= lc_up=. lc_safe= lc_plain= lc_closed= lc_host= lc_me=
+lc_mode= lc_probe= lc_rooms= lc_cp= lc_ls=
 lc_line='
 '
 trap 'lc_leave; lc_tidy' EXIT
@@ -387,12 +388,45 @@ lc_symlink() { # PATH TARGET
   if [ -n "$lc_room" ]; then lc_clear; fi
   return 1
 }
-lc_remove() { lc_path=$1; lc_try rm -f -- "$1"; } # PATH
+lc_remove() { # PATH
+  lc_path=$1
+  lc_extra "$1"
+  lc_try rm -f -- "$1" || return 1
+  if [ -n "$lc_had" ]; then lc_note "had $lc_had, which is not recorded and does not come back"; fi
+}
+# Find out what an undo could not bring back, where that can be told.
+lc_extra() { # PATH
+  lc_had=
+  if [ ! -e "$1" ] || [ -L "$1" ]; then return 0; fi
+  if [ -z "$lc_ls" ]; then
+    if command -v getfattr >/dev/null; then lc_ls=attr
+    elif ls --version >/dev/null 2>&1; then lc_ls=gnu
+    else lc_ls=none; fi
+  fi
+  case $lc_ls in
+    attr)
+      IFS=$lc_line; set -f
+      for lc_p in $(getfattr -h -m - -- "$1" 2>/dev/null); do
+        case $lc_p in
+          '# file: '* | security.selinux) ;;
+          system.posix_acl_*) lc_had="${lc_had:+$lc_had, }an ACL" ;;
+          *) lc_had="${lc_had:+$lc_had, }the attribute $lc_p" ;;
+        esac
+      done
+      unset IFS; set +f ;;
+    gnu) case $(ls -ld -- "$1" 2>/dev/null) in ??????????+*) lc_had="an ACL" ;; esac ;;
+  esac
+}
 lc_rmdir() { # PATH
   lc_path=$1
   lc_leave
   lc_tidy
-  if [ ! -d "$1" ] || rmdir -- "$1" 2>/dev/null; then return 0; fi
+  if [ ! -d "$1" ]; then return 0; fi
+  lc_extra "$1"
+  if ! rmdir -- "$1" 2>/dev/null; then lc_emptied "$1" || return 1; fi
+  if [ -n "$lc_had" ]; then lc_note "had $lc_had, which is not recorded and does not come back"; fi
+}
+lc_emptied() { # PATH of a directory that could not be removed, perhaps for what a dead shell left in it
   if lc_enter "$1/." 2>/dev/null; then lc_sweep; lc_leave; fi
   lc_path=$1
   lc_try rmdir -- "$1"

@@ -131,4 +131,5 @@ KIND = Kind(
     canonical=place.canonical,
     needs=place.needs,
     rivals=place.rivals,
+    loses=place.loses,
 )

@@ -168,6 +168,16 @@ def resource(status: PathStatus, known: File | None) -> File:
     )
 
 
+def loses(file: File) -> Iterator[str]:
+    """Return what does not come back when it is removed and written again: what is not recorded.
+
+    That it had an ACL or attributes is not known before; the host notes it when it removes the file.
+    """
+    if file.secret is None and (file.content is None or contents.is_digest(file.content)):
+        yield "its content, which is not recorded"
+    yield from place.loses(file)
+
+
 KIND = Kind(
     name="file",
     resource=File,
@@ -178,4 +188,5 @@ KIND = Kind(
     canonical=place.canonical,
     needs=place.needs,
     rivals=place.rivals,
+    loses=loses,
 )

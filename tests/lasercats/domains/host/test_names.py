@@ -12,6 +12,8 @@ from lasercats.core.errors import BadInput
 from lasercats.core.kind import Kinds
 from lasercats.core.text import escape, unescape
 from lasercats.domains.host import DOMAIN
+from lasercats.domains.host.directory import Directory
+from lasercats.domains.host.file import File
 from lasercats.domains.host.symlink import Symlink
 from lasercats.testing.laws import NoInputs
 
@@ -77,6 +79,24 @@ def test_a_path_holds_no_nul() -> None:
     """A path with an escaped NUL is refused."""
     with pytest.raises(BadInput, match="NUL"):
         KINDS.address(r"file/m:/a\x00b")
+
+
+@pytest.mark.parametrize(
+    ("resource", "lost"),
+    [
+        (File(content="x", mode="0644", owner="root", group="root"), []),
+        (File(secret="sealed:00", mode="0644", owner="root"), ["its group, which is not recorded"]),  # noqa: S106
+        (File(content="sha256:" + "0" * 64, mode="0644", owner="root", group="root"), ["its content"]),
+        (File(mode="0644", owner="root", group="root"), ["its content"]),
+        (Directory(mode="0755"), ["its owner", "its group"]),
+    ],
+)
+def test_what_is_not_recorded_is_lost_with_a_removal(resource: File | Directory, lost: list[str]) -> None:
+    """What nobody decided or the log does not hold is named as what a removal loses."""
+    kind = KINDS.kinds["file" if isinstance(resource, File) else "directory"]
+    told = list(kind.loses(resource))
+    assert len(told) == len(lost)
+    assert all(fact.startswith(begin) for fact, begin in zip(told, lost, strict=True))
 
 
 def _given(data: bytes, escaped: bool) -> str:

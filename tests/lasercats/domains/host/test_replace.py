@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -159,6 +160,25 @@ def test_what_cannot_be_kept_is_told(folder: Path) -> None:
     assert (root / "f").read_text() == "new"
     assert "note: /f: what it had of ACLs and extended attributes could not be kept" in ran.stderr
     assert not list(root.glob(".lasercats*"))
+
+
+def test_what_a_removal_loses_is_told(shell: Shell, folder: Path) -> None:
+    """A file or directory that had an ACL or attributes says so as it goes; others say nothing."""
+    (folder / "user.dir").mkdir()
+    for name in ("user.f", "plain", "user.dir"):
+        path = folder / name
+        if name != "user.dir":
+            path.touch()
+        if name != "plain":
+            subprocess.run(["setfacl", "-m", "u:nobody:r", path], check=True)
+            os.setxattr(path, "user.note", b"x")
+    for name in ("user.f", "plain", "user.dir"):
+        type_: Any = "directory" if name == "user.dir" else "file"
+        ran = shell.run(RemovePath(machine="m", path=f"{folder}/{name}", type=type_))
+        assert ran.returncode == 0, ran.stderr
+        lost = "had an ACL, the attribute user.note, which is not recorded and does not come back"
+        assert ran.stderr == ("" if name == "plain" else f"note: {folder}/{name}: {lost}\n")
+    assert names(folder) == []
 
 
 def test_a_hard_link_that_is_broken_is_told(shell: Shell, folder: Path) -> None:
