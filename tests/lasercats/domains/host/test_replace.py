@@ -1,5 +1,6 @@
 """Files are replaced whole and keep what was not said, under every shell and with tools of every make."""
 
+import asyncio
 import os
 import re
 import shutil
@@ -10,9 +11,19 @@ from typing import Any
 
 import pytest
 
-from lasercats.core.instruction import Instruction
-from lasercats.instructions.host import MakeDirectory, MakeSymlink, RemovePath, SetAttributes, WriteFile
+from lasercats.core.instruction import Instruction, Item
+from lasercats.core.text import one_form
+from lasercats.instructions.host import (
+    Execute,
+    MakeDirectory,
+    MakeSymlink,
+    RemovePath,
+    SetAttributes,
+    WriteFile,
+)
 from lasercats.instructions.prelude import PRELUDE
+from lasercats.machines.local import LocalMachine
+from lasercats.machines.vault import KeyVault
 from tests.lasercats.domains.host.shells import AS_NOBODY, NOBODY, SHELLS, STUBBED, Shell, names, run
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="needs root to be other users")
@@ -181,6 +192,17 @@ def test_what_a_removal_loses_is_told(shell: Shell, folder: Path) -> None:
     assert names(folder) == []
 
 
+def test_a_raw_command_of_a_script_meets_nothing_of_ours(folder: Path, tmp_path: Path) -> None:
+    """In a printed script a raw command runs where the script was begun, and sees no room."""
+    machine = LocalMachine("m", LocalMachine.check_url("local:"), KeyVault(tmp_path / "key"))
+    look = Execute(machine="m", argv=("sh", "-c", f"pwd; ls -A {folder}"))
+    script = machine.script([write(folder / "f", "x"), look, write(folder / "g", "x"), look], alone=True)
+    ran = run(["sh", "-s"], input=script, cwd=tmp_path)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.split() == [str(tmp_path), "f", str(tmp_path), "f", "g"]
+    assert names(folder) == ["f", "g"]
+
+
 def test_a_hard_link_that_is_broken_is_told(shell: Shell, folder: Path) -> None:
     """Replacing one name of a file says that the others keep the former content."""
     (folder / "one").write_text("old")
@@ -247,6 +269,20 @@ def test_what_a_dead_shell_left_is_removed(stubbed: Shell, folder: Path, tmp_pat
     (folder / ".lasercats.999999999").write_text("hunter2")
     assert stubbed.run(write(folder / "g", "x")).returncode == 0
     assert names(folder) == sorted(["g", theirs.name, alive.name])
+
+
+def test_recover_removes_what_a_dead_shell_left(folder: Path, tmp_path: Path) -> None:
+    """A machine that is asked what became of a batch removes what is left of it, in any folder."""
+    odd = folder / "it's\n \udce9"
+    odd.mkdir()
+    host = Path("/proc/sys/kernel/hostname").read_text().strip()
+    room = odd / f".lasercats.{host}.999999999.{'0' * 32}"
+    room.mkdir(mode=0o700)
+    (room / "new").write_text("hunter2")
+    machine = LocalMachine("m", LocalMachine.check_url("local:"), KeyVault(tmp_path / "key"))
+    act = WriteFile(machine="m", path=one_form(f"{odd}/f"), content="x")
+    assert asyncio.run(machine.resolve((Item(act),))) == [None]
+    assert names(odd) == []
 
 
 def test_a_directory_can_go_that_a_dead_shell_left_something_in(shell: Shell, folder: Path) -> None:
