@@ -131,5 +131,4 @@ KIND = Kind(
     canonical=place.canonical,
     needs=place.needs,
     rivals=place.rivals,
-    loses=place.loses,
 )

@@ -206,12 +206,6 @@ def attributes(before: Any, after: Any) -> dict[str, Any]:  # noqa: ANN401 - fil
     return changed
 
 
-def loses(resource: Any) -> Iterator[str]:  # noqa: ANN401 - files and directories alike
-    """Return what of its attributes does not come back when it is removed: those that nobody decided."""
-    undecided = [name for name in ("mode", "owner", "group") if getattr(resource, name) is None]
-    yield from (f"its {name}, which is not recorded" for name in undecided)
-
-
 def converge_attributes(
     address: Address,
     before: Any,  # noqa: ANN401 - files and directories alike
