@@ -167,6 +167,11 @@ class Kinds:
         domain = self.domain(address)
         return domain is not None and any(instruction.by_hand for instruction in domain.instructions)
 
+    def rivals(self, address: Address) -> tuple[Address, ...]:
+        """Return what cannot be there at the same time as an address; nothing where its kind is not known."""
+        kind = self.kinds.get(addresses.kind_of(address))
+        return () if kind is None else tuple(kind.rivals(address))
+
     def holding(self, address: Address) -> bool:
         """Tell whether resources of the kind of an address have anything to themselves."""
         return self.kind(address).holds is not _nothing

@@ -16,87 +16,11 @@ from lasercats.core.ports import Vault
 from lasercats.core.secret import is_sealed
 from lasercats.core.text import unescape
 from lasercats.instructions.look import LOOK
-from lasercats.instructions.path import Answers, Question, ask
+from lasercats.instructions.path import Answers, Question, ask, noted
 from lasercats.instructions.path import PathStatus as PathStatus  # noqa: PLC0414 - part of this vocabulary
 from lasercats.instructions.path import PathType as PathType  # noqa: PLC0414 - as above
+from lasercats.instructions.prelude import PRELUDE as PRELUDE  # noqa: PLC0414 - as above
 from lasercats.instructions.shell import Act, Look, Told, printable, printable_command
-
-PRELUDE = r"""
-export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
-umask 022
-lc_tmp=
-trap 'if [ -n "$lc_tmp" ]; then rm -f -- "$lc_tmp"; fi' EXIT
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
-# Replace a file at once: a temporary file beside it, then a rename. What is not said stays as it was.
-lc_replace() { # PATH MODE OWNER GROUP text|base64 CONTENT
-  lc_mode=$2 lc_owner=$3 lc_group=$4
-  if [ -d "$1" ] && [ ! -L "$1" ]; then echo "$1: is a directory"; return 1; fi
-  if [ ! -d "${1%/*}/" ]; then echo "$1: directory ${1%/*} does not exist"; return 1; fi
-  if [ -e "$1" ]; then
-    lc_old=$(stat -L -c '%a %u %g' -- "$1") || return 1
-    lc_was=${lc_old%% *} lc_ids=${lc_old#* }
-    while [ ${#lc_was} -lt 4 ]; do lc_was=0$lc_was; done
-    lc_mode=${lc_mode:-$lc_was} lc_owner=${lc_owner:-${lc_ids% *}} lc_group=${lc_group:-${lc_ids#* }}
-  fi
-  lc_mode=${lc_mode:-0644}
-  lc_tmp=${1%/*}/.lasercats.$$
-  if [ -e "$lc_tmp" ] || [ -L "$lc_tmp" ]; then rm -f -- "$lc_tmp" || return 1; fi
-  # A mode without x and special bits is made by the umask alone: 0666 less each digit, without borrowing.
-  case $lc_mode in 0[0246][0246][0246]) umask $((10666 - 1$lc_mode)) ;; *) umask 077 ;; esac
-  set -C
-  case $5 in
-    text) printf %s "$6" >"$lc_tmp" || printf %s "$6" | cat >|"$lc_tmp" ;;
-    *) printf %s "$6" | base64 -d >"$lc_tmp" ;;
-  esac
-  lc_ok=$?
-  set +C
-  umask 022
-  if [ $lc_ok = 0 ] && [ -n "$lc_owner$lc_group" ]; then
-    lc_own "$lc_tmp" "$lc_owner" "$lc_group" || lc_ok=1
-  fi
-  if [ $lc_ok = 0 ]; then
-    case $lc_mode in 0[0246][0246][0246]) ;; *) chmod -- "$lc_mode" "$lc_tmp" || lc_ok=1 ;; esac
-  fi
-  if [ $lc_ok = 0 ]; then mv -fT -- "$lc_tmp" "$1" || lc_ok=1; fi
-  if [ $lc_ok != 0 ]; then rm -f -- "$lc_tmp"; fi
-  lc_tmp=
-  return $lc_ok
-}
-lc_id=
-lc_own() { # PATH OWNER GROUP
-  lc_id=${lc_id:-$(id -u):$(id -g)}
-  if [ "$2:$3" = "$lc_id" ] && [ -O "$1" ] && [ -G "$1" ]; then return 0; fi
-  chown -h -- "$2${3:+:$3}" "$1"
-}
-lc_write() { lc_replace "$1" "$2" "$3" "$4" text "$5"; } # PATH MODE OWNER GROUP TEXT
-lc_write64() { lc_replace "$1" "$2" "$3" "$4" base64 "$5"; } # PATH MODE OWNER GROUP BASE64
-lc_attributes() { # PATH MODE OWNER GROUP
-  if [ -L "$1" ]; then echo "$1: is a symbolic link"; return 1; fi
-  if [ -n "$3$4" ]; then chown -- "$3${4:+:$4}" "$1" || return 1; fi
-  # Five digits, because with fewer GNU chmod keeps the setuid and setgid bits of a directory.
-  if [ -n "$2" ]; then chmod -- "0$2" "$1" || return 1; fi
-}
-lc_mkdir() { # PATH MODE OWNER GROUP
-  mkdir -m 0700 -- "$1" || return 1
-  if [ -n "$3$4" ] && ! chown -- "$3${4:+:$4}" "$1"; then rmdir -- "$1"; return 1; fi
-  chmod -- "0${2:-0755}" "$1"
-}
-lc_symlink() { # PATH TARGET
-  if [ -d "$1" ] && [ ! -L "$1" ]; then echo "$1: is a directory"; return 1; fi
-  lc_tmp=${1%/*}/.lasercats.$$
-  if [ -e "$lc_tmp" ] || [ -L "$lc_tmp" ]; then rm -f -- "$lc_tmp" || return 1; fi
-  ln -s -- "$2" "$lc_tmp" && mv -fT -- "$lc_tmp" "$1"
-  lc_ok=$?
-  if [ $lc_ok != 0 ]; then rm -f -- "$lc_tmp"; fi
-  lc_tmp=
-  return $lc_ok
-}
-lc_remove() { rm -f -- "$1"; } # PATH
-lc_rmdir() { if [ -d "$1" ]; then rmdir -- "$1"; fi; } # PATH
-""".lstrip()
-"""POSIX shell functions; they need `stat`, `mv -T`, `sha256sum` and `base64` of GNU coreutils or busybox."""
 
 
 class ExecResult(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -169,6 +93,15 @@ class PathAct(Act, frozen=True):
         """Return the look at the path."""
         return ReadPath(machine=self.machine, path=self.path)
 
+    def settled(self, answer: Any, said: bytes, vault: Vault) -> Any:  # noqa: ANN401
+        """Return what is at the path, with what was noted of how it was done."""
+        notes = noted(said, unescape(self.path))
+        return (
+            msgspec.structs.replace(answer, notes=notes)
+            if notes and isinstance(answer, PathStatus)
+            else answer
+        )
+
 
 class WriteFile(PathAct, frozen=True, tag="host.write"):
     """Replace a file, whole and at once."""
@@ -178,6 +111,8 @@ class WriteFile(PathAct, frozen=True, tag="host.write"):
     mode: str | None = None
     owner: str | None = None
     group: str | None = None
+    new: bool = False
+    """True where none is known to be there: what others put there meanwhile does not say whose it is."""
 
     def line(self) -> str:
         """Return the call; a sealed content is taken from an environment variable."""
@@ -185,22 +120,21 @@ class WriteFile(PathAct, frozen=True, tag="host.write"):
             return super().line()
         plain = re.fullmatch(r"[A-Za-z0-9@%+=:,./_-]+", self.path)
         hint = f"the secret content of {self.path if plain else 'a file'}"
-        words = " ".join(map(printable, (b"lc_write", *self._attributes())))
+        words = " ".join(map(printable, (self._function("text"), *self._attributes())))
         return f'{words} "${{{secret_variable(self.content)}:?{hint}}}"'
 
     def words(self, vault: Vault | None) -> tuple[bytes, ...]:
         """Return the call with the content in it."""
         form, text = contents.shell_form(self._data(vault))
-        function = b"lc_write" if form == "text" else b"lc_write64"
-        return (function, *self._attributes(), text.encode())
+        return (self._function(form), *self._attributes(), text.encode())
 
-    def settled(self, answer: Any, vault: Vault) -> Any:  # noqa: ANN401
-        """Check that the file is as long as what was written."""
+    def settled(self, answer: Any, said: bytes, vault: Vault) -> Any:  # noqa: ANN401
+        """Check that the file is as long as what was written, and take what was noted."""
         if isinstance(answer, PathStatus):
             size = len(self._data(vault))
             if answer.size != size:
                 return Failure(reason=f"the file has {answer.size} bytes after {size} were written")
-        return answer
+        return super().settled(answer, said, vault)
 
     def predict(self) -> PathStatus:
         """Expect the file as asked."""
@@ -209,6 +143,10 @@ class WriteFile(PathAct, frozen=True, tag="host.write"):
     def _data(self, vault: Vault | None) -> bytes:
         sealed = is_sealed(self.content) and vault is not None
         return vault.open(self.content) if sealed and vault else contents.decode(self.content)
+
+    def _function(self, form: str) -> bytes:
+        verb = b"lc_create" if self.new else b"lc_write"
+        return verb if form == "text" else verb + b"64"
 
     def _attributes(self) -> tuple[bytes, ...]:
         return _words(self.path, self.mode, self.owner, self.group)

@@ -16,10 +16,10 @@ lc_stat() { # PATH...
     elif [ ! -e "$lc_p" ]; then lc_gone=x$lc_gone; fi
     case $lc_p in *"$lc_nl"*) lc_odd=y ;; esac
   done
-  lc_form="%n$lc_s%f %u %g %s %Y$lc_s%U$lc_s%G$lc_s"
+  lc_shape="%n$lc_s%f %u %g %s %Y$lc_s%U$lc_s%G$lc_s"
   lc_key stat
-  if [ -z "$lc_gone" ]; then stat -c "$lc_form" -- "$@" >&3 || lc_bad=y
-  else lc_why=$(stat -c "$lc_form" -- "$@" 2>&1 >&3 | head -c 400000); fi
+  if [ -z "$lc_gone" ]; then stat -c "$lc_shape" -- "$@" >&3 || lc_bad=y
+  else lc_said=$(stat -c "$lc_shape" -- "$@" 2>&1 >&3 | head -c 400000); fi
   lc_end
   if [ -n "$lc_gone$lc_bad" ]; then lc_absent "$@"; fi
   if [ -z "$lc_links" ]; then return; fi
@@ -29,7 +29,7 @@ lc_stat() { # PATH...
 }
 lc_absent() { # PATH...  What cannot be found because of an error is not absent.
   IFS=$lc_nl; set -f
-  for lc_p in $lc_why; do
+  for lc_p in $lc_said; do
     case $lc_p in
       *': No such file or directory' | *': Not a directory') lc_gone=${lc_gone#x} ;;
       *) lc_odd=y ;;
@@ -60,12 +60,12 @@ lc_read() { # EXPECTS PATH...  For each path: sha256 of the content, or '-'.
   lc_each lc_readable
   if [ -z "$lc_some" ]; then lc_w=$(stat -L -c %s -- "$@")
   else lc_w=$(lc_each lc_path | xargs -0 -r stat -L -c %s --); fi
-  lc_fill z "$lc_w" || lc_each lc_size
+  lc_slots z "$lc_w" || lc_each lc_size
   lc_each lc_large
   if [ -n "$lc_odd" ]; then lc_w= # a name with a line break may be printed on two lines
   elif [ -z "$lc_some" ]; then lc_w=$(sha256sum -- "$@" | head -c 9000000)
   else lc_w=$(lc_each lc_path | xargs -0 -r sha256sum -- | head -c 9000000); fi
-  lc_fill d "$lc_w" || lc_each lc_sum
+  lc_slots d "$lc_w" || lc_each lc_sum
   lc_each lc_content
 }
 lc_each() { # FUNCTION  Call it for each file.
@@ -76,7 +76,7 @@ lc_each() { # FUNCTION  Call it for each file.
   done
 }
 lc_path() { if [ -z "$lc_d" ]; then printf '%s\0' "$lc_p"; fi; }
-lc_fill() { # ARRAY LINES  Take one line for each file, if there is one for each.
+lc_slots() { # ARRAY LINES  Take one line for each file, if there is one for each.
   lc_array=$1
   IFS=$lc_nl; set -f
   set -- $2

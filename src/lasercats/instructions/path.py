@@ -49,6 +49,14 @@ class PathStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     """The content string, or its sealed token, when it is not the one that was expected."""
     same: bool = False
     """True when the content is the expected one."""
+    notes: tuple[str, ...] = ()
+    """What an operator should know of how it was done, in a sentence each."""
+
+
+def noted(said: bytes, path: bytes) -> tuple[str, ...]:
+    """Return what a shell function noted of a path while it did what it should: `note: PATH: text`."""
+    parts = (b"\n" + said).split(b"\nnote: " + path + b": ")[1:]
+    return tuple(escape(part.partition(b"\n")[0]) for part in parts)
 
 
 class Question(NamedTuple):

@@ -107,9 +107,9 @@ class Act(Instruction, frozen=True):
         """Return the look that tells what it has done."""
         raise NotImplementedError
 
-    def settled(self, answer: Any, vault: Vault) -> Any:  # noqa: ANN401
-        """Return the outcome, where `answer` is that of the look."""
-        del vault
+    def settled(self, answer: Any, said: bytes, vault: Vault) -> Any:  # noqa: ANN401
+        """Return the outcome, where `answer` is that of the look and `said` the messages of the change."""
+        del said, vault
         return answer
 
 

@@ -52,6 +52,8 @@ class Task:
         self.partly = False
         """True when it failed after it had changed something; its result is then what it leaves."""
         self._acted = False
+        self.notes: list[str] = []
+        """What machines noted of how they did it."""
         self._program = generator(program)
         self._request: Request = ()
         self.waiting: dict[int, Instruction] = {}
@@ -64,6 +66,7 @@ class Task:
     def receive(self, index: int, outcome: Any) -> None:  # noqa: ANN401
         """Take the outcome of one instruction; go on when all are there."""
         self._outcomes[index] = outcome
+        self.notes += getattr(outcome, "notes", ())
         del self.waiting[index]
         self.sent.discard(index)
         if self.waiting:

@@ -69,6 +69,7 @@ class _Run:
         self._deltas: list[list[Delta]] = [[] for _ in commands]
         self._observed = [Delta() for _ in commands]
         self._problems: list[dict[Address, str]] = [{} for _ in commands]
+        self._notes: list[dict[Address, str]] = [{} for _ in commands]
         self._refused = [0] * len(commands)
         self._reports: list[dict[Address, Any]] = [{} for _ in commands]
         self._doubt: set[int] = set()
@@ -97,7 +98,7 @@ class _Run:
         context, entries, expect = self._context, list[AnyEntry](), dict[Address, int]()
         taken = self._taken()
         for index, command in enumerate(self._commands):
-            claims = () if command.effect is Effect.OPAQUE else command.on
+            claims = () if command.effect is Effect.OPAQUE else self._places(command)
             expect |= {address: self._state.version(address) for address in claims}
             claims += tuple(taken.get(index, ()))
             entries.append(
@@ -113,6 +114,12 @@ class _Run:
             )
         first = context.log.append(entries, expect=expect)
         self._positions = list(range(first, first + len(entries)))
+
+    def _places(self, command: Command) -> tuple[Address, ...]:
+        """Return the addresses of a command, and those of what cannot be there at the same time."""
+        kinds = self._context.kinds
+        rivals = (rival for address in command.on for rival in kinds.rivals(address))
+        return tuple(dict.fromkeys((*command.on, *rivals)))
 
     def _taken(self) -> dict[int, list[Address]]:
         """Return, for each command by its index, what it is about to take for itself."""
@@ -308,6 +315,8 @@ class _Run:
     def _finish(self, task: Task) -> None:
         index, address, change, _ = self._targets.pop(id(task))
         command = self._commands[index]
+        if task.notes:
+            self._notes[index][address] = "; ".join(dict.fromkeys(task.notes))
         if task.failure is not None:
             if task.partly and change is not None:
                 self._finish_partly(index, address, change, task)
@@ -395,6 +404,7 @@ class _Run:
             delta=composed(self._deltas[index]),
             observed=self._observed[index],
             problems=self._problems[index],
+            notes=self._notes[index],
             reports=self._reports[index],
             position=self._positions[index],
             order=self._orders.get(self._positions[index]) if index in self._waiting else None,

@@ -1,21 +1,36 @@
 """A host: a machine that runs a batch as one shell script. Local and SSH hosts differ in the pipe only."""
 
 from collections.abc import Collection, Iterator, Sequence
+from posixpath import dirname
 from typing import Any
 
 from lasercats.core.errors import MachineError
 from lasercats.core.instruction import Batch, Failure, Instruction, Item
 from lasercats.core.ports import Sink, Vault
-from lasercats.core.text import escape
+from lasercats.core.text import escape, unescape
 from lasercats.instructions.host import PRELUDE, VOCABULARY, ExecResult, Execute, ReadPath
+from lasercats.instructions.shell import raw
 from lasercats.instructions.tools import ProbeTools
 from lasercats.machines.hearing import Hearing, Streaming
-from lasercats.machines.shell import MOST, Command, Script, skipped, weight
+from lasercats.machines.shell import HEARD, MOST, Command, Script, new_mark, skipped, weight
 
-RUNNER = 'lc() { "$@" || { lc_failed=1; echo "failed: $1 $2" >&2; }; }\nlc_failed=0'
+RUNNER = r"""
+lc_failed=0
+lc() { # A raw command runs where the script was begun, and meets nothing of ours.
+  case $1 in lc_*) ;; *) lc_leave; lc_tidy ;; esac
+  "$@" || { lc_failed=1; echo "failed: $1 $2" >&2; }
+}
+""".strip()
 END = "LASERCATS_SCRIPT_END"
 SILENCE = 60
 """Seconds that a host may tell nothing while it looks or acts."""
+
+
+def swept(paths: Sequence[bytes]) -> bytes:
+    """Return a script that removes what dead shells left beside paths."""
+    folders = dict.fromkeys(dirname(path) for path in paths)
+    calls = (b"lc_swept " + raw(folder) for folder in folders)
+    return b"\n".join([b"{", PRELUDE.encode(), *calls, b"exit 0", b"}", b""])
 
 
 class HostMachine:
@@ -57,7 +72,11 @@ class HostMachine:
         return f"# {self.name}\n{self.shell()} <<'{END}' || lc_failed=1\n{body}\n{END}"
 
     async def resolve(self, batch: Batch) -> Sequence[Any | None]:
-        """Tell nothing: a look at the path says what became of an instruction."""
+        """Remove what a dead shell left of the batch; a look at the paths says what became of it."""
+        acts = [item.instruction for item in batch if not item.instruction.looks]
+        paths = [unescape(act.path) for act in acts if hasattr(act, "path")]
+        if paths:
+            await self._pipe(swept(paths), Hearing(new_mark(), self._patience, HEARD))
         return [None] * len(batch)
 
     async def check(self) -> str | None:

@@ -145,7 +145,7 @@ class Script:
         if status != b"0":
             return Failure(reason=_last(said) or f"failed with status {escape(status)}")
         act: Any = self._batch[i].instruction
-        return act.settled(after, self._vault)
+        return act.settled(after, said, self._vault)
 
 
 class Command:

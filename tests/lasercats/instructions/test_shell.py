@@ -1,5 +1,6 @@
 """Words of a script and frames of an answer hold whatever bytes they are made of."""
 
+import re
 import subprocess
 
 import pytest
@@ -9,8 +10,11 @@ from hypothesis import strategies as st
 from lasercats.core import content as contents
 from lasercats.core.instruction import Failure
 from lasercats.core.text import escape
+from lasercats.instructions.look import LOOK
 from lasercats.instructions.path import Answers, PathStatus, Question
-from lasercats.instructions.shell import gathered, printable, raw, records
+from lasercats.instructions.prelude import PRELUDE
+from lasercats.instructions.shell import FRAMES, gathered, printable, raw, records
+from lasercats.instructions.tools import PROBE
 from lasercats.machines.shell import new_mark
 
 WORDS = st.binary(max_size=30).map(lambda data: data.replace(b"\0", b""))
@@ -100,3 +104,10 @@ def test_a_content_that_is_not_the_one_told_fails() -> None:
     answer = framed(b"stat", blob) + framed(b"sum /f", b"0" * 64) + framed(b"body /f", b"eA==\n")
     status = Answers(gathered(answer, MARK), OTHER).status(Question(b"/f", "-"))
     assert status == Failure(reason="the content changed while it was looked at, or came damaged")
+
+
+@pytest.mark.parametrize("names", [r"(?m)^(lc_\w+)\(\)", r"\b(lc_\w+)="])
+def test_no_name_of_the_shell_means_two_things(names: str) -> None:
+    """What looks, what acts and what frames share one shell, so each has names of its own."""
+    found = [set(re.findall(names, part)) for part in (FRAMES, LOOK, PRELUDE, PROBE)]
+    assert sum(map(len, found)) == len(set().union(*found))

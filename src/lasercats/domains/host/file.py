@@ -39,7 +39,7 @@ class File(Resource, frozen=True):
     modified: Annotated[str | None, GIVEN] = None
     """When the content last changed, RFC 3339; years beyond 9999 are signed."""
 
-    forms: ClassVar[Forms] = {"content": contents.canonical, "mode": place.mode_of}
+    forms: ClassVar[Forms] = {"content": contents.canonical, **place.FORMS}
 
     def check(self) -> None:
         """Refuse a content beside a secret one.
@@ -57,7 +57,7 @@ class Write(Command, frozen=True, tag="file.write"):
     """Write a file, whole and at once; what is not said of an existing file stays as it is."""
 
     past: ClassVar[str] = "file.written"
-    forms: ClassVar[Forms] = {"content": contents.canonical}
+    forms: ClassVar[Forms] = {"content": contents.canonical, **place.FORMS}
 
     content: Content | None = None
     secret: SecretContent | None = None
@@ -114,7 +114,8 @@ def act(address: Address, change: Change[Any], _known: Known) -> Step:
         instruction: Any = SetAttributes(machine=machine, path=path, type="file", **changed)
     else:
         new = {name: getattr(after, name) for name in ("mode", "owner", "group")}
-        instruction = WriteFile(machine=machine, path=path, content=after.secret or after.content, **new)
+        content = after.secret or after.content
+        instruction = WriteFile(machine=machine, path=path, content=content, **new, new=before is None)
     return Step(instruction, lambda status: resource(status, after))
 
 
@@ -182,6 +183,15 @@ def time_of(seconds: int) -> str:
     return f"{shown}{when:-%m-%dT%H:%M:%SZ}"
 
 
+def loses(file: File) -> Iterator[str]:
+    """Return what does not come back when it is removed and written again: what is not recorded.
+
+    That it had an ACL or attributes is not known before; the host notes it when it removes the file.
+    """
+    if file.secret is None and (file.content is None or contents.is_digest(file.content)):
+        yield "its content, which is not recorded"
+
+
 KIND = Kind(
     name="file",
     resource=File,
@@ -192,4 +202,5 @@ KIND = Kind(
     canonical=place.canonical,
     needs=place.needs,
     rivals=place.rivals,
+    loses=loses,
 )

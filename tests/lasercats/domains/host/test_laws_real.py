@@ -40,6 +40,7 @@ FIELDS = {
     "group": st.sampled_from(["root", "daemon", "0", "nogroup"]),
     "mode": st.sampled_from(["600", "0644", "755", "4755", "1777", "000", "0062"]),
     "secret": st.nothing(),
+    "target": st.from_regex(r"[^\x00-\x1f\x7f\\]{1,40}", fullmatch=True),
     "content": st.one_of(strategies.texts, st.binary(max_size=40).map(content.encode)),
 }
 GROUND = Create(on=(Address("directory/m:/t"),))
