@@ -5,6 +5,9 @@ and must look at every file and find nothing to do. LaserCats runs `apply --yes`
 --refresh` for the second, so that it does not just trust its state. pyinfra runs `files.put`, told not to
 look for the folder, which spares it work, and otherwise with its defaults (all hosts in parallel).
 
+Then `exec` of `true` on 50 hosts, beside the floor: a bare program of asyncssh that connects to each and
+gives one script to a shell there. It keeps no log, and has no other limit than the machine.
+
 The hosts are those of the lab: real sshds in namespaces of this machine, so the network is free of delay.
 On a real network each round trip costs more. A session is one that the host's sshd logged.
 """
@@ -12,6 +15,7 @@ On a real network each round trip costs more. A session is one that the host's s
 import hashlib
 import json
 import shutil
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +27,7 @@ from lasercats.testing.lab import Lab
 
 HOSTS, FILES, SIZE, ROUNDS = 10, 30, 240, 5
 FASTER, TRIPS = 6, 2
+MANY, MANY_ROUNDS, OVER_FLOOR = 50, 11, 1.5
 PATHS = [f"/srv/bench-{n:02}.conf" for n in range(FILES)]
 
 
@@ -115,8 +120,53 @@ class Pyinfra(Side):
     again = first
 
 
+FLOOR = """\
+import asyncio, sys
+import asyncssh
+
+async def one(address):
+    async with asyncssh.connect(
+        address, username="root", client_keys=[sys.argv[1]], known_hosts=sys.argv[2], config=()
+    ) as connection:
+        ran = await connection.run("exec /bin/sh -s", input="{ true; exit; }\\n")
+        assert ran.exit_status == 0
+
+async def all_of_them():
+    await asyncio.gather(*map(one, sys.argv[3:]))
+
+asyncio.run(all_of_them())
+"""
+
+
 def run() -> None:
-    """Run both, turn by turn, and print the figures."""
+    """Run all, turn by turn, and print the figures."""
+    _few()
+    _many()
+
+
+def _many() -> None:
+    """Execute one command on many hosts."""
+    with Lab(hosts=MANY) as lab, workshop() as folder:
+        process(lasercats(), "init", str(folder))
+        for host in lab.hosts:
+            process(lasercats(), "-C", str(folder), "machine", "add", host.name, host.url)
+        (folder / "floor.py").write_text(FLOOR)
+        addresses = [host.address for host in lab.hosts]
+        bare = (sys.executable, "floor.py", str(lab.directory / "id"), str(lab.known_hosts), *addresses)
+        ours = (lasercats(), "exec", "h*", "--", "true")
+        timed(*ours, folder=folder)  # compiles what is not compiled yet; not counted
+        rounds = [(timed(*ours, folder=folder), timed(*bare, folder=folder)) for _ in range(MANY_ROUNDS)]
+    ratio = median(one for one, _ in rounds) / median(floor for _, floor in rounds)
+    told = f"{ratio:.2f} {verdict(ratio <= OVER_FLOOR)}"
+    table(
+        f"hosts: `exec` of one command on {MANY} SSH hosts, whole processes, median of {MANY_ROUNDS}",
+        ("lasercats s", "bare asyncssh s", f"times the floor (goal {OVER_FLOOR})"),
+        [[spread([one for one, _ in rounds]), spread([floor for _, floor in rounds]), told]],
+    )
+
+
+def _few() -> None:
+    """Write files onto some hosts, and look at them."""
     with Lab(hosts=HOSTS) as lab, workshop() as folder:
         ours, theirs = LaserCats(lab, folder / "lasercats"), Pyinfra(lab, folder / "pyinfra")
         for side in (ours, theirs):

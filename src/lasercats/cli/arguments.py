@@ -9,9 +9,8 @@ database can hold those, so they become the escape of `lasercats.core.text`, as 
     FILE       a file or a command of this machine, which is reached by the very bytes that were typed
 """
 
-import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -77,26 +76,3 @@ TEXT = Typed(as_text)
 NAME = Typed(lambda value: one_form(_utf8(value)))
 CONTENT = Typed(_content)
 FILE = Typed(lambda value: value)
-
-
-def command_line(words: Sequence[str]) -> list[str]:
-    r"""Return the words of a command as text; bytes that are no UTF-8 are made by a shell on the host.
-
-    A command is recorded as it is sent, and an escape in it would be taken for what a program is to read. So
-    `rm caf\xe9` is told, recorded and sent as `sh -c 'exec rm caf"$(printf "\351")"'`.
-    """
-    words = [_utf8(word) for word in words]
-    if all(word == clean(word) for word in words):
-        return list(words)
-    return ["sh", "-c", f"exec {' '.join(map(_shell_word, words))}"]
-
-
-def _shell_word(word: str) -> str:
-    made, plain = "", ""
-    for sign in word:
-        if "\udc80" <= sign <= "\udcff":
-            made += (shlex.quote(plain) if plain else "") + f"\"$(printf '\\{ord(sign) - 0xDC00:o}')\""
-            plain = ""
-        else:
-            plain += sign
-    return made + (shlex.quote(plain) if plain or not made else "")

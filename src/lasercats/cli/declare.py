@@ -179,7 +179,10 @@ def observe(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
 @options.detailed
 @click.pass_context
 def drift(context: click.Context, /, adopt: bool, **values: Any) -> None:  # noqa: ANN401
-    """Look at machines and show what changed outside; record nothing unless told to."""
+    """Look at machines and show what changed outside; record it only if told to.
+
+    What only machines decide, as the public address of an instance, is recorded as it is now in any case.
+    """
     _look(context, keep=adopt or values["revert"], adopt=adopt, **values)
 
 
@@ -265,8 +268,7 @@ def _look(
         raise BadInput("--adopt keeps what was found and --revert puts it back; choose one")
     with options.opened(context) as project:
         seen = looking.observe(project, targets)
-        if keep:
-            seen = looking.record(project, seen, message)
+        seen = looking.record(project, seen, message) if keep else looking.refresh(project, seen)
         _show_seen(seen, as_json=as_json and not revert, both=show_diff, recorded=keep)
         if revert and seen.drift:
             back = plan_delta(project.kinds, seen.drift.inverse(), project.state(), exact=True)
@@ -291,6 +293,7 @@ def _look(
 def _show_seen(seen: "Observation", *, as_json: bool, both: bool, recorded: bool) -> None:
     if as_json:
         data: dict[str, Any] = {"looked": seen.looked, "drift": show.changes_data(seen.drift)}
+        data["refreshed"] = list(seen.refreshed)
         printing.data({**data, "unseen": dict(seen.unseen), "position": seen.position})
         return
     show.print_delta(seen.drift, both=both)
@@ -320,7 +323,7 @@ def _plan(
     wish = plans.read_documents(project, documents, arguments.standard_input() if "-" in documents else "")
     state = None
     if refresh:
-        seen = looking.observe(project, also=wish)
+        seen = looking.refresh(project, looking.observe(project, also=wish))
         if seen.drift:
             printing.note(f"found {show.summary(seen.drift)} outside")
         show.print_problems(seen.unseen)

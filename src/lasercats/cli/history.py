@@ -115,9 +115,12 @@ def show_(context: click.Context, position: str, as_json: bool) -> None:
         for line, outcome in zip(batch["instructions"], batch["outcomes"], strict=True):
             printing.fact(f"    {line}")
             printing.fact(f"      → {outcome}")
-    if happened.observed:
+    anew = [address for address, change in happened.observed.items() if change.verb == "keep"]
+    if len(anew) < len(happened.observed):
         printing.fact("found changed outside:")
         show.print_delta(happened.observed, both=True)
+    for address in anew:
+        printing.fact(f"found {address} with other values of what only its machine decides")
     show.print_delta(happened.delta, both=True)
 
 

@@ -26,16 +26,17 @@ def make_show(domain: str) -> click.Command:
         from lasercats.operate.picture import draw  # noqa: PLC0415 - start-up stays light
 
         with options.opened(context) as project:
-            picture = draw(project, domain, machine, as_of)
-        if svg is None:
-            from lasercats.cli import show  # noqa: PLC0415
+            picture, unseen = draw(project, domain, machine, as_of)
+        from lasercats.cli import show  # noqa: PLC0415
 
+        if svg is None:
             printing.picture(picture.terminal(show.width(), color=show.has_color(context)))
         elif svg == "-":
             printing.exact(picture.svg())
         else:
             write(Path(svg), picture.svg())
             printing.note(f"{svg} is written")
+        show.print_problems(unseen)
 
     made: Any = verb
     made.help = (

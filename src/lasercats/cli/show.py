@@ -116,6 +116,12 @@ def print_problems(problems: Mapping[Address, str]) -> None:
         printing.note(f"! {told(address)}: {why}", fg="red")
 
 
+def print_notes(notes: Mapping[Address, str]) -> None:
+    """Print what machines noted of how they did it, on standard error."""
+    for address, note in notes.items():
+        click.echo(click.style(f"{told(address)}: {note}", fg="yellow"), err=True)
+
+
 def print_detours(detours: Mapping[Address, str]) -> None:
     """Print what must make room for others before it gets to its own place."""
     for address, way in detours.items():
@@ -135,6 +141,7 @@ def print_results(
             print_delta(result.observed, both=both, indent="  ")
         if not brief:
             print_delta(result.delta, both=both)
+        print_notes(result.notes)
         print_problems(result.problems)
     if not any(result.order for result in results) or any(result.delta for result in results):
         printing.note(_told(results, predicted=predicted, held=held))
@@ -192,6 +199,7 @@ def results_data(results: Sequence[Result], trips: Mapping[str, int]) -> dict[st
                 "delta": changes_data(result.delta),
                 "observed": changes_data(result.observed),
                 "problems": dict(result.problems),
+                **({"notes": dict(result.notes)} if result.notes else {}),
                 "reports": {a: msgspec.to_builtins(r) for a, r in result.reports.items()},
             }
             for result in results

@@ -1,5 +1,6 @@
 """Verbs that act: init, machine, exec, issue, forget, undo, recover; and completion."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from lasercats.cli.act import Request, act
 from lasercats.cli.main import VerbGroup
 from lasercats.core.address import told
 from lasercats.core.errors import BadInput
+from lasercats.core.text import escape
 
 
 @click.command()
@@ -71,7 +73,7 @@ def machine_list(context: click.Context, as_json: bool) -> None:
 @options.as_json
 @click.pass_context
 def machine_check(context: click.Context, names: tuple[str, ...], as_json: bool) -> None:
-    """Make a round trip to machines; by default to all."""
+    """Make the round trip that work makes to machines, and change nothing; by default to all."""
     from lasercats.operate import machines  # noqa: PLC0415
 
     with options.opened(context) as project:
@@ -79,7 +81,7 @@ def machine_check(context: click.Context, names: tuple[str, ...], as_json: bool)
     if as_json:
         printing.data([check._asdict() for check in checks])
     else:
-        rows = [(c.name, f"{c.seconds * 1000:.0f} ms", c.error or "answers") for c in checks]
+        rows = [(c.name, f"{c.seconds * 1000:.0f} ms", c.error or c.told or "answers") for c in checks]
         printing.table(rows, ("NAME", "TIME", "RESULT"))
     context.exit(1 if any(check.error for check in checks) else 0)
 
@@ -110,7 +112,8 @@ class ExecCommand(click.Command):
         """
         if "--" in args:
             cut = args.index("--")
-            ctx.meta["argv"] = args[cut + 1 :]
+            # The words of a command are bytes, and none of them is an escape of ours.
+            ctx.meta["argv"] = [escape(os.fsencode(word), lines=True) for word in args[cut + 1 :]]
             args = args[:cut]
         if not {"-h", "--help"} & set(args) and not ctx.meta.get("argv") and not ctx.resilient_parsing:
             raise BadInput("no command is given; write `lasercats exec MACHINE... -- COMMAND ...`")
@@ -122,11 +125,19 @@ class ExecCommand(click.Command):
     "machines", type=arguments.NAME, nargs=-1, required=True, metavar="MACHINE... -- COMMAND..."
 )
 @options.option("--elidable", is_flag=True, help="It only looks: a rewrite of the history may drop it.")
+@options.option("--timeout", type=float, help="Seconds after which it is ended; any time by default.")
 @options.as_json
 @options.message
 @options.interpreter
 @click.pass_context
-def exec_(context: click.Context, /, machines: tuple[str, ...], elidable: bool, **values: Any) -> None:  # noqa: ANN401
+def exec_(
+    context: click.Context,
+    /,
+    machines: tuple[str, ...],
+    elidable: bool,
+    timeout: float | None,
+    **values: Any,  # noqa: ANN401
+) -> None:
     """Execute a raw command on machines; its output is streamed.
 
     What it does is not in the state: it is recorded, and never undone silently. The machine may be a
@@ -137,12 +148,9 @@ def exec_(context: click.Context, /, machines: tuple[str, ...], elidable: bool, 
     request = Request.take(values)
     with options.opened(context) as project:
         names = expand(project, [f"{name.removesuffix(':')}:" for name in machines])
-        data = {
-            "command": "exec",
-            "on": [f"exec/{name}" for name in names],
-            "argv": arguments.command_line(context.meta["argv"]),
-        }
-        command = project.kinds.command({**data, "elidable": elidable})
+        data = {"command": "exec", "on": [f"exec/{name}" for name in names], "argv": context.meta["argv"]}
+        limit = {} if timeout is None else {"timeout": timeout}
+        command = project.kinds.command({**data, "elidable": elidable, **limit})
         act(context, project, [command], request)
 
 

@@ -2,7 +2,9 @@ r"""Content: the bytes of a file as one string, readable wherever it can be.
 
     hello\n                        text is itself
     data:;base64,AAEC              bytes that are not UTF-8 text (RFC 2397 data URL)
-    sha256:9f86…                   content that is only known by its digest: too large to keep
+    sha256:9f86…                   content that is only known by its digest
+    sha256:unread;size=…;modified=…    content that is too large to be kept, and to be read at each look:
+                                   it is known by its size and by when it was last changed
 
 Text that happens to begin with one of these two prefixes is written as a data URL, so the form
 is never ambiguous.
@@ -65,6 +67,11 @@ def canonical(content: str) -> str:
 def is_digest(content: str) -> bool:
     """Tell whether only the digest of the content is known."""
     return content.startswith(_DIGEST)
+
+
+def unread(size: int, modified: int) -> str:
+    """Return what stands for a content that is too large to be read: all that is cheap to know of it."""
+    return f"{_DIGEST}unread;size={size};modified={modified}"
 
 
 def digest(content: str) -> str:

@@ -37,6 +37,11 @@ class Instruction(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", omi
         del token
         return self
 
+    @property
+    def scripted(self) -> bool:
+        """Whether it stands in a script: not what only looks, unless a later line needs its answer."""
+        return self.waits or not self.looks
+
     def line(self) -> str:
         """Return the instruction as a line of script."""
         raise NotImplementedError

@@ -28,6 +28,8 @@ HELD = "held/"
 """Begins what stands for all that one thing holds: what is put into it or taken out goes one by one."""
 Found = Mapping[Address, Resource | None]
 """What a look at a machine found at each address, given fields and all."""
+Listed = Mapping[Address, Resource | Failure | None]
+"""All that was found of a kind on a machine, and what is there but cannot be understood."""
 
 
 def _no_rivals(_address: Address) -> tuple[Address, ...]:
@@ -97,8 +99,11 @@ class Kind:
     """Tells whether a change cannot be made in place: the resource is removed and made anew."""
     identity: str | None = None
     """The given field that holds the name by which its machinery refers to a resource: `id`."""
-    discover: "Callable[[str], Program[Found]] | None" = None
-    """Finds all that is on a machine, managed or not; None where that cannot be listed."""
+    discover: "Callable[[str], Program[Listed]] | None" = None
+    """Finds all that is on a machine, managed or not; None where that cannot be listed.
+
+    What is there and cannot be understood is a failure, with the reason; so it fails alone.
+    """
     loses: Callable[[Any], Iterable[str]] = _nothing
     """What of a resource cannot come back when it has been removed and is made again."""
 
@@ -161,6 +166,11 @@ class Kinds:
         """Tell whether a person does what is to be done at an address."""
         domain = self.domain(address)
         return domain is not None and any(instruction.by_hand for instruction in domain.instructions)
+
+    def rivals(self, address: Address) -> tuple[Address, ...]:
+        """Return what cannot be there at the same time as an address; nothing where its kind is not known."""
+        kind = self.kinds.get(addresses.kind_of(address))
+        return () if kind is None else tuple(kind.rivals(address))
 
     def holding(self, address: Address) -> bool:
         """Tell whether resources of the kind of an address have anything to themselves."""
@@ -384,4 +394,6 @@ def convert(data: Mapping[str, Any], type_: type[Any], what: str) -> Any:  # noq
             fact += "; write it in quotes"
         elif "matching regex" in fact:
             fact = f"{_value(data, path)!r} is not of the form {fact.partition('regex ')[2]}"
-        raise BadInput(f"{what}:{where} {fact[:1].lower()}{fact[1:]}") from None
+        raise BadInput(
+            f"{what}:{where} {fact[:1] if fact[1:2].isupper() else fact[:1].lower()}{fact[1:]}"
+        ) from None

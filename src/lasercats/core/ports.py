@@ -157,8 +157,8 @@ class Machine(Protocol):
         """
         ...
 
-    async def check(self) -> None:
-        """Make a round trip that does nothing.
+    async def check(self) -> str | None:
+        """Make the round trip that work makes, and change nothing; return what is worth telling, if anything.
 
         Raises:
             MachineError: the machine cannot be used.

@@ -20,6 +20,12 @@ Known: TypeAlias = Callable[[Address], Resource | None]
 """What is known at an address when a program asks: what an earlier program made, else the state."""
 
 
+class Each(tuple[Instruction, ...]):
+    """Instructions that are done at once; where one fails, its `Failure` is received as its answer."""
+
+    __slots__ = ()
+
+
 class Step:
     """A program that knows its instructions beforehand: do them in order, and make the result of the answer.
 
@@ -55,7 +61,7 @@ def answer(request: Request, outcomes: tuple[Any, ...]) -> Any:  # noqa: ANN401
         InstructionFailed: one of the outcomes is a failure.
 
     """
-    for outcome in outcomes:
+    for outcome in () if isinstance(request, Each) else outcomes:
         if isinstance(outcome, Failure):
             raise InstructionFailed(outcome)
     return outcomes if isinstance(request, tuple) else outcomes[0]

@@ -75,3 +75,16 @@ def drift(state: State, believed: State, addresses: Sequence[Address]) -> Delta:
         if not same(before, after):
             changes[address] = Change(before, after)
     return Delta(changes)
+
+
+def refreshed(state: State, believed: State, addresses: Sequence[Address]) -> Delta:
+    """Return what is known anew at some addresses where nothing changed that anybody decided.
+
+    A machine gave other values: that is recorded as what is known now, and is no drift.
+    """
+    changes = {}
+    for address in addresses:
+        before, after = state.get(address), believed.get(address)
+        if before is not None and same(before, after):
+            changes[address] = Change(before, after)
+    return Delta(changes)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from lasercats.core import content as contents
 from lasercats.core.instruction import Instruction
 
 TOKEN_TAG = "lasercats:token"  # noqa: S105 - the key of a tag
@@ -84,7 +85,7 @@ SORTS: Mapping[str, Sort] = {
         ("SecurityGroups",),
         "GroupId",
         "group-id",
-        _members("GroupId GroupName Description VpcId IpPermissions IpPermissionsEgress Tags"),
+        _members("GroupId GroupName Description OwnerId VpcId IpPermissions IpPermissionsEgress Tags"),
         by_name="group-name",
     ),
     "key_pair": Sort(
@@ -109,8 +110,9 @@ SORTS: Mapping[str, Sort] = {
 }
 """What can be described, by the names that `Describe.what` takes."""
 
-BLOBS = {"ImportKeyPair": "PublicKeyMaterial"}
-"""The parameters that hold bytes, by operation."""
+BLOBS = {"ImportKeyPair": "PublicKeyMaterial", "RunInstances": "UserData"}
+"""The parameters that hold bytes, by operation; they are told as the content of a file is."""
+_ROOT = "Images[0].RootDeviceName || ''"
 
 _FOUND_BY: Mapping[str, tuple[str, ...]] = {
     "client-token": ("ClientToken",),
@@ -153,12 +155,23 @@ class Describe(Instruction, frozen=True, tag="aws.describe"):
         call = f"aws ec2 {dashed(SORTS[self.what].operation)}"
         if self.by is None:
             return call
-        filters = quote(_json([{"Name": self.by, "Values": [self.value]}]))
-        return f"{call} --filters {filters}"
+        filters = quote(_json([{"Name": self.by, "Values": [literal(self.value or "")]}]))
+        call = f"{call} --filters {filters}"
+        return f"{self._root}=$({call} --query {quote(_ROOT)} --output text)" if self.scripted else call
+
+    @property
+    def scripted(self) -> bool:
+        """A script asks what the root device of an image is called, as a later line needs that."""
+        return self.what == "image"
+
+    @property
+    def _root(self) -> str:
+        return variable(f"root device of {self.value}")
 
     def predict(self) -> Described:
-        """Expect what is expected: nobody looks."""
-        return Described(looked=False)
+        """Expect what is expected: nobody looks; a root device is told by a variable of the script."""
+        found = ({"ImageId": self.value, "RootDeviceName": f"${{{self._root}}}"},) if self.scripted else ()
+        return Described(found, looked=False)
 
     def fits(self, thing: Mapping[str, Any]) -> bool:
         """Tell whether a description is one of those that are looked for."""
@@ -215,13 +228,16 @@ class Call(Instruction, frozen=True, tag="aws.call"):
 
     def _call(self) -> str:
         """Return the call; what the command line wants in base64 or as bytes, by its version, as bytes."""
-        blob = BLOBS.get(self.operation)
-        rest = {name: value for name, value in self.parameters.items() if name != blob}
-        call = f"aws ec2 {dashed(self.operation)} --cli-input-json {quote(_json(rest))}"
-        if blob is None:
-            return call
-        data = quote(str(self.parameters[blob]))
-        return f"printf %s {data} | {call} --{dashed(blob)} fileb:///dev/stdin"
+        blob, rest = BLOBS.get(self.operation, ""), dict(self.parameters)
+        begin = end = ""
+        if blob in rest:
+            form, data = contents.shell_form(contents.decode(str(rest.pop(blob))))
+            if form == "text" and self.operation == "RunInstances":
+                rest[blob] = data  # which both versions take as text
+            else:
+                begin = f"printf %s {quote(data)} | " + ("base64 -d | " if form == "base64" else "")
+                end = f" --{dashed(blob)} fileb:///dev/stdin"
+        return f"{begin}aws ec2 {dashed(self.operation)} --cli-input-json {quote(_json(rest))}{end}"
 
     def predict(self) -> Answered:
         """Expect an answer in which the new id is what a script calls it."""
@@ -264,11 +280,11 @@ def values_of(thing: Mapping[str, Any], what: str, by: str) -> list[str]:
     """Return the values that a description has for a filter."""
     sort = SORTS[what]
     if by.startswith("tag:"):
-        return [tag["Value"] for tag in thing.get("Tags", ()) if tag["Key"] == by[4:]]
+        return [tag.get("Value", "") for tag in thing.get("Tags", ()) if tag.get("Key") == by[4:]]
     path = (sort.id,) if by == sort.by_id else _FOUND_BY[by]
     values: list[Any] = [thing]
     for member in path:
-        found = [value.get(member) for value in values]
+        found = [value.get(member) for value in values if isinstance(value, dict)]
         values = [v for value in found for v in (value if isinstance(value, list) else [value])]
     return [value for value in values if value is not None]
 
@@ -280,8 +296,18 @@ def tagged(tags: Mapping[str, str] | None) -> list[dict[str, str]]:
 
 def tags_of(thing: Mapping[str, Any]) -> dict[str, str]:
     """Return the tags of a description, without those of AWS and of our own."""
-    tags = {tag["Key"]: tag["Value"] for tag in thing.get("Tags", ())}
-    return {key: value for key, value in sorted(tags.items()) if not key.startswith(("aws:", "lasercats:"))}
+    tags = {tag["Key"]: tag.get("Value", "") for tag in thing.get("Tags", ())}
+    return {key: value for key, value in sorted(tags.items()) if not hidden(key)}
+
+
+def hidden(key: str) -> bool:
+    """Tell whether a tag is none that an operator decides: those of AWS cannot be set, and one is our own."""
+    return key.lower().startswith("aws:") or key == TOKEN_TAG
+
+
+def literal(value: str) -> str:
+    """Return the value of a filter that finds just that (EC2 User Guide, "Filter your resources")."""
+    return "".join(f"\\{sign}" if sign in "\\*?" else sign for sign in value)
 
 
 def quote(text: str) -> str:
@@ -321,7 +347,7 @@ def present(what: str, things: Iterable[Mapping[str, Any]]) -> list[dict[str, An
 def state_of(thing: Mapping[str, Any]) -> str | None:
     """Return the state of a described thing: `running`, `available`."""
     state = thing.get("State", thing.get("ModificationState"))
-    told: str | None = state["Name"] if isinstance(state, dict) else state
+    told: str | None = state.get("Name") if isinstance(state, dict) else state
     return told
 
 

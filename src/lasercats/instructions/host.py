@@ -4,116 +4,23 @@ Every instruction that changes something is one call of a shell function of `PRE
 `--interpreter script` prints and what is sent to a host are the same lines.
 """
 
-import shlex
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal
 
 import msgspec
 
 from lasercats.core import content as contents
-from lasercats.core.instruction import Instruction
+from lasercats.core.instruction import Failure, Instruction
+from lasercats.core.ports import Vault
 from lasercats.core.secret import is_sealed
-
-PathType = Literal["absent", "file", "directory", "symlink", "other"]
-
-PRELUDE = r"""
-export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
-umask 022
-lc_tmp=
-trap 'if [ -n "$lc_tmp" ]; then rm -f -- "$lc_tmp"; fi' EXIT
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
-# Replace a file at once: a temporary file beside it, then a rename. What is not said stays as it was.
-lc_replace() { # PATH MODE OWNER GROUP text|base64 CONTENT
-  lc_mode=$2 lc_owner=$3 lc_group=$4
-  if [ -d "$1" ] && [ ! -L "$1" ]; then echo "$1: is a directory"; return 1; fi
-  if [ ! -d "${1%/*}/" ]; then echo "$1: directory ${1%/*} does not exist"; return 1; fi
-  if [ -e "$1" ]; then
-    lc_old=$(stat -L -c '%a %u %g' -- "$1") || return 1
-    lc_was=${lc_old%% *} lc_ids=${lc_old#* }
-    while [ ${#lc_was} -lt 4 ]; do lc_was=0$lc_was; done
-    lc_mode=${lc_mode:-$lc_was} lc_owner=${lc_owner:-${lc_ids% *}} lc_group=${lc_group:-${lc_ids#* }}
-  fi
-  lc_mode=${lc_mode:-0644}
-  lc_tmp=${1%/*}/.lasercats.$$
-  if [ -e "$lc_tmp" ] || [ -L "$lc_tmp" ]; then rm -f -- "$lc_tmp" || return 1; fi
-  # A mode without x and special bits is made by the umask alone: 0666 less each digit, without borrowing.
-  case $lc_mode in 0[0246][0246][0246]) umask $((10666 - 1$lc_mode)) ;; *) umask 077 ;; esac
-  set -C
-  case $5 in
-    text) printf %s "$6" >"$lc_tmp" || printf %s "$6" | cat >|"$lc_tmp" ;;
-    *) printf %s "$6" | base64 -d >"$lc_tmp" ;;
-  esac
-  lc_ok=$?
-  set +C
-  umask 022
-  if [ $lc_ok = 0 ] && [ -n "$lc_owner$lc_group" ]; then
-    lc_own "$lc_tmp" "$lc_owner" "$lc_group" || lc_ok=1
-  fi
-  if [ $lc_ok = 0 ]; then
-    case $lc_mode in 0[0246][0246][0246]) ;; *) chmod -- "$lc_mode" "$lc_tmp" || lc_ok=1 ;; esac
-  fi
-  if [ $lc_ok = 0 ]; then mv -fT -- "$lc_tmp" "$1" || lc_ok=1; fi
-  if [ $lc_ok != 0 ]; then rm -f -- "$lc_tmp"; fi
-  lc_tmp=
-  return $lc_ok
-}
-lc_id=
-lc_own() { # PATH OWNER GROUP
-  lc_id=${lc_id:-$(id -u):$(id -g)}
-  if [ "$2:$3" = "$lc_id" ] && [ -O "$1" ] && [ -G "$1" ]; then return 0; fi
-  chown -h -- "$2${3:+:$3}" "$1"
-}
-lc_write() { lc_replace "$1" "$2" "$3" "$4" text "$5"; } # PATH MODE OWNER GROUP TEXT
-lc_write64() { lc_replace "$1" "$2" "$3" "$4" base64 "$5"; } # PATH MODE OWNER GROUP BASE64
-lc_attributes() { # PATH MODE OWNER GROUP
-  if [ -L "$1" ]; then echo "$1: is a symbolic link"; return 1; fi
-  if [ -n "$3$4" ]; then chown -- "$3${4:+:$4}" "$1" || return 1; fi
-  # Five digits, because with fewer GNU chmod keeps the setuid and setgid bits of a directory.
-  if [ -n "$2" ]; then chmod -- "0$2" "$1" || return 1; fi
-}
-lc_mkdir() { # PATH MODE OWNER GROUP
-  mkdir -m 0700 -- "$1" || return 1
-  if [ -n "$3$4" ] && ! chown -- "$3${4:+:$4}" "$1"; then rmdir -- "$1"; return 1; fi
-  chmod -- "0${2:-0755}" "$1"
-}
-lc_symlink() { # PATH TARGET
-  if [ -d "$1" ] && [ ! -L "$1" ]; then echo "$1: is a directory"; return 1; fi
-  lc_tmp=${1%/*}/.lasercats.$$
-  if [ -e "$lc_tmp" ] || [ -L "$lc_tmp" ]; then rm -f -- "$lc_tmp" || return 1; fi
-  ln -s -- "$2" "$lc_tmp" && mv -fT -- "$lc_tmp" "$1"
-  lc_ok=$?
-  if [ $lc_ok != 0 ]; then rm -f -- "$lc_tmp"; fi
-  lc_tmp=
-  return $lc_ok
-}
-lc_remove() { rm -f -- "$1"; } # PATH
-lc_rmdir() { if [ -d "$1" ]; then rmdir -- "$1"; fi; } # PATH
-""".lstrip()
-"""POSIX shell functions; they need `stat`, `mv -T`, `sha256sum` and `base64` of GNU coreutils or busybox."""
-
-
-class PathStatus(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a host says of a path."""
-
-    type: PathType
-    mode: str | None = None
-    """Permission bits in octal, four digits."""
-    owner: str | None = None
-    """User name, or the number of a user without one."""
-    group: str | None = None
-    uid: int | None = None
-    gid: int | None = None
-    size: int | None = None
-    """Bytes."""
-    modified: int | None = None
-    """Seconds since 1970 UTC."""
-    target: str | None = None
-    """Where a symbolic link points."""
-    content: str | None = None
-    """The content string, or its sealed token, when it is not the one that was expected."""
-    same: bool = False
-    """True when the content is the expected one."""
+from lasercats.core.text import unescape
+from lasercats.instructions.look import LOOK
+from lasercats.instructions.path import Answers, Question, ask, noted
+from lasercats.instructions.path import PathStatus as PathStatus  # noqa: PLC0414 - part of this vocabulary
+from lasercats.instructions.path import PathType as PathType  # noqa: PLC0414 - as above
+from lasercats.instructions.prelude import PRELUDE as PRELUDE  # noqa: PLC0414 - as above
+from lasercats.instructions.shell import Act, Look, Told, printable, printable_command
 
 
 class ExecResult(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -125,10 +32,10 @@ class ExecResult(msgspec.Struct, frozen=True, omit_defaults=True):
     """The last part of what it printed, standard output and standard error together."""
 
 
-class ReadPath(Instruction, frozen=True, tag="host.read"):
+class ReadPath(Look, frozen=True, tag="host.read"):
     """Look at a path; read a file only when its content is not the expected one."""
 
-    looks: ClassVar[bool] = True
+    prelude: ClassVar[str] = LOOK
     answer: ClassVar[Any] = PathStatus
 
     path: str
@@ -141,113 +48,165 @@ class ReadPath(Instruction, frozen=True, tag="host.read"):
 
     def line(self) -> str:
         """Return a line that shows the path."""
-        return f"stat -- {shlex.quote(self.path)}"
+        return f"stat -- {printable(unescape(self.path))}"
 
     def predict(self) -> PathStatus:
         """Expect nothing to be there."""
         return PathStatus("absent")
 
+    def question(self, vault: Vault) -> Question:
+        """Return what a shell is asked."""
+        if not self.whole:
+            return Question(unescape(self.path))
+        if self.expect is None:
+            return Question(unescape(self.path), "-")
+        digest = contents.digest_of(vault.open(self.expect)) if is_sealed(self.expect) else self.expect
+        return Question(unescape(self.path), digest.removeprefix("sha256:") or "-")
 
-class WriteFile(Instruction, frozen=True, tag="host.write"):
-    """Replace a file, whole and at once."""
+    @classmethod
+    def ask(cls, looks: Sequence[Any], vault: Vault, mark: bytes) -> Iterator[bytes]:
+        """Return the lines of a script that ask for all the paths."""
+        return ask([look.question(vault) for look in looks], mark)
 
+    @classmethod
+    def read(cls, looks: Sequence[Any], told: Told, vault: Vault, mark: bytes) -> Iterator[Any]:
+        """Return what is at each path."""
+        answers = Answers(told, mark)
+        for look in looks:
+            status = answers.status(look.question(vault))
+            if look.sealed and isinstance(status, PathStatus) and status.content is not None:
+                if not contents.is_digest(status.content):
+                    sealed = vault.seal(contents.decode(status.content))
+                    status = msgspec.structs.replace(status, content=sealed)
+            yield status
+
+
+class PathAct(Act, frozen=True):
+    """Something that is done to a path; a look at it tells what it did."""
+
+    prelude: ClassVar[str] = PRELUDE
     answer: ClassVar[Any] = PathStatus
 
     path: str
+
+    def after(self) -> ReadPath:
+        """Return the look at the path."""
+        return ReadPath(machine=self.machine, path=self.path)
+
+    def settled(self, answer: Any, said: bytes, vault: Vault) -> Any:  # noqa: ANN401
+        """Return what is at the path, with what was noted of how it was done."""
+        notes = noted(said, unescape(self.path))
+        return (
+            msgspec.structs.replace(answer, notes=notes)
+            if notes and isinstance(answer, PathStatus)
+            else answer
+        )
+
+
+class WriteFile(PathAct, frozen=True, tag="host.write"):
+    """Replace a file, whole and at once."""
+
     content: str
     """A content string, or the sealed token of one."""
     mode: str | None = None
     owner: str | None = None
     group: str | None = None
+    new: bool = False
+    """True where none is known to be there: what others put there meanwhile does not say whose it is."""
 
     def line(self) -> str:
         """Return the call; a sealed content is taken from an environment variable."""
-        if is_sealed(self.content):
-            name = secret_variable(self.content)
-            hint = f"the secret content of {self.path}"
-            return f'lc_write {self._attributes()} "${{{name}:?{hint}}}"'
-        return self.filled(contents.decode(self.content))
+        if not is_sealed(self.content):
+            return super().line()
+        plain = re.fullmatch(r"[A-Za-z0-9@%+=:,./_-]+", self.path)
+        hint = f"the secret content of {self.path if plain else 'a file'}"
+        words = " ".join(map(printable, (self._function("text"), *self._attributes())))
+        return f'{words} "${{{secret_variable(self.content)}:?{hint}}}"'
 
-    def filled(self, data: bytes) -> str:
+    def words(self, vault: Vault | None) -> tuple[bytes, ...]:
         """Return the call with the content in it."""
-        form, text = contents.shell_form(data)
-        return f"{'lc_write' if form == 'text' else 'lc_write64'} {self._attributes()} {shlex.quote(text)}"
+        form, text = contents.shell_form(self._data(vault))
+        return (self._function(form), *self._attributes(), text.encode())
+
+    def settled(self, answer: Any, said: bytes, vault: Vault) -> Any:  # noqa: ANN401
+        """Check that the file is as long as what was written, and take what was noted."""
+        if isinstance(answer, PathStatus):
+            size = len(self._data(vault))
+            if answer.size != size:
+                return Failure(reason=f"the file has {answer.size} bytes after {size} were written")
+        return super().settled(answer, said, vault)
 
     def predict(self) -> PathStatus:
         """Expect the file as asked."""
         return PathStatus("file", mode=self.mode, owner=self.owner, group=self.group)
 
-    def _attributes(self) -> str:
+    def _data(self, vault: Vault | None) -> bytes:
+        sealed = is_sealed(self.content) and vault is not None
+        return vault.open(self.content) if sealed and vault else contents.decode(self.content)
+
+    def _function(self, form: str) -> bytes:
+        verb = b"lc_create" if self.new else b"lc_write"
+        return verb if form == "text" else verb + b"64"
+
+    def _attributes(self) -> tuple[bytes, ...]:
         return _words(self.path, self.mode, self.owner, self.group)
 
 
-class SetAttributes(Instruction, frozen=True, tag="host.attributes"):
+class SetAttributes(PathAct, frozen=True, tag="host.attributes"):
     """Change permission bits, owner or group of a file or directory."""
 
-    answer: ClassVar[Any] = PathStatus
-
-    path: str
     type: Literal["file", "directory"]
     mode: str | None = None
     owner: str | None = None
     group: str | None = None
 
-    def line(self) -> str:
+    def words(self, vault: Vault | None) -> tuple[bytes, ...]:
         """Return the call."""
-        return f"lc_attributes {_words(self.path, self.mode, self.owner, self.group)}"
+        return (b"lc_attributes", *_words(self.path, self.mode, self.owner, self.group))
 
     def predict(self) -> PathStatus:
         """Expect the attributes as asked."""
         return PathStatus(self.type, mode=self.mode, owner=self.owner, group=self.group)
 
 
-class MakeDirectory(Instruction, frozen=True, tag="host.mkdir"):
+class MakeDirectory(PathAct, frozen=True, tag="host.mkdir"):
     """Create a directory; its parent must exist."""
 
-    answer: ClassVar[Any] = PathStatus
-
-    path: str
     mode: str | None = None
     owner: str | None = None
     group: str | None = None
 
-    def line(self) -> str:
+    def words(self, vault: Vault | None) -> tuple[bytes, ...]:
         """Return the call."""
-        return f"lc_mkdir {_words(self.path, self.mode, self.owner, self.group)}"
+        return (b"lc_mkdir", *_words(self.path, self.mode, self.owner, self.group))
 
     def predict(self) -> PathStatus:
         """Expect the directory as asked."""
         return PathStatus("directory", mode=self.mode, owner=self.owner, group=self.group)
 
 
-class MakeSymlink(Instruction, frozen=True, tag="host.symlink"):
+class MakeSymlink(PathAct, frozen=True, tag="host.symlink"):
     """Create a symbolic link, or replace one at once."""
 
-    answer: ClassVar[Any] = PathStatus
-
-    path: str
     target: str
 
-    def line(self) -> str:
+    def words(self, vault: Vault | None) -> tuple[bytes, ...]:
         """Return the call."""
-        return f"lc_symlink {_words(self.path, self.target)}"
+        return (b"lc_symlink", *_words(self.path, self.target))
 
     def predict(self) -> PathStatus:
         """Expect the link as asked."""
         return PathStatus("symlink", target=self.target)
 
 
-class RemovePath(Instruction, frozen=True, tag="host.remove"):
+class RemovePath(PathAct, frozen=True, tag="host.remove"):
     """Remove a file, a symbolic link or an empty directory."""
 
-    answer: ClassVar[Any] = PathStatus
-
-    path: str
     type: Literal["file", "directory", "symlink"]
 
-    def line(self) -> str:
+    def words(self, vault: Vault | None) -> tuple[bytes, ...]:
         """Return the call."""
-        return f"{'lc_rmdir' if self.type == 'directory' else 'lc_remove'} {_words(self.path)}"
+        return (b"lc_rmdir" if self.type == "directory" else b"lc_remove", *_words(self.path))
 
     def predict(self) -> PathStatus:
         """Expect nothing to be left."""
@@ -261,10 +220,16 @@ class Execute(Instruction, frozen=True, tag="host.execute"):
     alone: ClassVar[bool] = True
 
     argv: tuple[str, ...]
+    timeout: float | None = None
+    """Seconds after which it is ended; it has no limit if there is none."""
 
     def line(self) -> str:
         """Return the command, quoted."""
-        return shlex.join(self.argv)
+        return printable_command(self.words())
+
+    def words(self) -> tuple[bytes, ...]:
+        """Return the command, word by word."""
+        return tuple(unescape(word) for word in self.argv)
 
     def predict(self) -> ExecResult:
         """Expect success."""
@@ -279,5 +244,5 @@ def secret_variable(token: str) -> str:
     return f"LASERCATS_SECRET_{contents.digest(token)[7:15].upper()}"
 
 
-def _words(*values: str | None) -> str:
-    return " ".join(shlex.quote(value or "") for value in values)
+def _words(*values: str | None) -> tuple[bytes, ...]:
+    return tuple(unescape(value or "") for value in values)

@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from lasercats.instructions import vlans
-from lasercats.instructions.switch import TOLD, Configure, Settings, Surveyed, given
-from lasercats.instructions.switch_model import Wrong
+from lasercats.instructions.switch import TOLD, Configure, Settings, Surveyed, given, understood
+from lasercats.instructions.switch_model import Wrong, told
+from lasercats.instructions.vlans import DEFAULT
 
-DEFAULT = 1
-"""The VLAN that is always there."""
 MTU = 1500
+LONGEST = 254
+"""The most letters that IOS and NX-OS take in a line; a longer one is cut off."""
 SWITCHING = ("mode", "vlan", "native", "allowed")
 PLAIN = Settings(
     description="",
@@ -35,10 +36,14 @@ PLAIN = Settings(
 )
 """A port at its defaults."""
 _PLAIN_LAG = replace(PLAIN, speed=None)
-_LACP = {"active": "active", "passive": "passive", "on": "off"}
-_MODES = {"access": "access", "trunk": "trunk", "dynamic auto": "access", "dynamic desirable": "access"}
+_PROTOCOLS = {"active": "LACP", "passive": "LACP", "on": "", "auto": "PAgP", "desirable": "PAgP"}
+"""What the ports of a LAG speak in each mode."""
+_MODES = re.compile(
+    r"access|trunk|dynamic (auto|desirable)|dot1q-tunnel|private-vlan [a-z ]+|fex-fabric|tap|tool"
+)
 _GROUP = re.compile(r"channel-group (\d+)(?: force)?(?: mode (\S+))?")
-_SPEED = re.compile(r"(?:forced )?(\d+(?:\.\d+)?)(g?)(?:full|half)?(?:-\d)?")
+_SPEED = re.compile(r"(?:forced )?(\d+(?:\.\d+)?)(g?)(?:full)?(?:-\d)?")
+_OWN_SPEED = re.compile(r"(\d{1,4}(?:\.\d)?)([MG])")
 _RESERVED = range(1002, 1006)
 REMOVE_VLANS, MAKE_VLANS, LEAVE, REMOVE_LAGS, SET = range(5)
 """The order in a batch: what is removed makes room, and a port leaves a LAG before it joins another."""
@@ -99,12 +104,28 @@ def lines(configures: Sequence[Configure], known: Surveyed, dialect: Dialect) ->
     parts: list[tuple[int, list[str]]] = []
     for index, configure in folded(configures):
         try:
-            parts += _RENDER[configure.what](configure, known, dialect)
+            made = list(_RENDER[configure.what](configure, known, dialect))
+            for line in (line for _, part in made for line in part):
+                _check_line(line, dialect)
+            parts += made
         except ValueError as error:
             raise Wrong(index, f"{configure.what} {configure.name}: {error}") from None
     ordered = sorted(parts, key=lambda part: part[0])
     rendered = [line for _, part in ordered for line in part]
     return [*rendered, *dialect.end] if rendered else []
+
+
+def _check_line(line: str, dialect: Dialect) -> None:
+    """Check that a line is taken as a whole.
+
+    Raises:
+        ValueError: it is too long.
+
+    """
+    if len(line) > LONGEST:
+        raise ValueError(
+            f"{dialect.vendor} takes {LONGEST} letters a line, and {line[:30]!r}… has {len(line)}"
+        )
 
 
 def folded(configures: Sequence[Configure]) -> list[tuple[int, Configure]]:
@@ -146,7 +167,8 @@ def _vlan(configure: Configure, _known: Surveyed, dialect: Dialect) -> Iterator[
 def _port(configure: Configure, known: Surveyed, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
     if configure.before is None or configure.after is None:
         raise ValueError("ports of this switch come with its hardware")
-    body = list(_settings(configure.after, known.ports.get(configure.name), dialect))
+    old = known.ports.get(configure.name)
+    body = list(_settings(_tagged(configure.after, old or configure.before), old, dialect))
     yield SET, [_interface(configure.name), *body]
 
 
@@ -161,28 +183,77 @@ def _lag(configure: Configure, known: Surveyed, dialect: Dialect) -> Iterator[tu
         yield LEAVE, [line for port in there for line in (_interface(port), " no channel-group")]
         yield REMOVE_LAGS, [f"no interface {name}"]
         return
-    new = replace(old, **given(configure.after))
-    lacp = new.lacp or "active"
-    again = lacp != old.lacp and "off" in (lacp, old.lacp)
+    after = _tagged(taking(configure.after, known) if made else configure.after, old)
+    new = replace(old, **given(after))
+    mode, before = _channel_mode(new.lacp or "active"), _channel_mode(old.lacp or "active")
+    again = not made and _PROTOCOLS[mode] != _PROTOCOLS[before]
     leave = [port for port in there if again or port not in (new.members or ())]
-    join = [port for port in new.members or () if port not in there or lacp != old.lacp]
+    join = [port for port in new.members or () if port not in there or new.lacp != old.lacp]
     yield LEAVE, [line for port in leave for line in (_interface(port), " no channel-group")]
-    settings = list(_settings(configure.after, None if made else known.lags.get(name), dialect))
+    alike = replace(PLAIN, **given(_switching(new))) if made else new
+    if made and dialect.copies:  # what it is by default need not be what its members are told
+        after = replace(after, **given(_switching(alike)))
+    settings = list(_settings(after, None if made else known.lags.get(name), dialect))
     body = [_interface(name), *settings] if settings or made else []
-    mode = next(word for word, told in _LACP.items() if told == lacp)
-    copied = replace(Settings(), **{field: getattr(new, field) for field in SWITCHING})
     for port in join:
         body.append(_interface(port))
-        body += _settings(copied, known.ports.get(port), dialect) if dialect.copies else ()
+        body += _settings(_switching(alike), known.ports.get(port), dialect) if dialect.copies else ()
         body.append(f" channel-group {group}{dialect.force} mode {mode}")
     yield SET, body
+
+
+def _tagged(after: Settings, old: Settings) -> Settings:
+    """Return settings without VLAN 0 where that was a part of all VLANs, and of nothing else.
+
+    Raises:
+        ValueError: it was asked for.
+
+    """
+    if after.allowed is None:
+        return after
+    return replace(after, allowed=vlans.write(vlans.tagged(after.allowed, old.allowed)))
+
+
+def _channel_mode(lacp: str) -> str:
+    """Return the mode of the members of a LAG.
+
+    Raises:
+        ValueError: there is none.
+
+    """
+    mode = "on" if lacp == "off" else lacp
+    if mode not in _PROTOCOLS or lacp == "on":
+        raise ValueError(f"lacp {lacp!r} is none; active, passive and off are")
+    return mode
+
+
+def _switching(settings: Settings) -> Settings:
+    """Return what is said of VLANs."""
+    return Settings(**{field: getattr(settings, field) for field in SWITCHING})
+
+
+def taking(after: Settings, known: Surveyed) -> Settings:
+    """Return what a new LAG is set to: what nobody decided is as all its members have it.
+
+    Else they would be suspended, as they do not fit to it.
+    """
+    there = [known.ports[port] for port in after.members or () if port in known.ports]
+    if not there or len(there) < len(after.members or ()):
+        return after
+
+    def shared(field: str) -> Any:  # noqa: ANN401 - each field has its own type
+        values = {getattr(one, field) for one in there}
+        return values.pop() if len(values) == 1 else None
+
+    mode = after.mode or shared("mode")
+    taken = {f: shared(f) for f in SWITCHING if getattr(after, f) is None and shared("mode") == mode}
+    return replace(after, mode=mode, **{f: value for f, value in taken.items() if f != "mode"})
 
 
 _BEGINS: dict[str, tuple[str, int | None]] = {
     "mode": ("switchport mode", None),
     "vlan": ("switchport access vlan", DEFAULT),
     "native": ("switchport trunk native vlan", DEFAULT),
-    "allowed": ("switchport trunk allowed vlan", None),
     "mtu": ("mtu", MTU),
 }
 """How the line of a field begins, and the value that is set by `no`."""
@@ -205,8 +276,22 @@ def _settings(settings: Settings, old: Settings | None, dialect: Dialect) -> Ite
     if old is not None and old.mode is None and told.keys() & set(SWITCHING):
         yield " switchport"
     for field, value in told.items():
-        if field not in ("members", "lacp"):
+        if field == "allowed":
+            yield from _allowed(value)
+        elif field not in ("members", "lacp"):
             yield f" {_line(field, value, dialect)}"
+
+
+def _allowed(told: str) -> Iterator[str]:
+    """Iterate over the lines of what a trunk allows: as long as one may be, and the rest is added."""
+    line = " switchport trunk allowed vlan "
+    parts = told.split(",")
+    while parts:
+        many = len(parts)
+        while len(line) + len(",".join(parts[:many])) > LONGEST:
+            many -= 1
+        yield line + ",".join(parts[:many])
+        line, parts = " switchport trunk allowed vlan add ", parts[many:]
 
 
 def _line(field: str, value: Any, dialect: Dialect) -> str:  # noqa: ANN401 - each field has its own type
@@ -222,6 +307,12 @@ def _line(field: str, value: Any, dialect: Dialect) -> str:  # noqa: ANN401 - ea
             return f"switchport trunk native vlan {dialect.untagged}"
         case "speed":
             return "no speed" if value == "auto" else f"speed {_speed(value, gigabits=dialect.gigabits)}"
+        case "vlan" | "native":
+            vlans.number(f"{value}")
+        case "mode" if not _MODES.fullmatch(value):
+            raise ValueError(f"{dialect.vendor} has no mode {value!r}")
+        case "mtu" if value < 1:
+            raise ValueError(f"{value} is no MTU")
     if field not in _BEGINS:
         raise ValueError(f"{field} cannot be set on {dialect.vendor}")
     begin, default = _BEGINS[field]
@@ -241,49 +332,63 @@ def text(value: str) -> str:
 
 
 def _speed(value: str, *, gigabits: bool) -> str:
-    number, unit = value[:-1], value[-1]
+    match = _OWN_SPEED.fullmatch(value)
+    if match is None:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 .-]*", value):
+            raise ValueError(f"{value!r} is no speed")
+        return value  # in words of the switch, as it told it
+    number, unit = match.groups()
     if gigabits:
         return f"{number}full" if unit == "M" else f"{number}g"
     return number if unit == "M" else f"{float(number) * 1000:.0f}"
 
 
-def speed(told: str) -> str:
-    """Return a speed as `100M` or `10G`, `auto` for any other."""
+def speed(told: str, otherwise: str | None = None) -> str:
+    """Return a speed as `100M` or `10G`; any other in the words of the switch."""
     match = _SPEED.fullmatch(told.lower())
     if match is None:
-        return "auto"
+        return otherwise or told
     megabits = float(match[1]) * (1000 if match[2] else 1)
     return f"{megabits:g}M" if megabits < 1000 else f"{megabits / 1000:g}G"  # noqa: PLR2004
 
 
 def read(running: str, dialect: Dialect) -> Surveyed:
-    """Read what `show running-config` prints."""
-    ports: dict[str, Settings] = {}
-    lags: dict[str, Settings] = {}
+    """Read what `show running-config` prints; what cannot be understood is told as strange."""
+    found = Surveyed()
     names: dict[int, str] = {DEFAULT: "default"}
     members: dict[str, list[tuple[str, str | None]]] = {}
     sections = list(_sections(running))
     bodies = [body for head, body in sections if dialect.port.fullmatch(head.removeprefix("interface "))]
     routed = dialect.routes and any("switchport" in body for body in bodies)
     for head, body in sections:
-        words = head.split()
-        if words[0] == "vlan" and re.fullmatch(r"vlan [0-9,-]+", head):
-            named = next((line.partition(" ")[2] for line in body if line.startswith("name ")), None)
-            for number in vlans.parse(words[1]):
-                names[number] = named or names.get(number, f"VLAN{number:04}")
-        elif words[0] == "interface" and dialect.port.fullmatch(words[-1]):
-            ports[words[-1]] = _read(body, PLAIN, routed=routed)
+        sort, _, name = head.partition(" ")
+        if sort == "vlan" and re.fullmatch(r"[0-9,-]+", name):
+            _name_vlans(found, names, name, body)
+        elif sort == "interface" and dialect.port.fullmatch(name):
+            understood(found, "port", name, lambda body=body: _read(body, PLAIN, routed=routed))  # type: ignore[misc]
             for match in filter(None, map(_GROUP.fullmatch, body)):
-                members.setdefault(f"{dialect.lag}{match[1]}", []).append((words[-1], match[2]))
-        elif words[0] == "interface" and re.fullmatch(rf"{dialect.lag}\d+", words[-1]):
-            lags[words[-1]] = _read(body, _PLAIN_LAG, routed=routed)
-    for name, found in members.items():
-        lacp = _LACP.get(found[0][1] or "on")
-        of = tuple(sorted(port for port, _ in found))
-        lags[name] = replace(lags.get(name, _PLAIN_LAG), members=of, lacp=lacp)
-        ports.update({port: replace(ports[port], lag=name) for port in of})
-    lags = {name: lag if lag.members else replace(lag, members=()) for name, lag in lags.items()}
-    return Surveyed(ports, {f"{n}": Settings(name=name) for n, name in sorted(names.items())}, lags)
+                members.setdefault(f"{dialect.lag}{match[1]}", []).append((name, match[2]))
+        elif sort == "interface" and re.fullmatch(rf"{dialect.lag}\d+", name):
+            understood(found, "lag", name, lambda body=body: _read(body, _PLAIN_LAG, routed=routed))  # type: ignore[misc]
+    for name, held in members.items():
+        mode = held[0][1] or "on"
+        of = tuple(sorted(port for port, _ in held))
+        lacp = "off" if mode == "on" else mode
+        if f"lag {name}" not in found.strange:
+            found.lags[name] = replace(found.lags.get(name, _PLAIN_LAG), members=of, lacp=lacp)
+    lags = {name: lag if lag.members else replace(lag, members=()) for name, lag in found.lags.items()}
+    known = {f"{n}": Settings(name=name) for n, name in sorted(names.items())}
+    return replace(found, ports=told(found.ports, lags), vlans=known, lags=lags)
+
+
+def _name_vlans(found: Surveyed, names: dict[int, str], those: str, body: Sequence[str]) -> None:
+    """Read a section about VLANs."""
+    named = next((line.partition(" ")[2] for line in body if line.startswith("name ")), None)
+    try:
+        for number in vlans.parse(those):
+            names[number] = named or names.get(number, f"VLAN{number:04}")
+    except ValueError as error:
+        found.strange[f"vlan {those}"] = f"{error}"
 
 
 def read_vlans(told: str) -> dict[str, Settings]:
@@ -291,20 +396,20 @@ def read_vlans(told: str) -> dict[str, Settings]:
 
     Left out are those of Token Ring and FDDI, which are always there and cannot be changed.
     """
-    rows = re.findall(r"^(\d+)\s+(\S+)\s+(?:active|suspended|act/|sus/)", told, re.MULTILINE)
-    return {number: Settings(name=name) for number, name in rows if int(number) not in _RESERVED}
+    rows = re.findall(r"^(\d{1,4}) +(\S.*?) +(?:active|suspended|act/|sus/)", told, re.MULTILINE)
+    return {f"{int(n)}": Settings(name=name) for n, name in rows if int(n) not in (0, *_RESERVED, 4095)}
 
 
 def _sections(running: str) -> Iterator[tuple[str, list[str]]]:
     """Iterate over the lines that are not indented, each with the indented ones after it."""
     head, body = "", list[str]()
-    for line in running.splitlines():
+    for line in re.split(r"\r*\n", running):
         if line.startswith(" "):
             body.append(line.strip())
             continue
         if head:
             yield head, body
-        head, body = line.strip().strip("!"), []
+        head, body = " ".join(line.strip().strip("!").split()), []
     if head:
         yield head, body
 
@@ -319,7 +424,7 @@ def _read(body: Sequence[str], default: Settings, *, routed: bool) -> Settings:
             case ["shutdown"]:
                 told["enabled"] = False
             case ["switchport", "mode", *mode]:
-                told["mode"] = _MODES.get(" ".join(mode))
+                told["mode"] = " ".join(mode)
             case ["switchport", "access", "vlan", number] if number.isdecimal():
                 told["vlan"] = int(number)
             case ["switchport", "trunk", "native", "vlan", number]:
@@ -328,7 +433,7 @@ def _read(body: Sequence[str], default: Settings, *, routed: bool) -> Settings:
                 told["allowed"] = vlans.write(
                     vlans.parse(told.get("allowed", vlans.NONE)) | vlans.parse(more)
                 )
-            case ["switchport", "trunk", "allowed", "vlan", those]:
+            case ["switchport", "trunk", "allowed", "vlan", those] if those != "add":
                 told["allowed"] = vlans.one_form(those)
             case ["mtu", number]:
                 told["mtu"] = int(number)

@@ -24,10 +24,11 @@ from lasercats.instructions.ios import (
     SET,
     SWITCHING,
     folded,
+    taking,
     text,
 )
 from lasercats.instructions.ios import speed as read_speed
-from lasercats.instructions.switch import TOLD, Configure, Settings, Surveyed, given
+from lasercats.instructions.switch import TOLD, Configure, Settings, Surveyed, given, understood
 from lasercats.instructions.switch_model import Wrong
 
 VENDOR = "Junos"
@@ -39,6 +40,8 @@ PLAIN = Settings(description="", enabled=True, speed="auto", mtu=1500)
 """A port that is not configured; it has no VLANs."""
 _PLAIN_LAG = replace(PLAIN, speed=None, members=(), lacp="off")
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
+_QUOTED = re.compile(r"\\(.)", re.DOTALL)
+"""A sign that is quoted in a text."""
 _FAMILY = ("unit", "0", "family", "ethernet-switching")
 _OPTIONS = ("ether-options", "gigether-options")
 Line = tuple[str, ...]
@@ -119,10 +122,13 @@ def _lag(configure: Configure, known: Surveyed, running: str) -> Iterator[tuple[
         return
     body = []
     if configure.before is None:
+        after = taking(after, known)
         most = max(int(lag[2:]) for lag in (name, *known.lags)) + 1
         if running and devices(running) < most:
             body.append(f"set chassis aggregated-devices ethernet device-count {most}")
         body.append(f"set interfaces {name} {' '.join(_FAMILY)}")
+    if after.lacp not in (None, "active", "passive", "off"):
+        raise ValueError(f"lacp {after.lacp!r} is none; active, passive and off are")
     if after.lacp is not None and after.lacp != old.lacp:
         body.append(_delete(name, "aggregated-ether-options", "lacp"))
         if after.lacp != "off":
@@ -149,15 +155,19 @@ def _settings(name: str, old: Settings, new: Settings) -> Iterator[str]:
         yield from _switching(name, old, new)
     for field, value in given(new).items():
         match field:
-            case "description" if '"' in value or "\\" in value:
-                raise ValueError('a description on Junos has no " and no \\')
+            case "description" | "speed" if '"' in value or "\\" in value:
+                raise ValueError(f'a {field} on Junos has no " and no \\')
             case "description":
                 told = f'"{text(value)}"'
                 yield _set(name, field, told) if value else _delete(name, field)
             case "enabled":
                 yield _delete(name, "disable") if value else _set(name, "disable")
+            case "mtu" if value < 1:
+                raise ValueError(f"{value} is no MTU")
             case "mtu":
                 yield _delete(name, field) if value == PLAIN.mtu else _set(name, field, f"{value + HEADER}")
+            case "speed" if not re.fullmatch(r"[A-Za-z0-9.-]+", value):
+                raise ValueError(f"{value!r} is no speed")
             case "speed":
                 yield _delete(name, field) if value == "auto" else _set(name, field, value.lower())
             case _ if field not in (*SWITCHING, *TOLD):
@@ -172,6 +182,8 @@ def _switching(name: str, old: Settings, new: Settings) -> Iterator[str]:
 
     """
     mode = new.mode or old.mode or "access"
+    if mode not in ("access", "trunk"):
+        raise ValueError(f"Junos has no mode {mode!r}")
     strange = ("native", "allowed") if mode == "access" else ("vlan",)
     for field in strange:
         if getattr(new, field) is not None:
@@ -184,9 +196,9 @@ def _switching(name: str, old: Settings, new: Settings) -> Iterator[str]:
     if (turned and not new.native) or new.native == 0:
         yield _delete(name, "native-vlan-id")
     elif new.native is not None:
-        yield _set(name, "native-vlan-id", f"{new.native}")
-    members = vlans.NONE if new.allowed is None else vlans.one_form(new.allowed)
-    members = members if new.vlan is None else f"{new.vlan}"
+        yield _set(name, "native-vlan-id", f"{vlans.number(f'{new.native}')}")
+    members = vlans.NONE if new.allowed is None else vlans.write(vlans.tagged(new.allowed, old.allowed))
+    members = members if new.vlan is None else f"{vlans.number(f'{new.vlan}')}"
     for part in members.split(",") if members != vlans.NONE else ():
         yield _set(name, *_FAMILY, "vlan", "members", part)
 
@@ -194,8 +206,8 @@ def _switching(name: str, old: Settings, new: Settings) -> Iterator[str]:
 def statements(running: str) -> list[Line]:
     """Return the words of each statement that is in force."""
     told = [
-        tuple(quoted or plain for quoted, plain in _TOKEN.findall(line))
-        for line in running.splitlines()
+        tuple(_QUOTED.sub(r"\1", quoted) or plain for quoted, plain in _TOKEN.findall(line))
+        for line in re.split(r"\r*\n", running)
         if line.startswith(("set ", "deactivate "))
     ]
     off = [line[1:] for line in told if line[0] == "deactivate"]
@@ -206,30 +218,41 @@ def statements(running: str) -> list[Line]:
 def devices(running: str) -> int:
     """Return how many LAGs a switch has room for."""
     path = ("chassis", "aggregated-devices", "ethernet", "device-count")
-    return next((int(line[-1]) for line in statements(running) if line[:-1] == path), 0)
+    told = next((line[-1] for line in statements(running) if line[:-1] == path), "0")
+    return int(told) if told.isascii() and told.isdecimal() else 0
 
 
 def read(running: str) -> Surveyed:
-    """Read what `show configuration | display set` prints."""
-    all_statements = statements(running)
-    numbers = {
-        line[1]: int(line[3])
-        for line in all_statements
-        if line[0] == "vlans" and line[2:3] == ("vlan-id",) and line[3].isdecimal()
-    }
+    """Read what `show configuration | display set` prints; what cannot be understood is told as strange."""
+    all_statements = [line for line in statements(running) if len(line) > 1]
+    found, numbers = Surveyed(), dict[str, int]()
+    for line in all_statements:
+        if line[0] == "vlans" and line[2:3] == ("vlan-id",):
+            _number(found, numbers, line)
     of: dict[str, list[Line]] = {}
     for line in all_statements:
         if line[0] == "interfaces" and len(line) > 2:  # noqa: PLR2004 - a name, and something about it
             of.setdefault(line[1], []).append(line[2:])
-    ports = {name: _read(PLAIN, about, numbers) for name, about in of.items() if PORT.fullmatch(name)}
-    lags = {name: _read(_PLAIN_LAG, about, numbers) for name, about in of.items() if LAG.fullmatch(name)}
-    for name in sorted(ports):
-        lag = ports[name].lag
-        if lag is not None:
-            old = lags.get(lag, _PLAIN_LAG)
-            lags[lag] = replace(old, members=(*(old.members or ()), name))
+    for name, about in of.items():
+        if PORT.fullmatch(name):
+            understood(found, "port", name, lambda about=about: _read(PLAIN, about, numbers))  # type: ignore[misc]
+        elif LAG.fullmatch(name):
+            understood(found, "lag", name, lambda about=about: _read(_PLAIN_LAG, about, numbers))  # type: ignore[misc]
+    for name in sorted(found.ports):
+        lag = found.ports[name].lag
+        if lag is not None and f"lag {lag}" not in found.strange:
+            old = found.lags.get(lag, _PLAIN_LAG)
+            found.lags[lag] = replace(old, members=(*(old.members or ()), name))
     named = {1: "default"} | {number: name for name, number in numbers.items()}
-    return Surveyed(ports, {f"{n}": Settings(name=name) for n, name in sorted(named.items())}, lags)
+    return replace(found, vlans={f"{n}": Settings(name=name) for n, name in sorted(named.items())})
+
+
+def _number(found: Surveyed, numbers: dict[str, int], line: Line) -> None:
+    """Read the number of a VLAN."""
+    try:
+        numbers[line[1]] = vlans.number(line[3])
+    except (ValueError, IndexError):
+        found.strange[f"vlan {line[1]}"] = "its vlan-id is no number of a VLAN"
 
 
 def _read(default: Settings, about: Sequence[Line], numbers: Mapping[str, int]) -> Settings:
@@ -244,7 +267,7 @@ def _read(default: Settings, about: Sequence[Line], numbers: Mapping[str, int]) 
             case ["mtu", value]:
                 told["mtu"] = int(value) - HEADER
             case ["speed", value] | ["ether-options", "speed", value] if default.speed:
-                told["speed"] = read_speed(value.removesuffix("m"))
+                told["speed"] = read_speed(value.removesuffix("m"), value)
             case ["native-vlan-id", value]:
                 native = min(_numbers(value, numbers), default=0)
             case [options, "802.3ad", lag] if options in _OPTIONS:

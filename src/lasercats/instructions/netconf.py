@@ -5,14 +5,18 @@ else in openconfig-interfaces; VLANs, speeds, MTUs and LAGs stand in the modules
 of a device carries is told as None, and cannot be configured.
 """
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Collection
+from functools import partial
 from typing import Any
+
+from msgspec.structs import replace
 
 from lasercats.core.errors import Refused
 from lasercats.instructions import vlans
-from lasercats.instructions.switch import Settings, Surveyed, given
-from lasercats.instructions.switch_model import changed, told
+from lasercats.instructions.switch import Settings, Surveyed, given, understood
+from lasercats.instructions.switch_model import told
 
 BASE = "urn:ietf:params:xml:ns:netconf:base:1.0"
 IETF = "urn:ietf:params:xml:ns:yang:ietf-interfaces"
@@ -69,8 +73,8 @@ class Models:
         """The namespace in which ports are listed."""
         return next((namespace for namespace in (IETF, OC) if namespace in self.namespaces), None)
 
-    def check(self, name: str, settings: Settings | None) -> None:
-        """Check that what is to be set can be said in the models.
+    def check(self, name: str, settings: Settings | None, before: Settings | None = None) -> None:
+        """Check that what is to be set, and was something before, can be said in the models.
 
         Raises:
             Refused: it cannot, with the module that is missing.
@@ -79,10 +83,33 @@ class Models:
         for field, value in given(settings).items():
             if field in MODULES and not self.has(field):
                 raise Refused(f"{name}: this switch has no model for {field} ({MODULES[field][0]})")
+            if _UNHEARD.search(f"{name}{value}"):
+                raise Refused(f"{name}: XML cannot hold a control character, as in {field}")
+            if field == "speed" and value not in (*SPEEDS, "auto") and not value.startswith("SPEED_"):
+                raise Refused(f"{name}: OpenConfig has no speed {value!r}")
             if (field, value) in (("native", 0), ("allowed", vlans.NONE)):
                 raise Refused(f"{name}: OpenConfig cannot say {field} {value}; shut it down, or name a VLAN")
+            if field in ("vlan", "native", "allowed"):
+                _check_vlans(name, f"{value}", before if field == "allowed" else None)
             if field == "type" and value:
                 raise Refused(f"{name}: the ports of this switch come with its hardware")
+
+
+def _check_vlans(name: str, told: str, before: Settings | None) -> None:
+    """Check that VLANs have numbers that OpenConfig knows.
+
+    Raises:
+        Refused: they have not.
+
+    """
+    try:
+        vlans.tagged(told, None if before is None else before.allowed)
+    except ValueError as error:
+        raise Refused(f"{name}: {error}") from None
+
+
+_UNHEARD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+"""What XML 1.0 has no form for (2.2)."""
 
 
 def filters(models: Models) -> str:
@@ -98,37 +125,33 @@ def filters(models: Models) -> str:
     return "".join(tops)
 
 
-# Reading.
-
-
 def read(data: ET.Element, models: Models) -> Surveyed:
     """Return what is on a switch by the `<data>` of a `<get>`."""
-    ietf = {
-        _text(one, IETF, "name"): one
-        for one in data.findall(f"{_(IETF, 'interfaces')}/{_(IETF, 'interface')}")
-    }
-    oc = {_text(one, OC, "name"): one for one in data.findall(f"{_(OC, 'interfaces')}/{_(OC, 'interface')}")}
-    lacp = {
-        _text(one, LACP, "name"): one
-        for one in data.findall(f"{_(LACP, 'lacp')}/{_(LACP, 'interfaces')}/{_(LACP, 'interface')}")
-    }
-    ports, lags = dict[str, Settings](), dict[str, Settings]()
-    listed = ietf if models.base == IETF else oc
-    members: dict[str, list[str]] = {}
-    found: dict[str, ET.Element | None] = dict(oc)
+    ietf, oc = listed(data, IETF, "interfaces", "interface"), listed(data, OC, "interfaces", "interface")
+    lacp = listed(data, LACP, "lacp", "interfaces", "interface")
+    found, members = Surveyed(), dict[str, list[str]]()
+    path = f"{_(ETHERNET, 'ethernet')}/{_(ETHERNET, 'config')}/{_(AGGREGATE, 'aggregate-id')}"
     for name, own in oc.items():
-        lag = own.findtext(
-            f"{_(ETHERNET, 'ethernet')}/{_(ETHERNET, 'config')}/{_(AGGREGATE, 'aggregate-id')}"
-        )
+        lag = own.findtext(path)
         if lag:
             members.setdefault(lag, []).append(name)
-    for name in listed:
-        one, more = ietf.get(name), found.get(name)
+    for name in ietf if models.base == IETF else oc:
+        one, more = ietf.get(name), oc.get(name)
         if _is_lag(one, more):
-            lags[name] = _lag(one, more, tuple(sorted(members.get(name, ()))), lacp.get(name), models)
+            of = tuple(sorted(members.get(name, ())))
+            make = partial(_lag, one, more, of, lacp.get(name), models)
+            understood(found, "lag", name, make)
         else:
-            ports[name] = _port(one, more, models)
-    return Surveyed(told(ports, lags), _vlans(data, models), lags)
+            understood(found, "port", name, partial(_port, one, more, models))
+    _vlans(found, data, models)
+    return replace(found, ports=told(found.ports, found.lags))
+
+
+def listed(data: ET.Element, namespace: str, *path: str) -> dict[str, ET.Element]:
+    """Return the entries of a list by name."""
+    found = data.findall("/".join(_(namespace, part) for part in path))
+    named = ((one.findtext(_(namespace, "name")), one) for one in found)
+    return {name: one for name, one in named if name}
 
 
 def _is_lag(one: ET.Element | None, more: ET.Element | None) -> bool:
@@ -139,10 +162,10 @@ def _is_lag(one: ET.Element | None, more: ET.Element | None) -> bool:
 
 def _common(one: ET.Element | None, more: ET.Element | None, models: Models) -> dict[str, Any]:
     if models.base == IETF:
-        enabled, description = _find(one, IETF, "enabled"), _find(one, IETF, "description")
+        enabled, description = _find(one, IETF, "enabled"), _said(one, IETF, "description")
         link, mac = _find(one, IETF, "oper-status"), _find(one, IETF, "phys-address")
     else:
-        enabled, description = _find(more, OC, "config", "enabled"), _find(more, OC, "config", "description")
+        enabled, description = _find(more, OC, "config", "enabled"), _said(more, OC, "config", "description")
         link, mac = _find(more, OC, "state", "oper-status"), None
     return {
         "enabled": enabled != "false",
@@ -152,13 +175,19 @@ def _common(one: ET.Element | None, more: ET.Element | None, models: Models) -> 
     }
 
 
+def _said(element: ET.Element | None, *path: str) -> str | None:
+    """Return a text as it is, with the spaces around it."""
+    namespace, *names = path
+    return None if element is None else element.findtext("/".join(_(namespace, name) for name in names))
+
+
 def _port(one: ET.Element | None, more: ET.Element | None, models: Models) -> Settings:
     fields = _common(one, more, models)
     if models.has("mtu"):
         fields["mtu"] = int(_find(more, OC, "config", "mtu") or 1500)
     if models.has("speed"):
-        told = _find(more, ETHERNET, "ethernet", "config", "port-speed")
-        fields["speed"] = _SPEED_OF.get((told or "").rpartition(":")[2], "auto")
+        told = (_find(more, ETHERNET, "ethernet", "config", "port-speed") or "auto").rpartition(":")[2]
+        fields["speed"] = _SPEED_OF.get(told, told)
     return Settings(**fields, **_switching(more, ETHERNET, "ethernet", models))
 
 
@@ -193,15 +222,21 @@ def _switching(more: ET.Element | None, namespace: str, container: str, models: 
     }
 
 
-def _vlans(data: ET.Element, models: Models) -> dict[str, Settings]:
-    found: dict[int, Settings] = {}
+def _vlans(found: Surveyed, data: ET.Element, models: Models) -> None:
+    named: dict[str, str] = {}
     for instance in data.iter(_(INSTANCE, "network-instance")):
         if _text(instance, INSTANCE, "name") != models.instance:
             continue
         for one in instance.iter(_(INSTANCE, "vlan")):
-            number = int(_text(one, INSTANCE, "vlan-id"))
-            found[number] = Settings(name=_find(one, INSTANCE, "config", "name") or f"VLAN{number:04}")
-    return {f"{number}": found[number] for number in sorted(found)}
+            told = _text(one, INSTANCE, "vlan-id")
+            try:
+                number = f"{vlans.number(told)}"
+            except ValueError as error:
+                found.strange[f"vlan {told[:40]}"] = f"{error}"
+                continue
+            named[number] = _said(one, INSTANCE, "config", "name") or f"VLAN{int(number):04}"
+    for number in sorted(named, key=int):
+        understood(found, "vlan", number, lambda name=named[number]: Settings(name=name))  # type: ignore[misc]
 
 
 def _find(element: ET.Element | None, namespace: str, *path: str) -> str | None:
@@ -216,190 +251,5 @@ def _text(element: ET.Element, namespace: str, name: str) -> str:
 
 
 def _(namespace: str, name: str) -> str:
+    """Return a name in a namespace, as the libraries write it."""
     return f"{{{namespace}}}{name}"
-
-
-# Writing.
-
-
-def configuration(before: Surveyed, after: Surveyed, models: Models) -> ET.Element:
-    """Return the `<config>` of an edit-config that gets a switch from one state to another."""
-    config = ET.Element(_(BASE, "config"))
-    edit = _Edit(config, models)
-    for number in changed(before.vlans, after.vlans):
-        edit.vlan(number, after.vlans.get(number))
-    moved = {n for n in after.ports if n in before.ports and after.ports[n].lag != before.ports[n].lag}
-    for name in sorted({*changed(before.lags, after.lags)}):
-        edit.lag(name, before.lags.get(name), after.lags.get(name))
-    for name in sorted({*changed(before.ports, after.ports), *moved}):
-        edit.port(name, before.ports[name], after.ports[name])
-    return config
-
-
-class _Edit:
-    """Gathers what is edited; each container is made once."""
-
-    def __init__(self, config: ET.Element, models: Models) -> None:
-        self._config, self._models = config, models
-        self._made: dict[tuple[str, ...], ET.Element] = {}
-
-    def vlan(self, number: str, settings: Settings | None) -> None:
-        instance = self._entry(
-            ("network-instances", "network-instance"), INSTANCE, "name", self._models.instance
-        )
-        above = self._below(instance, INSTANCE, "vlans")
-        one = ET.SubElement(above, _(INSTANCE, "vlan"))
-        ET.SubElement(one, _(INSTANCE, "vlan-id")).text = number
-        if settings is None:
-            one.set(_(BASE, "operation"), "delete")
-            return
-        config = ET.SubElement(one, _(INSTANCE, "config"))
-        ET.SubElement(config, _(INSTANCE, "vlan-id")).text = number
-        ET.SubElement(config, _(INSTANCE, "name")).text = settings.name
-
-    def port(self, name: str, before: Settings, after: Settings) -> None:
-        new = _new(before, after)
-        self._common(name, before, new)
-        if "mtu" in new:
-            self._leaf(self._oc(name), OC, "mtu", f"{after.mtu}")
-        if "speed" in new or after.lag != before.lag:
-            ethernet = self._below(
-                self._below(self._interface(name), ETHERNET, "ethernet"), ETHERNET, "config"
-            )
-            if "speed" in new:
-                self._speed(ethernet, before, after)
-            if after.lag != before.lag:
-                self._set(ethernet, AGGREGATE, "aggregate-id", after.lag)
-        if set(new) & set(SWITCHING):
-            self._switching(self._below(self._interface(name), ETHERNET, "ethernet"), after)
-
-    def lag(self, name: str, before: Settings | None, after: Settings | None) -> None:
-        if after is None:
-            self._remove(name, before)
-            return
-        new = _new(before, after)
-        if before is None:
-            if self._models.base == IETF:
-                kind = ET.SubElement(self._ietf(name), _(IETF, "type"))
-                kind.set(f"xmlns:{LAG}", TYPES)
-                kind.text = f"{LAG}:{LAG_TYPE}"
-            self._oc(name)
-        self._common(name, before, new)
-        if "lacp" in new or before is None:
-            above = self._below(
-                self._below(self._interface(name), AGGREGATE, "aggregation"), AGGREGATE, "config"
-            )
-            self._leaf(above, AGGREGATE, "lag-type", "STATIC" if after.lacp == "off" else "LACP")
-            if LACP in self._models.namespaces:
-                self._lacp(name, before, after)
-        if set(new) & set(SWITCHING) or before is None:
-            self._switching(self._below(self._interface(name), AGGREGATE, "aggregation"), after)
-
-    def _remove(self, name: str, before: Settings | None) -> None:
-        if self._models.base == IETF:
-            self._ietf(name).set(_(BASE, "operation"), "delete")
-        self._interface(name).set(_(BASE, "operation"), "delete")
-        if before is not None and before.lacp != "off" and LACP in self._models.namespaces:
-            self._lacp_entry(name).set(_(BASE, "operation"), "delete")
-
-    def _lacp(self, name: str, before: Settings | None, after: Settings) -> None:
-        if after.lacp == "off":
-            if before is not None and before.lacp != "off":
-                self._lacp_entry(name).set(_(BASE, "operation"), "delete")
-            return
-        config = self._below(self._lacp_entry(name), LACP, "config")
-        self._leaf(config, LACP, "name", name)
-        self._leaf(config, LACP, "lacp-mode", (after.lacp or "active").upper())
-
-    def _lacp_entry(self, name: str) -> ET.Element:
-        return self._entry(("lacp", "interfaces", "interface"), LACP, "name", name)
-
-    def _common(self, name: str, before: Settings | None, new: dict[str, Any]) -> None:
-        if not {"description", "enabled"} & set(new):
-            return
-        if self._models.base == IETF:
-            above, namespace = self._ietf(name), IETF
-        else:
-            above, namespace = self._oc(name), OC
-        if "enabled" in new:
-            self._leaf(above, namespace, "enabled", str(new["enabled"]).lower())
-        if "description" in new and (new["description"] or (before is not None and before.description)):
-            self._set(above, namespace, "description", new["description"] or None)
-
-    def _speed(self, ethernet: ET.Element, before: Settings, after: Settings) -> None:
-        auto = after.speed == "auto"
-        self._leaf(ethernet, ETHERNET, "auto-negotiate", str(auto).lower())
-        if auto and before.speed == "auto":
-            return
-        self._set(ethernet, ETHERNET, "port-speed", None if auto else SPEEDS[after.speed or ""])
-
-    def _switching(self, above: ET.Element, after: Settings) -> None:
-        """Say all of a port's VLANs: a list is replaced only with what holds it (RFC 6241, 7.2)."""
-        config = self._below(self._below(above, VLAN, "switched-vlan"), VLAN, "config")
-        config.set(_(BASE, "operation"), "replace")
-        self._leaf(config, VLAN, "interface-mode", (after.mode or "access").upper())
-        if after.native:
-            self._leaf(config, VLAN, "native-vlan", f"{after.native}")
-        if after.vlan:
-            self._leaf(config, VLAN, "access-vlan", f"{after.vlan}")
-        if after.allowed not in (None, vlans.ALL):
-            for low, high in vlans.spans(sorted(vlans.parse(after.allowed or ""))):
-                text = f"{low}" if low == high else f"{low}..{high}"
-                self._leaf(config, VLAN, "trunk-vlans", text)
-
-    def _ietf(self, name: str) -> ET.Element:
-        return self._entry(("interfaces", "interface"), IETF, "name", name)
-
-    def _interface(self, name: str) -> ET.Element:
-        return self._entry(("interfaces", "interface"), OC, "name", name)
-
-    def _oc(self, name: str) -> ET.Element:
-        """Return the configuration of an interface in OpenConfig, which bears its name, too."""
-        above = self._interface(name)
-        new = above.find(_(OC, "config")) is None
-        config = self._below(above, OC, "config")
-        if new:
-            ET.SubElement(config, _(OC, "name")).text = name
-        return config
-
-    def _entry(self, path: tuple[str, ...], namespace: str, key: str, value: str) -> ET.Element:
-        """Return an entry of a list."""
-        above, place = self._config, tuple[str, ...]((namespace,))
-        for name in path[:-1]:
-            place = (*place, name)
-            if place not in self._made:
-                self._made[place] = ET.SubElement(above, _(namespace, name))
-            above = self._made[place]
-        place = (*place, path[-1], value)
-        if place not in self._made:
-            self._made[place] = ET.SubElement(above, _(namespace, path[-1]))
-            ET.SubElement(self._made[place], _(namespace, key)).text = value
-        return self._made[place]
-
-    def _below(self, above: ET.Element, namespace: str, name: str) -> ET.Element:
-        found = above.find(_(namespace, name))
-        return ET.SubElement(above, _(namespace, name)) if found is None else found
-
-    def _leaf(self, above: ET.Element, namespace: str, name: str, text: str) -> None:
-        ET.SubElement(above, _(namespace, name)).text = text
-
-    def _set(self, above: ET.Element, namespace: str, name: str, text: str | None) -> None:
-        leaf = ET.SubElement(above, _(namespace, name))
-        leaf.text = text
-        if text is None:
-            leaf.set(_(BASE, "operation"), "delete")
-
-
-def _new(before: Settings | None, after: Settings) -> dict[str, Any]:
-    old = given(before)
-    return {field: value for field, value in given(after).items() if old.get(field) != value}
-
-
-def text(element: ET.Element, *, indent: bool = False) -> str:
-    """Return XML as text, with the prefixes that people know."""
-    prefixes = {BASE: "nc", IETF: "if", OC: "oc-if", ETHERNET: "oc-eth", AGGREGATE: "oc-lag", VLAN: "oc-vlan"}
-    for namespace, prefix in {**prefixes, INSTANCE: "oc-netinst", LACP: "oc-lacp"}.items():
-        ET.register_namespace(prefix, namespace)
-    if indent:
-        ET.indent(element)
-    return ET.tostring(element, encoding="unicode")

@@ -12,9 +12,8 @@ from lasercats.instructions.netconf import (
     OC,
     VLAN,
     Models,
-    configuration,
-    text,
 )
+from lasercats.instructions.netconf_edit import configuration, text
 from lasercats.instructions.switch import Configure, Settings, Surveyed, whole
 from lasercats.instructions.switch_model import told
 

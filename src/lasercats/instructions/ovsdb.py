@@ -7,15 +7,16 @@ the columns cannot hold stands in those of the Interface, or of the Port of a LA
 a trunk of VLAN 4095 alone, which no frame is in.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from lasercats.core.errors import Refused
+from lasercats.core.text import clean
 from lasercats.instructions import vlans
-from lasercats.instructions.switch import Settings, Surveyed
-from lasercats.instructions.switch_model import changed, told, untagged
+from lasercats.instructions.switch import TOLD, Settings, Surveyed, given, understood
+from lasercats.instructions.switch_model import told, untagged
 
 NOWHERE = 4095
 """A tag that no frame may have (IEEE 802.1Q)."""
@@ -23,20 +24,24 @@ OWN = "lasercats-"
 VLAN_KEY = f"{OWN}vlan-"
 KEPT = ("enabled", "mode", "vlan", "native", "allowed")
 DEFAULTS: dict[str, Any] = {"enabled": True, "mode": "trunk", "vlan": 1, "native": 0, "allowed": vlans.ALL}
-LACP = {"active": "active", "passive": "passive", "off": "off"}
-PORT_COLUMNS = ("_uuid", "name", "interfaces", "tag", "trunks", "vlan_mode", "lacp", "external_ids")
+MODES = ("access", "trunk", "native-tagged", "dot1q-tunnel")
+"""Those of the database, but that a trunk with a native VLAN is `native-untagged` there."""
+BY_SOURCE, HASHED = "balance-slb", "balance-tcp"
+"""How a bond spreads frames; the second only speaks to a partner by LACP."""
+LACP = ("active", "passive", "off")
 INTERFACE_COLUMNS = (
-    "_uuid",
-    "name",
-    "type",
-    "mtu",
-    "mtu_request",
-    "external_ids",
-    "link_state",
-    "mac_in_use",
-    "error",
+    *("_uuid", "name", "type", "mtu", "mtu_request", "external_ids", "link_state", "mac_in_use", "error"),
+    *("options", "other_config", "ingress_policing_rate", "ingress_policing_burst", "mac", "ofport_request"),
 )
 BRIDGE_COLUMNS = ("_uuid", "name", "ports", "external_ids")
+TOLD_COLUMNS = frozenset(
+    (
+        *("_uuid", "_version", "name", "interfaces", "tag", "trunks", "vlan_mode", "lacp", "external_ids"),
+        *("type", "mtu", "mtu_request", "link_state", "mac_in_use", "error", "statistics", "status"),
+        *("rstp_status", "rstp_statistics", "bond_active_slave"),
+    )
+)
+"""What is managed, or only tells how it is."""
 Row = dict[str, Any]
 
 
@@ -48,17 +53,14 @@ class Rows(NamedTuple):
     interfaces: dict[str, Row]
     raw: Mapping[str, Mapping[str, Any]]
     """The columns as they came, by the UUID of their row."""
-    next_config: int
-    current_config: int
 
 
 def reading() -> list[Row]:
     """Return the operations that read all (RFC 7047, 5.2.2)."""
     return [
         {"op": "select", "table": "Bridge", "where": [], "columns": list(BRIDGE_COLUMNS)},
-        {"op": "select", "table": "Port", "where": [], "columns": list(PORT_COLUMNS)},
+        {"op": "select", "table": "Port", "where": []},  # all of it: what is not managed is kept
         {"op": "select", "table": "Interface", "where": [], "columns": list(INTERFACE_COLUMNS)},
-        {"op": "select", "table": "Open_vSwitch", "where": [], "columns": ["next_cfg", "cur_cfg"]},
     ]
 
 
@@ -69,24 +71,25 @@ def rows(answers: Sequence[Mapping[str, Any]], bridge: str | None) -> Rows:
         Refused: there is none of that name, or several and none is named.
 
     """
-    bridges, ports, interfaces, root = ([plain(row) for row in a["rows"]] for a in answers)
+    raw = {row["_uuid"][1]: row for answer in answers[:3] for row in answer["rows"] if _named(row)}
+    bridges, ports, interfaces = ([plain(row) for row in a["rows"] if _named(row)] for a in answers[:3])
     names = sorted(row["name"] for row in bridges)
     if bridge is None and len(names) != 1:
         raise Refused(f"it has {len(names)} bridges ({', '.join(names[:5])}); name one by ?bridge=NAME")
     found = next((row for row in bridges if bridge in (None, row["name"])), None)
     if found is None:
         raise Refused(f"it has no bridge {bridge!r}, but {', '.join(names[:5]) or 'none'}")
-    own = {row["name"]: row for row in ports if row["_uuid"] in listed(found["ports"])}
-    held = {uuid for row in own.values() for uuid in listed(row["interfaces"])}
-    raw = {row["_uuid"][1]: row for answer in answers[:3] for row in answer["rows"]}
-    return Rows(
-        found,
-        own,
-        {row["name"]: row for row in interfaces if row["_uuid"] in held},
-        raw,
-        root[0]["next_cfg"] if root else 0,
-        root[0]["cur_cfg"] if root else 0,
-    )
+    here = {*uuids(found["ports"])}
+    own = {row["name"]: row for row in ports if row["_uuid"] in here}
+    held = {uuid for row in own.values() for uuid in uuids(row.get("interfaces"))}
+    return Rows(found, own, {row["name"]: row for row in interfaces if row["_uuid"] in held}, raw)
+
+
+def _named(row: Mapping[str, Any]) -> bool:
+    """Tell whether a row can be referred to."""
+    uuid, name = row.get("_uuid"), row.get("name")
+    whole = isinstance(uuid, list) and len(uuid) == 2 and isinstance(uuid[1], str)  # noqa: PLR2004 - a pair
+    return whole and isinstance(name, str) and name != ""
 
 
 def plain(row: Mapping[str, Any]) -> Row:
@@ -95,15 +98,17 @@ def plain(row: Mapping[str, Any]) -> Row:
 
 
 def value(told: Any) -> Any:  # noqa: ANN401
-    """Return a value (RFC 7047, 5.1) as Python has it."""
-    if not isinstance(told, list):
-        return told
-    kind, content = told
-    if kind == "set":
-        return [value(one) for one in content]
-    if kind == "map":
-        return {key: value(one) for key, one in content}
-    return content
+    """Return a value (RFC 7047, 5.1) as Python has it; what is none stays as it is."""
+    match told:
+        case str():
+            return clean(told)
+        case ["set", list() as content]:
+            return [value(one) for one in content]
+        case ["map", list() as content] if all(isinstance(one, list) and len(one) == 2 for one in content):  # noqa: PLR2004 - pairs
+            return {value(key): value(one) for key, one in content if isinstance(key, str | int)}
+        case ["uuid" | "named-uuid", content]:
+            return content
+    return told
 
 
 def listed(told: Any) -> list[Any]:  # noqa: ANN401
@@ -111,34 +116,76 @@ def listed(told: Any) -> list[Any]:  # noqa: ANN401
     return told if isinstance(told, list) else [told]
 
 
+def uuids(told: Any) -> list[str]:  # noqa: ANN401
+    """Return the rows that a column refers to."""
+    return [one for one in listed(told) if isinstance(one, str)]
+
+
+def first(told: Any) -> Any:  # noqa: ANN401
+    """Return the value of a column that holds one or none."""
+    return next(iter(listed(told)), None)
+
+
 def read(rows: Rows) -> Surveyed:
-    """Return what is on a bridge."""
+    """Return what is on a bridge; what cannot be understood is told as strange, and nothing else suffers."""
     by_uuid = {row["_uuid"]: row for row in rows.interfaces.values()}
-    ports, lags = dict[str, Settings](), dict[str, Settings]()
+    found = Surveyed()
     for name, row in rows.ports.items():
-        held = [by_uuid[uuid] for uuid in listed(row["interfaces"]) if uuid in by_uuid]
+        held = [by_uuid[uuid] for uuid in uuids(row.get("interfaces")) if uuid in by_uuid]
         if len(held) == 1 and held[0]["name"] == name:
-            ports[name] = replace(_port(held[0]), **_switching(row, held[0]["external_ids"]))
+            understood(found, "port", name, lambda row=row, own=held[0]: _alone(own, row))  # type: ignore[misc]
             continue
-        for interface in held:
-            ports[interface["name"]] = replace(_port(interface), **_stashed(interface["external_ids"]))
-        lags[name] = Settings(
-            **_switching(row, row["external_ids"]),
-            description=row["external_ids"].get("description", ""),
-            members=tuple(sorted(interface["name"] for interface in held)),
-            lacp=next(iter(listed(row["lacp"])), "off"),
-            link="up" if any(_link(interface) == "up" for interface in held) else "down",
-        )
-    return Surveyed(told(ports, lags), _vlans(rows.bridge, [*ports.values(), *lags.values()]), lags)
+        for one in held:
+            understood(found, "port", one["name"], lambda one=one: _member(one))  # type: ignore[misc]
+        understood(found, "lag", name, lambda row=row, held=held: _lag(row, held))  # type: ignore[misc]
+    ports = told(found.ports, found.lags)
+    _vlans(found, rows.bridge, [*ports.values(), *found.lags.values()])
+    return replace(found, ports=ports)
 
 
-def _vlans(bridge: Row, users: Iterable[Settings]) -> dict[str, Settings]:
-    """Return the VLANs that are told of, or that some port is in."""
-    names = {f"{vlan}": default_name(vlan) for user in users if (vlan := untagged(user)) not in (None, 0, 1)}
-    for key, name in bridge["external_ids"].items():
-        if key.startswith(VLAN_KEY) and key[len(VLAN_KEY) :].isdecimal():
-            names[key[len(VLAN_KEY) :]] = name
-    return {number: Settings(name=name) for number, name in sorted(names.items(), key=lambda n: int(n[0]))}
+def _alone(interface: Row, port: Row) -> Settings:
+    return replace(_port(interface, port), **_switching(port, interface["external_ids"]))
+
+
+def _member(interface: Row) -> Settings:
+    return replace(_port(interface), **_stashed(interface["external_ids"]))
+
+
+def _lag(row: Row, held: Sequence[Row]) -> Settings:
+    lacp = first(row["lacp"]) or "off"
+    usual = first(row.get("bond_mode", [])) == bond_mode(lacp)
+    return Settings(
+        **_switching(row, row["external_ids"]),
+        description=row["external_ids"].get("description", ""),
+        members=tuple(sorted(interface["name"] for interface in held)),
+        lacp=lacp,
+        link="up" if any(_link(interface) == "up" for interface in held) else "down",
+        other=_other({**row, "bond_mode": []} if usual else row),
+    )
+
+
+def bond_mode(lacp: str) -> str:
+    """Return how a LAG spreads frames that is made by us."""
+    return BY_SOURCE if lacp == "off" else HASHED
+
+
+def _vlans(found: Surveyed, bridge: Row, users: Iterable[Settings]) -> None:
+    """Read the VLANs that are told of, or that some port is in."""
+    used = [untagged(user) for user in users]
+    names: dict[int, Any] = {n: default_name(n) for n in used if n is not None and vlans.can_be_absent(n)}
+    names |= {number: name for number, (_, name) in vlan_keys(bridge["external_ids"]).items()}
+    for number, name in sorted(names.items()):
+        understood(found, "vlan", f"{number}", lambda name=name: Settings(name=name))  # type: ignore[misc]
+
+
+def vlan_keys(ids: Mapping[str, Any]) -> dict[int, tuple[str, Any]]:
+    """Return the VLANs that `external_ids` tell of: their numbers, each with the key and the name."""
+    found = {}
+    for key, name in ids.items():
+        number = key.removeprefix(VLAN_KEY) if isinstance(key, str) and key.startswith(VLAN_KEY) else ""
+        if number.isascii() and number.isdecimal() and vlans.FIRST <= int(number[:9]) <= vlans.LAST:
+            found[int(number)] = key, name
+    return found
 
 
 def default_name(vlan: int | str | None) -> str:
@@ -146,43 +193,60 @@ def default_name(vlan: int | str | None) -> str:
     return f"VLAN{int(vlan or 0):04}"
 
 
-def _port(interface: Row) -> Settings:
+def _port(interface: Row, port: Row | None = None) -> Settings:
     mtu = [*listed(interface["mtu_request"]), *listed(interface["mtu"])]
+    other = (_other(interface), None if port is None else _other(port))
     return Settings(
         description=interface["external_ids"].get("description", ""),
         speed="auto",
         mtu=mtu[0] if mtu else 1500,
         type="" if interface["type"] == "system" else interface["type"],
         link=_link(interface),
-        mac=next(iter(listed(interface["mac_in_use"])), None),
+        mac=first(interface["mac_in_use"]),
+        other=" ".join(filter(None, other)) or None,
     )
 
 
 def _link(interface: Row) -> str:
-    return next(iter(listed(interface["link_state"])), "down")
+    return first(interface["link_state"]) or "down"
+
+
+def _other(row: Row) -> str | None:
+    """Return what is set in a row that is not managed, as ovs-vsctl(8) takes it; None where nothing is."""
+    parts = []
+    for column, held in sorted(row.items()):
+        pairs = held.items() if isinstance(held, dict) else ()
+        if column == "external_ids":
+            parts += [f"{column}:{key}={one}" for key, one in pairs if not _own(f"{key}")]
+        elif column not in TOLD_COLUMNS and held not in ([], {}, "", False, 0):
+            parts += [f"{column}:{key}={one}" for key, one in pairs] or [f"{column}={held}"]
+    return " ".join(parts) or None
+
+
+def _own(key: str) -> bool:
+    return key == "description" or key.startswith(OWN)
 
 
 def problem(rows: Rows, name: str) -> str | None:
     """Return what Open vSwitch says is wrong with a port."""
     found = rows.interfaces.get(name)
-    said = [] if found is None else listed(found["error"])
-    return f"Open vSwitch says: {said[0]}" if said and said[0] else None
+    said = None if found is None else first(found.get("error"))
+    return f"Open vSwitch says: {said}" if said else None
 
 
 def _switching(port: Row, kept: Mapping[str, str]) -> dict[str, Any]:
     """Return what the columns of a Port say, and what is kept beside them."""
-    tag, trunks = next(iter(listed(port["tag"])), None), listed(port["trunks"])
-    mode = next(iter(listed(port["vlan_mode"])), None) or ("trunk" if tag is None else "access")
+    tag, trunks = first(port["tag"]), listed(port["trunks"])
+    mode = first(port["vlan_mode"]) or ("trunk" if tag is None else "access")
     stashed = _stashed(kept)
     if (mode, tag, trunks) == ("trunk", None, [NOWHERE]) and not stashed["enabled"]:
         return stashed
-    if mode == "access":
-        return {**stashed, "enabled": True, "mode": "access", "vlan": tag}
-    if mode not in ("trunk", "native-untagged"):
-        return {"enabled": True}  # dot1q-tunnel, native-tagged: of no mode that is managed
-    allowed = vlans.write(v for v in trunks if vlans.FIRST <= v <= vlans.LAST) if trunks else vlans.ALL
-    native = tag if mode == "native-untagged" and tag is not None else 0
-    return {**stashed, "enabled": True, "mode": "trunk", "native": native, "allowed": allowed}
+    if mode in ("trunk", "native-untagged", "native-tagged"):
+        carried = vlans.write(v for v in trunks if 0 <= v <= vlans.LAST) if trunks else vlans.ALL
+        native = 0 if mode == "trunk" or tag is None else tag
+        mode = "trunk" if mode == "native-untagged" else mode
+        return {**stashed, "enabled": True, "mode": mode, "native": native, "allowed": carried}
+    return {**stashed, "enabled": True, "mode": mode, "vlan": tag}
 
 
 def _stashed(kept: Mapping[str, str]) -> dict[str, Any]:
@@ -193,11 +257,12 @@ def _stashed(kept: Mapping[str, str]) -> dict[str, Any]:
         if text is None:
             continue
         if field in ("vlan", "native"):
-            found[field] = int(text) if text.isdecimal() and int(text) <= vlans.LAST else DEFAULTS[field]
+            whole = text.isascii() and text.isdecimal() and len(text) < 5 and int(text) <= NOWHERE  # noqa: PLR2004 - digits
+            found[field] = int(text) if whole else DEFAULTS[field]
         elif field == "enabled":
             found[field] = text != "false"
         elif field == "mode":
-            found[field] = text if text in ("access", "trunk") else DEFAULTS[field]
+            found[field] = text if text in MODES else DEFAULTS[field]
         else:
             found[field] = _set_of_vlans(text)
     return found
@@ -225,13 +290,13 @@ def columns(settings: Settings) -> Columns:
     full = {field: DEFAULTS[field] if value is None else value for field, value in full.items()}
     if not full["enabled"]:
         return Columns(None, [NOWHERE], "trunk", _keeping(full, KEPT))
-    if full["mode"] == "access":
-        return Columns(full["vlan"], [], "access", _keeping(full, ("native", "allowed")))
+    if full["mode"] in ("access", "dot1q-tunnel"):
+        return Columns(full["vlan"], [], full["mode"], _keeping(full, ("native", "allowed")))
     allowed = full["allowed"]
-    carried = [] if allowed == vlans.ALL else sorted(vlans.parse(allowed)) or [NOWHERE]
-    native = full["native"]
-    mode = "native-untagged" if native else "trunk"
-    return Columns(native or None, carried, mode, _keeping(full, ("vlan",)))
+    carried = [] if allowed == vlans.ALL else sorted(vlans.carried(allowed)) or [NOWHERE]
+    native = full["native"] or None
+    mode = "native-untagged" if native and full["mode"] == "trunk" else full["mode"]
+    return Columns(native, carried, mode, _keeping(full, ("vlan",)))
 
 
 def _keeping(full: Mapping[str, Any], fields: Iterable[str]) -> dict[str, str]:
@@ -250,13 +315,35 @@ def check(name: str, settings: Settings | None) -> None:
         Refused: it has no such setting.
 
     """
-    if settings is not None and settings.speed not in (None, "auto"):
-        raise Refused(f"{name}: Open vSwitch has no setting for the speed of a port")
+    for field, held in given(settings).items():
+        if "\0" in f"{held}":
+            raise Refused(f"{name}: Open vSwitch holds no NUL, as in {field}")
+        if field not in TOLD and not _holds(field, held):
+            raise Refused(f"{name}: {_CANNOT.get(field, 'Open vSwitch has no')} {field} {held!r}")
 
 
-def affected(before: Surveyed, after: Surveyed) -> Iterator[str]:
-    """Iterate over the names of all ports and LAGs whose rows differ."""
-    yield from changed(before.ports, after.ports)
-    yield from changed(before.lags, after.lags)
-    moved = {n for n in before.ports.keys() & after.ports.keys() if before.ports[n].lag != after.ports[n].lag}
-    yield from sorted(moved)
+_CANNOT = {
+    "speed": "Open vSwitch has no setting for the speed of a port, as",
+    "members": "a LAG of Open vSwitch has at least one port, so it cannot have the",
+}
+
+
+def _holds(field: str, held: Any) -> bool:  # noqa: ANN401 - each field has its own type
+    """Tell whether Open vSwitch can hold a value."""
+    can: bool = True
+    match field:
+        case "speed":
+            can = held == "auto"
+        case "mode":
+            can = held in MODES
+        case "lacp":
+            can = held in LACP
+        case "vlan" | "native":
+            can = 0 <= held <= NOWHERE
+        case "mtu":
+            can = 68 <= held <= 65535  # noqa: PLR2004 - as its schema says
+        case "members":
+            can = bool(held)
+        case "allowed":
+            can = _set_of_vlans(held) == held
+    return can

@@ -1,15 +1,23 @@
 """The lines of ovs-vsctl(8) that do what instructions for a switch say."""
 
 import json
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
 from lasercats.core.instruction import Instruction
-from lasercats.instructions.ovsdb import KEPT, OWN, VLAN_KEY, columns
-from lasercats.instructions.ovsdb_transact import BY_SOURCE, HASHED
+from lasercats.instructions.ovsdb import BY_SOURCE, HASHED, KEPT, OWN, VLAN_KEY, bond_mode, columns
 from lasercats.instructions.switch import Configure, Settings, given, whole
 
 Words = list[str]
+CALL = "LC_CALL"
+"""Stands for how ovs-vsctl is called."""
+
+
+class _Raw(str):
+    """A word that the shell is to read as it is."""
+
+    __slots__ = ()
 
 
 def transactions(instructions: Sequence[Instruction], bridge: str) -> Iterator[list[Words]]:
@@ -18,7 +26,7 @@ def transactions(instructions: Sequence[Instruction], bridge: str) -> Iterator[l
     for configure in instructions:
         if not isinstance(configure, Configure):
             continue
-        commands = [list(map(shlex.quote, words)) for words in _commands(configure, bridge)]
+        commands = [list(map(_quoted, words)) for words in _commands(configure, bridge)]
         if configure.what != "lag":
             run += commands
             continue
@@ -28,6 +36,10 @@ def transactions(instructions: Sequence[Instruction], bridge: str) -> Iterator[l
         yield commands
     if run:
         yield run
+
+
+def _quoted(word: str) -> str:
+    return word if isinstance(word, _Raw) else shlex.quote(word)
 
 
 def _commands(configure: Configure, bridge: str) -> Iterable[Words]:
@@ -50,7 +62,7 @@ def _port(configure: Configure, bridge: str) -> Iterator[Words]:
         yield ["del-port", bridge, name]
         return
     if configure.before is None:
-        kind = [] if not after.type else ["--", "set", "Interface", name, f"type={after.type}"]
+        kind = [] if not after.type else ["--", "set", "Interface", name, f"type={_word(after.type)}"]
         yield ["add-port", bridge, name, *kind]
     if configure.before is None or set(given(after)) & set(KEPT):
         yield from _switching("Interface", name, wish)
@@ -73,18 +85,25 @@ def _lag(configure: Configure, bridge: str) -> Iterator[Words]:
         for port in sorted(set(before) - set(members)):
             yield from _freed(port, bridge)
         for port in members:
-            yield [f"--id=@i-{port}", "get", "Interface", port]
+            yield [f"--id=@i-{_id(port)}", "get", "Interface", port]
         for port in sorted(set(members) - set(before)):
-            yield [f"--id=@p-{port}", "get", "Port", port]
-            yield ["remove", "Bridge", bridge, "ports", f"@p-{port}"]
-        held = ",".join(f"@i-{port}" for port in members)
+            yield [f"--id=@p-{_id(port)}", "get", "Port", port]
+            yield ["remove", "Bridge", bridge, "ports", f"@p-{_id(port)}"]
+        held = ",".join(f"@i-{_id(port)}" for port in members)
         if configure.before is None:
-            yield ["--id=@lag", "create", "Port", f"name={name}", f"interfaces={held}", *_columns(wish)]
+            yield [
+                "--id=@lag",
+                "create",
+                "Port",
+                f"name={_word(name)}",
+                f"interfaces={held}",
+                *_columns(wish),
+            ]
             yield ["add", "Bridge", bridge, "ports", "@lag"]
             return
         yield ["set", "Port", name, f"interfaces={held}"]
     if after.lacp is not None:
-        yield ["set", "Port", name, f"lacp={after.lacp}", f"bond_mode={_mode(after.lacp)}"]
+        yield ["set", "Port", name, f"lacp={after.lacp}", *_spreading(name, after.lacp)]
     if set(given(after)) & set(KEPT):
         yield from _switching("Port", name, wish)
     if after.description is not None:
@@ -93,20 +112,23 @@ def _lag(configure: Configure, bridge: str) -> Iterator[Words]:
 
 def _columns(wish: Settings) -> Iterator[str]:
     """Iterate over the columns of a LAG that is made."""
-    yield from (f"lacp={wish.lacp or 'off'}", f"bond_mode={_mode(wish.lacp or 'off')}", *_vlans(wish))
+    yield from (f"lacp={wish.lacp or 'off'}", f"bond_mode={bond_mode(wish.lacp or 'off')}", *_vlans(wish))
     kept = {**columns(wish).kept, **({"description": wish.description} if wish.description else {})}
     yield from (f"external_ids:{key}={_text(text)}" for key, text in kept.items())
 
 
 def _freed(port: str, bridge: str) -> Iterator[Words]:
     """Give a member of a LAG a Port of its own."""
-    yield [f"--id=@i-{port}", "get", "Interface", port]
-    yield [f"--id=@p-{port}", "create", "Port", f"name={port}", f"interfaces=@i-{port}"]
-    yield ["add", "Bridge", bridge, "ports", f"@p-{port}"]
+    yield [f"--id=@i-{_id(port)}", "get", "Interface", port]
+    yield [f"--id=@p-{_id(port)}", "create", "Port", f"name={_word(port)}", f"interfaces=@i-{_id(port)}"]
+    yield ["add", "Bridge", bridge, "ports", f"@p-{_id(port)}"]
 
 
-def _mode(lacp: str) -> str:
-    return BY_SOURCE if lacp == "off" else HASHED
+def _spreading(name: str, lacp: str) -> Iterator[str]:
+    """Iterate over what keeps a LAG going without LACP; how it spreads frames stays otherwise."""
+    if lacp == "off":
+        asked = f"{CALL} get Port {shlex.quote(name)} bond_mode"
+        yield _Raw(f'bond_mode="$({asked} | sed s/{HASHED}/{BY_SOURCE}/)"')
 
 
 def _vlans(wish: Settings) -> Iterator[str]:
@@ -130,6 +152,15 @@ def _description(table: str, name: str, description: str) -> Words:
     if not description:
         return ["remove", table, name, "external_ids", "description"]
     return ["set", table, name, f"external_ids:description={_text(description)}"]
+
+
+def _id(port: str) -> str:
+    return "".join(c if (c.isalnum() and c.isascii()) or c in "-." else f"_{ord(c):x}_" for c in port)
+
+
+def _word(text: str) -> str:
+    """Return text as ovs-vsctl reads it, as it is where that may be."""
+    return text if re.fullmatch("[A-Za-z_][A-Za-z0-9_.-]*", text) else _text(text)
 
 
 def _text(text: str) -> str:

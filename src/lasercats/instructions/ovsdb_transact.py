@@ -3,17 +3,36 @@
 It waits on every column that it writes: when somebody has written there since it was read, nothing is done.
 """
 
-import re
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lasercats.instructions.ovsdb import KEPT, OWN, VLAN_KEY, Columns, Row, Rows, columns
+from lasercats.instructions.ovsdb import (
+    BY_SOURCE,
+    HASHED,
+    KEPT,
+    NOWHERE,
+    OWN,
+    TOLD_COLUMNS,
+    VLAN_KEY,
+    Columns,
+    Row,
+    Rows,
+    bond_mode,
+    columns,
+    first,
+    listed,
+    value,
+    vlan_keys,
+)
 from lasercats.instructions.switch import Settings, Surveyed
 from lasercats.instructions.switch_model import changed, plain, untagged
 
 Op = dict[str, Any]
-BY_SOURCE, HASHED = "balance-slb", "balance-tcp"
-"""How a bond spreads frames; the second only speaks to a partner by LACP."""
+PORT_KEY = f"{OWN}port"
+"""Keeps what is not managed of the Port of an interface while that is a member of a LAG."""
+BOND_KEY = f"{OWN}bond_mode"
+"""Keeps how a LAG spread frames that could not go on so."""
 
 
 def operations(rows: Rows, before: Surveyed, after: Surveyed, comment: str) -> list[Op]:
@@ -21,7 +40,7 @@ def operations(rows: Rows, before: Surveyed, after: Surveyed, comment: str) -> l
     made = _Transaction(rows)
     for name in sorted({*changed(before.ports, after.ports), *_moved(before, after)}):
         made.port(name, before.ports.get(name), after.ports.get(name))
-    for name in sorted({*changed(before.lags, after.lags)}):
+    for name in sorted({*changed(before.lags, after.lags), *made.lags_of_fresh(after)}):
         made.lag(name, before.lags.get(name), after.lags.get(name))
     made.vlans(before, after)
     return [
@@ -63,7 +82,7 @@ class _Transaction:
 
     def operations(self) -> list[Op]:
         waits, updates = [], []
-        for (table, uuid), row in self._written.items():
+        for (table, uuid), row in ((key, row) for key, row in self._written.items() if row):
             where, raw = [["_uuid", "==", ["uuid", uuid]]], self._rows.raw[uuid]
             old = {column: raw[column] for column in row if column in raw}
             waits.append(
@@ -98,29 +117,70 @@ class _Transaction:
             self._rows.interfaces.pop(name, None)
             before = None
         old = plain(before) or {}
-        switching = [field for field in KEPT if old.get(field) != getattr(after, field)]
         was, now = (None if before is None else before.lag), after.lag
+        switching = any(old.get(field) != getattr(after, field) for field in KEPT)
         full = columns(after)
         if now is not None and (switching or was is None):
             self._keep(name, _all_kept(after))
         elif switching or was is not None:
             self._keep(name, full.kept)
+        row = self._own_columns(name, old, after)
+        if before is None:
+            self._fresh(name).update({**row, "type": after.type or ""})
+            if now is None:
+                self._new_port(name, [self._uuid(name)], full, {})
+            return
+        if row:
+            self._interface(name).update(row)
+        if was is None and now is not None:
+            self._put_aside(name)
+        elif was is not None and now is None:
+            self._new_port(name, [self._uuid(name)], full, self._taken_back(name))
+        elif now is None and switching:
+            port = self._rows.ports[name]
+            self._row("Port", port["_uuid"]).update(_written(port, columns(before), full))
+
+    def _own_columns(self, name: str, old: Mapping[str, Any], after: Settings) -> Row:
+        """Return what is written of an interface itself."""
         row: Row = {}
         if old.get("mtu") != after.mtu and after.mtu is not None:
             row["mtu_request"] = after.mtu
         if old.get("description") != after.description and after.description is not None:
             self._describe(name, after.description)
-        if before is None:
-            self._insert(name, {**row, "type": after.type or ""}, full)
-            return
-        if row:
-            self._interface(name).update(row)
-        if was is None and now is not None:
-            self._delete(name)
-        elif was is not None and now is None:
-            self._new_port(name, [self._uuid(name)], full, {})
-        elif now is None and switching:
-            self._row("Port", self._rows.ports[name]["_uuid"]).update(_written(full))
+        return row
+
+    def _put_aside(self, name: str) -> None:
+        """Remove the Port of an interface that joins a LAG; what is not managed of it is kept."""
+        port = self._rows.ports.get(name)
+        raw = {} if port is None else self._rows.raw[port["_uuid"]]
+        kept = {column: told for column, told in raw.items() if _set(column, told)}
+        ids = _raw_map(raw.get("external_ids"))
+        if ids:
+            kept["external_ids"] = _map(ids)
+        if kept:
+            self._also(name, {PORT_KEY: json.dumps(kept, sort_keys=True)})
+        self._delete(name)
+
+    def _taken_back(self, name: str) -> Row:
+        """Return what was put aside, for the new Port of an interface."""
+        text = self._ids(name).get(PORT_KEY)
+        if text is None:
+            return {}
+        self._also(name, {}, gone=PORT_KEY)
+        try:
+            kept = json.loads(text)
+        except ValueError:
+            return {}
+        found = kept.items() if isinstance(kept, dict) else ()
+        return {column: told for column, told in found if column == "external_ids" or _set(column, told)}
+
+    def lags_of_fresh(self, after: Surveyed) -> list[str]:
+        """Return the LAGs that hold an interface that is made in this transaction."""
+        return [
+            name
+            for name, lag in after.lags.items()
+            if any(m not in self._rows.interfaces for m in lag.members or ())
+        ]
 
     def lag(self, name: str, before: Settings | None, after: Settings | None) -> None:
         if after is None:
@@ -128,41 +188,45 @@ class _Transaction:
             return
         old = plain(before) or {}
         full, lacp = columns(after), after.lacp or "off"
-        more: Row = {
-            "lacp": lacp,
-            "bond_mode": HASHED if lacp != "off" else BY_SOURCE,
-        }
         members = [self._uuid(member) for member in after.members or ()]
         if before is None:
             ids = {**full.kept, **({"description": after.description} if after.description else {})}
-            self._new_port(name, members, full, {**more, "external_ids": _map(ids)})
+            more = {"lacp": lacp, "bond_mode": bond_mode(lacp), "external_ids": _map(ids)}
+            self._new_port(name, members, full, more)
             return
         port = self._rows.ports[name]
+        raw = self._rows.raw[port["_uuid"]]
         row: Row = {}
-        if old.get("members") != after.members:
+        ids = _raw_map(raw["external_ids"])
+        if old.get("members") != after.members or any(one[0] == "named-uuid" for one in members):
             row["interfaces"] = ["set", members]
         if old.get("lacp") != after.lacp:
-            row |= more
+            row |= {"lacp": lacp, **_spreading(first(port["bond_mode"]), ids, lacp)}
         if any(old.get(field) != getattr(after, field) for field in KEPT):
-            row |= _written(full)
-            row["external_ids"] = _map(_with_kept(port["external_ids"], full.kept))
+            row |= _written(port, columns(before), full)
+            ids = _with_kept(ids, full.kept)
         if old.get("description") != after.description:
-            ids = dict(_pairs(row["external_ids"]) if "external_ids" in row else port["external_ids"])
-            row["external_ids"] = _map(_described(ids, after.description or ""))
-        self._row("Port", port["_uuid"]).update(row)
+            ids = _described(ids, after.description or "")
+        if ids != _raw_map(raw["external_ids"]):
+            row["external_ids"] = _map(ids)
+        if row:
+            self._row("Port", port["_uuid"]).update(row)
 
     def vlans(self, before: Surveyed, after: Surveyed) -> None:
         """Write the VLANs that are told of, and those that no port is in any more."""
-        ids = dict(self._rows.bridge["external_ids"])
+        uuid = self._rows.bridge["_uuid"]
+        ids = _raw_map(self._rows.raw[uuid]["external_ids"])
+        keys = {f"{number}": key for number, (key, _) in vlan_keys(ids).items()}
         used = {f"{untagged(user)}" for user in (*after.ports.values(), *after.lags.values())}
-        told = {
-            f"{VLAN_KEY}{number}": vlan.name or ""
+        new = {key: name for key, name in ids.items() if key not in keys.values()}
+        new |= {key: ids[key] for number, key in keys.items() if number in after.vlans}
+        new |= {
+            keys.get(number, f"{VLAN_KEY}{number}"): vlan.name or ""
             for number, vlan in after.vlans.items()
-            if before.vlans.get(number) != vlan or number not in used or f"{VLAN_KEY}{number}" in ids
+            if before.vlans.get(number) != vlan or (number not in used and number not in keys)
         }
-        new = {key: name for key, name in ids.items() if not re.fullmatch(f"{VLAN_KEY}[0-9]+", key)} | told
         if new != ids:
-            self._row("Bridge", self._rows.bridge["_uuid"])["external_ids"] = _map(new)
+            self._row("Bridge", uuid)["external_ids"] = _map(new)
 
     def _row(self, table: str, uuid: str) -> Row:
         return self._written.setdefault((table, uuid), {})
@@ -187,12 +251,8 @@ class _Transaction:
         found = self._rows.interfaces.get(name)
         return ["named-uuid", _named("interface", name)] if found is None else ["uuid", found["_uuid"]]
 
-    def _insert(self, name: str, row: Row, full: Columns) -> None:
-        self._fresh(name).update(row)
-        self._new_port(name, [self._uuid(name)], full, {})
-
     def _new_port(self, name: str, interfaces: list[list[str]], full: Columns, more: Row) -> None:
-        row = {"name": name, "interfaces": ["set", interfaces], **_written(full), **more}
+        row = {"name": name, "interfaces": ["set", interfaces], **_whole(full), **more}
         self._new.append({"op": "insert", "table": "Port", "uuid-name": _named("port", name), "row": row})
         self._inserted.append(["named-uuid", _named("port", name)])
 
@@ -204,20 +264,38 @@ class _Transaction:
     def _ids(self, name: str) -> dict[str, str]:
         row, found = self._interface(name), self._rows.interfaces.get(name)
         if "external_ids" in row:
-            return _pairs(row["external_ids"])
-        return dict(found["external_ids"]) if found is not None else {}
+            return _raw_map(row["external_ids"])
+        return {} if found is None else _raw_map(self._rows.raw[found["_uuid"]]["external_ids"])
 
     def _keep(self, name: str, kept: dict[str, str]) -> None:
-        ids = self._ids(name)
-        new = _with_kept(ids, kept)
-        if new != ids:
-            self._interface(name)["external_ids"] = _map(new)
+        self._note(name, _with_kept(self._ids(name), kept))
 
     def _describe(self, name: str, description: str) -> None:
-        ids = self._ids(name)
-        new = _described(dict(ids), description)
-        if new != ids:
-            self._interface(name)["external_ids"] = _map(new)
+        self._note(name, _described(self._ids(name), description))
+
+    def _also(self, name: str, more: dict[str, str], gone: str | None = None) -> None:
+        self._note(name, {key: text for key, text in self._ids(name).items() if key != gone} | more)
+
+    def _note(self, name: str, ids: dict[str, str]) -> None:
+        if ids != self._ids(name):
+            self._interface(name)["external_ids"] = _map(ids)
+
+
+def _set(column: str, told: Any) -> bool:  # noqa: ANN401
+    """Tell whether a column is set that is not managed."""
+    return column not in TOLD_COLUMNS and value(told) not in ([], {}, "", False, 0)
+
+
+def _spreading(mode: str | None, ids: dict[str, str], lacp: str) -> Row:
+    """Return how frames are spread when LACP changes: as before, where that is possible.
+
+    What could not go on without LACP is kept, and comes back with it.
+    """
+    kept = ids.pop(BOND_KEY, None)
+    if lacp == "off" and mode == HASHED:
+        ids[BOND_KEY] = HASHED
+        return {"bond_mode": BY_SOURCE}
+    return {"bond_mode": kept} if lacp != "off" and kept == HASHED and mode == BY_SOURCE else {}
 
 
 def _all_kept(settings: Settings) -> dict[str, str]:
@@ -236,24 +314,39 @@ def _with_kept(ids: dict[str, str], kept: dict[str, str]) -> dict[str, str]:
 
 
 def _described(ids: dict[str, str], description: str) -> dict[str, str]:
-    ids.pop("description", None)
-    return {**ids, "description": description} if description else ids
+    others = {key: text for key, text in ids.items() if key != "description"}
+    return {**others, "description": description} if description else others
 
 
-def _written(full: Columns) -> Row:
-    return {
-        "tag": ["set", [] if full.tag is None else [full.tag]],
-        "trunks": ["set", full.trunks],
-        "vlan_mode": full.vlan_mode,
-    }
+def _whole(full: Columns) -> Row:
+    tag: list[int] = [] if full.tag is None else [full.tag]
+    return {"tag": ["set", tag], "trunks": ["set", full.trunks], "vlan_mode": full.vlan_mode}
+
+
+def _written(port: Row, old: Columns, new: Columns) -> Row:
+    """Return the VLAN columns that change; what the settings do not tell of them stays."""
+    if old.vlan_mode != new.vlan_mode:
+        return _whole(new)
+    row = {column: told for column, told in _whole(new).items() if told != _whole(old)[column]}
+    if "trunks" in row:
+        there, had, has = (_carried(one) for one in (listed(port["trunks"]), old.trunks, new.trunks))
+        now = (there - (had - has)) | (has - had)
+        row["trunks"] = ["set", [] if now >= _carried([]) - {NOWHERE} else sorted(now) or [NOWHERE]]
+    return row
+
+
+def _carried(trunks: list[int]) -> frozenset[int]:
+    """Return what `trunks` lets through: all, where it is empty."""
+    return frozenset(trunks or range(NOWHERE + 1))
 
 
 def _map(pairs: dict[str, str]) -> list[Any]:
     return ["map", [[key, text] for key, text in sorted(pairs.items())]]
 
 
-def _pairs(told: list[Any]) -> dict[str, str]:
-    return dict(told[1])
+def _raw_map(told: Any) -> dict[str, str]:  # noqa: ANN401
+    """Return a map as it came."""
+    return dict(told[1]) if told else {}
 
 
 def _named(what: str, name: str) -> str:

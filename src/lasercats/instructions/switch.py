@@ -3,15 +3,17 @@
 They are vendor-neutral. A machine puts them into its own protocol: OVSDB, NETCONF, or the lines of a vendor.
 """
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import msgspec
 from msgspec.structs import replace
 
-from lasercats.core.instruction import Instruction
+from lasercats.core.instruction import Failure, Instruction
+from lasercats.core.loose import ODD
 
 What = Literal["port", "vlan", "lag"]
-TOLD = ("link", "mac", "lag")
+TOLD = ("link", "mac", "lag", "other")
 """What a switch only tells."""
 
 
@@ -24,13 +26,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """"" is none."""
     enabled: bool | None = None
     mode: str | None = None
-    """`access` or `trunk`."""
+    """`access`, `trunk`, or another word of the switch."""
     vlan: int | None = None
     """The VLAN of an access port; kept while the port is a trunk."""
     native: int | None = None
     """The VLAN of untagged frames on a trunk, 0 for none; kept while the port is an access port."""
     allowed: str | None = None
-    """The VLANs of a trunk, as `lasercats.instructions.vlans` writes them; kept likewise."""
+    """The VLANs of a trunk, as `lasercats.instructions.vlans` writes them; kept likewise.
+
+    Where 0 is among them, frames without a tag are carried, too, when they are in no other VLAN."""
     speed: str | None = None
     """`auto`, `100M`, `1G`, `2.5G`, `10G` and so on."""
     mtu: int | None = None
@@ -40,13 +44,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     members: tuple[str, ...] | None = None
     """The ports of a LAG, sorted."""
     lacp: str | None = None
-    """Of a LAG: `active`, `passive` or `off`."""
+    """Of a LAG: `active`, `passive`, `off`, or another word of the switch."""
     link: str | None = None
     """Told: `up` or `down`."""
     mac: str | None = None
     """Told: the hardware address, in lower case with colons."""
     lag: str | None = None
     """Told: the LAG that a port is a member of."""
+    other: str | None = None
+    """Told: what else it is set to that is not managed, and goes when it is removed."""
 
     def __repr__(self) -> str:
         """Show what is given."""
@@ -69,6 +75,8 @@ class Surveyed(msgspec.Struct, frozen=True):
     ports: dict[str, Settings] = {}
     vlans: dict[str, Settings] = {}
     lags: dict[str, Settings] = {}
+    strange: dict[str, str] = {}
+    """What is there and cannot be understood, as `port eth1`, each with the reason."""
 
 
 class Look(Instruction, frozen=True, tag="switch.look"):
@@ -145,6 +153,26 @@ def given(settings: Settings | None) -> dict[str, Any]:
         return {}
     values = ((name, getattr(settings, name)) for name in Settings.__struct_fields__)
     return {name: value for name, value in values if value is not None}
+
+
+def understood(surveyed: Surveyed, what: What, name: str, make: Callable[[], Settings]) -> None:
+    """Put one thing into what was read, or the reason why it cannot be understood: others still can."""
+    things: dict[str, Settings] = getattr(surveyed, f"{what}s")
+    try:
+        things[name] = msgspec.convert(msgspec.to_builtins(make()), Settings)
+    except ODD as error:
+        fact, _, field = str(error).partition(" - at `$.")
+        told = f"{field.rstrip('`')}: {fact[:1].lower()}{fact[1:]}" if field else fact or type(error).__name__
+        surveyed.strange[f"{what} {name}"] = f"what the switch tells of it makes no sense: {told[:200]}"
+
+
+def seen(surveyed: Surveyed, what: What, name: str) -> Seen | Failure:
+    """Return what there is of one thing in what was read."""
+    reason = surveyed.strange.get(f"{what} {name}")
+    if reason is not None:
+        return Failure(reason=f"{what} {name}: {reason}")
+    things: dict[str, Settings] = getattr(surveyed, f"{what}s")
+    return Seen(things.get(name))
 
 
 VOCABULARY: tuple[type[Instruction], ...] = (Look, Survey, Configure)

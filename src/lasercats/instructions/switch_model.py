@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from lasercats.core.instruction import Failure
+from lasercats.instructions import vlans
 from lasercats.instructions.switch import TOLD, Configure, Settings, Surveyed, What, given
 
-DEFAULT = 1
-"""The VLAN that is always there."""
+TRUNKS = ("trunk", "native-tagged", "native-untagged")
+"""The modes in which untagged frames are of the native VLAN."""
 
 
 class Wrong(Exception):
@@ -44,13 +45,17 @@ def made(before: Surveyed, wanted: Sequence[Configure], *, virtual: bool = False
     between: list[Settings | None] = []
     for index, configure in enumerate(wanted):
         things, name = there[configure.what], configure.name
+        odd = before.strange.get(f"{configure.what} {name}")
+        if odd is not None:
+            raise Wrong(index, f"{configure.what} {name}: {odd}")
         _check(index, configure, things, there, virtual=virtual)
         if configure.after is None:
             del things[name]
         else:
             things[name] = replace(things.get(name, Settings()), **given(configure.after))
         between.append(things.get(name))
-    after = Surveyed(*(told(there[what], there["lag"]) for what in ("port", "vlan", "lag")))
+    ports, vlans_, lags = (told(there[what], there["lag"]) for what in ("port", "vlan", "lag"))
+    after = Surveyed(ports, vlans_, lags, before.strange)
     for index, configure in enumerate(wanted):
         _check_whole(index, configure, after)
     return Made(after, between)
@@ -135,19 +140,20 @@ def _check_whole(index: int, configure: Configure, after: Surveyed) -> None:
             raise Wrong(index, f"port {name} is in use by the LAG {lag}")
         return
     vlan = untagged(settings)
-    if vlan not in (None, 0, DEFAULT) and f"{vlan}" not in after.vlans:
+    if vlans.can_be_absent(vlan) and f"{vlan}" not in after.vlans and f"vlan {vlan}" not in after.strange:
         raise Wrong(index, f"there is no VLAN {vlan}")
     for member in settings.members or ():
-        if member not in after.ports:
+        if member not in after.ports and f"port {member}" not in after.strange:
             raise Wrong(index, f"there is no port {member}")
         others = [n for n, lag in after.lags.items() if n != name and member in (lag.members or ())]
         if others:
             raise Wrong(index, f"port {member} is in use by the LAG {others[0]}")
 
 
-def untagged(settings: Settings) -> int | None:
+def untagged(settings: Any) -> int | None:  # noqa: ANN401 - settings, or a resource with these fields
     """Return the VLAN of untagged frames."""
-    return settings.native if settings.mode == "trunk" else settings.vlan
+    vlan: int | None = settings.native if settings.mode in TRUNKS else settings.vlan
+    return vlan
 
 
 def _user(vlan: int, after: Surveyed) -> str | None:

@@ -1,6 +1,7 @@
 """Sets of VLANs and ranges of names, as network people write them: `10,20-30`, `eth1-24`.
 
-A VLAN has a number from 1 to 4094 (IEEE 802.1Q-2022, 9.6: 0 and 4095 are not VLANs).
+A VLAN has a number from 1 to 4094 (IEEE 802.1Q-2022, 9.6: 0 and 4095 are not VLANs). What a trunk carries may
+have 0 among them, where its machine knows that: frames without a tag, or with one of priority alone.
 """
 
 import re
@@ -10,10 +11,14 @@ from functools import lru_cache
 from lasercats.core.errors import BadInput
 
 FIRST, LAST = 1, 4094
+UNTAGGED = 0
+"""Stands for frames that are in no VLAN, among those that a trunk carries."""
+DEFAULT = 1
+"""The VLAN that is always there."""
 ALL, NONE = "all", "none"
 MOST = 4096
 """The most names that one range stands for."""
-_RANGE = re.compile(r"(?P<stem>.*?)(?P<first>[0-9]+)-(?P<last>[0-9]+)")
+_RANGE = re.compile(r"(?P<stem>.*?)(?P<first>[0-9]{1,18})-(?P<last>[0-9]{1,18})", re.DOTALL)
 _NUMBER = re.compile(r"[0-9]{1,5}(-[0-9]{1,5})?")
 
 
@@ -24,38 +29,60 @@ def parse(text: str) -> frozenset[int]:
         ValueError: a part is no number or range, or is out of bounds.
 
     """
+    return _numbers(text, FIRST)
+
+
+def carried(text: str) -> frozenset[int]:
+    """Read what a trunk carries: a set of VLANs, which may have 0 in it, and has where it is `all`.
+
+    Raises:
+        ValueError: it is none.
+
+    """
+    return _numbers(text, UNTAGGED)
+
+
+def _numbers(text: str, lowest: int) -> frozenset[int]:
     if text == ALL:
-        return frozenset(range(FIRST, LAST + 1))
+        return frozenset(range(lowest, LAST + 1))
     if text == NONE:
         return frozenset()
     found: set[int] = set()
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        low, high = (number(first), number(last if dash else first))
+        low, high = (number(first, lowest), number(last if dash else first, lowest))
         if low > high:
             raise ValueError(f"the range {part.strip()} ends before it begins")
         found.update(range(low, high + 1))
     return frozenset(found)
 
 
-def number(text: str) -> int:
+def number(text: str, lowest: int = FIRST) -> int:
     """Read the number of a VLAN.
 
     Raises:
         ValueError: it is none from 1 to 4094.
 
     """
-    if not re.fullmatch("[0-9]{1,5}", text) or not FIRST <= int(text) <= LAST:
+    if not re.fullmatch("[0-9]{1,5}", text) or not lowest <= int(text) <= LAST:
         raise ValueError(f"{text!r} is no VLAN; they are numbered from {FIRST} to {LAST}")
     return int(text)
 
 
+def can_be_absent(vlan: int | None) -> bool:
+    """Tell whether a number is that of a VLAN that a switch may not have."""
+    return vlan is not None and DEFAULT < vlan <= LAST
+
+
 def write(vlans: Iterable[int]) -> str:
-    """Write a set of VLANs in its one form: sorted, with ranges; `all` or `none` where it is that."""
+    """Write a set of VLANs in its one form: sorted, with ranges; `all` or `none` where it is that.
+
+    All VLANs without what is untagged is `all`, too: most switches have no such trunk.
+    """
     numbers = sorted(vlans)
     if not numbers:
         return NONE
-    if len(numbers) == LAST - FIRST + 1:
+    if numbers[-1] == LAST and len(numbers) - (numbers[0] == UNTAGGED) == LAST - FIRST + 1:
         return ALL
     return ",".join(f"{low}" if low == high else f"{low}-{high}" for low, high in spans(numbers))
 
@@ -68,7 +95,20 @@ def one_form(text: str) -> str:
         ValueError: it is none.
 
     """
-    return write(parse(text))
+    return write(carried(text))
+
+
+def tagged(text: str, before: str | None) -> frozenset[int]:
+    """Read what a trunk carries on a switch that knows no VLAN 0; of `all`, it never was a part there.
+
+    Raises:
+        ValueError: it is none, or what is untagged was asked for.
+
+    """
+    found = carried(text)
+    if text != ALL and UNTAGGED in found and before != ALL:
+        raise ValueError("VLAN 0, what is untagged, is no VLAN that a trunk of this switch carries by tag")
+    return found - {UNTAGGED}
 
 
 def spans(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
@@ -92,7 +132,7 @@ def ranges(found: Iterable[str]) -> str:
     for name in found:
         stem = name.rstrip("0123456789")
         number = name[len(stem) :]
-        if not number or str(int(number)) != number:
+        if not re.fullmatch("[1-9][0-9]{0,17}|0", number):
             parts.append(name)
         else:
             stems.setdefault(stem, []).append(int(number))

@@ -98,6 +98,8 @@ class Result:
     observed: Delta = field(default_factory=Delta)
     """What had changed outside, and was noticed on the way."""
     problems: Mapping[Address, str] = field(default_factory=dict)
+    notes: Mapping[Address, str] = field(default_factory=dict)
+    """What a machine noted of how it did what it should."""
     reports: Mapping[Address, Any] = field(default_factory=dict)
     """What a command answered whose effect is not in the state."""
     position: int | None = None

@@ -11,8 +11,8 @@ is done when nothing else is left to do.
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from lasercats.core.errors import LaserCatsError, Refused
 from lasercats.core.instruction import Failure, Instruction, InstructionFailed, Item, Later, PartlyDone
@@ -52,6 +52,8 @@ class Task:
         self.partly = False
         """True when it failed after it had changed something; its result is then what it leaves."""
         self._acted = False
+        self.notes: list[str] = []
+        """What machines noted of how they did it."""
         self._program = generator(program)
         self._request: Request = ()
         self.waiting: dict[int, Instruction] = {}
@@ -64,6 +66,7 @@ class Task:
     def receive(self, index: int, outcome: Any) -> None:  # noqa: ANN401
         """Take the outcome of one instruction; go on when all are there."""
         self._outcomes[index] = outcome
+        self.notes += getattr(outcome, "notes", ())
         del self.waiting[index]
         self.sent.discard(index)
         if self.waiting:
@@ -109,21 +112,29 @@ class Task:
                 self._advance(lambda: self._program.send(()))
 
 
+class Sending(NamedTuple):
+    """A batch that is about to be sent."""
+
+    machine: str
+    owners: Sequence[int]
+    instructions: Sequence[Instruction]
+    after: Mapping[int, tuple[int, ...]]
+    """What in it depends on what."""
+
+
 class Journal(Protocol):
     """Records batches; the live interpreter writes them to the log."""
 
-    def started(
-        self,
-        machine: str,
-        owners: Sequence[int],
-        instructions: Sequence[Instruction],
-        after: Mapping[int, tuple[int, ...]],
-    ) -> int:
-        """Record, durably, that a batch is about to be sent, and what in it depends on what."""
+    def started(self, batches: Sequence[Sending]) -> Sequence[int]:
+        """Record, durably and all at once, that batches are about to be sent."""
         ...
 
     def finished(self, started: int, outcomes: Sequence[Any], tasks: Sequence[Task]) -> None:
-        """Record that it came back, and the tasks that it ended; what is answered `Later` did not."""
+        """Record that one came back, and the tasks that it ended; what is answered `Later` did not."""
+        ...
+
+    def settled(self) -> None:
+        """Make durable what came back."""
         ...
 
 
@@ -133,6 +144,19 @@ class _Slot:
     def __init__(self, instruction: Instruction, after: tuple[int, ...]) -> None:
         self.item = Item(instruction, after)
         self.waiters: list[tuple[Task, int]] = []
+
+
+class _Sent(NamedTuple):
+    """A batch that is with its machine."""
+
+    machine: str
+    slots: Sequence[_Slot]
+    started: int
+    """The position at which it is recorded."""
+
+
+_Answer = asyncio.Task[tuple[_Sent, Sequence[Any]]]
+"""A batch on its way, and what comes of it."""
 
 
 class Driver:
@@ -146,23 +170,18 @@ class Driver:
     async def run(self, tasks: Sequence[Task]) -> None:
         """Run all tasks; each is done at the end, with a result or a failure."""
         waiting = list(tasks)
-        busy: dict[asyncio.Task[None], str] = {}
+        busy: dict[_Answer, str] = {}
         try:
             while True:
                 self._start_ready(waiting)
                 waiting = [task for task in waiting if not task.done]
                 if not self._context.stop.is_set():
-                    for machine in self._idle(waiting, set(busy.values())):
-                        while slots := self._gather(machine, waiting):
-                            busy[asyncio.create_task(self._send(machine, slots))] = machine
-                            if not self._is_parallel(machine):
-                                break
+                    for sent in self._sent(self._ready(waiting, set(busy.values()))):
+                        busy[asyncio.create_task(self._send(sent))] = sent.machine
                 if not busy:
                     break
                 finished, _ = await asyncio.wait(busy, return_when=asyncio.FIRST_COMPLETED)
-                for future in finished:
-                    del busy[future]
-                    future.result()
+                self._take(finished, busy)
         finally:
             for future in busy:
                 future.cancel()
@@ -225,13 +244,45 @@ class Driver:
     def _is_parallel(self, machine: str) -> bool:
         return getattr(self._context.machines.get(machine), "parallel", False)
 
-    async def _send(self, machine: str, slots: Sequence[_Slot]) -> None:
-        instructions = [slot.item.instruction for slot in slots]
-        started = 0
-        if self._journal is not None:
+    def _take(self, finished: Iterable[_Answer], busy: dict[_Answer, str]) -> None:
+        """Take what was answered, and record it all in one commit."""
+        try:
+            for future in finished:
+                del busy[future]
+                self._answered(*future.result())
+        finally:
+            if self._journal is not None:
+                self._journal.settled()
+
+    def _ready(self, waiting: Sequence[Task], busy: set[str]) -> Iterator[tuple[str, list[_Slot]]]:
+        """Iterate over the batches that can be sent now."""
+        for machine in self._idle(waiting, busy):
+            while slots := self._gather(machine, waiting):
+                yield machine, slots
+                if not self._is_parallel(machine):
+                    break
+
+    def _sent(self, ready: Iterable[tuple[str, list[_Slot]]]) -> list[_Sent]:
+        """Record that batches are about to be sent, all in one commit."""
+        sending = []
+        for machine, slots in ready:
             after = {n: slot.item.after for n, slot in enumerate(slots) if slot.item.after}
             owners = [slot.waiters[0][0].owner for slot in slots]
-            started = self._journal.started(machine, owners, instructions, after)
+            sending.append(
+                (Sending(machine, owners, [slot.item.instruction for slot in slots], after), slots)
+            )
+        started: Sequence[int] = [0] * len(sending)
+        if self._journal is not None and sending:
+            started = self._journal.started([batch for batch, _ in sending])
+        return [
+            _Sent(batch.machine, slots, position)
+            for (batch, slots), position in zip(sending, started, strict=True)
+        ]
+
+    async def _send(self, sent: _Sent) -> tuple[_Sent, Sequence[Any]]:
+        """Send a batch, and return what was answered."""
+        machine, slots = sent.machine, sent.slots
+        instructions = [slot.item.instruction for slot in slots]
         watcher = self._context.watcher
         watcher.sent(machine, instructions)
         begin = time.perf_counter()
@@ -246,8 +297,12 @@ class Driver:
             fact = f"machine {machine}: its answer cannot be understood: {error!r}"
             outcomes = [Failure(reason=fact, in_doubt=not i.looks) for i in instructions]
         watcher.answered(machine, instructions, outcomes, time.perf_counter() - begin)
+        return sent, outcomes
+
+    def _answered(self, sent: _Sent, outcomes: Sequence[Any]) -> None:
+        """Hand out what was answered."""
         touched: dict[int, Task] = {}
-        for slot, outcome in zip(slots, outcomes, strict=True):
+        for slot, outcome in zip(sent.slots, outcomes, strict=True):
             for task, index in slot.waiters:
                 if isinstance(outcome, Later):
                     task.deferred = True
@@ -255,4 +310,4 @@ class Driver:
                     task.receive(index, outcome)
                 touched[id(task)] = task
         if self._journal is not None:
-            self._journal.finished(started, outcomes, [task for task in touched.values() if task.done])
+            self._journal.finished(sent.started, outcomes, [task for task in touched.values() if task.done])

@@ -11,7 +11,7 @@ from typing import Any
 from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command, Effect
-from lasercats.core.instruction import Instruction, Later
+from lasercats.core.instruction import Later
 from lasercats.core.order import Order
 from lasercats.core.program import Program
 from lasercats.core.record import (
@@ -27,10 +27,10 @@ from lasercats.core.record import (
     raw_delta,
 )
 from lasercats.core.resource import Resource, keeps, same, settle
-from lasercats.core.settle import Target, believe, decide_all, drift, learn
+from lasercats.core.settle import Target, believe, decide_all, drift, learn, refreshed
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Result
-from lasercats.interpreters.driver import Driver, Task
+from lasercats.interpreters.driver import Driver, Sending, Task
 from lasercats.interpreters.looking import look
 
 
@@ -69,11 +69,13 @@ class _Run:
         self._deltas: list[list[Delta]] = [[] for _ in commands]
         self._observed = [Delta() for _ in commands]
         self._problems: list[dict[Address, str]] = [{} for _ in commands]
+        self._notes: list[dict[Address, str]] = [{} for _ in commands]
         self._refused = [0] * len(commands)
         self._reports: list[dict[Address, Any]] = [{} for _ in commands]
         self._doubt: set[int] = set()
         self._targets: dict[int, Target] = {}
         self._sent: dict[int, tuple[int, ...]] = {}
+        self._due = False
         self._orders: dict[int, int] = {}
         self._waiting: set[int] = set()
 
@@ -96,7 +98,7 @@ class _Run:
         context, entries, expect = self._context, list[AnyEntry](), dict[Address, int]()
         taken = self._taken()
         for index, command in enumerate(self._commands):
-            claims = () if command.effect is Effect.OPAQUE else command.on
+            claims = () if command.effect is Effect.OPAQUE else self._places(command)
             expect |= {address: self._state.version(address) for address in claims}
             claims += tuple(taken.get(index, ()))
             entries.append(
@@ -113,6 +115,12 @@ class _Run:
             )
         first = context.log.append(entries, expect=expect, run=context.run)
         self._positions = list(range(first, first + len(entries)))
+
+    def _places(self, command: Command) -> tuple[Address, ...]:
+        """Return the addresses of a command, and those of what cannot be there at the same time."""
+        kinds = self._context.kinds
+        rivals = (rival for address in command.on for rival in kinds.rivals(address))
+        return tuple(dict.fromkeys((*command.on, *rivals)))
 
     def _taken(self) -> dict[int, list[Address]]:
         """Return, for each command by its index, what it is about to take for itself."""
@@ -162,23 +170,26 @@ class _Run:
                 yield from (other for other in others if other in found and found[other] is None)
 
     def _note_drift(self, targets: Sequence[Target], believed: State) -> None:
-        """Record what was found changed at what is managed, or is about to be."""
+        """Record what was found changed at what is managed, or is about to be, and what is known anew."""
         refused = {t.address for t in targets if t.change is None}
         first: dict[Address, int] = {}
         for target in targets:
             if self._commands[target.command].ends:
                 first.setdefault(target.address, target.command)
-        found: list[list[Delta]] = [[] for _ in self._commands]
+        found, anew = [[Delta()] for _ in self._commands], [[Delta()] for _ in self._commands]
         for address, index in first.items():
             known = self._real[address] = self._state.get(address)
             if address in self._unseen or (address in refused and known is None):
                 continue
             seen = drift(self._state, believed, [address])
-            if seen and self._commands[index].effect is Effect.STATE:
+            new = refreshed(self._state, believed, [address])
+            if (seen or new) and self._commands[index].effect is Effect.STATE:
                 found[index].append(seen)
+                anew[index].append(new)
                 self._real[address] = believed.get(address)
         self._observed = [composed(deltas) for deltas in found]
-        for index, delta in enumerate(self._observed):
+        for index, (seen, new) in enumerate(zip(self._observed, map(composed, anew), strict=True)):
+            delta = Delta({**seen, **new})
             if delta:
                 context = self._context
                 self._queue.append(
@@ -254,27 +265,25 @@ class _Run:
 
     # The journal of the driver.
 
-    def started(
-        self,
-        machine: str,
-        owners: Sequence[int],
-        instructions: Sequence[Instruction],
-        after: Mapping[int, tuple[int, ...]],
-    ) -> int:
-        """Record that a batch is about to be sent."""
-        entry = Started(
-            machine=machine,
-            commands=tuple(owners),
-            instructions=tuple(raw(i) for i in instructions),
-            after=dict(after),
-        )
-        self._queue.append(entry)
-        position = self._flush()
-        self._sent[position] = entry.commands
-        return position
+    def started(self, batches: Sequence[Sending]) -> Sequence[int]:
+        """Record that batches are about to be sent, in one commit."""
+        entries = [
+            Started(
+                machine=batch.machine,
+                commands=tuple(batch.owners),
+                instructions=tuple(raw(i) for i in batch.instructions),
+                after=dict(batch.after),
+            )
+            for batch in batches
+        ]
+        self._queue += entries
+        last = self._flush()
+        positions = range(last - len(entries) + 1, last + 1)
+        self._sent |= {at: entry.commands for at, entry in zip(positions, entries, strict=True)}
+        return positions
 
     def finished(self, started: int, outcomes: Sequence[Any], tasks: Sequence[Task]) -> None:
-        """Record that it came back and what really changed; looks can wait for the next commit.
+        """Record that one came back and what really changed; looks can wait for the next commit.
 
         What a person reports later is recorded as deferred.
         """
@@ -282,11 +291,16 @@ class _Run:
             self._queue.append(entry)
             if isinstance(entry, Deferred):
                 self._orders |= dict.fromkeys(entry.commands, started)
-                self._flush()
-        mine = [task for task in tasks if id(task) in self._targets]
-        for task in mine:
-            self._finish(task)
-        if mine:
+                self._due = True
+        for task in tasks:
+            if id(task) in self._targets:
+                self._finish(task)
+                self._due = True
+
+    def settled(self) -> None:
+        """Commit what came back, unless it can wait."""
+        if self._due:
+            self._due = False
             self._flush()
 
     def _wait(self, task: Task) -> None:
@@ -302,6 +316,8 @@ class _Run:
     def _finish(self, task: Task) -> None:
         index, address, change, _ = self._targets.pop(id(task))
         command = self._commands[index]
+        if task.notes:
+            self._notes[index][address] = "; ".join(dict.fromkeys(task.notes))
         if task.failure is not None:
             if task.partly and change is not None:
                 self._finish_partly(index, address, change, task)
@@ -389,6 +405,7 @@ class _Run:
             delta=composed(self._deltas[index]),
             observed=self._observed[index],
             problems=self._problems[index],
+            notes=self._notes[index],
             reports=self._reports[index],
             position=self._positions[index],
             order=self._orders.get(self._positions[index]) if index in self._waiting else None,

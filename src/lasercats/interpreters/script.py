@@ -33,7 +33,9 @@ class Script:
         for result in results:
             said = instructions_of(result, context.kinds, state, made)
             for instruction in said.instructions:
-                by_machine.setdefault(instruction.machine, []).append(instruction)
+                lines = by_machine.setdefault(instruction.machine, [])
+                if instruction.waits or not instruction.looks or instruction not in lines:
+                    lines.append(instruction)
             told.append(result if not said.problems else _failed(result, said.problems))
         context.write(_render(by_machine, context))
         return told
@@ -77,7 +79,7 @@ def instructions_of(result: Result, kinds: Kinds, state: State, made: dict[Addre
                 continue
             if result.command.effect is Effect.STATE:
                 made[address] = settle(change.after, real)
-    return Said([i for i in said if i.waits or not i.looks], problems)
+    return Said([i for i in said if i.scripted], problems)
 
 
 def _render(by_machine: dict[str, list[Instruction]], context: Context) -> str:

@@ -71,7 +71,7 @@ def outcome_text(outcome: Any) -> str:  # noqa: ANN401
     if not isinstance(outcome, msgspec.Struct):
         return _short(str(outcome))
     fields = {f: getattr(outcome, f) for f in outcome.__struct_fields__ if f != "content"}
-    told = {name: value for name, value in fields.items() if value is not None and value is not False}
+    told = {n: value for n, value in fields.items() if not (value is None or value is False or value == ())}
     return " ".join(f"{name}={_short(str(value))}" for name, value in told.items())
 
 

@@ -23,7 +23,7 @@ from lasercats.machines.aws_client import Client, each, some
 from lasercats.machines.aws_waiter import Waiter
 from lasercats.machines.url import Url, parse
 
-OPTIONS = ("profile", "endpoint", "timeout", "connect_timeout", "poll", "grace", "attempts")
+OPTIONS = ("profile", "endpoint", "timeout", "connect_timeout", "read_timeout", "poll", "grace", "attempts")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
 THREADS = 10
 T = TypeVar("T")
@@ -66,7 +66,7 @@ class AwsMachine:
             raise BadInput(f"{text!r} names no region of AWS; write aws://us-east-1")
         if url.user is not None or url.port is not None:
             raise BadInput(f"{text!r} names more than a region; give credentials by ?profile=NAME")
-        for option in ("poll", "grace"):
+        for option in ("poll", "grace", "read_timeout"):
             url.seconds(option, 1)
         if not re.fullmatch("[1-9][0-9]?", url.options.get("attempts", "1")):
             raise BadInput(f"option 'attempts' in {text!r} must be a whole number from 1 to 99")
@@ -236,7 +236,7 @@ class AwsMachine:
                 break
             await asyncio.sleep(self._poll)
         if create is None:
-            launched = each(things)
+            launched = each(things[:wanted])
             return [*launched, *[None] * (wanted - len(launched))]
         made = [Answered({create.wraps: thing} if create.wraps else thing) for thing in things[:1]]
         return [*made, *[None] * (wanted - len(made))]

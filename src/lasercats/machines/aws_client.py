@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lasercats.core import content as contents
 from lasercats.core.instruction import Failure
 from lasercats.instructions.aws import (
     SORTS,
@@ -12,17 +13,20 @@ from lasercats.instructions.aws import (
     Call,
     Describe,
     Described,
+    literal,
     present,
     trimmed,
     values_of,
 )
-from lasercats.machines.aws_calls import CREATES, REPEATABLE, Group
+from lasercats.machines.aws_calls import CREATES, MOST_VALUES, REPEATABLE, Group
 from lasercats.machines.url import Url
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
 ATTEMPTS = 5
+SLOW = 10
+"""How much longer an answer may take in all than it may be silent."""
 
 
 class Client:
@@ -37,24 +41,32 @@ class Client:
         """
         from boto3.session import Session  # noqa: PLC0415 - heavy; only when AWS is used
         from botocore.config import Config  # noqa: PLC0415
+        from botocore.session import get_session  # noqa: PLC0415
 
+        from lasercats.machines.aws_answers import Bounded, Parsers  # noqa: PLC0415
         from lasercats.machines.aws_errors import no_credentials, unusable  # noqa: PLC0415
 
         option = url.options.get
         self._where, self._pause = where, url.seconds("poll", 1)
         self._attempts = int(url.seconds("attempts", ATTEMPTS))
+        silence = url.seconds("read_timeout", 60)
         clients: list[EC2Client] = []
         try:
-            session = Session(profile_name=option("profile"), region_name=url.host)
+            bare = get_session()
+            bare.register_component("response_parser_factory", Parsers())
+            session = Session(botocore_session=bare, profile_name=option("profile"), region_name=url.host)
             barred = session.get_credentials() is None
             for attempts in () if barred else (self._attempts, 1):
                 config = Config(
                     retries={"mode": "standard", "total_max_attempts": attempts},
                     connect_timeout=url.seconds("connect_timeout", 10),
+                    read_timeout=silence,
                     max_pool_connections=connections,
                     user_agent_extra="lasercats",
                 )
-                client = session.client("ec2", endpoint_url=option("endpoint"), config=config)
+                client: Any = session.client("ec2", endpoint_url=option("endpoint"), config=config)
+                endpoint = client._endpoint  # botocore reads all of any answer, and has no bound to set
+                endpoint.http_session = Bounded(endpoint.http_session, SLOW * silence)
                 client.meta.events.register("before-send.ec2", lambda **_: count())
                 clients.append(client)
         except Exception as error:
@@ -69,10 +81,10 @@ class Client:
         self._careful.close()
 
     def ping(self) -> None:
-        """Make a call that does nothing."""
-        self._client.describe_regions(RegionNames=[self._client.meta.region_name])
+        """Make a call that does nothing, and that all work begins with."""
+        self._client.describe_instances(MaxResults=5)
 
-    def describe(self, group: Group) -> list[Described]:
+    def describe(self, group: Group) -> list[Described | Failure]:
         """Look for what all of a group look for, and tell each what it finds."""
         first = group.first
         looks = [i for i in group.instructions if isinstance(i, Describe)]
@@ -81,16 +93,21 @@ class Client:
         if first.by is None:
             return [Described(tuple(things))] * len(looks)
         fitting: dict[str, list[dict[str, Any]]] = {value: [] for value in values}
+        nameless, sort = False, SORTS[first.what]
         for thing in things:
+            id_ = thing.get(sort.id)
+            nameless = nameless or not id_ or (first.by == sort.by_id and id_ not in fitting)
             for value in values_of(thing, first.what, first.by):
                 if value in fitting:
                     fitting[value].append(thing)
-        return [Described(tuple(fitting.get(look.value or "", ()))) for look in looks]
+        return [_told(fitting.get(look.value or "", ()), look, nameless=nameless) for look in looks]
 
     def found(self, what: str, by: str | None, values: Sequence[str]) -> list[dict[str, Any]]:
         """Return all that a filter finds, page by page."""
+        from lasercats.machines.aws_answers import gathered  # noqa: PLC0415
+
         client, sort = self._client, SORTS[what]
-        asked: dict[str, Any] = {} if by is None else {"Filters": [{"Name": by, "Values": list(values)}]}
+        asked: dict[str, Any] = {} if by is None else {"Filters": [{"Name": by, "Values": _wanted(values)}]}
         asked |= sort.asks
         operation = _snake(sort.operation)
         if client.can_paginate(operation):
@@ -99,10 +116,11 @@ class Client:
             pages: Iterable[Any] = paginator.paginate(**asked, PaginationConfig=config)
         else:
             pages = [getattr(client, operation)(**asked)]
-        return [_plain(trimmed(what, thing)) for page in pages for thing in _at(page, sort.path)]
+        return gathered(pages, what, sort.path, sort.id)
 
     def call(self, operation: str, parameters: Mapping[str, Any]) -> Answered:
         """Call an operation, by the careful client where it must not be repeated."""
+        from lasercats.machines.aws_answers import plain  # noqa: PLC0415
         from lasercats.machines.aws_errors import THROTTLED, code_of  # noqa: PLC0415
 
         repeatable = operation in REPEATABLE or operation.startswith("Describe")
@@ -117,10 +135,17 @@ class Client:
                     raise
                 time.sleep(self._pause)
             else:
-                return Answered(_plain({k: v for k, v in response.items() if k != "ResponseMetadata"}))
+                return Answered(plain({k: v for k, v in response.items() if k != "ResponseMetadata"}))
 
     def single(self, call: Call, token: str) -> Answered:
-        """Call an operation; what it makes is marked by a token, if it takes one."""
+        """Call an operation; what it makes is marked by a token, if it takes one.
+
+        Raises:
+            Garbled: the id of what it made is not told.
+
+        """
+        from lasercats.machines.aws_answers import Garbled, told_at  # noqa: PLC0415
+
         parameters = dict(call.parameters)
         create = CREATES.get(call.operation)
         if create is not None and call.token is not None:
@@ -130,7 +155,10 @@ class Client:
             parameters["TagSpecifications"] = [{"ResourceType": create.resource, "Tags": tags}]
             if call.operation == "CreateVolume":
                 parameters["ClientToken"] = token
-        return self.call(call.operation, parameters)
+        answered = self.call(call.operation, parameters)
+        if call.at is not None and not isinstance(told_at(answered.response, call.at), str):
+            raise Garbled(f"{call.at} is not told")
+        return answered
 
     def launch(self, group: Group) -> list[Answered | Failure]:
         """Launch equal instances by one call; where there is no room for all, as many as there is."""
@@ -139,19 +167,59 @@ class Client:
         wanted = len(group.instructions)
         counts = {"MinCount": wanted, "MaxCount": wanted}
         parameters = {**group.first.parameters, **counts, "ClientToken": group.token}
+        if "UserData" in parameters:
+            parameters["UserData"] = contents.decode(parameters["UserData"])
         try:
-            return [*each(self.call("RunInstances", parameters).response["Instances"])]
+            return [*self._launched(parameters)]
         except Exception as error:
             if wanted == 1 or code_of(error) not in SCARCE:
                 raise
             failed = failure(error, changes=True, where=self._where)
-        answered = self.call("RunInstances", {**parameters, "MinCount": 1, "ClientToken": some(group)})
-        launched = each(answered.response["Instances"])
+        launched = self._launched({**parameters, "MinCount": 1, "ClientToken": some(group)})
         return [*launched, *[failed] * (wanted - len(launched))]
+
+    def _launched(self, parameters: Mapping[str, Any]) -> list[Answered]:
+        """Launch instances and return an answer for each.
+
+        Raises:
+            Garbled: it is not told which they are.
+
+        """
+        from lasercats.machines.aws_answers import Garbled  # noqa: PLC0415
+
+        told = self.call("RunInstances", parameters).response.get("Instances", ())
+        if not parameters["MinCount"] <= len(told) <= parameters["MaxCount"]:
+            raise Garbled(f"{len(told)} instances are told of that were launched")
+        return each(told)
+
+
+def _wanted(values: Sequence[str]) -> list[str]:
+    """Return the values of a filter that finds some values, and maybe others.
+
+    What is a pattern for EC2 is named as one that fits it alone, and, where there is room, as it is for
+    endpoints that know no escape.
+    """
+    literals = [literal(value) for value in values]
+    both = list(dict.fromkeys([*literals, *values]))
+    return both if len(both) <= MOST_VALUES else literals
+
+
+def _told(found: Sequence[dict[str, Any]], look: Describe, *, nameless: bool) -> Described | Failure:
+    """Return what was found for a look; where something has no id, what is not found may be just that."""
+    if nameless and not all(thing.get(SORTS[look.what].id) for thing in found or ({},)):
+        what = look.what.replace("_", " ")
+        told = f"EC2 tells of one {what} without its id, or that nobody asked for"
+        return Failure(reason=f"{told}, so it is not known whether {look.value} is there")
+    return Described(tuple(found))
 
 
 def each(instances: Sequence[Mapping[str, Any]]) -> list[Answered]:
-    """Return an answer for each of the instances that were launched together, in their order."""
+    """Return an answer for each of the instances that were launched together, in their order.
+
+    Raises:
+        LookupError, TypeError: it is not told of one which it is.
+
+    """
     ordered = sorted(instances, key=lambda i: (i.get("AmiLaunchIndex", 0), i["InstanceId"]))
     return [Answered({"Instances": [trimmed("instance", instance)]}) for instance in ordered]
 
@@ -159,25 +227,6 @@ def each(instances: Sequence[Mapping[str, Any]]) -> list[Answered]:
 def some(group: Group) -> str:
     """Return the token of the second attempt, for as many as there is room for."""
     return f"{group.token}-some"
-
-
-def _at(value: Any, path: Sequence[str]) -> list[Any]:  # noqa: ANN401
-    """Return all that is found on a way through lists of mappings."""
-    values = [value]
-    for member in path:
-        values = [part for mapping in values for part in mapping.get(member, ())]
-    return values
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401
-    """Return an answer of boto3 as JSON can hold it."""
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_plain(part) for part in value]
-    if hasattr(value, "isoformat"):
-        return value.isoformat().replace("+00:00", "Z")
-    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 def _snake(operation: str) -> str:

@@ -44,7 +44,9 @@ class Waiter:
             pause = min(max(pause * 1.5, self._poll), 10 * self._poll)
             ids = list(dict.fromkeys(wait.id for wait, _ in self._waits.values()))
             try:
-                found = {thing[SORTS[self._what].id]: thing for thing in await self._look(self._what, ids)}
+                found = {
+                    thing.get(SORTS[self._what].id): thing for thing in await self._look(self._what, ids)
+                }
             except Exception as error:
                 failed = failure(error, changes=False, where="AWS")
                 for future in [f for f in self._waits if not f.done()]:
@@ -61,7 +63,7 @@ class Waiter:
         if state in wait.state.split("|") or (state is None and wait.state in gone):
             return Described(() if thing is None or state in gone else (thing,))
         if state in ("error", "failed") or (state in gone and wait.state not in gone):
-            why = (thing or {}).get("StateReason", {}).get("Message", "nobody tells why")
+            why = ((thing or {}).get("StateReason") or {}).get("Message", "nobody tells why")
             return Failure(reason=f"{wait.id} went to {state} instead of {wait.state}: {why}")
         if waited > self._timeout:
             now = state or "not to be seen"

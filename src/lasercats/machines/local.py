@@ -4,13 +4,17 @@ import asyncio
 import contextlib
 import os
 import signal
+from collections.abc import Callable
 
 from lasercats.core.errors import MachineError
 from lasercats.core.ports import Vault
-from lasercats.machines.host import HostMachine, Pipe
+from lasercats.machines.hearing import Hearing
+from lasercats.machines.host import SILENCE, HostMachine
 from lasercats.machines.url import Url, parse
 
 OPTIONS = ("timeout", "sudo")
+PATIENCE = 2.0
+"""Seconds that a shell that is given up may take to end."""
 
 
 class LocalMachine(HostMachine):
@@ -18,48 +22,53 @@ class LocalMachine(HostMachine):
 
     def __init__(self, name: str, url: Url, vault: Vault) -> None:
         """Bind a machine's name to `local:`."""
-        super().__init__(name, vault)
-        self._timeout = url.seconds("timeout", 600)
-        self._sudo = url.options.get("sudo") == "true"
+        sudo = url.options.get("sudo") == "true"
+        super().__init__(name, vault, url.seconds("timeout", SILENCE), sudo=sudo)
 
     @staticmethod
     def check_url(text: str) -> Url:
         """Check a URL of this scheme."""
         return parse(text, OPTIONS)
 
-    async def pipe(self, command: str, script: bytes, receive: Pipe) -> int | None:
-        """Run a command in a new session, so that a Ctrl-C at the terminal does not reach it."""
+    async def pipe(self, script: bytes, hearing: Hearing) -> int | None:
+        """Run a shell in a new session, so that a Ctrl-C at the terminal does not reach it."""
         argv = ["sudo", "-n"] if self._sudo else []
         try:
             process = await asyncio.create_subprocess_exec(
                 *argv,
                 "/bin/sh",
-                "-c",
-                command,
+                "-s",
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
+                stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
             )
         except OSError as error:
             raise MachineError(f"machine {self.name}: no shell could be started: {error}") from None
-        try:
-            async with asyncio.timeout(self._timeout):
-                _, status = await asyncio.gather(_feed(process, script), _drain(process, receive))
-        except TimeoutError:
-            await _end(process)
-            return None
-        return status if status >= 0 else 128 - status
+        async with hearing:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(_feed(process, script))
+                tasks.create_task(_drain(process.stdout, hearing.out))
+                tasks.create_task(_drain(process.stderr, hearing.err))
+            status = await process.wait()
+            return status if status >= 0 else 128 - status
+        await _end(process)
+        return None
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Ask the whole session to end, then make it, and wait for it."""
-    for way, patience in ((signal.SIGTERM, 2.0), (signal.SIGKILL, None)):
-        with contextlib.suppress(ProcessLookupError):
+    """Ask the whole session to end, then make it, and wait for it; what it still prints is thrown away."""
+    for way in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, way)
+        rest = (_drain(process.stdout, _ignore), _drain(process.stderr, _ignore), process.wait())
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.communicate(), patience)
+            await asyncio.wait_for(asyncio.gather(*rest), PATIENCE)
             return
+
+
+def _ignore(_data: bytes) -> None:
+    """Throw output away."""
 
 
 async def _feed(process: asyncio.subprocess.Process, script: bytes) -> None:
@@ -70,8 +79,7 @@ async def _feed(process: asyncio.subprocess.Process, script: bytes) -> None:
     process.stdin.close()
 
 
-async def _drain(process: asyncio.subprocess.Process, receive: Pipe) -> int:
-    assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-    while data := await process.stdout.read(65536):
+async def _drain(stream: asyncio.StreamReader | None, receive: Callable[[bytes], None]) -> None:
+    assert stream is not None  # noqa: S101 - a pipe was asked for
+    while data := await stream.read(65536):
         receive(data)
-    return await process.wait()

@@ -5,28 +5,32 @@ compared by the switch itself, committed and read back. NAPALM blocks, so it wor
 The host key or certificate of a switch must be a known one; `?verify=false` takes any.
 """
 
-import asyncio
+import contextlib
 import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
 from lasercats.core.errors import BadInput, MachineError, Unreachable
 from lasercats.core.instruction import Batch, Failure, Instruction
+from lasercats.core.loose import ODD
 from lasercats.core.ports import Sink, Vault
 from lasercats.core.secret import is_sealed
+from lasercats.core.text import clean
 from lasercats.instructions import ios, junos
-from lasercats.instructions.switch import VOCABULARY, Configure, Look, Seen, Settings, Surveyed
-from lasercats.instructions.switch_model import Wrong, all_failed, changed, find, made, told_each
+from lasercats.instructions.switch import VOCABULARY, Configure, Look, Seen, Settings, Surveyed, seen
+from lasercats.instructions.switch_model import Wrong, all_failed, changed, made, told_each
 from lasercats.machines.napalm_client import Client, is_lost, reason
 from lasercats.machines.url import Url, parse
+from lasercats.machines.worker import MOST, Stuck, Worker
 
 OPTIONS = ("timeout", "password", "key", "secret", "transport", "verify", "inline_transfer")
 _FLAGS = ("verify", "inline_transfer")
 END = "LASERCATS_CONFIGURATION_END"
+PATIENCE, SLOW = 4, 10
+"""How often the timeout of one answer it may take until a method ends, and one that commits."""
 T = TypeVar("T")
 
 
@@ -107,8 +111,9 @@ class NapalmMachine:
         """Bind a machine's name to a switch; nothing is loaded before it is used."""
         self.name, self.trips = name, 0
         self._url, self._vendor = url, VENDORS[url.scheme]
-        self._client = Client(name, url, vault, self.driver, self._count)
-        self._pool: ThreadPoolExecutor | None = None
+        self._vault = vault
+        self._client = self._fresh()
+        self._worker = Worker("napalm")
         self._held: tuple[str, int] | None = None
         self._pending = False
 
@@ -165,7 +170,7 @@ class NapalmMachine:
         done: _Done | list[Failure] = _Done(before.surveyed, [])
         if wanted:
             done = await self._configure(before, list(wanted.values()), sink)
-        each = iter(done if isinstance(done, list) else map(Seen, done.each))
+        each = iter(done if isinstance(done, list) else _each(list(wanted.values()), done))
         outcomes: list[Any] = []
         for i, item in enumerate(batch):
             if i in wanted:
@@ -204,16 +209,17 @@ class NapalmMachine:
             MachineError: the switch cannot be reached.
 
         """
-        if not (await self._asked("is_alive"))["is_alive"]:
+        alive = await self._asked("is_alive")
+        if not (isinstance(alive, dict) and alive.get("is_alive")):
             await self._thread(self._drop)
             raise self._client.unreachable("the connection is lost; try again")
 
     async def close(self) -> None:
         """Disconnect."""
-        await self._thread(self._drop)
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
+        if self._client.connected:
+            with contextlib.suppress(TimeoutError):
+                await self._thread(self._drop)
+        self._worker.end()
 
     # Changes that are taken back unless they are confirmed.
 
@@ -260,9 +266,9 @@ class NapalmMachine:
             MachineError: the switch cannot be reached, or refuses.
 
         """
-        await self._thread(self._client.connect)
+        await self._connect()
         try:
-            return await self._thread(lambda: self._client.call(method))
+            return await self._thread(lambda: self._client.call(method), SLOW)
         except Exception as error:
             raise await self._unusable(error) from None
 
@@ -276,7 +282,7 @@ class NapalmMachine:
 
         """
         used = self._client.connected
-        await self._thread(self._client.connect)
+        await self._connect()
         try:
             return await self._thread(self._look)
         except Exception as error:
@@ -285,16 +291,33 @@ class NapalmMachine:
                 raise unusable from None
         return await self._read()
 
+    async def _connect(self) -> None:
+        """Connect, where that is not so already.
+
+        Raises:
+            MachineError: the switch cannot be reached.
+
+        """
+        try:
+            await self._thread(self._client.connect)
+        except MachineError:
+            raise
+        except Exception as error:
+            raise await self._unusable(error) from None
+
     def _look(self) -> _Read:
-        running = self._client.call("get_config", retrieve="running", **self._vendor.form)["running"]
+        running = _text(self._client.call("get_config", retrieve="running", **self._vendor.form), "running")
         interfaces = self._client.call("get_interfaces")
+        if not isinstance(interfaces, dict):
+            raise TypeError("it tells of no interfaces")
         configured = self._vendor.read(running)
         command = self._vendor.vlans
         if command is not None:
-            own = ios.read_vlans(self._client.call("cli", commands=[command])[command])
+            own = ios.read_vlans(_text(self._client.call("cli", commands=[command]), command))
             configured = replace(configured, vlans=configured.vlans | own)
         port, plain = self._vendor.port, self._vendor.plain
-        ports = {name: configured.ports.get(name, plain) for name in interfaces if port.fullmatch(name)}
+        names = [name for name in interfaces if isinstance(name, str) and port.fullmatch(name)]
+        ports = {n: configured.ports.get(n, plain) for n in names if f"port {n}" not in configured.strange}
         return _Read(
             running,
             replace(configured, ports=_linked(ports, interfaces), lags=_linked(configured.lags, interfaces)),
@@ -309,13 +332,16 @@ class NapalmMachine:
             lines = self._vendor.lines(wanted, before.surveyed, before.running)
         except Wrong as wrong:
             return all_failed(len(wanted), wrong.index, wrong.reason, wanted[wrong.index].name)
+        except ODD as odd:
+            told = f"not done, because what the switch tells makes no sense: {reason(odd)}"
+            return [Failure(reason=told)] * len(wanted)
         if not lines:
             return _Done(before.surveyed, told_each(wanted, planned, before.surveyed))
         if await self._waits():
             told = "not done: the switch waits for the change before this one to be confirmed"
             return [Failure(reason=told)] * len(wanted)
         try:
-            compared = await self._thread(lambda: self._load("\n".join(lines) + "\n"))
+            compared = await self._thread(lambda: self._load("\n".join(lines) + "\n"), SLOW)
         except Exception as error:
             told = f"not done: {reason(error)}"
             await self._discard(error)
@@ -323,7 +349,7 @@ class NapalmMachine:
         if sink is not None and compared:
             sink(self.name, wanted[0], compared.encode())
         try:
-            await self._thread(self._commit)
+            await self._thread(self._commit, SLOW)
         except Exception as error:
             return [await self._refused(error, before.surveyed)] * len(wanted)
         try:
@@ -342,7 +368,7 @@ class NapalmMachine:
         if self._held is not None:
             self._client.name_session(self._held[0])
         self._client.call("load_merge_candidate", config=lines)
-        return str(self._client.call("compare_config") or "")
+        return clean(str(self._client.call("compare_config") or ""))[:MOST]
 
     def _commit(self) -> None:
         self._pending = self._held is not None
@@ -377,6 +403,9 @@ class NapalmMachine:
         if is_lost(error):
             await self._thread(self._drop)
 
+    def _fresh(self) -> Client:
+        return Client(self.name, self._url, self._vault, self.driver, self._count)
+
     def _count(self) -> None:
         self.trips += 1
 
@@ -388,26 +417,57 @@ class NapalmMachine:
             await self._thread(self._drop)
         return self._client.unusable(error)
 
-    async def _thread(self, work: Callable[[], T]) -> T:
-        self._pool = self._pool or ThreadPoolExecutor(1, "napalm")
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+    async def _thread(self, work: Callable[[], T], times: int = PATIENCE) -> T:
+        """Work in the thread.
+
+        Raises:
+            TimeoutError: it did not end; its connection is given up, and nobody closes that.
+
+        """
+        seconds = times * self._url.seconds("timeout", 60)
+        try:
+            return await self._worker.run(work, seconds)
+        except Stuck:
+            self._client = self._fresh()
+            raise TimeoutError(f"it did not answer within {seconds:g} s") from None
+
+
+def _text(answer: Any, name: str) -> str:  # noqa: ANN401 - whatever a driver returns
+    """Return a text in an answer.
+
+    Raises:
+        TypeError: there is none.
+        ValueError: it is too long.
+
+    """
+    text = answer.get(name) if isinstance(answer, dict) else None
+    if not isinstance(text, str):
+        raise TypeError(f"it does not tell {name!r}")
+    if len(text) > MOST:
+        raise ValueError(f"its answer is larger than {MOST >> 20} MiB")
+    return clean(text)
+
+
+def _each(wanted: Sequence[Configure], done: _Done) -> "list[Seen | Failure]":
+    """Return what each instruction came to."""
+    odd = [done.there.strange.get(f"{c.what} {c.name}") for c in wanted]
+    pairs = zip(odd, done.each, strict=True)
+    return [Seen(one) if why is None else Failure(reason=why, in_doubt=True) for why, one in pairs]
 
 
 def _seen(instruction: Instruction, surveyed: Surveyed) -> Any:  # noqa: ANN401 - what it answers
-    if isinstance(instruction, Look):
-        return Seen(find(surveyed, instruction.what, instruction.name))
-    return surveyed
+    return seen(surveyed, instruction.what, instruction.name) if isinstance(instruction, Look) else surveyed
 
 
 def _linked(things: Mapping[str, Settings], interfaces: Mapping[str, Any]) -> dict[str, Settings]:
     """Return ports or LAGs with what only the hardware tells."""
     told = {}
     for name, settings in things.items():
-        seen = interfaces.get(name)
-        if seen is None:
+        shown = interfaces.get(name)
+        if not isinstance(shown, dict):
             told[name] = settings
             continue
-        mac = f"{seen.get('mac_address') or ''}".lower()
+        mac = f"{shown.get('mac_address') or ''}".lower()
         mac = mac if re.fullmatch("([0-9a-f]{2}:){5}[0-9a-f]{2}", mac) else ""
-        told[name] = replace(settings, link="up" if seen["is_up"] else "down", mac=mac or None)
+        told[name] = replace(settings, link="up" if shown.get("is_up") else "down", mac=mac or None)
     return told

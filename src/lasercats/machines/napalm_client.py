@@ -11,6 +11,7 @@ from typing import Any
 from lasercats.core.errors import MachineError, Unreachable
 from lasercats.core.ports import Vault
 from lasercats.core.secret import is_sealed
+from lasercats.core.text import clean
 from lasercats.machines.url import Url, secret
 
 _LOST = {
@@ -153,9 +154,12 @@ def is_lost(error: BaseException) -> bool:
 def reason(error: BaseException) -> str:
     """Return what an error says in one line."""
     told = error.args[0] if error.args else ""
-    if isinstance(told, list):  # Junos tells several errors, each with much about it
-        told = "; ".join(f"{one.get('message') if isinstance(one, dict) else one}" for one in told)
-    else:
-        told = getattr(error, "message", None) or error
-    told = f"{told}"
-    return " ".join(told.split())[:MOST] or type(error).__name__
+    try:
+        if isinstance(told, list):  # Junos tells several errors, each with much about it
+            told = "; ".join(f"{one.get('message') if isinstance(one, dict) else one}" for one in told)
+        else:
+            told = getattr(error, "message", None) or error
+        told = f"{told}"[: 10 * MOST]
+    except Exception:  # an error that cannot even be told
+        told = ""
+    return clean(" ".join(told.split()))[:MOST] or type(error).__name__

@@ -4,21 +4,22 @@ All that a batch configures is one edit of the locked candidate, validated, comm
 somebody else has changed since it was read is noticed and not overwritten.
 """
 
-import asyncio
 import re
 import shlex
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lasercats.core.errors import BadInput, MachineError, Refused
 from lasercats.core.instruction import Batch, Failure, Instruction
+from lasercats.core.loose import ODD
 from lasercats.core.ports import Sink, Vault
 from lasercats.instructions import netconf_script
-from lasercats.instructions.netconf import configuration, read
-from lasercats.instructions.switch import VOCABULARY, Configure, Look, Seen, Survey, Surveyed
-from lasercats.instructions.switch_model import Made, Wrong, all_failed, find, made, plain, told_each
+from lasercats.instructions.netconf import read
+from lasercats.instructions.netconf_edit import configuration
+from lasercats.instructions.switch import VOCABULARY, Configure, Look, Seen, Survey, Surveyed, seen
+from lasercats.instructions.switch_model import Made, Wrong, all_failed, made, plain, told_each
 from lasercats.machines.url import Url, parse
+from lasercats.machines.worker import Stuck, Worker
 
 if TYPE_CHECKING:
     from lasercats.machines.netconf_client import Client
@@ -38,7 +39,7 @@ class NetconfMachine:
         del vault
         self.name, self.trips = name, 0
         self._url = url
-        self._pool: ThreadPoolExecutor | None = None
+        self._worker = Worker("netconf")
         self._client: Client | None = None
         self._held: tuple[str, float] | None = None
         self._pending = False
@@ -109,9 +110,7 @@ class NetconfMachine:
         if self._client is not None:
             client, self._client = self._client, None
             await self._thread(client.close)
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
+        self._worker.end()
 
     # Changes that the switch takes back by itself (RFC 6241, 8.4).
 
@@ -176,8 +175,14 @@ class NetconfMachine:
         self.trips += 1
 
     def _away(self, lost: Exception) -> MachineError:
-        self._client = None
+        self._give_up()
         return MachineError(f"machine {self.name} went away: {lost}")
+
+    def _give_up(self) -> None:
+        """Begin anew next time; what the old session still says is not read."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.give_up()
 
     def _survey(self) -> Surveyed:
         """Read what there is, again in a new session if the old one is gone."""
@@ -186,9 +191,12 @@ class NetconfMachine:
         fresh = self._client is None
         try:
             client = self._connected()
-            return read(client.read(), client.models)
+            return _read(client)
         except Refusal as refusal:
             raise MachineError(f"machine {self.name} cannot be read: {refusal}") from None
+        except ODD as odd:
+            told = f"what it answers makes no sense: {odd!r}"[:300]
+            raise MachineError(f"machine {self.name} cannot be read: {told}") from None
         except Lost as lost:
             away = self._away(lost)
             if fresh:
@@ -213,7 +221,7 @@ class NetconfMachine:
         try:
             return self._locked(client, wanted)
         except Lost as lost:  # what is not committed goes with its session
-            self._client = None
+            self._give_up()
             return [Failure(reason=f"nothing was changed: the session was lost: {lost}")] * len(wanted)
         finally:
             if self._client is client:
@@ -222,12 +230,16 @@ class NetconfMachine:
     def _locked(self, client: "Client", wanted: Sequence[Configure]) -> Sequence[Any]:
         from lasercats.machines.netconf_client import Lost, Refusal  # noqa: PLC0415
 
-        before = read(client.read(), client.models)
+        data = client.read()
         try:
+            before = read(data, client.models)
             became = self._checked(client, before, wanted)
+            edit = configuration(before, became.after, client.models, data)
         except Wrong as wrong:
             return all_failed(len(wanted), wrong.index, wrong.reason, wanted[wrong.index].name)
-        edit = configuration(before, became.after, client.models)
+        except ODD as odd:
+            told = f"not done, because what the switch tells makes no sense: {odd!r}"[:300]
+            return [Failure(reason=told)] * len(wanted)
         try:
             client.edit(edit)
             validated = self._validates and client.can(":validate")
@@ -247,7 +259,7 @@ class NetconfMachine:
                 if self._held is not None and not joined:
                     client.cancel(self._held[0])
                     there, self._pending = before, False
-                client.edit(configuration(there, became.after, client.models))
+                client.edit(configuration(there, became.after, client.models, data))
                 there = self._committed(client, before, became)
         except Refusal as refusal:
             self._quietly(client.discard)
@@ -255,23 +267,31 @@ class NetconfMachine:
                 wanted
             )
         except Lost as lost:
-            self._client = None
+            self._give_up()
             told = f"machine {self.name} went away during the commit: {lost}"
             return [Failure(reason=told, in_doubt=True)] * len(wanted)
-        return [Seen(settings) for settings in told_each(wanted, became, there)]
+        except ODD as odd:
+            told = f"sent, but what came back makes no sense: {odd!r}"[:300]
+            return [Failure(reason=told, in_doubt=True)] * len(wanted)
+        pairs = zip(wanted, told_each(wanted, became, there), strict=True)
+        return [_outcome(configure, settings, there) for configure, settings in pairs]
 
     def _committed(self, client: "Client", before: Surveyed, became: Made) -> Surveyed:
         """Commit, and return what there is then."""
+        from lasercats.machines.netconf_client import Lost, Refusal  # noqa: PLC0415
+
         token, seconds = self._held or (None, 0)
         client.commit(token=token, seconds=seconds, pending=self._pending)
-        there = read(client.read(), client.models)
         self._pending = self._pending or token is not None
-        return there
+        try:
+            return _read(client)
+        except Refusal as refusal:
+            raise Lost(f"committed, but not read back: {refusal}") from None
 
     def _checked(self, client: "Client", before: Surveyed, wanted: Sequence[Configure]) -> Made:
         for index, configure in enumerate(wanted):
             try:
-                client.models.check(configure.name, configure.after)
+                client.models.check(configure.name, configure.after, configure.before)
             except Refused as refused:
                 raise Wrong(index, str(refused)) from None
         return made(before, wanted)
@@ -283,11 +303,25 @@ class NetconfMachine:
         try:
             do()
         except (Refusal, Lost):
-            self._client = None
+            self._give_up()
 
     async def _thread(self, work: Callable[[], T]) -> T:
-        self._pool = self._pool or ThreadPoolExecutor(1, "netconf")
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        """Work in the thread; the client keeps to its times, unless the library is stuck."""
+        often = self._url.seconds("connect_timeout", 10) + 10 * self._url.seconds("timeout", 60)
+        try:
+            return await self._worker.run(work, often)
+        except Stuck:
+            raise self._away(TimeoutError("it takes for ever")) from None
+
+
+def _read(client: "Client") -> Surveyed:
+    return read(client.read(), client.models)
+
+
+def _outcome(configure: Configure, settings: Any, there: Surveyed) -> Any:  # noqa: ANN401
+    """Return what an instruction came to."""
+    odd = there.strange.get(f"{configure.what} {configure.name}")
+    return Seen(settings) if odd is None else Failure(reason=odd, in_doubt=True)
 
 
 def _differs(before: Surveyed, after: Surveyed) -> bool:
@@ -301,4 +335,4 @@ def _look(instruction: Instruction, there: Surveyed) -> Any:  # noqa: ANN401
     if isinstance(instruction, Survey):
         return there
     assert isinstance(instruction, Look)  # noqa: S101 - of the vocabulary
-    return Seen(find(there, instruction.what, instruction.name))
+    return seen(there, instruction.what, instruction.name)

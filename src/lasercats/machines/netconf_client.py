@@ -1,14 +1,18 @@
 """A NETCONF session (RFC 6241) by ncclient, for use in a thread."""
 
+import logging
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from lasercats.core.errors import MachineError, Unreachable
-from lasercats.instructions.netconf import BASE, Models, filters, text
+from lasercats.core.text import clean
+from lasercats.instructions.netconf import BASE, Models, filters
+from lasercats.instructions.netconf_edit import text
 from lasercats.machines.url import Url, secret
+from lasercats.machines.worker import MOST
 
 CANDIDATE = ":candidate"
 CONFIRMED = ":confirmed-commit:1.1"
@@ -40,7 +44,7 @@ class Client:
             MachineError: it lets nobody in, or its host key is not known.
 
         """
-        from ncclient import manager, transport  # noqa: PLC0415 - heavy
+        from ncclient import transport  # noqa: PLC0415 - heavy
 
         self._where, self._count = where, count
         option = url.options.get
@@ -63,7 +67,7 @@ class Client:
             arguments["hostkey_b64"] = _host_key(known, url, where)
         at = f"{where} ({url.host}:{url.port or PORT})"
         try:
-            self._manager: Any = manager.connect(**arguments)
+            self._manager: Any = _connect(arguments)
         except transport.AuthenticationError:
             raise MachineError(
                 f"{at} does not let {url.user or 'you'} in; check user, key and password"
@@ -73,10 +77,10 @@ class Client:
                 f"{at} has a host key that is not known; add it to the file of known hosts, "
                 "or take any with ?known_hosts=none"
             ) from None
-        except (transport.TransportError, OSError, EOFError) as error:
+        except Exception as error:  # whatever the library makes of an answer that is none
             raise Unreachable(f"{at} cannot be reached: {_told(error)}") from None
         self._manager.timeout = url.seconds("timeout", 60)
-        self.capabilities = list(self._manager.server_capabilities)
+        self.capabilities = [f"{one}" for one in self._manager.server_capabilities or ()]
         if not self.can(CANDIDATE):
             self.close()
             raise MachineError(
@@ -104,22 +108,25 @@ class Client:
             Lost: the session went away, or no answer came in time.
 
         """
-        from ncclient import transport  # noqa: PLC0415
-        from ncclient.operations import OperationError, RPCError  # noqa: PLC0415
+        from ncclient.operations import RPCError  # noqa: PLC0415
 
         self._count()
+        self._manager._session.left = MOST
         try:
             yield self._manager
         except RPCError as error:
             raise Refusal(_refusal(error), str(error.tag)) from None
-        except (OperationError, transport.TransportError, OSError, EOFError) as error:
+        except Exception as error:  # no answer, or one that the library makes nothing of
             raise Lost(_told(error)) from None
 
     def read(self) -> Any:  # noqa: ANN401 - an element of lxml
         """Return the `<data>` of all that is configured and told."""
         spec = f'<filter xmlns="{BASE}" type="subtree">{filters(self.models)}</filter>'
         with self._asking() as session:
-            return session.get(filter=spec).data_ele
+            data = session.get(filter=spec).data_ele
+        if data is None:
+            raise Lost("its answer has no data")
+        return data
 
     def lock(self) -> None:
         """Lock the candidate."""
@@ -171,12 +178,42 @@ class Client:
 
     def close(self) -> None:
         """End the session."""
-        from ncclient import NCClientError  # noqa: PLC0415
-
         try:
             self._manager.close_session()
-        except (NCClientError, OSError, EOFError):
-            return
+        except Exception:
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Close the connection, whatever is going on."""
+        with suppress(Exception):
+            self._manager._session.transport.close()  # its own `close` waits for what it reads
+
+
+def _connect(arguments: dict[str, Any]) -> Any:  # noqa: ANN401 - a manager of ncclient
+    """Begin a session that reads a bounded answer; ncclient itself reads one that never ends for ever."""
+    from ncclient import manager, transport  # noqa: PLC0415
+
+    class Session(transport.SSHSession):  # type: ignore[misc]
+        left = MOST
+
+        def _transport_read(self) -> Any:  # noqa: ANN401
+            data = super()._transport_read()
+            self.left -= len(data or b"")
+            if self.left < 0:
+                raise transport.SessionError(f"its answer is larger than {MOST >> 20} MiB")
+            return data
+
+    for name in ("ncclient", "paramiko"):  # they log what they raise; that is told once, by us
+        logging.getLogger(name).addHandler(logging.NullHandler())
+    handler = manager.make_device_handler(None, [])
+    session = Session(handler)
+    try:
+        session.connect(**arguments)
+    except Exception:
+        if session.transport:
+            session.close()
+        raise
+    return manager.Manager(session, handler, timeout=arguments["timeout"])
 
 
 def _host_key(file: str, url: Url, where: str) -> str:
@@ -203,10 +240,15 @@ def _host_key(file: str, url: Url, where: str) -> str:
 
 
 def _refusal(error: Any) -> str:  # noqa: ANN401 - RPCError of ncclient
-    told = " ".join(str(error.message or error.tag or error).split())
-    path = f" at {error.path.strip()}" if getattr(error, "path", None) else ""
+    told = _line(f"{error.message or error.tag or error}")
+    path = f" at {_line(error.path)}" if getattr(error, "path", None) else ""
     return f"{told} ({error.tag}{path})" if error.tag else told
 
 
 def _told(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return _line(str(error)) or type(error).__name__
+
+
+def _line(told: str) -> str:
+    """Return what a switch says in one line, as much of it as a person reads."""
+    return clean(" ".join(told[:2000].split()))[:400]

@@ -4,22 +4,23 @@ All that a batch configures is one transaction, which waits on every column that
 else has changed since it was read is noticed and not overwritten. Then it is waited for ovs-vswitchd.
 """
 
-import asyncio
 import shlex
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lasercats.core.errors import BadInput, MachineError, Refused
 from lasercats.core.instruction import Batch, Failure, Instruction
+from lasercats.core.loose import ODD
 from lasercats.core.ports import Sink, Vault
+from lasercats.core.text import clean
 from lasercats.instructions.ovsdb import Rows, check, problem, read, reading, rows
-from lasercats.instructions.ovsdb_script import transactions
+from lasercats.instructions.ovsdb_script import CALL, transactions
 from lasercats.instructions.ovsdb_transact import applied, operations
-from lasercats.instructions.switch import VOCABULARY, Configure, Look, Seen, Survey, Surveyed
-from lasercats.instructions.switch_model import Made, Wrong, all_failed, find, made, told_each
+from lasercats.instructions.switch import VOCABULARY, Configure, Look, Seen, Survey, Surveyed, seen
+from lasercats.instructions.switch_model import Made, Wrong, all_failed, made, told_each
 from lasercats.machines.url import Url, parse
+from lasercats.machines.worker import Stuck, Worker
 
 if TYPE_CHECKING:
     from lasercats.machines.ovsdb_client import Client
@@ -28,6 +29,8 @@ TLS = ("key", "cert", "ca")
 OPTIONS = ("bridge", "timeout", "connect_timeout", "apply", *TLS)
 PORT = 6640
 """As registered for OVSDB (RFC 7047, 9)."""
+GRACE = 5.0
+"""Seconds after which a library that keeps to no time is given up."""
 ATTEMPTS = 5
 """How often a transaction is made anew when something that does not concern it was changed meanwhile."""
 T = TypeVar("T")
@@ -53,7 +56,7 @@ class OvsdbMachine:
         self._timeout = url.seconds("timeout", 60)
         self._connect_timeout = url.seconds("connect_timeout", 10)
         self._apply = float(url.options.get("apply", 5))
-        self._pool: ThreadPoolExecutor | None = None
+        self._worker = Worker("ovsdb")
         self._client: Client | None = None
         self._rows: Rows | None = None
 
@@ -91,11 +94,11 @@ class OvsdbMachine:
         asked = [item.instruction for item in batch]
         wanted = [i for i in asked if isinstance(i, Configure)]
         try:
-            seen = iter(await self._configure(wanted)) if wanted else iter(())
+            done = iter(await self._configure(wanted)) if wanted else iter(())
             there = await self._read() if len(wanted) < len(asked) else Surveyed()
         except _lost() as lost:
             raise MachineError(f"{self._where()} went away: {lost}") from None
-        return [next(seen) if isinstance(i, Configure) else _look(i, there) for i in asked]
+        return [next(done) if isinstance(i, Configure) else _look(i, there) for i in asked]
 
     async def resolve(self, batch: Batch) -> Sequence[Any | None]:
         """Tell nothing: a look says what became of an instruction."""
@@ -114,6 +117,7 @@ class OvsdbMachine:
         for commands in transactions(instructions, bridge):
             said = " \\\n    -- ".join(" ".join(words) for words in commands)
             said = said if self._bridge is not None else said.replace("LC_BRIDGE", '"$lc_bridge"')
+            said = said.replace(CALL, call)
             parts.append(f"{call} -- {said} || lc_failed=1")
         return "\n".join([*parts, 'exit "${lc_failed:-0}"'] if alone else parts)
 
@@ -131,12 +135,13 @@ class OvsdbMachine:
 
     async def close(self) -> None:
         """Disconnect."""
+        self._drop()
+        self._worker.end()
+
+    def _drop(self) -> None:
         if self._client is not None:
             self._client.close()
             self._client = None
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
 
     def _where(self) -> str:
         return f"machine {self.name}"
@@ -158,21 +163,27 @@ class OvsdbMachine:
             told = f"lasercats: {len(wanted)} changes of {held.bridge['name']}"
             self._rows = None
             try:
-                answers = await self._transact(operations(held, before, became.after, told))
+                work = operations(held, before, became.after, told)
+            except ODD as error:
+                return _all(
+                    wanted, f"not done, because what the switch tells makes no sense: {error!r}"[:300]
+                )
+            try:
+                answers = await self._transact(work)
             except _lost() as lost:
                 if not lost.sent:
                     raise
-                doubt = Failure(reason=f"{self._where()} went away in the middle: {lost}", in_doubt=True)
-                return [doubt] * len(wanted)
-            error = next((a for a in answers if a and "error" in a), None)
-            if error is None:
-                return await self._applied(wanted, became, answers[-2]["rows"][0]["next_cfg"])
-            if error["error"] != "timed out":
-                reason = f"{error['error']}: {error.get('details', '')}".strip(": ")
-                return [Failure(reason=f"not done, because Open vSwitch refused the batch: {reason}")] * len(
-                    wanted
-                )
-        return [Failure(reason="not done: somebody else changes this switch all the time")] * len(wanted)
+                return self._in_doubt(wanted, lost)
+            failed = next((a for a in answers if a and "error" in a), None)
+            if failed is None:
+                return await self._applied(wanted, became, answers)
+            if failed["error"] != "timed out":
+                reason = clean(f"{failed['error']}: {failed.get('details', '')}".strip(": "))[:300]
+                return _all(wanted, f"not done, because Open vSwitch refused the batch: {reason}")
+        return _all(wanted, "not done: somebody else changes this switch all the time")
+
+    def _in_doubt(self, wanted: Sequence[Configure], why: object) -> list[Failure]:
+        return _all(wanted, f"{self._where()} went away in the middle: {why}", in_doubt=True)
 
     def _checked(self, before: Surveyed, wanted: Sequence[Configure], held: Rows) -> Made:
         for index, configure in enumerate(wanted):
@@ -185,12 +196,15 @@ class OvsdbMachine:
                 raise Wrong(index, str(refused)) from None
         return made(before, wanted, virtual=True)
 
-    async def _applied(self, wanted: Sequence[Configure], became: Made, config: int) -> Sequence[Any]:
+    async def _applied(
+        self, wanted: Sequence[Configure], became: Made, answers: Sequence[Any]
+    ) -> Sequence[Any]:
         """Wait until ovs-vswitchd has applied a configuration, and tell what there is then."""
         late = (
             f"it is in the database, but ovs-vswitchd has not applied it in {self._apply:g} s; is it running?"
         )
         try:
+            config = int(answers[-2]["rows"][0]["next_cfg"])
             if self._apply:
                 answers = await self._transact([applied(config, self._apply), *reading()], self._apply)
                 if "error" not in answers[0]:
@@ -198,52 +212,75 @@ class OvsdbMachine:
             if self._rows is None:
                 await self._read()
         except _lost() as lost:
-            doubt = Failure(reason=f"{self._where()} went away in the middle: {lost}", in_doubt=True)
-            return [doubt] * len(wanted)
+            return self._in_doubt(wanted, lost)
+        except (*ODD, MachineError, Refused) as error:
+            self._rows = None
+            return _all(wanted, f"sent, but what came back makes no sense: {error}"[:300], in_doubt=True)
         held = self._rows
         assert held is not None  # noqa: S101 - just read
         late = late if self._apply else ""
-        return [
-            Seen(settings, problem=late or (problem(held, c.name) if c.what == "port" else None))
-            for c, settings in zip(wanted, told_each(wanted, became, read(held)), strict=True)
-        ]
+        there = read(held)
+        pairs = zip(wanted, told_each(wanted, became, there), strict=True)
+        return [_outcome(c, settings, there, late, held) for c, settings in pairs]
 
     async def _read(self) -> Surveyed:
         """Read what there is, again on a new connection if the old one is gone."""
+        used = self._client is not None
         try:
             answers = await self._transact(reading())
         except _lost():
-            if self._client is not None:
-                self._client.close()
-            self._client = None
+            self._drop()
+            if not used:  # what did not answer now does not either
+                raise
             answers = await self._transact(reading())
         try:
             self._rows = rows(answers, self._bridge)
+            return read(self._rows)
         except Refused as refused:
             raise MachineError(f"{self._where()}: {refused}") from None
-        return read(self._rows)
+        except ODD as error:
+            self._rows = None
+            told = f"what it answers makes no sense: {error!r}"[:300]
+            raise MachineError(f"{self._where()} cannot be read: {told}") from None
 
     async def _transact(self, work: list[dict[str, Any]], patience: float = 0) -> list[dict[str, Any]]:
         from lasercats.machines.ovsdb_client import Certificates, Client  # noqa: PLC0415
 
-        self._pool = self._pool or ThreadPoolExecutor(1, "ovsdb")
         if self._client is None:
             remote, where, times = self._remote, self._where(), (self._timeout, self._connect_timeout)
             files = Certificates(*self._files) if self._files else None
             self._client = await self._thread(lambda: Client(remote, where, *times, files))
         client = self._client
         self.trips += 1
-        return await self._thread(lambda: client.transact(work, patience))
+        return await self._thread(lambda: client.transact(work, patience), patience)
 
-    async def _thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+    async def _thread(self, work: Callable[[], T], patience: float = 0) -> T:
+        """Work in the thread; the client keeps to its times, unless the library is stuck."""
+        try:
+            return await self._worker.run(work, self._connect_timeout + self._timeout + patience + GRACE)
+        except Stuck:
+            self._client = None
+            raise _lost()("it takes for ever", sent=True) from None
+
+
+def _all(wanted: Sequence[Configure], reason: str, *, in_doubt: bool = False) -> list[Failure]:
+    return [Failure(reason=reason, in_doubt=in_doubt)] * len(wanted)
+
+
+def _outcome(configure: Configure, settings: Any, there: Surveyed, late: str, held: Rows) -> Any:  # noqa: ANN401
+    """Return what an instruction came to, and what the switch says is wrong with it."""
+    odd = there.strange.get(f"{configure.what} {configure.name}")
+    if odd is not None:
+        return Failure(reason=f"{configure.what} {configure.name}: {odd}", in_doubt=True)
+    wrong = problem(held, configure.name) if configure.what == "port" else None
+    return Seen(settings, problem=late or wrong)
 
 
 def _look(instruction: Instruction, there: Surveyed) -> Any:  # noqa: ANN401
     if isinstance(instruction, Survey):
         return there
     assert isinstance(instruction, Look)  # noqa: S101 - of the vocabulary
-    return Seen(find(there, instruction.what, instruction.name))
+    return seen(there, instruction.what, instruction.name)
 
 
 def _literal(host: str) -> str:

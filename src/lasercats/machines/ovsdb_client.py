@@ -1,6 +1,8 @@
 """A client of an OVSDB server (RFC 7047), by the `ovs` package, for use in a thread."""
 
 import codecs
+import errno
+import math
 import os
 import ssl
 import threading
@@ -10,6 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lasercats.core.errors import MachineError, Unreachable
+from lasercats.core.text import clean
+from lasercats.machines.worker import MOST
 
 EOF = -1
 
@@ -23,18 +27,34 @@ class Lost(Exception):
         self.sent = sent
 
 
-class _WholeCharacters:
-    """A stream that hands on bytes only up to the end of a character; the library decodes each part alone."""
+class _Bounded:
+    """A stream that hands on so many bytes and for so long, and only up to the end of a character.
+
+    The library decodes each part alone, and reads on for ever where an answer does not end.
+    """
 
     def __init__(self, stream: Any) -> None:  # noqa: ANN401
         self._stream = stream
         self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._left, self._end = MOST, math.inf
+
+    def expect(self, end: float) -> None:
+        """Begin to wait for an answer, until a time."""
+        self._left, self._end = MOST, end
 
     def recv(self, size: int) -> tuple[int, bytes]:
         error, data = self._stream.recv(size)
         if error or not data:
             return error, data
-        whole = self._decoder.decode(data).encode()
+        self._left -= len(data)
+        if self._left < 0:
+            return errno.EMSGSIZE, b""
+        if time.monotonic() > self._end:
+            return errno.ETIMEDOUT, b""
+        try:
+            whole = self._decoder.decode(data).encode()
+        except UnicodeDecodeError:
+            return errno.EILSEQ, b""
         return (error, whole) if whole else self.recv(size)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
@@ -85,7 +105,8 @@ class Client:
             raise MachineError(f"{where}: {told} cannot be used: {failed.strerror or failed}") from None
         if error or stream is None:
             raise Unreachable(f"{where} ({remote}) cannot be reached: {_told(error)}")
-        self._connection = Connection(_WholeCharacters(stream))
+        self._stream = _Bounded(stream)
+        self._connection = Connection(self._stream)
 
     def transact(self, operations: Sequence[dict[str, Any]], patience: float = 0) -> list[dict[str, Any]]:
         """Return the results of a transaction; `patience` is how long it may wait by itself, in seconds.
@@ -99,31 +120,35 @@ class Client:
         error = self._connection.send(request)
         if error:
             raise Lost(_told(error), sent=False)
-        reply = self._reply(request.id, time.monotonic() + self._timeout + patience)
+        try:
+            reply = self._reply(request.id, time.monotonic() + self._timeout + patience)
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+            raise Lost(f"its answer makes no sense: {error}"[:200], sent=True) from None
         if reply.type == self._message.T_ERROR:
             raise MachineError(f"{self._where} is no Open vSwitch: {_reason(reply.error)}")
-        results: list[dict[str, Any]] = reply.result
+        results = reply.result
+        if not isinstance(results, list) or not all(one is None or isinstance(one, dict) for one in results):
+            raise Lost("its answer makes no sense: it is no list of results", sent=True)
         return results
 
     def _reply(self, id_: Any, end: float) -> Any:  # noqa: ANN401
-        import errno  # noqa: PLC0415
-
         from ovs.poller import Poller  # noqa: PLC0415
 
+        self._stream.expect(end)
         while True:
             self._connection.run()
             error, message = self._connection.recv()
+            left = end - time.monotonic()
+            if message is not None and message.id == id_ and message.type != self._message.T_REQUEST:
+                return message
+            if left <= 0 or error == errno.ETIMEDOUT:
+                raise Lost(f"no answer within {self._timeout:g} s", sent=True)
             if message is not None:
                 if message.type == self._message.T_REQUEST and message.method == "echo":
                     self._connection.send(self._message.create_reply(message.params, message.id))
-                elif message.id == id_:
-                    return message
                 continue
             if error and error != errno.EAGAIN:
                 raise Lost(_told(error), sent=True)
-            left = end - time.monotonic()
-            if left <= 0:
-                raise Lost(f"no answer within {self._timeout:g} s", sent=True)
             poller = Poller()
             self._connection.wait(poller)
             self._connection.recv_wait(poller)
@@ -152,9 +177,19 @@ def _open(remote: str, milliseconds: int, certificates: Certificates | None) -> 
 
 
 def _reason(error: Any) -> str:  # noqa: ANN401
-    return str(error.get("details") or error.get("error")) if isinstance(error, dict) else str(error)
+    told = str(error.get("details") or error.get("error")) if isinstance(error, dict) else str(error)
+    return clean(told)[:200]
+
+
+_NO_ANSWER = {
+    EOF: "the connection was closed",
+    0: "the connection was closed",
+    errno.EMSGSIZE: f"its answer is larger than {MOST >> 20} MiB",
+    errno.EILSEQ: "its answer is no UTF-8",
+    errno.EPROTO: "its answer is none of OVSDB",
+}
 
 
 def _told(error: int) -> str:
     """Return a number of the library as words."""
-    return "the connection was closed" if error in (EOF, 0) else os.strerror(abs(error)).lower()
+    return _NO_ANSWER.get(error) or os.strerror(abs(error)).lower()

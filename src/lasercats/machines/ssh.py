@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from lasercats.core.errors import BadInput, MachineError, Unreachable
 from lasercats.core.ports import Vault
-from lasercats.machines.host import HostMachine, Pipe
+from lasercats.machines.hearing import Hearing
+from lasercats.machines.host import SILENCE, HostMachine
+from lasercats.machines.shell import ending
 from lasercats.machines.url import Url, parse
 
 if TYPE_CHECKING:
     import asyncssh
 
 OPTIONS = ("timeout", "connect_timeout", "sudo", "config", "identity", "known_hosts")
+PATIENCE = 2.0
+"""Seconds that a shell that is given up may take to end."""
 
 
 class SshMachine(HostMachine):
@@ -24,12 +28,12 @@ class SshMachine(HostMachine):
 
     def __init__(self, name: str, url: Url, vault: Vault) -> None:
         """Bind a machine's name to an SSH URL; nothing connects yet."""
-        super().__init__(name, vault)
+        sudo = url.options.get("sudo") == "true"
+        super().__init__(name, vault, url.seconds("timeout", SILENCE), sudo=sudo)
         self._url = url
         self._connection: asyncssh.SSHClientConnection | None = None
-        self._timeout = url.seconds("timeout", 600)
         self._connect_timeout = url.seconds("connect_timeout", 10)
-        self._sudo = "sudo -n " if url.options.get("sudo") == "true" else ""
+        self._command = "exec sudo -n /bin/sh -s" if sudo else "exec /bin/sh -s"
 
     def shell(self) -> str:
         """Return the call of `ssh` that starts a shell there."""
@@ -50,34 +54,47 @@ class SshMachine(HostMachine):
             raise BadInput(f"{text!r} names no host; write ssh://user@host:port")
         return url
 
-    async def pipe(self, command: str, script: bytes, receive: Pipe) -> int | None:
-        """Run a command over a channel of the connection."""
+    async def pipe(self, script: bytes, hearing: Hearing) -> int | None:
+        """Run a shell over a channel of the connection.
+
+        The login shell may be any: sh, csh and fish understand these words alike.
+        """
         import asyncssh  # noqa: PLC0415 - heavy; only when a host is really spoken to
 
+        from lasercats.machines.ssh_channel import Ear  # noqa: PLC0415 - see above
+
         connection = self._connection or await self._connect()
-        if self._sudo:
-            command = f"{self._sudo}/bin/sh -c {shlex.quote(command)}"
-        try:
-            with _acknowledging(connection.get_extra_info("socket")):
-                process = await connection.create_process(
-                    command, encoding=None, stderr=asyncssh.STDOUT, stdin=asyncssh.PIPE
-                )
-        except (OSError, asyncssh.Error) as error:
-            raise self._unreachable(f"the channel was refused: {error}") from None
-        try:
-            async with asyncio.timeout(self._timeout):
-                process.stdin.write(script)
-                process.stdin.write_eof()
-                while data := await process.stdout.read(65536):
-                    receive(data)
-                done = await process.wait()
-        except (TimeoutError, OSError, asyncssh.Error):
-            connection.abort()
-            self._connection = None
-            return None
-        if done.exit_signal:
-            return 128
-        return done.exit_status
+        ear, channel = Ear(script, hearing), None
+        async with hearing:
+            try:
+                with _acknowledging(connection.get_extra_info("socket")):
+                    channel, _ = await connection.create_session(lambda: ear, self._command, encoding=None)
+            except (OSError, asyncssh.Error) as error:
+                raise self._unreachable(f"the channel was refused: {error}") from None
+            await ear.closed
+            if channel.get_exit_status() is not None:
+                return channel.get_exit_status()
+            if channel.get_exit_signal() is not None:
+                return 128
+        await self._give_up(channel, hearing)
+        return None
+
+    async def _give_up(self, channel: "asyncssh.SSHClientChannel[bytes] | None", hearing: Hearing) -> None:
+        """End what runs on a channel, then leave it, and the connection with it.
+
+        It is asked by a channel of its own, as OpenSSH hands on no signal where root logs in.
+        """
+        import asyncssh  # noqa: PLC0415 - see above
+
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        with contextlib.suppress(OSError, asyncssh.Error, TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                if channel is not None and hearing.pid is not None:
+                    channel.pause_reading()
+                    await connection.run(self._command, input=ending(hearing.pid), encoding=None)
+        connection.abort()
 
     async def close(self) -> None:
         """Disconnect."""
@@ -89,22 +106,28 @@ class SshMachine(HostMachine):
     async def _connect(self) -> "asyncssh.SSHClientConnection":
         import asyncssh  # noqa: PLC0415 - see above
 
+        from lasercats.machines.ssh_channel import Doorkeeper  # noqa: PLC0415 - see above
+
+        door = Doorkeeper()
         try:
             async with asyncio.timeout(self._connect_timeout):
                 host = self._url.host or ""
-                options = self._options()
-                if "known_hosts" not in options:
-                    configured = asyncssh.SSHClientConnectionOptions(host=host, **options)
-                    if configured.known_hosts is None:
-                        # `UserKnownHostsFile none`: asyncssh would take any key, OpenSSH then knows no host.
-                        options["known_hosts"] = lambda *_: ([], [], [])
-                self._connection = await asyncssh.connect(host, **options)
+                given = self._options()
+                options = asyncssh.SSHClientConnectionOptions(host=host, **given)
+                if options.known_hosts is None:
+                    # `UserKnownHostsFile none`: asyncssh would take any key, OpenSSH then knows no host.
+                    given["known_hosts"] = _nobody
+                    options = asyncssh.SSHClientConnectionOptions(host=host, **given)
+                self._connection, _ = await asyncssh.create_connection(lambda: door, host, options=options)
         except TimeoutError:
             raise self._unreachable(f"no answer within {self._connect_timeout:g} s") from None
         except asyncssh.HostKeyNotVerifiable as error:
-            raise self._unreachable(
-                f"its host key is not the known one ({error}); check it, then update known_hosts"
-            ) from None
+            known = None if door.refused is None else door.has_others(options)
+            raise self._unreachable(self._key_trouble(str(error), known=known)) from None
+        except asyncssh.KeyExchangeFailed as error:
+            if "host key" not in str(error):
+                raise self._unreachable(str(error)) from None
+            raise self._unreachable(self._key_trouble(str(error), known=True)) from None
         except asyncssh.PermissionDenied:
             raise self._unreachable("it lets this user in with none of the keys at hand") from None
         except (OSError, asyncssh.Error) as error:
@@ -112,6 +135,23 @@ class SshMachine(HostMachine):
         except (ValueError, KeyError) as error:
             raise MachineError(f"machine {self.name}: the SSH configuration is bad: {error}") from None
         return self._connection
+
+    def _key_trouble(self, error: str, *, known: bool | None) -> str:
+        """Tell a host of which no key is known from one that has another key than the known ones."""
+        url = self._url
+        port = f" -p {url.port}" if url.port else ""
+        if known is None:
+            return f"its host key is not to be trusted ({error}); check it, then update known_hosts"
+        if not known:
+            return (
+                "its host key is unknown: known_hosts holds none of it; connect once with "
+                f"`ssh{port} {url.host}`, and compare the fingerprint before you accept it"
+            )
+        name = url.host if url.port in (None, 22) else f"[{url.host}]:{url.port}"
+        return (
+            "its host key has changed: it is not the known one, and somebody may be in between; find out "
+            f"why, then forget the old one with `ssh-keygen -R '{name}'`"
+        )
 
     def _options(self) -> dict[str, Any]:
         url, options = self._url, dict[str, Any](config=())
@@ -129,8 +169,13 @@ class SshMachine(HostMachine):
 
     def _unreachable(self, why: str) -> Unreachable:
         url = self._url
-        where = f"{url.host}:{url.port}" if url.port else url.host
+        host = f"[{url.host}]" if ":" in (url.host or "") and url.port else url.host
+        where = f"{host}:{url.port}" if url.port else host
         return Unreachable(f"machine {self.name} ({where}) cannot be reached: {why}")
+
+
+def _nobody(_host: str, _address: str, _port: int | None) -> Any:  # noqa: ANN401 - as asyncssh wants it
+    return [], [], []
 
 
 @contextlib.contextmanager

@@ -1,10 +1,13 @@
-"""Machine URLs: `SCHEME:` or `SCHEME://USER@HOST:PORT?OPTION=VALUE` (RFC 3986)."""
+r"""Machine URLs: `SCHEME:` or `SCHEME://USER@HOST:PORT?OPTION=VALUE` (RFC 3986, and RFC 6874 for IPv6 zones).
+
+Every part is decoded: `corp%5Cbob` is the user `corp\bob`, `[fe80::1%25eth0]` the host `fe80::1%eth0`.
+"""
 
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from lasercats.core.errors import BadInput, MachineError, UnknownName
 
@@ -66,11 +69,28 @@ def parse(text: str, options: Collection[str] | None = None) -> Url:
         raise BadInput(f"{text!r} is no machine URL; write local: or ssh://user@host:port")
     if parts.password is not None:
         raise BadInput("a machine URL must not carry a password; use a key or an agent")
-    given = dict(parse_qsl(parts.query, keep_blank_values=True))
+    pairs = (pair.partition("=") for pair in parts.query.split("&") if pair)
+    given = {_decoded(name, text) or "": _decoded(value, text) or "" for name, _, value in pairs}
     for name in given:
         if options is not None and name not in options:
             raise UnknownName("option of a machine URL", name, options)
-    return Url(text, parts.scheme, parts.hostname, port, parts.username, given, parts.path).check()
+    host, user, path = (_decoded(part, text) for part in (parts.hostname, parts.username, parts.path))
+    return Url(text, parts.scheme, host, port, user, given, path or "").check()
+
+
+def _decoded(part: str | None, text: str) -> str | None:
+    """Return a part of a URL with its `%XX` decoded (RFC 3986, section 2.1); a `+` is a plus.
+
+    Raises:
+        BadInput: it stands for what can be in no name.
+
+    """
+    if part is None:
+        return None
+    decoded = unquote(part, errors="surrogateescape")
+    if any(character < " " or character == "\x7f" for character in decoded):
+        raise BadInput(f"{text!r} is no machine URL: it holds a control character")
+    return decoded
 
 
 def secret(reference: str | None, where: str) -> str | None:

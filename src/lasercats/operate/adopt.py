@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from lasercats.core.address import Address, machine_of
 from lasercats.core.change import Change, Delta
 from lasercats.core.errors import BadInput
+from lasercats.core.instruction import Failure
 from lasercats.core.kind import Kind, Kinds
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
@@ -105,8 +106,10 @@ async def _discover(
         await Driver(context).run([task for _, task in tasks])
     finally:
         await project.machines.close()
-    found = {a: r for _, task in tasks if task.failure is None for a, r in task.result.items()}
-    return found, {name: task.failure.reason for name, task in tasks if task.failure is not None}
+    told = {a: r for _, task in tasks if task.failure is None for a, r in task.result.items()}
+    unseen = {name: task.failure.reason for name, task in tasks if task.failure is not None}
+    unseen |= {a: failure.reason for a, failure in told.items() if isinstance(failure, Failure)}
+    return {a: r for a, r in told.items() if a not in unseen}, unseen
 
 
 def _new(

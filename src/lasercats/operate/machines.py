@@ -20,6 +20,8 @@ class Check(NamedTuple):
     url: str
     seconds: float
     error: str | None
+    told: str | None = None
+    """What it does not fail for, and is worth knowing."""
 
 
 def add(project: Project, name: str, url: str) -> None:
@@ -74,12 +76,12 @@ async def _check_all(project: Project, names: Sequence[str]) -> list[Check]:
 
 async def _check(project: Project, name: str) -> Check:
     loop = asyncio.get_running_loop()
-    begin, error = loop.time(), None
+    begin, error, told = loop.time(), None, None
     try:
-        await project.machines.get(name).check()
+        told = await project.machines.get(name).check()
     except MachineError as failed:
         error = str(failed)
-    return Check(name, project.urls[name], loop.time() - begin, error)
+    return Check(name, project.urls[name], loop.time() - begin, error, told)
 
 
 def _edit(project: Project, change: Callable[[Any], object]) -> None:

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from lasercats.core.address import Address
-from lasercats.core.change import Delta
-from lasercats.core.errors import BadInput
+from lasercats.core.change import NOTHING, Delta
+from lasercats.core.errors import BadInput, LogError
 from lasercats.core.record import OBSERVED, Event, raw_delta
-from lasercats.core.settle import believe, drift
+from lasercats.core.settle import believe, drift, refreshed
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Watcher
 from lasercats.interpreters.looking import look
@@ -28,6 +28,8 @@ class Observation(NamedTuple):
     """The state as it is believed to be."""
     position: int | None = None
     """Where the drift was recorded."""
+    refreshed: Delta = NOTHING
+    """What machines gave anew where nothing changed that anybody decided; it is no drift."""
 
 
 def observe(
@@ -44,35 +46,50 @@ def observe(
 
     """
     state = project.state()
-    seen = (address for address in also if _is_seen(project, address))
-    addresses = list(dict.fromkeys((*select(project, targets, state), *seen)))
+    others = (address for address in also if _is_seen(project, address))
+    addresses = list(dict.fromkeys((*select(project, targets, state), *others)))
     context = project.context()
     if watcher is not None:
         context.watcher = watcher
     found, unseen = run_until(_look(addresses, state, context, project), context.stop)
     believed = believe(state, {a: r for a, r in found.items() if a in set(addresses)})
-    return Observation(drift(state, believed, addresses), unseen, len(addresses) - len(unseen), believed)
+    seen = Observation(drift(state, believed, addresses), unseen, len(addresses) - len(unseen), believed)
+    return seen._replace(refreshed=refreshed(state, believed, addresses))
 
 
 def record(project: Project, seen: Observation, message: str | None = None) -> Observation:
-    """Record what was found changed; from now on it is the state.
+    """Record what was found changed, and what is known anew; from now on it is the state.
 
     Raises:
         LogConflict: an address was changed by a command while we looked; nothing was recorded.
 
     """
-    if not seen.drift:
+    position = _append(project, Delta({**seen.refreshed, **seen.drift}), message)
+    return seen._replace(position=position if seen.drift else None)
+
+
+def refresh(project: Project, seen: Observation) -> Observation:
+    """Record only what is known anew, where the log can be written; what changed outside is not recorded."""
+    try:
+        position = _append(project, seen.refreshed, None)
+    except LogError:  # somebody is at work there, or it is only for reading: the next look finds it again
         return seen
+    return seen if position is None else seen._replace(state=seen.state.apply(seen.refreshed, position))
+
+
+def _append(project: Project, delta: Delta, message: str | None) -> int | None:
+    """Record an observation, if it is one, and return its position."""
+    if not delta:
+        return None
     state = project.state()
-    expect = {address: seen_version(state, address, seen) for address in seen.drift}
-    event = Event(type=OBSERVED, delta=raw_delta(seen.drift), actor=actor(), message=message)
-    return seen._replace(position=project.log.append([event], expect=expect))
+    expect = {address: seen_version(state, address, delta) for address in delta}
+    event = Event(type=OBSERVED, delta=raw_delta(delta), actor=actor(), message=message)
+    return project.log.append([event], expect=expect)
 
 
-def seen_version(state: State, address: Address, seen: Observation) -> int:
+def seen_version(state: State, address: Address, delta: Delta) -> int:
     """Return the version at which an address was looked at: of the state, unless it moved since."""
-    change = seen.drift[address]
-    return state.version(address) if state.get(address) == change.before else -1
+    return state.version(address) if state.get(address) == delta[address].before else -1
 
 
 def select(project: Project, targets: Sequence[str], state: State) -> list[Address]:

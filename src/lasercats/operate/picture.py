@@ -1,9 +1,9 @@
 """`DOMAIN show MACHINE`: a picture of a machine, as it is now or was."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from lasercats.core.address import Address
+from lasercats.core.address import Address, rest_of
 from lasercats.core.errors import BadInput, MachineError
 from lasercats.core.kind import Domain
 from lasercats.core.resource import Resource
@@ -28,7 +28,15 @@ class Picture(Protocol):
         ...
 
 
-def draw(project: Project, name: str, machine: str, as_of: str | None) -> Picture:
+class Drawn(NamedTuple):
+    """The picture of a machine."""
+
+    picture: Picture
+    unseen: Mapping[Address, str]
+    """What is there and not in it, and why."""
+
+
+def draw(project: Project, name: str, machine: str, as_of: str | None) -> Drawn:
     """Return the picture of a machine that a domain draws: as a look tells, or as it was by the log.
 
     Raises:
@@ -40,15 +48,22 @@ def draw(project: Project, name: str, machine: str, as_of: str | None) -> Pictur
     project.machines.check(machine)
     if not project.machines.fits(machine, domain):
         raise BadInput(f"machine {machine!r} ({project.urls[machine]}) is no {name}")
-    found = _now(project, domain, machine) if as_of is None else _then(project, domain, machine, as_of)
-    return plugins.load("pictures", name, "picture")(machine, found)  # type: ignore[no-any-return]
+    unseen: Mapping[Address, str] = {}
+    if as_of is None:
+        found, unseen = _now(project, domain, machine)
+    else:
+        found = _then(project, domain, machine, as_of)
+    return Drawn(plugins.load("pictures", name, "picture")(machine, found), unseen)
 
 
-def _now(project: Project, domain: Domain, machine: str) -> Mapping[Address, Resource]:
+def _now(
+    project: Project, domain: Domain, machine: str
+) -> tuple[Mapping[Address, Resource], Mapping[Address, str]]:
     found, unseen = listed(project, [(machine, kind) for kind in domain.kinds if kind.discover is not None])
-    if unseen:
-        raise MachineError(next(iter(unseen.values())))
-    return {address: resource for address, resource in found.items() if resource is not None}
+    whole = next((why for address, why in unseen.items() if not rest_of(address)), None)
+    if whole is not None:
+        raise MachineError(whole)
+    return {address: resource for address, resource in found.items() if resource is not None}, unseen
 
 
 def _then(project: Project, domain: Domain, machine: str, as_of: str) -> Mapping[Address, Resource]:

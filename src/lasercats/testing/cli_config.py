@@ -67,8 +67,14 @@ STYLES = {
 PORTS = {vendor: style.ports for vendor, style in STYLES.items()} | {
     "junos": tuple(f"ge-0/0/{n}" for n in range(8))
 }
+LINE = 254
+"""The most letters that such a switch takes in a line."""
 _SHARED = ("switchport mode", "switchport access", "switchport trunk native", "switchport trunk allowed")
 """What all ports of a LAG must have in common."""
+
+
+_ALLOWED = "switchport trunk allowed vlan"
+_MORE = f"{_ALLOWED} add"
 
 
 class CliConfig:
@@ -86,7 +92,7 @@ class CliConfig:
         self._grammar = {
             "description": "description .{1,240}",
             "switchport": "no switchport",
-            "switchport mode": "switchport mode (access|trunk)",
+            "switchport mode": "switchport mode (access|trunk|dynamic auto|dynamic desirable|dot1q-tunnel)",
             "switchport access vlan": r"switchport access vlan \d+",
             "switchport trunk native vlan": f"switchport trunk native vlan {style.native}",
             "switchport trunk allowed vlan": "switchport trunk allowed vlan (all|none|[0-9,-]+)",
@@ -104,6 +110,9 @@ class CliConfig:
 
         """
         self.messages, self._at = [], list[str]()
+        cut = next((line for line in text.splitlines() if len(line) > LINE), None)
+        if cut is not None:
+            raise Invalid(f"{cut[:LINE]}\n ^\n% Invalid input detected: the line is too long.")
         for line in (line.strip() for line in text.splitlines() if line.strip()):
             try:
                 self._line(line)
@@ -154,10 +163,25 @@ class CliConfig:
         told = {name: body.get("channel-group", "").split()[1:2] for name, body in self.interfaces.items()}
         return [name for name, number in told.items() if number == [group]]
 
+    def suspended(self) -> list[str]:
+        """Return the members of LAGs that take no part, as their VLANs are not those of the LAG."""
+        found = []
+        for lag in (name for name in self.interfaces if name.startswith(self.style.lag)):
+            settings = self.interfaces[lag]
+            for port in self._members(lag):
+                own = self.interfaces[port]
+                if any(own.get(key) != settings.get(key) for key in self._grammar if key.startswith(_SHARED)):
+                    found.append(port)
+        return found
+
     def _setting(self, name: str, line: str) -> None:
         body = self.interfaces[name]
         if line == "switchport":
             body.pop("switchport", None)
+        elif line.startswith(f"{_MORE} "):
+            there = body.get(_ALLOWED, f"{_ALLOWED} all").removeprefix(f"{_ALLOWED} ")
+            both = vlans.parse(there) | vlans.parse(line.removeprefix(f"{_MORE} "))
+            self._setting(name, f"{_ALLOWED} {vlans.write(both)}")
         elif line != "no switchport" and line.startswith("no ") and line[3:] in self._grammar:
             self._all(name, line[3:], None)
         else:

@@ -3,6 +3,8 @@
 A host is an `sshd` in its own namespaces, on an overlay over the machine's root that lives in memory.
 Everything is gone when the lab is left. It needs root, `sshd`, `ip` and `unshare`.
 
+A host may be one of another make: what is on it has only the tools of busybox, as on Alpine and OpenWrt.
+
     with Lab(hosts=2) as lab:
         first, second = lab.hosts
         print(first.url, first.ssh("hostname").stdout)
@@ -24,6 +26,7 @@ from pathlib import Path
 from types import TracebackType
 
 SSHD = "/usr/sbin/sshd"
+BUSYBOX = "/bin/busybox"
 PATIENCE = 15.0
 """Seconds that a host may take to answer."""
 
@@ -35,7 +38,7 @@ mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work /mn
 
 _INIT = """\
 set -e
-lab=$1 name=$2 root=$1/$2/root
+lab=$1 name=$2 make=$3 root=$1/$2/root
 mount --make-rprivate /
 mount -t overlay overlay -o lowerdir=/,upperdir=$lab/$name/upper,workdir=$lab/$name/work $root
 mount -t proc proc $root/proc
@@ -59,12 +62,28 @@ chmod 600 $root/root/.ssh/authorized_keys
 cp $lab/hostkey $root/run/hostkey
 chmod 600 $root/run/hostkey
 ip link set lo up
+inside=none
+if [ "$make" = busybox ]; then
+    # Its users see a root of their own, in which there is nothing but busybox.
+    inside=/busybox
+    mkdir -p $root$inside && cd $root$inside
+    mkdir -p bin etc root srv proc dev full tmp
+    cp /bin/busybox bin/
+    chroot . /bin/busybox --install -s /bin
+    cp /etc/passwd /etc/group etc/
+    mount -t proc proc proc
+    mount --bind $root/full full
+    mount -t tmpfs tmp tmp -o mode=1777
+    mount --rbind $root/dev dev
+    sed -i '/^root:/s,[^:]*$,/bin/sh,' $root/etc/passwd
+fi
 cd $root
 pivot_root . mnt
 exec chroot . /bin/sh -c 'umount -l /mnt; exec /usr/sbin/sshd -D -e -f /dev/null -h /run/hostkey \
+    -o ChrootDirectory=$0 \
     -o PidFile=none -o UsePAM=no -o PasswordAuthentication=no -o KbdInteractiveAuthentication=no \
     -o PermitRootLogin=prohibit-password -o StrictModes=no -o MaxStartups=500 -o MaxSessions=100 \
-    -o LogLevel=VERBOSE -o "Subsystem=sftp internal-sftp"'
+    -o LogLevel=VERBOSE -o "Subsystem=sftp internal-sftp"' $inside
 """
 
 
@@ -88,8 +107,9 @@ class Host:
     user = "root"
     port = 22
 
-    def __init__(self, lab: "Lab", name: str, address: str) -> None:
+    def __init__(self, lab: "Lab", name: str, address: str, make: str = "debian") -> None:
         """Describe it; `start` boots it."""
+        self.make = make
         self.name, self.address = name, address
         self._lab = lab
         self._process: subprocess.Popen[bytes] | None = None
@@ -111,15 +131,16 @@ class Host:
 
     def start(self) -> None:
         """Boot, with the disk as it was left, and connect the network."""
+        directory = self._lab.directory
         for part in ("upper", "work", "root"):
-            (self._lab.directory / self.name / part).mkdir(parents=True, exist_ok=True)
+            (directory / self.name / part).mkdir(parents=True, exist_ok=True)
         home = self.upper / "root"
         if not home.exists():  # a home of its own on the disk: the machine's .bashrc is slow
             home.mkdir(mode=0o700)
             os.setxattr(home, "trusted.overlay.opaque", b"y")
-        with (self._lab.directory / f"{self.name}.log").open("ab") as log:
+        with (directory / f"{self.name}.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*_UNSHARE, "sh", str(self._lab.directory / "init.sh"), str(self._lab.directory), self.name],
+                [*_UNSHARE, "sh", str(directory / "init.sh"), str(directory), self.name, self.make],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -195,9 +216,9 @@ class Host:
 class Lab:
     """A number of hosts on a bridge of their own."""
 
-    def __init__(self, hosts: int = 1) -> None:
-        """Plan a lab with so many hosts; entering it starts them."""
-        self._count = hosts
+    def __init__(self, hosts: int = 1, *, busybox: int = 0) -> None:
+        """Plan a lab with so many hosts, and some with busybox only after them; entering it starts them."""
+        self._makes = ["debian"] * hosts + ["busybox"] * busybox
         self.bridge = f"lc{secrets.token_hex(3)}"
         self.hosts: tuple[Host, ...] = ()
         self.directory = Path()
@@ -215,15 +236,17 @@ class Lab:
     def __enter__(self) -> "Lab":
         """Start all hosts and wait until they answer."""
         reason = unavailable()
+        if reason is None and "busybox" in self._makes and not Path(BUSYBOX).exists():
+            reason = f"a busybox host needs {BUSYBOX}, of the package busybox-static"
         if reason is not None:
             raise RuntimeError(reason)
         self.directory = Path(tempfile.mkdtemp(prefix="lasercats-lab-"))
         try:
             subprocess.run(["mount", "-t", "tmpfs", "lab", str(self.directory)], check=True)
             network = self._make_bridge()
-            names = [(f"h{n:02}", f"{network}.{n + 9}") for n in range(1, self._count + 1)]
+            names = [(f"h{n:02}", f"{network}.{n + 9}") for n in range(1, len(self._makes) + 1)]
             self._write_files(names)
-            self.hosts = tuple(Host(self, name, address) for name, address in names)
+            self.hosts = tuple(Host(self, *name, make) for name, make in zip(names, self._makes, strict=True))
             for host in self.hosts:
                 host.start()
             for host in self.hosts:

@@ -5,9 +5,12 @@ import shlex
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from lasercats.core import content as contents
 from lasercats.core.instruction import Batch, Failure, Instruction, Item
 from lasercats.core.ports import Machine, Vault
+from lasercats.core.text import escape
 from lasercats.instructions.host import (
     ExecResult,
     Execute,
@@ -19,6 +22,18 @@ from lasercats.instructions.host import (
     SetAttributes,
     WriteFile,
 )
+
+ODD: tuple[bytes, ...] = (
+    b"two words",
+    b"line\nbreak",
+    b"tab\there",
+    b"caf\xe9",
+    b"end\n",
+    b"-n",
+    b"$(id) `id` \\x41 \\xe9 'q' \"q\"",
+)
+"""Names, and targets of links, that tools print otherwise than they are."""
+ODD += (bytes(range(1, 47)) + b"0123", bytes(range(48, 160)), bytes(range(160, 256)))
 
 
 def batch(*items: Instruction | tuple[Instruction, int]) -> Batch:
@@ -186,6 +201,108 @@ class HostContract:
         paths = (f"{folder}/pipe", folder, f"{folder}/none", f"{folder}/pipe/below")
         outcomes = self.run(*(ReadPath(machine="m", path=path, whole=True) for path in paths))
         assert [o.type for o in outcomes] == ["other", "directory", "absent", "absent"]
+
+    def test_names_and_targets_are_exact(self) -> None:
+        """Whatever bytes a name or a target is made of, it is written, looked at and told as it is."""
+        folder = self.folder()
+        for n, odd in enumerate(ODD):
+            path, link = f"{folder}/f{escape(odd)}", f"{folder}/l{n}"
+            made = self.run(
+                WriteFile(machine="m", path=path, content=str(n), mode="0600"),
+                MakeSymlink(machine="m", path=link, target=escape(odd)),
+            )
+            assert [one.type for one in made] == ["file", "symlink"], (odd, made)
+        looks = [ReadPath(machine="m", path=f"{folder}/f{escape(odd)}", whole=True) for odd in ODD]
+        looks += [ReadPath(machine="m", path=f"{folder}/l{n}", whole=True) for n in range(len(ODD))]
+        told = self.run(*looks, ReadPath(machine="m", path=f"{folder}/none\\x0asuch", whole=True))
+        assert [one.content for one in told[: len(ODD)]] == [str(n) for n in range(len(ODD))]
+        assert [one.target for one in told[len(ODD) : -1]] == [escape(odd) for odd in ODD]
+        assert told[-1] == PathStatus("absent")
+
+    def test_what_cannot_be_read_fails_alone(self) -> None:
+        """A file that is there and cannot be read fails with the reason; what else is looked at is told."""
+        folder = self.folder()
+        self.run(
+            WriteFile(machine="m", path=f"{folder}/good", content="ok", mode="0644"),
+            MakeSymlink(machine="m", path=f"{folder}/loop", target="loop"),
+        )
+        paths = (f"{folder}/good", "/proc/self/clear_refs", f"{folder}/loop/x", f"{folder}/none", "/bin")
+        good, bad, loop, none, other = self.run(
+            *(ReadPath(machine="m", path=path, whole=True) for path in paths)
+        )
+        assert good.content == "ok"
+        assert isinstance(bad, Failure)
+        assert bad.reason in {
+            f"the content cannot be read: {why}" for why in ("Invalid argument", "Permission denied")
+        }
+        assert isinstance(loop, Failure)
+        assert "ymbolic link" in loop.reason
+        assert (none.type, other.type in {"directory", "symlink"}) == ("absent", True)
+
+    def test_a_file_too_large_is_told_by_its_size(self) -> None:
+        """A file of terabytes is not read; it is known by its size and its time, until either changes."""
+        path, work = (
+            f"{self.folder()}/large",
+            "truncate -s 2000000000000 {0}; touch -d '2001-02-03 04:05:06' {0}",
+        )
+        self.run(Execute(machine="m", argv=("sh", "-c", work.format(path))))
+        (large,) = self.run(ReadPath(machine="m", path=path, whole=True))
+        assert large.content == contents.unread(2_000_000_000_000, large.modified)
+        again = ReadPath(machine="m", path=path, whole=True, expect=large.content)
+        assert self.run(again)[0].same
+        self.run(Execute(machine="m", argv=("touch", path)))
+        assert self.run(again)[0].content == contents.unread(2_000_000_000_000, self.run(again)[0].modified)
+
+    def test_contents_come_in_several_trips(self) -> None:
+        """Large contents are brought within a budget for each trip; what is changed is changed once."""
+        folder, size = self.folder(), contents.LIMIT - 1
+        fill = f"for n in 0 1 2 3 4 5; do head -c {size} /dev/zero >{folder}/$n; done"
+        self.run(Execute(machine="m", argv=("sh", "-c", fill)))
+        looks = [ReadPath(machine="m", path=f"{folder}/{n}", whole=True) for n in range(6)]
+
+        async def work(machine: Machine) -> Any:  # noqa: ANN401
+            made = MakeDirectory(machine="m", path=f"{folder}/d")
+            return await machine.run(batch(*looks, made)), machine.trips
+
+        outcomes, trips = self.using(work)
+        assert [len(contents.decode(one.content)) for one in outcomes[:-1]] == [size] * 6
+        assert (outcomes[-1].type, trips) == ("directory", 2)
+
+    def test_a_large_batch_is_several_scripts(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A batch too large for one script is several; what depends on a failure stays undone in all."""
+        monkeypatch.setattr("lasercats.machines.host.MOST", 3000)
+        folder = self.folder()
+        bad = WriteFile(machine="m", path=f"{folder}/none/x", content="x")
+        items: list[Any] = [
+            bad,
+            *(WriteFile(machine="m", path=f"{folder}/{n}", content="x" * 999) for n in range(6)),
+        ]
+
+        async def work(machine: Machine) -> Any:  # noqa: ANN401
+            last = (WriteFile(machine="m", path=f"{folder}/last", content="x"), 0)
+            look = ReadPath(machine="m", path=f"{folder}/last")
+            outcomes = [*await machine.run(batch(*items, last)), *await machine.run(batch(look))]
+            return outcomes, machine.trips
+
+        outcomes, trips = self.using(work)
+        assert trips > 3
+        assert isinstance(outcomes[0], Failure)
+        assert [one.type for one in outcomes[1:7]] == ["file"] * 6
+        assert outcomes[7].skipped
+        assert outcomes[8].type == "absent"
+
+    def test_a_command_gets_its_words_and_no_input(self) -> None:
+        """The words of a raw command arrive byte by byte, and its input is empty."""
+        words = ("", "a b", "2>&1", "*", "$HOME", "\\", "it's", "line\nbreak", "caf\\xe9", "x=y")
+        (result,) = self.run(Execute(machine="m", argv=("printf", "[%s]", *words)))
+        assert result == ExecResult(0, "".join(f"[{word}]" for word in words))
+        assert self.run(Execute(machine="m", argv=("cat",))) == [ExecResult(0)]
+        assert self.run(Execute(machine="m", argv=("no=program",)))[0].status == 127
+
+    def test_a_command_beyond_its_time_is_ended(self) -> None:
+        """A command that runs longer than it may is ended, and its outcome is in doubt."""
+        (outcome,) = self.run(Execute(machine="m", argv=("sleep", "30"), timeout=0.3))
+        assert outcome == Failure(reason="it ran longer than 0.3 s, and was ended", in_doubt=True)
 
     def test_output_is_streamed_and_the_status_kept(self) -> None:
         """A raw command's output reaches the sink, and its status the outcome."""

@@ -12,6 +12,7 @@ from lasercats.core.address import Address, make
 from lasercats.core.command import Command, state_after
 from lasercats.core.document import loading_field
 from lasercats.core.kind import Kind
+from lasercats.core.loose import strict
 from lasercats.core.resource import Resource, Role, fields_of, notes, roles_of
 from lasercats.core.state import State
 
@@ -145,8 +146,8 @@ def after(log: Sequence[Command]) -> State:
 
 def _build(type_: type[Any], values: dict[str, Any]) -> Any:  # noqa: ANN401
     try:
-        return msgspec.convert({k: v for k, v in values.items() if v is not None}, type_)
-    except (msgspec.ValidationError, ValueError):
+        return strict({k: v for k, v in values.items() if v is not None}, type_)
+    except ValueError:
         return None
 
 

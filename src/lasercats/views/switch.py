@@ -10,13 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from lasercats.core.address import Address, rest_of
+from lasercats.core.address import Address
 from lasercats.core.resource import Resource
 from lasercats.core.visible import visible
 from lasercats.domains.switch.lag import Lag
 from lasercats.domains.switch.port import Port
-from lasercats.domains.switch.settings import Switched
+from lasercats.domains.switch.settings import Switched, at
+from lasercats.domains.switch.settings import ports as ports_of
 from lasercats.domains.switch.vlan import Vlan
+from lasercats.instructions.switch_model import TRUNKS, untagged
 
 DEFAULT = 1
 GOLDEN = 137.508
@@ -46,12 +48,12 @@ class Jack:
     @property
     def trunk(self) -> bool:
         """Whether it carries many VLANs."""
-        return self.set_to.mode == "trunk"
+        return self.set_to.mode in TRUNKS
 
     @property
     def vlan(self) -> int | None:
         """The VLAN of its untagged frames; None where it has none, or that is not known."""
-        return (self.set_to.native or None) if self.trunk else self.set_to.vlan
+        return untagged(self.set_to) or None
 
     @property
     def told(self) -> str:
@@ -62,9 +64,11 @@ class Jack:
             f"link {self.port.link or 'not known'}",
         ]
         if self.trunk:
-            parts.append(f"trunk, native {self.set_to.native or 'none'}, allowed {self.set_to.allowed}")
+            parts.append(
+                f"{self.set_to.mode}, native {self.set_to.native or 'none'}, allowed {self.set_to.allowed}"
+            )
         else:
-            parts.append(f"access VLAN {self.set_to.vlan}")
+            parts.append(f"{self.set_to.mode or 'access'} VLAN {self.set_to.vlan}")
         parts += [f"in {self.lag}"] if self.lag else []
         parts += [self.port.description] if self.port.description else []
         return visible("; ".join(parts))
@@ -75,12 +79,12 @@ class Faceplate:
 
     def __init__(self, machine: str, resources: Mapping[Address, Resource]) -> None:
         """Take what is on the switch."""
-        named = [(rest_of(address), resource) for address, resource in resources.items()]
+        named = [(at(address).name, resource) for address, resource in resources.items()]
         self.name = machine
         self.lags = {name: one for name, one in sorted(named, key=_natural) if isinstance(one, Lag)}
-        self.vlans = {int(name): one.name or "" for name, one in named if isinstance(one, Vlan)}
+        self.vlans = {int(name): visible(one.name or "") for name, one in named if isinstance(one, Vlan)}
         ports = {name: one for name, one in sorted(named, key=_natural) if isinstance(one, Port)}
-        held = {member: lag for lag, one in self.lags.items() for member in one.members or ()}
+        held = {member: lag for lag, one in self.lags.items() for member in ports_of(one.members)}
         labels = short(list(ports))
         self.jacks = [
             Jack(name, visible(label), self.lags.get(held.get(name, ""), port), port, held.get(name))
@@ -108,8 +112,10 @@ class Faceplate:
     def lag_told(self, name: str) -> str:
         """Return a LAG in words."""
         lag = self.lags[name]
-        mode = f"trunk {lag.allowed}" if lag.mode == "trunk" else f"access VLAN {lag.vlan}"
-        return visible(f"{name}: {', '.join(lag.members or ())}; LACP {lag.lacp}; {mode}")
+        mode = (
+            f"{lag.mode} {lag.allowed}" if lag.mode in TRUNKS else f"{lag.mode or 'access'} VLAN {lag.vlan}"
+        )
+        return visible(f"{name}: {', '.join(ports_of(lag.members))}; LACP {lag.lacp}; {mode}")
 
 
 class SwitchPicture:
@@ -134,7 +140,7 @@ class SwitchPicture:
 
 def _natural(item: tuple[str, object]) -> list[tuple[bool, int, str]]:
     """Return by what names are sorted, so that `eth2` comes before `eth10`."""
-    parts = re.split(r"(\d+)", item[0])
+    parts = re.split(r"([0-9]{1,18})", item[0])
     return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
 
 
@@ -158,7 +164,7 @@ def rgb(vlan: int | None) -> tuple[int, int, int]:
         return (154, 164, 178)
     import colorsys  # noqa: PLC0415
 
-    hue, light = (vlan * GOLDEN % 360) / 360, 0.45 + 0.2 * (vlan // 5 % 2)
+    hue, light = (vlan % 4096 * GOLDEN % 360) / 360, 0.45 + 0.2 * (vlan // 5 % 2)
     red, green, blue = colorsys.hls_to_rgb(hue, light, 0.62)
     return (round(red * 255), round(green * 255), round(blue * 255))
 

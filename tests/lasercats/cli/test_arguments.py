@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lasercats.cli.arguments import CONTENT, FILE, NAME, TEXT, Typed, command_line
+from lasercats.cli.arguments import CONTENT, FILE, NAME, TEXT, Typed
 from lasercats.cli.main import root
 from lasercats.core import content
-from lasercats.core.text import unescape
+from lasercats.core.text import escape, unescape
 
 if TYPE_CHECKING:
     from tests.lasercats.cli.conftest import Cli
@@ -80,30 +80,22 @@ def test_a_content_is_its_bytes(data: bytes) -> None:
         assert content.decode(typed) == data
 
 
-@given(st.lists(BYTES, min_size=1, max_size=4))
-def test_a_command_can_be_recorded(words: list[bytes]) -> None:
-    """A command is text, and as typed where it is UTF-8."""
-    line = command_line([os.fsdecode(word) for word in words])
-    "".join(line).encode()
-    typed = b" ".join(words).decode(errors="replace")
-    assert ("\ufffd" in typed) or line == [word.decode() for word in words]
-
-
 @pytest.mark.parametrize(
-    "words", [[b"\xff"], [b"caf\xe9 \xc3\xa9'\"$x`\\\\n", b"", b"plain"], [b"\xff\n7", b"%d\x80"]]
+    "words",
+    [
+        [b"\xff"],
+        [b"caf\xe9 \xc3\xa9'\"$x`\\n", b"", b"plain"],
+        [b"\xff\n7", b"%d\x80"],
+        [rb"\xff", "é".encode()],
+    ],
 )
-def test_a_shell_makes_the_bytes_of_a_command(words: list[bytes]) -> None:
-    """The shell of the host runs the program with the very bytes, whatever stands beside them."""
-    line = command_line(["printf", "<%s>", *map(os.fsdecode, words)])
-    assert line[:2] == ["sh", "-c"]
-    out = subprocess.run(line, capture_output=True, check=True).stdout
-    assert out == b"".join(b"<" + word + b">" for word in words)
-
-
-def test_a_command_of_plain_words_is_as_typed() -> None:
-    """A command is left alone where it is UTF-8, also where it looks like an escape."""
-    words = ["printf", r"\xff", "é"]
-    assert command_line(words) == words
+def test_the_words_of_a_command_are_the_bytes_that_were_typed(cli: "Cli", words: list[bytes]) -> None:
+    """A raw command gets the very bytes, also those that look like an escape of ours."""
+    shown = cli.folder / "shown"
+    line = ["sh", "-c", f"printf '<%s>' \"$@\" >{shown}", "sh", *map(os.fsdecode, words)]
+    cli.done("exec", "a", "--", *line)
+    assert shown.read_bytes() == b"".join(b"<" + word + b">" for word in words)
+    assert cli.log()[-1]["command"]["argv"][4:] == [escape(word, lines=True) for word in words]
 
 
 def test_bytes_are_no_trouble_anywhere(cli: "Cli", monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,7 +117,7 @@ def test_the_trace(cli: "Cli", place: Place) -> None:
     """The trace does it, and shows each batch with its instructions and outcomes."""
     out = cli.done("file", "write", place("f"), "--content", "x", "--interpreter", "trace").out
     assert "a  one batch, 1 instruction, " in out
-    assert "└─ host.write: lc_write " in out
+    assert "└─ host.write: lc_create " in out
     assert (cli.folder / "t/f").read_text() == "x"
 
 

@@ -1,6 +1,8 @@
 """What the machine refuses: told by its reason, the log whole, and the state as it really is."""
 
 import os
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -136,3 +138,23 @@ def test_a_look_is_not_a_change(cli: "Cli", place: Place) -> None:
     ran = cli("directory", "remove", place("d"))
     assert ran.code == 1
     assert ran.err.endswith("nothing changed\n")
+
+
+def test_exec_gets_its_words_as_they_are(cli: "Cli") -> None:
+    """The words of a command arrive byte by byte: what looks like an escape of ours, and what is no UTF-8."""
+    main = (sys.executable, "-c", "from lasercats.cli.main import main; main()")
+    ran = subprocess.run(
+        [*main, "exec", "a", "--", "printf", "[%s]", rb"\xff", b"\xff", "two\nlines"],
+        cwd=cli.folder,
+        capture_output=True,
+        check=True,
+    )
+    assert ran.stdout == b"[\\xff][\xff][two\nlines]\n"
+
+
+def test_exec_has_a_time_limit_of_its_own(cli: "Cli") -> None:
+    """A command that runs longer than its --timeout is ended, told, and its outcome is open."""
+    told = cli("exec", "--timeout", "0.3", "a", "--", "sleep", "30")
+    assert told.code == 1
+    assert "it ran longer than 0.3 s, and was ended" in told.err
+    assert cli("exec", "--timeout", "-1", "a", "--", "true").code == 1

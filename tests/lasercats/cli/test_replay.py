@@ -78,7 +78,7 @@ def test_a_write(cli: "Cli", place: Place, gone: Callable[[], None]) -> None:
     assert out[1].startswith("└─ host.read: stat -- ")
     assert out[2].strip() == "→ type=absent"
     assert out[3] == "step 2: a  one batch, 1 instruction"
-    assert out[4].startswith("└─ host.write: lc_write ")
+    assert out[4].startswith("└─ host.write: lc_create ")
     assert out[6:] == [f"+ file/{place('f')}", "    content: x", "    mode: 0644"]
     assert not (cli.folder / "t").exists()
 
@@ -288,7 +288,7 @@ def test_a_planted_fault(cli: "Cli", place: Place, wrong: Callable[..., None]) -
     wrong(_asks_for_another_mode)
     before = records(cli)
     for position, then, now in (
-        (1, f"lc_write {path} 0644 '' '' x", f"lc_write {path} 0666 '' '' x"),
+        (1, f"lc_create {path} 0644 '' '' x", f"lc_create {path} 0666 '' '' x"),
         ("HEAD", f"lc_attributes {path} 0600 '' ''", f"lc_attributes {path} 0666 '' ''"),
     ):
         ran = cli("replay", str(position))
@@ -415,7 +415,7 @@ def test_the_trace_of_a_command(cli: "Cli", place: Place, gone: Callable[[], Non
         f"└─ host.read: stat -- {path}/g",
         "     → type=absent",
     ]
-    assert out[6] == f"├─ host.write: lc_write {path}/f 0644 '' '' x"
+    assert out[6] == f"├─ host.write: lc_create {path}/f 0644 '' '' x"
     assert "type=file mode=0644" in out[7]
     assert len(out) == 10
 
@@ -428,7 +428,7 @@ def test_the_data_of_a_trace(cli: "Cli", place: Place) -> None:
     assert cli.log()[0]["time"] <= look["sent"] <= act["sent"]
     assert 0 < act["seconds"] < 60
     assert look["outcomes"] == ["type=absent"]
-    assert act["instructions"] == [f"host.write: lc_write {place('f').partition(':')[2]} 0644 '' '' x"]
+    assert act["instructions"] == [f"host.write: lc_create {place('f').partition(':')[2]} 0644 '' '' x"]
     assert len(act["outcomes"]) == 1
 
 

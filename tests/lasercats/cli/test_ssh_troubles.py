@@ -40,13 +40,13 @@ def test_a_wrong_host_key(cli: "Cli", lab: Lab) -> None:
     key = (lab.directory / "id.pub").read_text().split()
     known = cli.file("known_hosts", f"{lab.hosts[0].address} {key[0]} {key[1]}\n")
     url = lab.hosts[0].url.replace(str(lab.known_hosts), known)
-    write(cli, url, "its host key is not the known one")
+    write(cli, url, "its host key has changed")
 
 
 def test_an_unknown_host_key(cli: "Cli", lab: Lab) -> None:
     """A host whose key is not known is not spoken to."""
     url = lab.hosts[0].url.replace(str(lab.known_hosts), cli.file("known_hosts", ""))
-    write(cli, url, "its host key is not the known one")
+    write(cli, url, "its host key is unknown")
 
 
 def test_no_key_is_accepted(cli: "Cli", lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,6 +71,37 @@ def test_no_space_left(cli: "Cli", lab: Lab) -> None:
     assert "No space left on device" in told
     assert lab.hosts[1].ssh("ls -A /full").stdout == b""
     assert cli.done("state", "--json").data == {"resources": {}}
+
+
+def test_a_host_that_prints_for_ever(cli: "Cli", lab: Lab) -> None:
+    """A host that prints for ever is given up and told; its neighbours are served meanwhile."""
+    first, second, third = lab.hosts
+    for name, host in zip(("h", "endless", "i"), (first, second, third), strict=True):
+        cli.done("machine", "add", name, host.url)
+    second.ssh("printf '#!/bin/sh\\nexec yes\\n' >/usr/local/bin/stat; chmod 755 /usr/local/bin/stat")
+    try:
+        ran = cli("file", "write", "h:/tmp/e", "endless:/tmp/e", "i:/tmp/e", "--content", "x", "--json")
+    finally:
+        second.ssh("rm /usr/local/bin/stat")
+    assert ran.code == 1
+    (result,) = ran.data["results"]
+    assert sorted(result["delta"]) == ["file/h:/tmp/e", "file/i:/tmp/e"]
+    assert "the host printed more than 64 MiB" in result["problems"]["file/endless:/tmp/e"]
+    assert second.ssh("test -e /tmp/e || pidof yes").returncode == 1
+
+
+def test_check_tells_what_a_shell_prints(cli: "Cli", lab: Lab) -> None:
+    """A shell that prints is told by `machine check`, which does not fail for it."""
+    cli.done("machine", "add", "h", lab.hosts[0].url)
+    lab.hosts[0].ssh("echo 'echo Welcome' >/root/.bashrc")
+    try:
+        told = cli.done("machine", "check", "h", "--json").data
+        shown = cli.done("machine", "check", "h").out
+    finally:
+        lab.hosts[0].ssh("rm /root/.bashrc")
+    assert told[0]["error"] is None
+    assert "prints 'Welcome' before our script" in told[0]["told"]
+    assert "Welcome" in shown
 
 
 def test_one_host_of_two_does_not_answer(cli: "Cli", lab: Lab) -> None:

@@ -1,8 +1,11 @@
 """The machine of AWS: few calls, nothing twice, and every fault told, on an endpoint as strict as EC2."""
 
 import asyncio
+import contextlib
 import os
 import socket
+import socketserver
+import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
@@ -17,6 +20,7 @@ from lasercats.machines.aws import AwsMachine
 from lasercats.machines.aws_waiter import Waiter
 from lasercats.machines.vault import KeyVault
 from lasercats.testing.aws import MotoServer, StrictEc2, environment, why_not
+from lasercats.testing.aws.wire import Answer
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -66,7 +70,7 @@ def using(aws: StrictEc2, tmp_path: Path) -> Iterator[Using]:
     with asyncio.Runner() as runner:
 
         def use(work: Callable[[AwsMachine], Coroutine[Any, Any, T]], **options: object) -> T:
-            return runner.run(on_machine(work, tmp_path, endpoint=aws.endpoint, **options))
+            return runner.run(on_machine(work, tmp_path, **{"endpoint": aws.endpoint, **options}))
 
         yield use
 
@@ -644,13 +648,76 @@ def test_endpoint_down(tmp_path: Path, aws: StrictEc2) -> None:
     assert all("does not answer" in outcome.reason and not outcome.in_doubt for outcome in outcomes)
 
 
-def test_check(aws: StrictEc2, using: Using) -> None:
-    """A region that is there passes; credentials that are refused and a region that is not there do not."""
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("AuthFailure", r"refuses the credentials: .* check its profile and the clock; a region that is not"),
+        ("InvalidClientTokenId", r"refuses the credentials: .* check its profile, or AWS_ACCESS_KEY_ID"),
+        ("ExpiredToken", r"says that the credentials have expired: .* renew them, by `aws sso login`"),
+        ("RequestExpired", r"says that the request has expired: .* set the clock"),
+        ("SignatureDoesNotMatch", r"refuses the secret key.* AWS_SECRET_ACCESS_KEY"),
+        ("OptInRequired", r"has no EC2 in this region: .* `aws account enable-region`"),
+        ("Blocked", r"the account is blocked: .* ask AWS Support"),
+        ("UnauthorizedOperation", r"Said so \(UnauthorizedOperation\); give the credentials the permission"),
+        ("Whatever", r"machine aws: Said so \(Whatever\)"),
+    ],
+)
+def test_check(aws: StrictEc2, using: Using, code: str, told: str) -> None:
+    """A region that is there passes; why an account cannot be used is told apart, each with its remedy."""
     assert using(lambda machine: machine.check()) is None
-    for code in ("AuthFailure", "ExpiredToken"):
-        aws.fail("DescribeRegions", code, "AWS was not able to validate the credentials", 401)
-        with pytest.raises(MachineError, match=r"refuses the credentials: .* check its profile"):
-            using(lambda machine: machine.check())
+    aws.fail("DescribeInstances", code, "Said so.", 401)
+    with pytest.raises(MachineError, match=told):
+        using(lambda machine: machine.check())
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (Answer(200, b"<html>Hello</html>", endless=True), "cannot be understood: the answer "),
+        (Answer(200, b"Hello"), "cannot be understood: Unable to parse"),
+        (
+            Answer(404, b"<html>Not Found</html>"),
+            "HTTP status 404, with no error code of AWS; is its endpoint",
+        ),
+    ],
+)
+def test_what_is_no_ec2(aws: StrictEc2, using: Using, answer: Answer, told: str) -> None:
+    """Where something else answers, that is told, and that the endpoint may be wrong."""
+    aws.twist("DescribeInstances", lambda _: answer)
+    with pytest.raises(MachineError, match=told):
+        using(lambda machine: machine.check())
+
+
+def test_an_answer_that_drips(using: Using, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that is never silent and never ends is given up in the end."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Drip) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+            with pytest.raises(MachineError, match="the answer does not end"):
+                using(lambda machine: machine.check(), endpoint=endpoint, read_timeout=0.1)
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class Drip(socketserver.StreamRequestHandler):
+    """Says a little, again and again."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(b" ")
+                time.sleep(0.01)
+
+
+def test_no_such_region(using: Using) -> None:
+    """A host that there is not is told as such, as the region is in its name."""
+    with pytest.raises(Unreachable, match="no host has that name: check the region"):
+        using(lambda machine: machine.check(), endpoint="http://ec2.xx-nowhere-9.invalid", attempts=1)
 
 
 @pytest.fixture
@@ -686,7 +753,7 @@ def test_profile(aws: StrictEc2, using: Using, bare: None, tmp_path: Path) -> No
     text = "[mine]\naws_access_key_id = PROFILEKEY\naws_secret_access_key = testing\n"
     (tmp_path / "none").write_text(text)
     assert using(lambda machine: machine.check(), profile="mine") is None
-    assert aws.calls == {"DescribeRegions": 1}
+    assert aws.calls == {"DescribeInstances": 1}
 
 
 @pytest.mark.parametrize(

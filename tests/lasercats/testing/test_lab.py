@@ -118,6 +118,21 @@ def test_configuration_serves_asyncssh(lab: Lab) -> None:
     assert asyncio.run(hostname()) == "h02\n"
 
 
+def test_a_busybox_host_has_busybox_only(possible: None) -> None:
+    """Whoever logs in to a host of busybox finds its tools and no others, also after a reboot."""
+    with Lab(hosts=1, busybox=1) as other:
+        debian, busybox = other.hosts
+        for _ in range(2):
+            told = busybox.ssh("stat --help 2>&1 | head -n 1; ls /; ls /usr /lib")
+            assert told.stdout.startswith(b"BusyBox")
+            assert told.returncode != 0
+            assert b"sbin" not in told.stdout
+            busybox.stop()
+            busybox.start()
+            busybox.wait()
+        assert b"coreutils" in debian.ssh("stat --version").stdout
+
+
 def test_two_labs_do_not_collide(lab: Lab) -> None:
     """A second lab at the same time has a bridge and a network of its own."""
     with Lab(hosts=1) as other:

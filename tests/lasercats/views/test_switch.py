@@ -1,16 +1,23 @@
 """The faceplate of a switch: all of it is there, readable, and safe to open."""
 
 import re
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lasercats.core.address import Address
 from lasercats.core.resource import Resource
+from lasercats.core.visible import hides
+from lasercats.domains.switch import lag, port, vlan
 from lasercats.domains.switch.lag import Lag
 from lasercats.domains.switch.port import Port
+from lasercats.domains.switch.settings import named
 from lasercats.domains.switch.vlan import Vlan
 from lasercats.views.switch import SwitchPicture, ink, rgb, short
+from tests.lasercats.domains.switch.test_any_value import values
 
 SVG = "{http://www.w3.org/2000/svg}"
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -108,13 +115,32 @@ def test_a_vlan_keeps_its_colour_and_can_be_read() -> None:
         linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
-    for vlan in range(1, 4095):
-        low, high = sorted((luminance(rgb(vlan)), luminance(ink(rgb(vlan)))))
-        assert (high + 0.05) / (low + 0.05) >= 4.5, vlan
-        assert sum(abs(a - b) for a, b in zip(rgb(vlan), rgb(vlan + 1), strict=True)) > 60
+    for number in range(1, 4095):
+        low, high = sorted((luminance(rgb(number)), luminance(ink(rgb(number)))))
+        assert (high + 0.05) / (low + 0.05) >= 4.5, number
+        assert sum(abs(a - b) for a, b in zip(rgb(number), rgb(number + 1), strict=True)) > 60
 
 
 def test_labels_are_short() -> None:
     """What the names share is left out of their labels; another name stays whole."""
     assert short(["GigabitEthernet1/0/1", "GigabitEthernet1/0/24", "mgmt"]) == ["1", "24", "mgmt"]
     assert short(["uplink"]) == ["uplink"]
+
+
+NAMES = st.text(st.characters(codec="utf-8"), min_size=1)
+
+
+@given(values(port.KIND), values(lag.KIND), values(vlan.KIND), NAMES)
+def test_whatever_a_switch_says_is_drawn(
+    one: dict[str, Any], two: dict[str, Any], three: dict[str, Any], name: str
+) -> None:
+    """Any value of any field, and any name, is drawn: well-formed, and a terminal gets no orders."""
+    there: dict[Address, Resource] = {
+        named("sw1", "switch.port", name): Port(**one),
+        Address("switch.port/sw1:eth1"): Port(**one),
+        Address("switch.lag/sw1:b"): Lag(**two),
+        Address("switch.vlan/sw1:20"): Vlan(**three),
+    }
+    drawn = SwitchPicture("sw1", there)
+    assert len(jacks(drawn.svg())) >= 1
+    assert not hides(drawn.terminal(100, color=False))

@@ -7,28 +7,34 @@ names no other: `ec2.instance/prod:web-1`.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from ipaddress import ip_network
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta
 from msgspec.structs import replace
 
 from lasercats.core import address as addresses
+from lasercats.core import text
 from lasercats.core.address import Address, machine_of, rest_of
 from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import BadInput, Refused
 from lasercats.core.instruction import Failure, InstructionFailed, PartlyDone
+from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program
 from lasercats.core.reference import references, refers
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
-from lasercats.instructions.aws import Call
+from lasercats.instructions.aws import Call, hidden
 
 MACHINE = "aws"
-ID = re.compile(r"(i|vpc|subnet|sg|vol|eipalloc|key)-[0-9a-f]{8,17}")
+ID = re.compile(r"(i|vpc|subnet|sg|vol|eipalloc|key)-[0-9a-f]{8,32}")
 """Ids as EC2 gives them."""
+KINDS = frozenset(
+    f"ec2.{kind}"
+    for kind in ("instance", "volume", "elastic_ip", "vpc", "subnet", "security_group", "key_pair")
+)
+"""What a reference may be the address of."""
 
 MOST_KEY, MOST_VALUE = 128, 256
 """How many characters the key and the value of a tag may have (EC2 User Guide, "Tag restrictions")."""
@@ -41,7 +47,7 @@ Vpc = Annotated[
     str,
     refers(
         "ec2.vpc",
-        pattern="^(ec2[.]vpc/.+|vpc-[0-9a-f]{8,17})$",
+        pattern="^(ec2[.]vpc/.+|vpc-[0-9a-z]+)$",
         description="the network: ec2.vpc/NAME, or an id",
     ),
 ]
@@ -49,7 +55,7 @@ Subnet = Annotated[
     str,
     refers(
         "ec2.subnet",
-        pattern="^(ec2[.]subnet/.+|subnet-[0-9a-f]{8,17})$",
+        pattern="^(ec2[.]subnet/.+|subnet-[0-9a-z]+)$",
         description="the subnet: ec2.subnet/NAME, or an id",
     ),
 ]
@@ -58,7 +64,7 @@ Group = Annotated[
     refers(
         "ec2.security_group",
         loose=True,
-        pattern="^(ec2[.]security_group/.+|sg-[0-9a-f]{8,17})$",
+        pattern="^(ec2[.]security_group/.+|sg-[0-9a-z]+)$",
         description="a security group: ec2.security_group/NAME, or an id",
     ),
 ]
@@ -75,55 +81,69 @@ Holder = Annotated[
     refers(
         "ec2.instance",
         loose=True,
-        pattern="^(ec2[.]instance/.+|i-[0-9a-f]{8,17}|)$",
+        pattern="^(ec2[.]instance/.+|i-[0-9a-z]+|)$",
         description="the instance: ec2.instance/NAME, or an id",
     ),
 ]
-Zone = Annotated[
-    str,
-    Meta(pattern="^[a-z]{2,}(-[a-z]+)+-[0-9]+([a-z]|(-[a-z0-9]+)+)$", description="the availability zone"),
-]
+Zone = Annotated[str, Meta(pattern="^[A-Za-z0-9-]+$", description="the availability zone")]
 Cidr = Annotated[str, Meta(pattern="^[0-9a-fA-F.:]+/[0-9]+$", description="the range, as 10.0.0.0/16")]
 Size = Annotated[int, Meta(ge=1, le=65536, description="the size, in GiB")]
 
 
-def canonical(name: str) -> str:
-    """Return the one form of a name.
+def ordered_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return tags in their one order, once they keep the rules of EC2 (User Guide, "Tag restrictions").
+
+    Any character may stand in a tag that XML can hold, in which EC2 tells of it (XML 1.0, section 2.2).
 
     Raises:
-        BadInput: it is empty, or begins or ends with a space.
+        ValueError: one breaks them.
+
+    """
+    for key, value in tags.items():
+        if not 1 <= len(key) <= MOST_KEY or hidden(key) or _NO_XML.search(key):
+            raise ValueError(f"{key!r} cannot be the key of a tag")
+        if len(value) > MOST_VALUE:
+            raise ValueError(f"the value of tag {key!r} is longer than {MOST_VALUE} characters")
+        if _NO_XML.search(value):
+            raise ValueError(f"the value of tag {key!r} holds a character that EC2 cannot tell of")
+    return dict(sorted(tags.items()))
+
+
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+TAGS: Forms = {"tags": ordered_tags}
+"""The forms of what has nothing else than tags."""
+
+
+def canonical(name: str) -> str:
+    """Return the one form of a name; a control character in it is written as its escape.
+
+    Raises:
+        BadInput: it is empty.
 
     """
     machine, colon, rest = name.partition(":")
     if not colon:
         machine, rest = MACHINE, name
-    if not rest or rest != rest.strip():
+    if not rest.strip():
         raise BadInput(f"{name!r} names nothing; a name is a Name tag or an id")
     addresses.check_machine_name(machine)
-    return rest if machine == MACHINE and ":" not in rest else f"{machine}:{rest}"
+    return called(machine, text.one_form(rest))
+
+
+def called(machine: str, name: str) -> str:
+    """Return how the name of something on a machine stands in its address."""
+    return name if machine == MACHINE and ":" not in name else f"{machine}:{name}"
 
 
 def at(address: Address) -> tuple[str, str]:
-    """Return the machine that an address is on, and the name on it."""
-    machine = machine_of(address)
-    return (MACHINE, rest_of(address)) if machine is None else (machine, rest_of(address))
+    """Return the machine that an address is on, and the name on it, as EC2 has it."""
+    name = rest_of(address)
+    if "\\" in name:
+        name = text.unescape(name).decode(errors="replace")
+    return machine_of(address) or MACHINE, name
 
 
 # Deciding.
-
-
-@contextmanager
-def refusing() -> Iterator[None]:
-    """Refuse a command that would put a value into a resource which that does not take, with its reason.
-
-    Raises:
-        Refused: building the resource raised ValueError.
-
-    """
-    try:
-        yield
-    except ValueError as error:
-        raise Refused(str(error)) from None
 
 
 def existing(address: Address, state: State) -> Any:  # noqa: ANN401 - of the kind of the address
@@ -185,6 +205,8 @@ def check_unused(address: Address, state: State) -> None:
 class Tag(Command, frozen=True):
     """Set tags; others stay."""
 
+    forms: ClassVar[Forms] = TAGS
+
     tags: Tags
     only: Annotated[bool, Meta(description="these tags and no others")] = False
 
@@ -192,8 +214,7 @@ class Tag(Command, frozen=True):
         """Return the resource with these tags."""
         found = existing(address, state)
         others = {} if self.only else found.tags or {}
-        with refusing():
-            changed: Resource = replace(found, tags={**others, **self.tags})
+        changed: Resource = replace(found, tags={**others, **self.tags})
         return changed
 
 
@@ -221,24 +242,7 @@ class Delete(Command, frozen=True):
         check_unused(address, state)
 
 
-def ordered_tags(tags: Mapping[str, str] | None) -> dict[str, str] | None:
-    """Return tags in their one order, once they keep the rules of EC2 (User Guide, "Tag restrictions").
-
-    Raises:
-        ValueError: one breaks them.
-
-    """
-    for key, value in (tags or {}).items():
-        if not 1 <= len(key) <= MOST_KEY or key.startswith(("aws:", "lasercats:")) or not key.isprintable():
-            raise ValueError(f"{key!r} cannot be the key of a tag")
-        if len(value) > MOST_VALUE:
-            raise ValueError(f"the value of tag {key!r} is longer than {MOST_VALUE} characters")
-        if not value.isprintable():
-            raise ValueError(f"the value of tag {key!r} holds a character that cannot be seen")
-    return None if tags is None else dict(sorted(tags.items()))
-
-
-def network(text: str) -> str:
+def network(cidr: str) -> str:
     """Return the one form of a range of addresses, as EC2 tells it: without the bits of a host.
 
     Raises:
@@ -246,9 +250,13 @@ def network(text: str) -> str:
 
     """
     try:
-        return str(ip_network(text, strict=False))
+        return str(ip_network(cidr, strict=False))
     except ValueError:
-        raise ValueError(f"{text!r} is no range of IP addresses, as 10.0.0.0/16") from None
+        raise ValueError(f"{cidr!r} is no range of IP addresses, as 10.0.0.0/16") from None
+
+
+RANGED: Forms = {**TAGS, "cidr": network}
+"""The forms of what has a range of addresses, and tags."""
 
 
 def differs(change: Change[Any], *fields: str) -> bool:
@@ -299,8 +307,8 @@ def id_of(known: Known, reference: str) -> str:
         Refused: it is an address at which no id is known.
 
     """
-    if "/" not in reference:
-        return reference
+    if reference.partition("/")[0] not in KINDS:
+        return reference  # an id, or a name that holds a slash
     identity = IDENTITY.get(addresses.kind_of(Address(reference)), "id")
     found = getattr(known(Address(reference)), identity, None)
     if identity == "name":

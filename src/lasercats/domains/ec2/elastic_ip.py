@@ -10,6 +10,7 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import Refused
+from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program
 from lasercats.core.reference import NOTHING
 from lasercats.core.resource import GIVEN, Resource
@@ -31,27 +32,20 @@ class ElasticIp(Resource, frozen=True):
     association: Annotated[str | None, GIVEN] = None
     """The id of its association with the instance."""
 
-    def __post_init__(self) -> None:
-        """Sort the tags.
-
-        Raises:
-            ValueError: a tag that EC2 does not take.
-
-        """
-        self._set("tags", account.ordered_tags(self.tags))
+    forms: ClassVar[Forms] = account.TAGS
 
 
 class Allocate(Command, frozen=True, tag="ec2.allocate"):
     """Allocate elastic IP addresses, associated with nothing."""
 
     past: ClassVar[str] = "ec2.elastic_ip.allocated"
+    forms: ClassVar[Forms] = account.TAGS
 
     tags: Tags | None = None
 
     def decide(self, address: Address, state: State) -> ElasticIp:
         """Return the address, where there is none."""
-        with account.refusing():
-            elastic_ip = ElasticIp(instance=NOTHING, tags=self.tags)
+        elastic_ip = ElasticIp(instance=NOTHING, tags=self.tags)
         account.check_new(address, state, elastic_ip)
         return elastic_ip
 

@@ -1,4 +1,4 @@
-"""`ec2.instance`: a virtual machine. How it is made and looked at stands in `instance_programs`."""
+"""`ec2.instance`: a virtual machine; made by `instance_programs`, looked at by `instance_looks`."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
@@ -7,10 +7,12 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
+from lasercats.core import content as contents
 from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import LOADS, Command, Effect, Forget
 from lasercats.core.errors import Refused
+from lasercats.core.loose import Forms, Part
 from lasercats.core.program import Known, Program
 from lasercats.core.resource import GIVEN, Resource
 from lasercats.core.state import State
@@ -18,16 +20,23 @@ from lasercats.domains.ec2 import account
 from lasercats.domains.ec2.account import Group, KeyName, Size, Subnet, Tags
 from lasercats.instructions.aws import Call
 
-Image = Annotated[str, Meta(pattern="^ami-[0-9a-f]{8,17}$", description="the image (AMI)")]
-Type = Annotated[str, Meta(pattern=r"^[a-z0-9-]+\.[a-z0-9-]+$", description="the instance type, as t3.micro")]
-Groups = Annotated[tuple[Group, ...], Meta(min_length=1, description="the security groups")]
-UserData = Annotated[
-    str, Meta(max_length=16384, extra=LOADS, description="the user data that it starts with, as text")
+MOST_DATA = 16384
+PARAMETER = "resolve:ssm:"
+"""Begins the name of a parameter in which EC2 looks up the id of an image as it launches it."""
+
+Image = Annotated[
+    str,
+    Meta(pattern=f"^(ami-[0-9a-z]+|{PARAMETER}.+)$", description="the image (AMI), or resolve:ssm:PARAMETER"),
 ]
+Type = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9-]+\.[A-Za-z0-9.-]+$", description="the instance type, as t3.micro")
+]
+Groups = Annotated[tuple[Group, ...], Meta(min_length=1, description="the security groups")]
+UserData = Annotated[str, Meta(extra=LOADS, description="the user data that it starts with, as text")]
 Power = Annotated[Literal["running", "stopped"], Meta(description="running or stopped")]
 
 
-class Disk(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class Disk(Part, frozen=True, forbid_unknown_fields=True):
     """A volume that is made with an instance and goes with it."""
 
     size: Size | None = None
@@ -35,9 +44,31 @@ class Disk(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
 
 
 Disks = Annotated[
-    dict[Annotated[str, Meta(pattern="^(root|/dev/[a-z0-9/]+)$")], Disk],
+    dict[Annotated[str, Meta(pattern="^(/dev/)?[A-Za-z0-9._/-]+$")], Disk],
     Meta(description="its own volumes, by device, as root=size:20,type:gp3"),
 ]
+
+
+def user_data(data: str) -> str:
+    """Return the one form of user data, whose bytes are held as those of a file are.
+
+    Raises:
+        ValueError: it has no form, or is larger than EC2 takes (User Guide, "Instance user data").
+
+    """
+    if contents.is_digest(data):
+        raise ValueError("only the digest of this user data is known; give the data itself")
+    if len(contents.decode(data)) > MOST_DATA:
+        raise ValueError(f"user data has at most {MOST_DATA} bytes; let it fetch what is larger")
+    return contents.canonical(data)
+
+
+FORMS: Forms = {
+    **account.TAGS,
+    "security_groups": lambda groups: tuple(sorted(set(groups))),
+    "volumes": lambda disks: dict(sorted(disks.items())),
+    "user_data": user_data,
+}
 
 
 class Instance(Resource, frozen=True):
@@ -60,24 +91,14 @@ class Instance(Resource, frozen=True):
     """When it was last started, RFC 3339."""
     zone: Annotated[str | None, GIVEN] = None
 
-    def __post_init__(self) -> None:
-        """Bring groups, volumes and tags to their one form.
-
-        Raises:
-            ValueError: a tag that EC2 does not take.
-
-        """
-        self._set("tags", account.ordered_tags(self.tags))
-        if self.security_groups is not None:
-            self._set("security_groups", tuple(sorted(set(self.security_groups))))
-        if self.volumes is not None:
-            self._set("volumes", dict(sorted(self.volumes.items())))
+    forms: ClassVar[Forms] = FORMS
 
 
 class Launch(Command, frozen=True, tag="ec2.launch"):
     """Launch instances. Those that are launched alike are one call; give each its Name by --tags."""
 
     past: ClassVar[str] = "ec2.instance.launched"
+    forms: ClassVar[Forms] = FORMS
 
     image: Image
     type: Type
@@ -93,8 +114,7 @@ class Launch(Command, frozen=True, tag="ec2.launch"):
     def decide(self, address: Address, state: State) -> Instance:
         """Return the instance, running unless it is to be stopped."""
         fields = {name: getattr(self, name) for name in FIELDS}
-        with account.refusing():
-            instance = Instance(**{**fields, "state": self.state or "running"})
+        instance = Instance(**{**fields, "state": self.state or "running"})
         account.check_new(address, state, instance)
         return instance
 
@@ -158,6 +178,7 @@ class ChangeUserData(Command, frozen=True, tag="ec2.change_user_data"):
     """Change the user data; a running instance is stopped for it and started again."""
 
     past: ClassVar[str] = "ec2.instance.user_data_changed"
+    forms: ClassVar[Forms] = {"user_data": user_data}
 
     user_data: UserData
 

@@ -1,23 +1,28 @@
-"""How an instance is launched, changed, terminated and looked at: programs over calls of EC2."""
+"""How an instance is launched, changed and terminated: programs over calls of EC2."""
 
 import base64
-from collections.abc import Mapping
 from typing import Any
 
 from msgspec.structs import replace
 
+from lasercats.core import content as contents
 from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.errors import Refused
 from lasercats.core.instruction import InstructionFailed
-from lasercats.core.kind import Found, Kind
+from lasercats.core.kind import Kind
 from lasercats.core.program import Known, Program
 from lasercats.domains.ec2 import account, instance, looks, steps
 from lasercats.domains.ec2.instance import Disk, Instance
-from lasercats.domains.ec2.looks import Looking
-from lasercats.instructions.aws import Ask, Call, Describe, Wait, state_of, tagged, tags_of, variable
-
-_POWER = {"pending": "running", "running": "running", "stopping": "stopped", "stopped": "stopped"}
+from lasercats.domains.ec2.instance_looks import POWER, devices, discover, observe, read, volumes_of
+from lasercats.instructions.aws import (
+    Call,
+    Describe,
+    Wait,
+    state_of,
+    tagged,
+    variable,
+)
 
 
 def act(address: Address, change: Change[Any], known: Known) -> Program[Instance | None]:
@@ -31,10 +36,7 @@ def act(address: Address, change: Change[Any], known: Known) -> Program[Instance
 
 def _launch(address: Address, wish: Any, known: Known) -> Program[Any]:  # noqa: ANN401
     machine, _ = account.at(address)
-    root = "root"
-    if wish.volumes and "root" in wish.volumes:
-        image = yield Describe(machine=machine, what="image", by="image-id", value=wish.image)
-        root = image.found[0].get("RootDeviceName", root) if image.found else root
+    root = (yield from _root(machine, wish)) if wish.volumes and "root" in wish.volumes else ""
     answered = yield Call(
         machine=machine,
         operation="RunInstances",
@@ -56,6 +58,22 @@ def _launch(address: Address, wish: Any, known: Known) -> Program[Any]:  # noqa:
         )
 
     return (yield from account.leaving(finish(), lambda: _seen(address, new, wish, known)))
+
+
+def _root(machine: str, wish: Instance) -> Program[str]:
+    """Return the name of the root device of the image, which only EC2 can tell.
+
+    Raises:
+        Refused: it does not tell.
+
+    """
+    image = yield Describe(machine=machine, what="image", by="image-id", value=wish.image)
+    root = image.found[0].get("RootDeviceName") if image.found else None
+    if not root:
+        raise Refused(
+            f"EC2 tells no root device of {wish.image}; take another image, or name the volume by its device"
+        )
+    return str(root)
 
 
 def _parameters(wish: Instance, known: Known, root: str) -> dict[str, Any]:
@@ -142,13 +160,13 @@ def _disks(machine: str, address: Address, id_: str, change: Change[Any]) -> Pro
     before, after = account.sides(change)
     if "volumes" not in change.fields or not after.volumes:
         return
-    volumes = yield _volumes(machine, id_)
+    volumes = yield volumes_of(machine, id_)
     if not volumes.looked:
         raise Refused(
             "only a look tells the ids of its own volumes, and a script does not look; grow them live"
         )
     told = yield Describe(machine=machine, what="instance", by="instance-id", value=id_)
-    ids = _devices(told.found[0] if told.found else {}, volumes.found)
+    ids = devices(told.found[0] if told.found else {}, volumes.found)
     for device, disk in after.volumes.items():
         old = (before.volumes or {}).get(device)
         if disk == old:
@@ -171,11 +189,11 @@ def _offline(machine: str, id_: str, change: Change[Any]) -> Program[None]:
     if "type" in change.fields and after.type is not None:
         changes.append(_modify(machine, id_, InstanceType={"Value": after.type}))
     if "user_data" in change.fields and after.user_data is not None:
-        encoded = base64.b64encode(after.user_data.encode()).decode()
+        encoded = base64.b64encode(contents.decode(after.user_data)).decode()
         changes.append(_modify(machine, id_, Attribute="userData", Value=encoded))
     if power is None and (changes or wanted):
         told = yield Describe(machine=machine, what="instance", by="instance-id", value=id_)
-        power = _POWER.get(state_of(told.found[0]) or "") if told.found else "running"
+        power = POWER.get(state_of(told.found[0]) or "") if told.found else "running"
     wanted = wanted or power
     if power == "running" and (changes or wanted == "stopped"):
         yield _power(machine, "StopInstances", id_)
@@ -197,9 +215,6 @@ def _offline(machine: str, id_: str, change: Change[Any]) -> Program[None]:
         raise failed
 
 
-# Looking.
-
-
 def _seen(address: Address, before: Instance, wish: Instance, known: Known) -> Program[Any]:
     """Look at it, and tell what is there in the words of a wish."""
     found = yield from observe(account.at(address)[0], {address: replace(wish, id=before.id, launched=None)})
@@ -207,131 +222,6 @@ def _seen(address: Address, before: Instance, wish: Instance, known: Known) -> P
     return None if seen is None else looks.as_wished(seen, wish, known)
 
 
-def observe(machine: str, known: Mapping[Address, Any]) -> Program[Found]:
-    """Look at instances, and at what is not told with them only where somebody decided it."""
-    answers = yield tuple(looks.describe(a, resource, LOOKING) for a, resource in known.items())
-    found: dict[Address, Any] = {}
-    for (address, resource), answer in zip(known.items(), answers, strict=True):
-        thing = looks.one(address, answer.found, LOOKING)
-        if thing is None:
-            found[address] = None if answer.looked else resource
-        else:
-            found[address] = yield from _look_closer(machine, thing, resource)
-    return found
-
-
-def _look_closer(machine: str, thing: dict[str, Any], known: Instance | None) -> Program[Instance]:
-    """Ask for what is not told with an instance.
-
-    User data can only be changed while an instance is stopped, so it is as known where the instance has run
-    on since.
-    """
-    seen, id_ = read(thing, known), thing["InstanceId"]
-    if known is None or known.volumes is not None:
-        volumes = yield _volumes(machine, id_)
-        seen = replace(seen, volumes=_disks_of(thing, volumes.found, known))
-    if known is None or known.protected is not None:
-        answer = yield _attribute(machine, id_, "disableApiTermination")
-        seen = replace(seen, protected=_value(answer, "DisableApiTermination", seen.protected))
-    ran_on = known is not None and seen.state == "running" and seen.launched == known.launched
-    if known is None or (known.user_data is not None and not ran_on):
-        answer = yield _attribute(machine, id_, "userData")
-        data = _value(answer, "UserData", None)
-        text = base64.b64decode(data).decode(errors="replace") if data else None
-        seen = replace(seen, user_data=text if answer.response else seen.user_data)
-    return seen
-
-
-def discover(machine: str) -> Program[Found]:
-    """Find all instances of an account and region, with all that can be told of them."""
-    listed, volumes = yield (
-        Describe(machine=machine, what="instance"),
-        Describe(machine=machine, what="volume"),
-    )
-    found: dict[Address, Any] = {}
-    named = list(looks.named(machine, listed.found, LOOKING))
-    asked = [
-        _attribute(machine, t["InstanceId"], a)
-        for _, t in named
-        for a in ("disableApiTermination", "userData")
-    ]
-    answers = yield tuple(asked)
-    for n, (address, thing) in enumerate(named):
-        protected, data = answers[2 * n], _value(answers[2 * n + 1], "UserData", None)
-        found[address] = replace(
-            read(thing, None),
-            volumes=_disks_of(thing, volumes.found, None),
-            protected=_value(protected, "DisableApiTermination", None),
-            user_data=base64.b64decode(data).decode(errors="replace") if data else None,
-        )
-    return found
-
-
-def read(thing: Mapping[str, Any], known: Instance | None) -> Instance:
-    """Return the instance that a description tells of; what it does not tell is as known."""
-    known = known or Instance()
-    if "State" not in thing:  # predicted: only the id is told
-        return replace(known, id=thing["InstanceId"])
-    return Instance(
-        image=thing["ImageId"],
-        type=thing["InstanceType"],
-        subnet=thing.get("SubnetId"),
-        security_groups=tuple(group["GroupId"] for group in thing.get("SecurityGroups", ())) or None,
-        key=looks.told_as_known(thing.get("KeyName"), known.key),
-        user_data=known.user_data,
-        volumes=known.volumes,
-        tags=tags_of(thing),
-        state=_POWER.get(state_of(thing) or ""),  # type: ignore[arg-type]  # one of the two
-        protected=known.protected,
-        id=thing["InstanceId"],
-        private_ip=thing.get("PrivateIpAddress"),
-        public_ip=thing.get("PublicIpAddress"),
-        launched=thing.get("LaunchTime"),
-        zone=thing.get("Placement", {}).get("AvailabilityZone"),
-    )
-
-
-def _volumes(machine: str, id_: str) -> Describe:
-    return Describe(machine=machine, what="volume", by="attachment.instance-id", value=id_)
-
-
-def _devices(thing: Mapping[str, Any], volumes: tuple[dict[str, Any], ...]) -> dict[str, dict[str, Any]]:
-    """Return an instance's own volumes, those that go with it, by device."""
-    own: dict[str, dict[str, Any]] = {}
-    for volume in volumes:
-        for attachment in volume.get("Attachments", ()):
-            if attachment.get("InstanceId") == thing.get("InstanceId") and attachment.get(
-                "DeleteOnTermination"
-            ):
-                device = attachment["Device"]
-                own["root" if device == thing.get("RootDeviceName") else device] = volume
-    return own
-
-
-def _disks_of(
-    thing: Mapping[str, Any], volumes: tuple[dict[str, Any], ...], known: Instance | None
-) -> dict[str, Disk]:
-    wished = {} if known is None else known.volumes or {}
-    disks = {}
-    for device, volume in _devices(thing, volumes).items():
-        if known is None or device in wished:
-            disk = wished.get(device, Disk(size=1, type=""))
-            size = None if disk.size is None else volume["Size"]
-            disks[device] = Disk(size=size, type=None if disk.type is None else volume["VolumeType"])
-    return disks
-
-
-def _attribute(machine: str, id_: str, name: str) -> Ask:
-    parameters = {"InstanceId": id_, "Attribute": name}
-    return Ask(machine=machine, operation="DescribeInstanceAttribute", parameters=parameters)
-
-
-def _value(answer: Any, name: str, default: Any) -> Any:  # noqa: ANN401
-    told = answer.response.get(name)
-    return told.get("Value", default) if isinstance(told, dict) else default
-
-
-LOOKING = Looking("ec2.instance", "instance", read)
 KIND = Kind(
     name="ec2.instance",
     resource=Instance,

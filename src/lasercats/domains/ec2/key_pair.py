@@ -14,6 +14,7 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import LOADS, Command
 from lasercats.core.errors import Refused
+from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program
 from lasercats.core.resource import GIVEN, Resource
 from lasercats.core.state import State
@@ -25,27 +26,6 @@ from lasercats.instructions.aws import Call, tags_of
 PublicKey = Annotated[
     str, Meta(max_length=16384, extra=LOADS, description="the public key, as OpenSSH writes it, as text")
 ]
-
-
-class KeyPair(Resource, frozen=True):
-    """A key pair on EC2; its name is its name there."""
-
-    public_key: PublicKey | None = None
-    tags: Tags | None = None
-    id: Annotated[str | None, GIVEN] = None
-    name: Annotated[str | None, GIVEN] = None
-    fingerprint: Annotated[str | None, GIVEN] = None
-
-    def __post_init__(self) -> None:
-        """Sort the tags, and drop the comment of the key, which EC2 does not keep.
-
-        Raises:
-            ValueError: a key of a sort, or a tag, that EC2 does not take.
-
-        """
-        self._set("tags", account.ordered_tags(self.tags))
-        if self.public_key is not None:
-            self._set("public_key", _plain(self.public_key))
 
 
 def _plain(text: str) -> str:
@@ -67,29 +47,59 @@ def _plain(text: str) -> str:
     return f"{sort} {parts[1]}"
 
 
+FORMS: Forms = {**account.TAGS, "public_key": _plain}
+"""A key has no comment, as EC2 keeps none."""
+
+
+class KeyPair(Resource, frozen=True):
+    """A key pair on EC2; its name is its name there."""
+
+    public_key: PublicKey | None = None
+    tags: Tags | None = None
+    id: Annotated[str | None, GIVEN] = None
+    name: Annotated[str | None, GIVEN] = None
+    fingerprint: Annotated[str | None, GIVEN] = None
+
+    forms: ClassVar[Forms] = FORMS
+
+
 class Import(Command, frozen=True, tag="ec2.import_key_pair"):
     """Import public keys."""
 
     past: ClassVar[str] = "ec2.key_pair.imported"
+    forms: ClassVar[Forms] = FORMS
 
     public_key: PublicKey
     tags: Tags | None = None
 
+    def check(self) -> None:
+        """Check the names, and the key.
+
+        Raises:
+            ValueError: EC2 does not take one.
+
+        """
+        for address in self.on:
+            if (why := _bad_name(account.at(address)[1])) is not None:
+                raise ValueError(why)
+        super().check()
+
     def decide(self, address: Address, state: State) -> KeyPair:
         """Return the key pair, where there is none, and where EC2 takes its name."""
-        _check_name(account.at(address)[1])
-        with account.refusing():
-            made = KeyPair(public_key=self.public_key, tags=self.tags)
+        if (why := _bad_name(account.at(address)[1])) is not None:
+            raise Refused(why)
+        made = KeyPair(public_key=self.public_key, tags=self.tags)
         account.check_new(address, state, made)
         return made
 
 
-def _check_name(name: str) -> None:
-    """Check a name by the rules of EC2 (API reference, ImportKeyPair)."""
+def _bad_name(name: str) -> str | None:
+    """Return why EC2 does not take a name, None where it does (API reference, ImportKeyPair)."""
     if account.ID.fullmatch(name):
-        raise Refused("a key pair gets its id from EC2; give it a name")
+        return "a key pair gets its id from EC2; give it a name"
     if not name.isascii() or len(name) > 255:  # noqa: PLR2004
-        raise Refused("EC2 takes only ASCII in the name of a key pair, and at most 255 characters")
+        return "EC2 takes only ASCII in the name of a key pair, and at most 255 characters"
+    return None
 
 
 class Tag(account.Tag, frozen=True, tag="ec2.tag_key_pair"):
@@ -124,13 +134,15 @@ def act(address: Address, change: Change[Any], known: Known) -> Program[KeyPair 
         call = Call(machine=machine, operation="ImportKeyPair", parameters=parameters, at="KeyPairId")
         return steps.create(address, wish, known, LOOKING, call)
     if change.after is None:
-        return _delete(address)
+        return _delete(address, known(address) or change.before)
     return steps.change(address, change, known, LOOKING)
 
 
-def _delete(address: Address) -> Program[None]:
+def _delete(address: Address, there: Any) -> Program[None]:  # noqa: ANN401
+    """Delete it by its name, which is not in the address of one that is there by its id."""
     machine, name = account.at(address)
-    yield Call(machine=machine, operation="DeleteKeyPair", parameters={"KeyName": name})
+    parameters = {"KeyName": getattr(there, "name", None) or name}
+    yield Call(machine=machine, operation="DeleteKeyPair", parameters=parameters)
 
 
 def converge(address: Address, change: Change[KeyPair]) -> Iterator[Command]:
@@ -162,7 +174,7 @@ def read(thing: Mapping[str, Any], known: KeyPair | None) -> KeyPair:
         public_key=key,
         tags=tags_of(thing),
         id=thing["KeyPairId"],
-        name=thing["KeyName"],
+        name=thing.get("KeyName"),
         fingerprint=thing.get("KeyFingerprint"),
     )
 

@@ -5,16 +5,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from lasercats.core import address as addresses
+from lasercats.core import text
 from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import Refused
+from lasercats.core.instruction import Failure
 from lasercats.core.kind import Found, Kind
+from lasercats.core.loose import ODD
 from lasercats.core.program import Known, Program
 from lasercats.core.reference import references, renamed
 from lasercats.core.resource import Resource
-from lasercats.domains.ec2.account import ID, IDENTITY, MACHINE, at, canonical, loses_id
-from lasercats.instructions.aws import SORTS, Describe, tags_of
+from lasercats.domains.ec2.account import ID, IDENTITY, MACHINE, at, called, canonical, loses_id
+from lasercats.instructions.aws import SORTS, Describe, values_of
 
 
 class Looking(NamedTuple):
@@ -46,7 +49,7 @@ def one(address: Address, things: tuple[dict[str, Any], ...], looking: Looking) 
 
     """
     if len(things) > 1:
-        ids = ", ".join(sorted(thing[SORTS[looking.what].id] for thing in things)[:5])
+        ids = ", ".join(sorted(str(thing.get(SORTS[looking.what].id)) for thing in things)[:5])
         raise Refused(f"{len(things)} have the name {at(address)[1]!r}: {ids}; name one by its id")
     return things[0] if things else None
 
@@ -55,12 +58,16 @@ def look(known: Mapping[Address, Any], looking: Looking) -> Program[Found]:
     """Look at addresses by one description each; equal looks of many programs become one call.
 
     Where nobody looks, as in a script, what is there is what is known.
+
+    Raises:
+        Refused: what is told of something cannot be understood.
+
     """
     answers = yield tuple(describe(address, resource, looking) for address, resource in known.items())
     found: dict[Address, Resource | None] = {}
     for (address, resource), answer in zip(known.items(), answers, strict=True):
         thing = one(address, answer.found, looking)
-        there = None if thing is None else looking.read(thing, resource)
+        there = None if thing is None else understood(thing, resource, looking)
         found[address] = there if answer.looked else resource
     return found
 
@@ -68,27 +75,72 @@ def look(known: Mapping[Address, Any], looking: Looking) -> Program[Found]:
 def discover(machine: str, looking: Looking) -> Program[Found]:
     """Find all of a kind in an account and region."""
     answer = yield Describe(machine=machine, what=looking.what)
-    return {address: looking.read(thing, None) for address, thing in named(machine, answer.found, looking)}
+    return read_all(machine, answer.found, looking)
+
+
+def read_all(machine: str, things: tuple[dict[str, Any], ...], looking: Looking) -> dict[Address, Any]:
+    """Return what descriptions tell of; where one cannot be understood, the failure stands in its place."""
+    found: dict[Address, Any] = {}
+    for address, thing in named(machine, things, looking):
+        try:
+            found[address] = understood(thing, None, looking)
+        except Refused as refused:
+            found[address] = Failure(reason=str(refused))
+    return found
+
+
+def understood(thing: dict[str, Any], known: Any, looking: Looking) -> Any:  # noqa: ANN401
+    """Return the resource that a description tells of.
+
+    Raises:
+        Refused: what is told of it cannot be understood.
+
+    """
+    try:
+        return looking.read(thing, known)
+    except ODD as error:
+        id_ = thing.get(SORTS[looking.what].id)
+        why = f"{type(error).__name__}: {error}"
+        raise Refused(f"what EC2 tells of {id_ or 'it'} cannot be understood ({why})") from None
+
+
+def whole(thing: Mapping[str, Any], member: str) -> int:
+    """Return a whole number that is told.
+
+    Raises:
+        ValueError: something else is told.
+        KeyError: nothing is.
+
+    """
+    value = thing[member]
+    if not isinstance(value, int):
+        raise ValueError(f"{member} {value!r} is no whole number")
+    return value
 
 
 def named(
     machine: str, things: tuple[dict[str, Any], ...], looking: Looking
 ) -> Iterator[tuple[Address, dict[str, Any]]]:
-    """Iterate over descriptions, each with its address: its Name tag where only it has that, else its id."""
+    """Iterate over descriptions, each with its address: its Name tag where only it has that, else its id.
+
+    What has neither stands at the machine itself.
+    """
     sort = SORTS[looking.what]
     names = [_name(thing, sort.by_name) for thing in things]
     often = Counter(names)
     for name, thing in zip(names, things, strict=True):
-        fit = name is not None and often[name] == 1 and name == name.strip() and name.isprintable()
-        chosen = name if fit and not ID.fullmatch(name or "") else thing[sort.id]
-        prefix = "" if machine == MACHINE and ":" not in (chosen or "") else f"{machine}:"
-        yield addresses.make(looking.kind, f"{prefix}{chosen}"), thing
+        if name and name.strip() and often[name] == 1 and not ID.fullmatch(name):
+            yield addresses.make(looking.kind, called(machine, text.escape(name.encode()))), thing
+        elif thing.get(sort.id):
+            yield addresses.make(looking.kind, called(machine, thing[sort.id])), thing
+        else:
+            yield addresses.make(looking.kind, f"{machine}:"), {}
 
 
 def _name(thing: Mapping[str, Any], by_name: str) -> str | None:
     if by_name in ("key-name", "group-name"):
-        return str(thing["KeyName" if by_name == "key-name" else "GroupName"])
-    return tags_of(thing).get("Name") or None
+        return thing.get("KeyName" if by_name == "key-name" else "GroupName")
+    return next(iter(values_of(thing, "instance", "tag:Name")), None)
 
 
 def kind(
@@ -121,7 +173,7 @@ def kind(
 
 def told_as_known(told: str | None, known: str | None) -> str | None:
     """Return a name that EC2 tells, as the address that is known where that is of the same name."""
-    return known if known and told == known.partition("/")[2].rpartition(":")[2] else told
+    return known if known and "/" in known and told == at(Address(known))[1] else told
 
 
 def as_wished(found: Any, wished: Any, known: Known) -> Any:  # noqa: ANN401 - a resource of any kind

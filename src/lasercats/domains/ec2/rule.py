@@ -1,11 +1,13 @@
 """The rules of security groups: one form for each, and what EC2 calls permissions."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from contextlib import suppress
+from typing import Annotated, Any, ClassVar
 
-import msgspec
 from msgspec import Meta
 
+from lasercats.core.loose import ODD, Forms, Part
 from lasercats.core.reference import refers
 from lasercats.domains.ec2 import account
 
@@ -16,10 +18,36 @@ _ICMP = ("icmp", "icmpv6")
 _MOST = 255
 """The greatest number of a protocol, and of a type or code of ICMP."""
 _NUMBERS = {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6", "-1": "all"}
-_PEER = r"^(ec2[.]security_group/.+|sg-[0-9a-f]{8,17}|pl-[0-9a-f]{8,17}|[0-9a-fA-F.:]+/[0-9]+)$"
+_PEER = r"^(ec2[.]security_group/.+|([0-9]+/)?sg-[0-9a-z]+|pl-[0-9a-z]+|[0-9a-fA-F.:]+/[0-9]+)$"
+_OTHERS = re.compile(r"(?!ec2[.])([^/]+)/((?=.*[^0-9]).+)")
+"""A group of another account, by its id or, where EC2 tells none, by its name."""
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+def _protocol(text: str) -> str:
+    """Return the one form of a protocol: its name where it has one, else its number."""
+    number = str(int(text)) if text.isdecimal() else text
+    if number.isdecimal() and int(number) > _MOST:
+        raise ValueError(f"protocol {number} is out of bounds; the most is {_MOST}")
+    return _NUMBERS.get(number, number)
+
+
+def _peer(text: str) -> str:
+    """Return the one form of a peer: of a range, the one that EC2 tells."""
+    if text.startswith(("ec2.", "sg-", "pl-")) or _OTHERS.fullmatch(text):
+        return text
+    return account.network(text)
+
+
+def _ports(protocol: str, ports: str | None) -> str | None:
+    """Return the one form of the ports of a protocol; TCP and UDP have all where none are given."""
+    if ports is None:
+        return "0-65535" if protocol in ("tcp", "udp") else None
+    if protocol not in ("tcp", "udp", *_ICMP):
+        raise ValueError(f"protocol {protocol} has no ports; leave them out")
+    return _bounds(ports, icmp=protocol in _ICMP)
+
+
+class Rule(Part, frozen=True, forbid_unknown_fields=True):
     """Traffic that is let through."""
 
     peer: Annotated[
@@ -28,13 +56,19 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
             "ec2.security_group",
             loose=True,
             pattern=_PEER,
-            description="with whom: a range as 10.0.0.0/8, ec2.security_group/NAME, or an id",
+            description="with whom: a range as 10.0.0.0/8, ec2.security_group/NAME, an id, or ACCOUNT/sg-ID",
         ),
     ]
     protocol: Annotated[
         str,
         Meta(pattern="^(tcp|udp|icmp|icmpv6|all|[0-9]{1,3})$", description="tcp, udp, icmp, icmpv6 or all"),
     ] = "all"
+    forms: ClassVar[Forms] = {
+        "protocol": _protocol,
+        "peer": _peer,
+        "description": lambda about: about or None,
+    }
+
     ports: (
         Annotated[
             str,
@@ -50,37 +84,25 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     )
 
     def __post_init__(self) -> None:
-        """Bring range, protocol and ports to their one form.
+        """Bring range, protocol and ports to their one form."""
+        super().__post_init__()
+        with suppress(*ODD):
+            self._set("ports", _ports(self.protocol, self.ports))
+
+    def check(self) -> None:
+        """Check what an operator gave.
 
         Raises:
             ValueError: ports of a protocol that has none, or out of bounds; a bad protocol, or a bad range.
 
         """
-        force = msgspec.structs.force_setattr
-        force(self, "protocol", _protocol(self.protocol))
-        if "/" in self.peer and not self.peer.startswith("ec2."):
-            force(self, "peer", account.network(self.peer))
-        force(self, "description", self.description or None)
-        if self.ports is None:
-            if self.protocol in ("tcp", "udp"):
-                force(self, "ports", "0-65535")
-            return
-        if self.protocol not in ("tcp", "udp", *_ICMP):
-            raise ValueError(f"protocol {self.protocol} has no ports; leave them out")
-        force(self, "ports", _bounds(self.ports, icmp=self.protocol in _ICMP))
+        super().check()
+        _ports(self.protocol, self.ports)
 
     @property
     def key(self) -> tuple[str, str, str]:
         """By what EC2 tells rules apart."""
         return self.protocol, self.ports or "", self.peer
-
-
-def _protocol(text: str) -> str:
-    """Return the one form of a protocol: its name where it has one, else its number."""
-    number = str(int(text)) if text.isdecimal() else text
-    if number.isdecimal() and int(number) > _MOST:
-        raise ValueError(f"protocol {number} is out of bounds; the most is {_MOST}")
-    return _NUMBERS.get(number, number)
 
 
 def _bounds(ports: str, *, icmp: bool) -> str:
@@ -153,14 +175,26 @@ def _permission(rule: Rule, id_of: Callable[[str], str], *, told: bool) -> dict[
     about = {"Description": rule.description or ""} if told and rule.description is not None else {}
     for ranges, member, fits in _PEERS:
         if fits(rule.peer):
-            value = rule.peer if ranges != "UserIdGroupPairs" else id_of(rule.peer)
-            permission[ranges] = [{member: value, **about}]
+            peer = _pair(rule.peer, id_of) if ranges == "UserIdGroupPairs" else {member: rule.peer}
+            permission[ranges] = [{**peer, **about}]
             break
     return permission
 
 
+def _pair(peer: str, id_of: Callable[[str], str]) -> dict[str, str]:
+    """Return a group as the API wants it, with the account where that is another."""
+    others = _OTHERS.fullmatch(peer)
+    if others is None:
+        return {"GroupId": id_of(peer)}
+    return {"UserId": others[1], "GroupId" if others[2].startswith("sg-") else "GroupName": others[2]}
+
+
 _PEERS: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
-    ("UserIdGroupPairs", "GroupId", lambda peer: peer.startswith(("ec2.", "sg-"))),
+    (
+        "UserIdGroupPairs",
+        "GroupId",
+        lambda peer: peer.startswith(("ec2.", "sg-")) or bool(_OTHERS.fullmatch(peer)),
+    ),
     ("PrefixListIds", "PrefixListId", lambda peer: peer.startswith("pl-")),
     ("Ipv6Ranges", "CidrIpv6", lambda peer: ":" in peer),
     ("IpRanges", "CidrIp", lambda _: True),
@@ -168,13 +202,13 @@ _PEERS: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
 """The members of a permission for each sort of peer."""
 
 
-def read(told: Iterable[Mapping[str, Any]]) -> Rules:
-    """Return the rules that EC2 tells as permissions."""
-    return ordered(
+def read(told: Iterable[Mapping[str, Any]], owner: str | None) -> Rules:
+    """Return the rules that EC2 tells as permissions of a group of an account."""
+    return tuple(
         Rule(
-            peer=peer[member],
+            peer=_told_peer(peer, member, owner),
             protocol=_NUMBERS.get(str(permission["IpProtocol"]), str(permission["IpProtocol"])),
-            ports=_ports(permission),
+            ports=_told_ports(permission),
             description=peer.get("Description") or None,
         )
         for permission in told
@@ -183,11 +217,19 @@ def read(told: Iterable[Mapping[str, Any]]) -> Rules:
     )
 
 
-def _ports(permission: Mapping[str, Any]) -> str | None:
+def _told_peer(peer: Mapping[str, Any], member: str, owner: str | None) -> str:
+    """Return with whom a rule is, a group of another account with that."""
+    if member != "GroupId":
+        return str(peer[member])
+    group, account_ = peer.get(member) or peer["GroupName"], peer.get("UserId")
+    return f"{account_}/{group}" if account_ and owner and account_ != owner else str(group)
+
+
+def _told_ports(permission: Mapping[str, Any]) -> str | None:
     first, last = permission.get("FromPort"), permission.get("ToPort")
     protocol = _NUMBERS.get(str(permission["IpProtocol"]), permission["IpProtocol"])
     if first is None or first < 0 or protocol not in ("tcp", "udp", *_ICMP):
         return None
-    if protocol in _ICMP:
-        return str(first) if last is None or last < 0 else f"{first}-{last}"
+    if last is None or last < 0:
+        return str(first)
     return f"{first}-{last}"

@@ -13,6 +13,7 @@ from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Found
+from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program
 from lasercats.core.resource import GIVEN, Resource
 from lasercats.core.state import State
@@ -29,6 +30,7 @@ Ingress = Annotated[Rules, Meta(description=f"a rule for traffic to instances, {
 Egress = Annotated[Rules, Meta(description=f"a rule for traffic from instances, {rule.FORM}")]
 
 DIRECTIONS = ("ingress", "egress")
+RULES: Forms = dict.fromkeys(DIRECTIONS, rule.ordered)
 NO_RULE = "no rule is given; give --ingress or --egress"
 
 
@@ -42,24 +44,14 @@ class SecurityGroup(Resource, frozen=True):
     tags: Tags | None = None
     id: Annotated[str | None, GIVEN] = None
 
-    def __post_init__(self) -> None:
-        """Bring rules and tags to their one form.
-
-        Raises:
-            ValueError: a tag that EC2 does not take, or two rules that differ only in what they are for.
-
-        """
-        self._set("tags", account.ordered_tags(self.tags))
-        for field in DIRECTIONS:
-            rules = getattr(self, field)
-            if rules is not None:
-                self._set(field, rule.ordered(rules))
+    forms: ClassVar[Forms] = {**RULES, **account.TAGS}
 
 
 class Create(Command, frozen=True, tag="ec2.create_security_group"):
     """Create security groups. As on EC2, all traffic may leave unless rules for it are given."""
 
     past: ClassVar[str] = "ec2.security_group.created"
+    forms: ClassVar[Forms] = {**RULES, **account.TAGS}
 
     description: About
     vpc: Vpc | None = None
@@ -71,8 +63,7 @@ class Create(Command, frozen=True, tag="ec2.create_security_group"):
         """Return the group, where there is none."""
         egress = rule.DEFAULT if self.egress is None else self.egress
         told = {name: getattr(self, name) for name in ("description", "vpc", "ingress", "tags")}
-        with account.refusing():
-            made = SecurityGroup(**told, egress=egress)
+        made = SecurityGroup(**told, egress=egress)
         _check_name(account.at(address)[1])
         account.check_new(address, state, made)
         return made
@@ -103,17 +94,17 @@ class Authorize(_Ruling, frozen=True, tag="ec2.authorize"):
     """Add rules to security groups; one that is there gets what it is for, others stay."""
 
     past: ClassVar[str] = "ec2.security_group.authorized"
+    forms: ClassVar[Forms] = RULES
 
     def decide(self, address: Address, state: State) -> SecurityGroup:
         """Return it with these rules, too."""
         group = self._checked(address, state)
-        with account.refusing():
-            new = {
-                name: rule.merged(getattr(group, name), getattr(self, name))
-                for name in DIRECTIONS
-                if getattr(self, name)
-            }
-            made = replace(group, **new)
+        new = {
+            name: rule.merged(getattr(group, name), getattr(self, name))
+            for name in DIRECTIONS
+            if getattr(self, name)
+        }
+        made = replace(group, **new)
         account.check_references(address, state, made)
         return made
 
@@ -138,6 +129,7 @@ class ChangeRules(Command, frozen=True, tag="ec2.change_rules"):
     """Let security groups have these rules, and no others of the same direction."""
 
     past: ClassVar[str] = "ec2.security_group.rules_changed"
+    forms: ClassVar[Forms] = RULES
 
     ingress: Ingress | None = None
     egress: Egress | None = None
@@ -147,8 +139,7 @@ class ChangeRules(Command, frozen=True, tag="ec2.change_rules"):
         new = {name: rules for name in DIRECTIONS if (rules := getattr(self, name)) is not None}
         if not new:
             raise Refused(NO_RULE)
-        with account.refusing():
-            made = replace(_there(address, state), **new)
+        made = replace(_there(address, state), **new)
         account.check_references(address, state, made)
         return made
 
@@ -256,8 +247,8 @@ def replaces(change: Change[SecurityGroup]) -> bool:
 def discover(machine: str) -> Program[Found]:
     """Find all security groups of an account and region, but for those that come and go with a network."""
     answer = yield Describe(machine=machine, what="security_group")
-    own = tuple(thing for thing in answer.found if thing["GroupName"] != "default")
-    return {address: read(thing, None) for address, thing in looks.named(machine, own, LOOKING)}
+    own = tuple(thing for thing in answer.found if thing.get("GroupName") != "default")
+    return looks.read_all(machine, own, LOOKING)
 
 
 def read(thing: Mapping[str, Any], _known: SecurityGroup | None) -> SecurityGroup:
@@ -265,8 +256,8 @@ def read(thing: Mapping[str, Any], _known: SecurityGroup | None) -> SecurityGrou
     return SecurityGroup(
         description=thing["Description"],
         vpc=thing.get("VpcId"),
-        ingress=rule.read(thing.get("IpPermissions", ())),
-        egress=rule.read(thing.get("IpPermissionsEgress", ())),
+        ingress=rule.read(thing.get("IpPermissions", ()), thing.get("OwnerId")),
+        egress=rule.read(thing.get("IpPermissionsEgress", ()), thing.get("OwnerId")),
         tags=tags_of(thing),
         id=thing["GroupId"],
     )

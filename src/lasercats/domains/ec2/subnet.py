@@ -11,6 +11,7 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import Refused
+from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program
 from lasercats.core.resource import GIVEN, Resource
 from lasercats.core.state import State
@@ -32,22 +33,14 @@ class Subnet(Resource, frozen=True):
     tags: Tags | None = None
     id: Annotated[str | None, GIVEN] = None
 
-    def __post_init__(self) -> None:
-        """Bring the range and the tags to their one form.
-
-        Raises:
-            ValueError: a range that is none, or a tag that EC2 does not take.
-
-        """
-        self._set("tags", account.ordered_tags(self.tags))
-        if self.cidr is not None:
-            self._set("cidr", account.network(self.cidr))
+    forms: ClassVar[Forms] = account.RANGED
 
 
 class Create(Command, frozen=True, tag="ec2.create_subnet"):
     """Create subnets of a network."""
 
     past: ClassVar[str] = "ec2.subnet.created"
+    forms: ClassVar[Forms] = account.RANGED
 
     vpc: Vpc
     cidr: Cidr
@@ -58,8 +51,7 @@ class Create(Command, frozen=True, tag="ec2.create_subnet"):
     def decide(self, address: Address, state: State) -> Subnet:
         """Return the subnet, where there is none; it gives public addresses only if that is asked."""
         told = {name: getattr(self, name) for name in ("vpc", "cidr", "zone", "tags")}
-        with account.refusing():
-            made = Subnet(**told, public_ips=bool(self.public_ips))
+        made = Subnet(**told, public_ips=bool(self.public_ips))
         account.check_new(address, state, made)
         return made
 

@@ -11,6 +11,7 @@ from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Found
+from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program
 from lasercats.core.reference import NOTHING
 from lasercats.core.resource import GIVEN, Resource
@@ -20,8 +21,10 @@ from lasercats.domains.ec2.account import Holder, Size, Tags, Zone
 from lasercats.domains.ec2.looks import Looking
 from lasercats.instructions.aws import Call, Describe, Wait, tags_of
 
-Type = Annotated[str, Meta(pattern="^[a-z]+[0-9]?$", description="the volume type, as gp3")]
-Device = Annotated[str, Meta(pattern="^/dev/[a-z0-9/]+$", description="the device name, as /dev/sdf")]
+Type = Annotated[str, Meta(pattern="^[A-Za-z0-9-]+$", description="the volume type, as gp3")]
+Device = Annotated[
+    str, Meta(pattern="^(/dev/)?[A-Za-z0-9._/-]+$", description="the device name, as /dev/sdf or xvdf")
+]
 Encrypted = Annotated[bool, Meta(description="encrypted by the key of the account")]
 
 
@@ -38,14 +41,11 @@ class Volume(Resource, frozen=True):
     tags: Tags | None = None
     id: Annotated[str | None, GIVEN] = None
 
+    forms: ClassVar[Forms] = account.TAGS
+
     def __post_init__(self) -> None:
-        """Sort the tags; what is attached to nothing has no device.
-
-        Raises:
-            ValueError: a tag that EC2 does not take.
-
-        """
-        self._set("tags", account.ordered_tags(self.tags))
+        """Sort the tags; what is attached to nothing has no device."""
+        super().__post_init__()
         if self.instance == NOTHING:
             self._set("device", None)
 
@@ -54,6 +54,7 @@ class Create(Command, frozen=True, tag="ec2.create_volume"):
     """Create empty volumes, attached to nothing."""
 
     past: ClassVar[str] = "ec2.volume.created"
+    forms: ClassVar[Forms] = account.TAGS
 
     zone: Zone
     size: Size
@@ -64,8 +65,7 @@ class Create(Command, frozen=True, tag="ec2.create_volume"):
     def decide(self, address: Address, state: State) -> Volume:
         """Return the volume, where there is none; it is encrypted only if that is asked."""
         told = {name: getattr(self, name) for name in ("zone", "size", "type", "tags")}
-        with account.refusing():
-            volume = Volume(**told, encrypted=bool(self.encrypted), instance=NOTHING)
+        volume = Volume(**told, encrypted=bool(self.encrypted), instance=NOTHING)
         account.check_new(address, state, volume)
         return volume
 
@@ -263,7 +263,7 @@ def discover(machine: str) -> Program[Found]:
         for volume in answer.found
         if not any(held.get("DeleteOnTermination") for held in volume.get("Attachments", ()))
     )
-    return {address: read(thing, None) for address, thing in looks.named(machine, own, LOOKING)}
+    return looks.read_all(machine, own, LOOKING)
 
 
 def read(thing: Mapping[str, Any], _known: Volume | None) -> Volume:
@@ -271,7 +271,7 @@ def read(thing: Mapping[str, Any], _known: Volume | None) -> Volume:
     held: Mapping[str, Any] = next(iter(thing.get("Attachments", ())), {})
     return Volume(
         zone=thing["AvailabilityZone"],
-        size=thing["Size"],
+        size=looks.whole(thing, "Size"),
         type=thing["VolumeType"],
         encrypted=thing["Encrypted"],
         instance=held.get("InstanceId", NOTHING),

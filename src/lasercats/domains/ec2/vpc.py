@@ -8,6 +8,7 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import Refused
+from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program
 from lasercats.core.resource import GIVEN, Resource
 from lasercats.core.state import State
@@ -24,30 +25,21 @@ class Vpc(Resource, frozen=True):
     tags: Tags | None = None
     id: Annotated[str | None, GIVEN] = None
 
-    def __post_init__(self) -> None:
-        """Bring the range and the tags to their one form.
-
-        Raises:
-            ValueError: a range that is none, or a tag that EC2 does not take.
-
-        """
-        self._set("tags", account.ordered_tags(self.tags))
-        if self.cidr is not None:
-            self._set("cidr", account.network(self.cidr))
+    forms: ClassVar[Forms] = account.RANGED
 
 
 class Create(Command, frozen=True, tag="ec2.create_vpc"):
     """Create networks."""
 
     past: ClassVar[str] = "ec2.vpc.created"
+    forms: ClassVar[Forms] = account.RANGED
 
     cidr: Cidr
     tags: Tags | None = None
 
     def decide(self, address: Address, state: State) -> Vpc:
         """Return the network, where there is none."""
-        with account.refusing():
-            made = Vpc(cidr=self.cidr, tags=self.tags)
+        made = Vpc(cidr=self.cidr, tags=self.tags)
         account.check_new(address, state, made)
         return made
 

@@ -26,7 +26,7 @@ class Directory(Resource, frozen=True):
     owner: User | None = None
     group: Group | None = None
 
-    forms: ClassVar[Forms] = {"mode": place.mode_of}
+    forms: ClassVar[Forms] = place.FORMS
 
 
 class Create(Command, frozen=True, tag="directory.create"):
@@ -37,6 +37,8 @@ class Create(Command, frozen=True, tag="directory.create"):
     mode: Mode | None = None
     owner: User | None = None
     group: Group | None = None
+
+    forms: ClassVar[Forms] = place.FORMS
 
     def decide(self, address: Address, state: State) -> Directory:
         """Return the directory with these attributes."""

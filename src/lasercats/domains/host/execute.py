@@ -22,10 +22,15 @@ class Exec(Command, frozen=True, tag="exec"):
     elidable: Annotated[
         bool, Meta(description="it only looks, or its effect does not matter: a rewrite may drop it")
     ] = False
+    timeout: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="seconds after which it is ended; any time by default"),
+    ] = None
 
     def interpret(self, address: Address, _change: Change[Resource], _known: Known) -> Step:
         """Execute it; the result is how it ended."""
-        return Step(Execute(machine=machine_of(address) or "", argv=self.argv), _same)
+        machine = machine_of(address) or ""
+        return Step(Execute(machine=machine, argv=self.argv, timeout=self.timeout), _same)
 
 
 def _same(result: Any) -> Any:  # noqa: ANN401 - the result of the instruction, as it is

@@ -21,6 +21,9 @@ from lasercats.domains.host import place
 from lasercats.domains.host.place import Group, Mode, User
 from lasercats.instructions.host import PathStatus, ReadPath, RemovePath, SetAttributes, WriteFile
 
+CYCLE = 146_097 * 86_400
+"""Seconds in 400 years of the Gregorian calendar."""
+
 Content = Annotated[str, Meta(extra=LOADS, description="the content, as text")]
 SecretContent = Annotated[str, SECRET, Meta(description="the content, kept sealed")]
 
@@ -34,9 +37,9 @@ class File(Resource, frozen=True):
     owner: User | None = None
     group: Group | None = None
     modified: Annotated[str | None, GIVEN] = None
-    """When the content last changed, RFC 3339."""
+    """When the content last changed, RFC 3339; years beyond 9999 are signed."""
 
-    forms: ClassVar[Forms] = {"content": contents.canonical, "mode": place.mode_of}
+    forms: ClassVar[Forms] = {"content": contents.canonical, **place.FORMS}
 
     def check(self) -> None:
         """Refuse a content beside a secret one.
@@ -54,7 +57,7 @@ class Write(Command, frozen=True, tag="file.write"):
     """Write a file, whole and at once; what is not said of an existing file stays as it is."""
 
     past: ClassVar[str] = "file.written"
-    forms: ClassVar[Forms] = {"content": contents.canonical}
+    forms: ClassVar[Forms] = {"content": contents.canonical, **place.FORMS}
 
     content: Content | None = None
     secret: SecretContent | None = None
@@ -111,7 +114,8 @@ def act(address: Address, change: Change[Any], _known: Known) -> Step:
         instruction: Any = SetAttributes(machine=machine, path=path, type="file", **changed)
     else:
         new = {name: getattr(after, name) for name in ("mode", "owner", "group")}
-        instruction = WriteFile(machine=machine, path=path, content=after.secret or after.content, **new)
+        content = after.secret or after.content
+        instruction = WriteFile(machine=machine, path=path, content=content, **new, new=before is None)
     return Step(instruction, lambda status: resource(status, after))
 
 
@@ -156,15 +160,36 @@ def resource(status: PathStatus, known: File | None) -> File:
     content, secret = known.content, known.secret
     if status.content is not None:
         content, secret = (None, status.content) if known.secret else (status.content, None)
-    when = None if status.modified is None else datetime.fromtimestamp(status.modified, UTC)
     return File(
         content=content,
         secret=secret,
         mode=status.mode or known.mode,
         owner=place.owner_of(status, known.owner) or known.owner,
         group=place.group_of(status, known.group) or known.group,
-        modified=None if when is None else when.isoformat().replace("+00:00", "Z"),
+        modified=None if status.modified is None else time_of(status.modified),
     )
+
+
+def time_of(seconds: int) -> str:
+    """Return a time of 1970 UTC and some seconds as RFC 3339; with a signed year where it has no four digits.
+
+    A file system may hold any; years of five digits and more, and those before the year 0, are written as
+    ISO 8601 writes them. The calendar repeats itself every 400 years.
+    """
+    cycles, rest = divmod(seconds, CYCLE)
+    when = datetime.fromtimestamp(rest, UTC)
+    year = when.year + 400 * cycles
+    shown = f"{year:04d}" if 0 <= year <= 9999 else f"{year:+05d}"  # noqa: PLR2004 - RFC 3339 has four digits
+    return f"{shown}{when:-%m-%dT%H:%M:%SZ}"
+
+
+def loses(file: File) -> Iterator[str]:
+    """Return what does not come back when it is removed and written again: what is not recorded.
+
+    That it had an ACL or attributes is not known before; the host notes it when it removes the file.
+    """
+    if file.secret is None and (file.content is None or contents.is_digest(file.content)):
+        yield "its content, which is not recorded"
 
 
 KIND = Kind(
@@ -177,4 +202,5 @@ KIND = Kind(
     canonical=place.canonical,
     needs=place.needs,
     rivals=place.rivals,
+    loses=loses,
 )

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from posixpath import dirname, normpath
-from typing import Annotated, Any, Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -17,9 +17,11 @@ from lasercats.core.address import Address, kind_of, machine_of, make, rest_of
 from lasercats.core.command import Command
 from lasercats.core.errors import BadInput, Refused
 from lasercats.core.kind import Found
+from lasercats.core.loose import Forms
 from lasercats.core.program import Program
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
+from lasercats.core.text import one_form, unescape
 from lasercats.instructions.host import PathStatus, PathType, ReadPath
 
 KINDS: tuple[PathType, ...] = ("file", "directory", "symlink")
@@ -27,12 +29,8 @@ KINDS: tuple[PathType, ...] = ("file", "directory", "symlink")
 Mode = Annotated[
     str, msgspec.Meta(pattern="^[0-7]{1,4}$", description="permission bits in octal, such as 0644")
 ]
-User = Annotated[
-    str, msgspec.Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\$?$", description="user name or number")
-]
-Group = Annotated[
-    str, msgspec.Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\$?$", description="group name or number")
-]
+User = Annotated[str, msgspec.Meta(min_length=1, description="user name or number")]
+Group = Annotated[str, msgspec.Meta(min_length=1, description="group name or number")]
 
 R = TypeVar("R", bound=Resource)
 
@@ -49,7 +47,9 @@ def canonical(name: str) -> str:
         raise BadInput(f"{name!r} is no path on a machine; write MACHINE:/PATH, as in web1:/etc/motd")
     if ".." in path.split("/"):
         raise BadInput(f"path {path!r} climbs with '..'; write the path that is meant")
-    path = "/" + normpath(path).lstrip("/")
+    if b"\0" in unescape(path):
+        raise BadInput(f"path {path!r} holds NUL, which no path can")
+    path = "/" + normpath(one_form(path)).lstrip("/")
     if path == "/":
         raise BadInput(f"{name!r} is the root directory, which cannot be managed")
     return f"{machine}:{path}"
@@ -58,6 +58,23 @@ def canonical(name: str) -> str:
 def mode_of(mode: str | None) -> str | None:
     """Return permission bits as four octal digits."""
     return None if mode is None else mode.zfill(4)
+
+
+def name_of(name: str) -> str:
+    """Return the one form of the name of a user or group: any bytes that a host can hold in one.
+
+    Raises:
+        ValueError: no host can.
+
+    """
+    data = unescape(name)
+    if not data or any(byte in data for byte in b":\0\n"):
+        raise ValueError(f"{name!r} can be no user or group: it is empty, or holds ':', NUL or a line break")
+    return one_form(name)
+
+
+FORMS: Forms = {"mode": mode_of, "owner": name_of, "group": name_of}
+"""Of permission bits, owner and group."""
 
 
 class Place(NamedTuple):
@@ -130,6 +147,8 @@ class Chmod(Command, frozen=True):
 
     mode: Mode
 
+    forms: ClassVar[Forms] = {"mode": mode_of}
+
     def decide(self, address: Address, state: State) -> Resource:
         """Return the resource with these bits."""
         changed: Resource = replace(existing(address, state), mode=self.mode)
@@ -141,6 +160,8 @@ class Chown(Command, frozen=True):
 
     owner: User | None = None
     group: Group | None = None
+
+    forms: ClassVar[Forms] = {"owner": name_of, "group": name_of}
 
     def decide(self, address: Address, state: State) -> Resource:
         """Return the resource with this owner."""

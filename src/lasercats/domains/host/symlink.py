@@ -10,21 +10,36 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.kind import Found, Kind
+from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program, Step
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
+from lasercats.core.text import one_form, unescape
 from lasercats.domains.host import place
 from lasercats.instructions.host import MakeSymlink, PathStatus, RemovePath
 
-Target = Annotated[
-    str, Meta(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$", description="the path that it points to")
-]
+Target = Annotated[str, Meta(min_length=1, description="the path that it points to")]
+
+
+def target_of(target: str) -> str:
+    """Return the one form of a target: any bytes but NUL.
+
+    Raises:
+        ValueError: no link can point there.
+
+    """
+    data = unescape(target)
+    if not data or b"\0" in data:
+        raise ValueError(f"{target!r} can be no target: it is empty, or holds NUL")
+    return one_form(target)
 
 
 class Symlink(Resource, frozen=True):
     """A symbolic link on a host."""
 
     target: Target | None = None
+
+    forms: ClassVar[Forms] = {"target": target_of}
 
 
 class Link(Command, frozen=True, tag="symlink.link"):
@@ -33,6 +48,8 @@ class Link(Command, frozen=True, tag="symlink.link"):
     past: ClassVar[str] = "symlink.linked"
 
     target: Target
+
+    forms: ClassVar[Forms] = {"target": target_of}
 
     def decide(self, address: Address, state: State) -> Symlink:
         """Return the link with this target."""

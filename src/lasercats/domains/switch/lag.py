@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from msgspec.structs import force_setattr, replace
+from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import Command
-from lasercats.core.errors import BadInput, Refused
+from lasercats.core.errors import Refused
 from lasercats.core.kind import Found, Kind
+from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program, Step
 from lasercats.core.resource import decisions
 from lasercats.core.state import State
@@ -21,75 +22,42 @@ from lasercats.domains.switch.settings import (
     Switched,
     Told,
 )
-from lasercats.instructions import vlans
-
-
-def _ports(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return ports in their one form: sorted, with ranges told apart.
-
-    Raises:
-        ValueError: one is no name of a port.
-
-    """
-    try:
-        found = {port for name in names for port in vlans.names(name)}
-    except BadInput as error:
-        raise ValueError(str(error)) from None
-    strange = next((name for name in sorted(found) if not settings.NAME.fullmatch(name)), None)
-    if strange is not None:
-        raise ValueError(f"{strange!r} names no port; write eth7 or eth7-8")
-    return tuple(sorted(found))
 
 
 class Lag(Switched, frozen=True):
     """A link aggregation group; its VLANs are set on it and not on its members."""
 
+    forms: ClassVar[Forms] = {**Switched.forms, "members": settings.members}
+
     members: Members | None = None
     lacp: Lacp | None = None
     link: Told = None
-
-    def __post_init__(self) -> None:
-        """Bring VLANs and members to their one form.
-
-        Raises:
-            ValueError: one is none.
-
-        """
-        super().__post_init__()
-        if self.members is not None:
-            self._set("members", _ports(self.members))
+    other: Told = None
 
 
 class _Gathering(Command, frozen=True):
-    members: Members
+    forms: ClassVar[Forms] = {"members": settings.members}
 
-    def __post_init__(self) -> None:
-        """Bring the members to their one form."""
-        force_setattr(self, "members", _ports(self.members))
+    members: Members
 
     def concerns(self, address: Address) -> Iterator[Address]:
         """Return the ports."""
-        return (settings.sibling(address, PORT, name) for name in self.members)
+        return (settings.sibling(address, PORT, name) for name in settings.ports(self.members))
 
 
 class Create(verbs.Setting, frozen=True, tag="switch.create_lag"):
     """Make LAGs of ports that are in no other, or set those that are there."""
 
     past: ClassVar[str] = "switch.lag.created"
+    forms: ClassVar[Forms] = {**verbs.Setting.forms, "members": settings.members}
 
     members: Members | None = None
     lacp: Lacp | None = None
 
-    def __post_init__(self) -> None:
-        """Bring VLANs and members to their one form."""
-        super().__post_init__()
-        if self.members is not None:
-            force_setattr(self, "members", _ports(self.members))
-
     def concerns(self, address: Address) -> Iterator[Address]:
         """Return the ports and VLANs, and a port of that name."""
         yield from super().concerns(address)
-        yield from (settings.sibling(address, PORT, name) for name in self.members or ())
+        yield from (settings.sibling(address, PORT, name) for name in settings.ports(self.members))
         yield settings.sibling(address, PORT, settings.at(address).name)
 
     def decide(self, address: Address, state: State) -> Lag:
@@ -101,18 +69,18 @@ class Create(verbs.Setting, frozen=True, tag="switch.create_lag"):
             if self.members is None:
                 raise Refused("a LAG is made of ports; give --member")
             found = Lag(lacp="active")
-        _check_ports(address, state, set(self.members or ()) - set(found.members or ()))
+        _check_ports(address, state, self.members, found)
         return settings.check_used(address, state, settings.with_fields(found, self))
 
 
-def _check_ports(address: Address, state: State, names: set[str]) -> None:
-    """Check that ports are there and in no LAG.
+def _check_ports(address: Address, state: State, asked: tuple[str, ...] | None, found: Lag) -> None:
+    """Check that ports that are to become members are there and in no LAG.
 
     Raises:
         Refused: one is not.
 
     """
-    for name in sorted(names):
+    for name in sorted({*settings.ports(asked)} - {*settings.ports(found.members)}):
         port = settings.sibling(address, PORT, name)
         if state.known_absent(port):
             raise Refused(f"there is no port {name} on {settings.at(address).machine}")
@@ -129,7 +97,7 @@ class Join(_Gathering, frozen=True, tag="switch.join"):
     def decide(self, address: Address, state: State) -> Lag:
         """Return it with these members, too."""
         found: Lag = settings.existing(address, state)
-        _check_ports(address, state, set(self.members) - set(found.members or ()))
+        _check_ports(address, state, self.members, found)
         return replace(found, members=(*(found.members or ()), *self.members))
 
 
@@ -220,13 +188,13 @@ def discover(machine: str) -> Program[Found]:
 def needs(address: Address, resource: Lag | None) -> Iterator[Address]:
     """Return its members, and the VLAN of its untagged frames."""
     if resource is not None:
-        yield from (settings.sibling(address, PORT, name) for name in resource.members or ())
+        yield from (settings.sibling(address, PORT, name) for name in settings.ports(resource.members))
     yield from settings.vlan_addresses(address, settings.used(resource))
 
 
 def holds(resource: Lag) -> tuple[str, ...]:
     """Return its members: a port is in one LAG at most."""
-    return resource.members or ()
+    return settings.ports(resource.members)
 
 
 def rivals(address: Address) -> tuple[Address, ...]:
@@ -248,4 +216,5 @@ KIND = Kind(
     holds=holds,
     rivals=rivals,
     discover=discover,
+    loses=settings.loses,
 )

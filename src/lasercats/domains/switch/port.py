@@ -25,7 +25,7 @@ from lasercats.domains.switch.settings import (
 Type = Annotated[
     str,
     Meta(
-        pattern="^[a-z0-9_-]{0,32}$",
+        pattern=r"^[^\x00]*$",
         description='what a virtual port is made as: internal; "" for a device of the system',
     ),
 ]
@@ -40,6 +40,7 @@ class Port(Switched, frozen=True):
     link: Told = None
     mac: Told = None
     lag: Told = None
+    other: Told = None
 
 
 class Add(verbs.Setting, frozen=True, tag="switch.add_port"):
@@ -140,4 +141,5 @@ KIND = Kind(
     rivals=rivals,
     replaces=replaces,
     discover=discover,
+    loses=settings.loses,
 )

@@ -1,11 +1,10 @@
 """What the kinds of a switch have in common: names, fields, and the way to the machine and back."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
 
 from msgspec import Meta
-from msgspec.structs import force_setattr, replace
+from msgspec.structs import replace
 
 from lasercats.core import address as addresses
 from lasercats.core.address import Address
@@ -14,45 +13,87 @@ from lasercats.core.command import Command
 from lasercats.core.errors import BadInput, Refused
 from lasercats.core.instruction import Failure, PartlyDone
 from lasercats.core.kind import Found
+from lasercats.core.loose import Forms
 from lasercats.core.program import Program, Step
 from lasercats.core.resource import GIVEN, Resource, decisions, fields_of
 from lasercats.core.state import State
+from lasercats.core.text import escape, one_form, unescape
 from lasercats.instructions import vlans
 from lasercats.instructions.switch import Configure, Look, Seen, Settings, Survey, Surveyed, What
+from lasercats.instructions.switch_model import untagged
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,63}")
 PORT, VLAN, LAG = "switch.port", "switch.vlan", "switch.lag"
-DEFAULT = 1
-"""The VLAN that is always there."""
+LITERAL = f"{PORT}/"
+"""Begins a member whose name looks like a range, so that it is not taken for one."""
 
-Text = Annotated[str, Meta(max_length=240, pattern=r"^[^\x00-\x1f\x7f]*$")]
+_ANY = r"^[^\x00]*$"
+"""What some switch may hold; each machine refuses what it cannot be set to, before anything is sent."""
+Text = Annotated[str, Meta(pattern=_ANY)]
 Description = Annotated[Text, Meta(description='what it is for; "" for nothing')]
 Enabled = Annotated[bool, Meta(description="false shuts it down")]
-Mode = Annotated[str, Meta(pattern="^(access|trunk)$", description="access or trunk")]
-Vlan = Annotated[int, Meta(ge=vlans.FIRST, le=vlans.LAST, description="the VLAN of an access port")]
-Native = Annotated[
-    int, Meta(ge=0, le=vlans.LAST, description="the VLAN of untagged frames on a trunk, 0 for none")
+Mode = Annotated[
+    str, Meta(min_length=1, pattern=_ANY, description="access or trunk, or another word that the switch has")
 ]
-Allowed = Annotated[str, Meta(description="the VLANs of a trunk: 10,20-30, all or none")]
-Speed = Annotated[
+Vlan = Annotated[int, Meta(ge=0, le=4095, description="the VLAN of an access port")]
+Native = Annotated[int, Meta(ge=0, le=4095, description="the VLAN of untagged frames on a trunk, 0 for none")]
+Allowed = Annotated[
+    str, Meta(description="the VLANs of a trunk: 10,20-30, all or none; 0 for frames that are in none")
+]
+Speed = Annotated[str, Meta(min_length=1, pattern=_ANY, description="auto, or 100M, 1G, 10G and so on")]
+Mtu = Annotated[int, Meta(ge=1, le=65535, description="the largest frame in bytes, without its header")]
+Member = Annotated[str, Meta(min_length=1, pattern=_ANY)]
+Members = Annotated[
+    tuple[Member, ...],
+    Meta(description="a port of it, or a range of ports; switch.port/NAME where a name looks like a range"),
+]
+Lacp = Annotated[
     str,
     Meta(
-        pattern=r"^(auto|10M|100M|(1|2\.5|5|10|25|40|50|100|200|400|800)G)$",
-        description="auto, or 100M, 1G, 10G and so on",
+        min_length=1,
+        pattern=_ANY,
+        description="active, passive, or off for a static one, or another word that the switch has",
     ),
 ]
-Mtu = Annotated[int, Meta(ge=68, le=9216, description="the largest frame in bytes, without its header")]
-Members = Annotated[tuple[str, ...], Meta(min_length=1, description="a port of it, or a range of ports")]
-Lacp = Annotated[
-    str, Meta(pattern="^(active|passive|off)$", description="active, passive, or off for a static one")
-]
 Told = Annotated[str | None, GIVEN]
+
+
+def members(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the ports of a LAG in their one form: sorted, with ranges told apart.
+
+    Raises:
+        ValueError: a range is none.
+
+    """
+    try:
+        found = {member(port) for name in names for port in _ports(name)}
+    except BadInput as error:
+        raise ValueError(str(error)) from None
+    return tuple(sorted(found))
+
+
+def _ports(name: str) -> Iterable[str]:
+    return (name.removeprefix(LITERAL),) if name.startswith(LITERAL) else vlans.names(name)
+
+
+def member(port: str) -> str:
+    """Return how a port stands among the members of a LAG."""
+    try:
+        plain = vlans.names(port) == [port] and not port.startswith(LITERAL)
+    except BadInput:
+        plain = False
+    return port if plain else f"{LITERAL}{port}"
+
+
+def ports(told: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return the names of the members of a LAG, as its machine has them."""
+    return tuple(sorted(name.removeprefix(LITERAL) for name in told or ()))
 
 
 class Switched(Resource, frozen=True):
     """What has VLANs: a port or a LAG. What belongs to the mode that it is not in, is kept."""
 
     ranged: ClassVar[bool] = True
+    forms: ClassVar[Forms] = {"allowed": vlans.one_form}
 
     description: Description | None = None
     enabled: Enabled | None = None
@@ -61,30 +102,8 @@ class Switched(Resource, frozen=True):
     native: Native | None = None
     allowed: Allowed | None = None
 
-    def __post_init__(self) -> None:
-        """Bring the set of VLANs to its one form.
-
-        Raises:
-            ValueError: it is none.
-
-        """
-        if self.allowed is not None:
-            self._set("allowed", vlans.one_form(self.allowed))
-
 
 S = TypeVar("S", bound=Switched)
-
-
-def one_form(command: Command, field: str) -> None:
-    """Bring a set of VLANs in a command that is being built to its one form.
-
-    Raises:
-        ValueError: it is none.
-
-    """
-    text = getattr(command, field)
-    if text is not None:
-        force_setattr(command, field, vlans.one_form(text))
 
 
 class Place(NamedTuple):
@@ -95,26 +114,40 @@ class Place(NamedTuple):
 
 
 def at(address: Address) -> Place:
-    """Return the machine and the name of an address."""
-    return Place(addresses.machine_of(address) or "", addresses.rest_of(address))
+    """Return the machine and the name of an address, as the machine has it."""
+    machine, name = addresses.machine_of(address) or "", addresses.rest_of(address)
+    if "\\" in name:
+        try:
+            name = unescape(name).decode()
+        except UnicodeDecodeError:  # no machine here has names that are no text
+            return Place(machine, name)
+    return Place(machine, name)
+
+
+def named(machine: str, kind: str, name: str | int) -> Address:
+    """Return the address of something on a switch, by the name that it has there."""
+    return addresses.make(kind, f"{machine}:{escape(f'{name}'.encode(*_UTF8))}")
+
+
+_UTF8 = ("utf-8", "surrogatepass")
 
 
 def sibling(address: Address, kind: str, name: str | int) -> Address:
     """Return the address of another thing on the same switch."""
-    return addresses.make(kind, f"{at(address).machine}:{name}")
+    return named(at(address).machine, kind, name)
 
 
 def canonical(name: str) -> str:
-    """Check the name of a port or LAG.
+    """Check the name of a port or LAG, and give it its one form: any text, in which odd signs are escaped.
 
     Raises:
         BadInput: it is none.
 
     """
     machine, colon, rest = name.partition(":")
-    if not colon or not machine or not NAME.fullmatch(rest):
+    if not colon or not machine or not rest or b"\0" in unescape(rest):
         raise BadInput(f"{name!r} names no port; write SWITCH:PORT, as in sw1:eth7 or sw1:eth1-24")
-    return name
+    return f"{machine}:{one_form(rest)}"
 
 
 def canonical_vlan(name: str) -> str:
@@ -173,9 +206,9 @@ def check_vlan(address: Address, state: State, *numbers: int | None) -> None:
 
     """
     for number in numbers:
-        if number in (None, 0, DEFAULT):
+        if number is None or not vlans.can_be_absent(number):
             continue
-        vlan = sibling(address, VLAN, number or 0)
+        vlan = sibling(address, VLAN, number)
         if state.known_absent(vlan):
             machine = at(address).machine
             remedy = f"`lasercats switch create-vlan {machine}:{number}` makes it"
@@ -197,14 +230,12 @@ def check_used(address: Address, state: State, made: S) -> S:
 
 def vlan_addresses(address: Address, *numbers: int | None) -> Iterator[Address]:
     """Iterate over the addresses of VLANs that can be absent."""
-    return (sibling(address, VLAN, number) for number in numbers if number not in (None, 0, DEFAULT))
+    return (sibling(address, VLAN, n) for n in numbers if n is not None and vlans.can_be_absent(n))
 
 
 def used(resource: Switched | None) -> int | None:
     """Return the VLAN of a port's untagged frames."""
-    if resource is None:
-        return None
-    return resource.native if resource.mode == "trunk" else resource.vlan
+    return None if resource is None else untagged(resource)
 
 
 def on_switch(address: Address, state: State, kind: str) -> Iterator[tuple[Address, Any]]:
@@ -217,7 +248,7 @@ def holder(address: Address, state: State) -> str | None:
     name = at(address).name
     lags = dict(on_switch(address, state, LAG))
     for other, lag in lags.items():
-        if name in (lag.members or ()):
+        if name in ports(lag.members):
             return at(other).name
     told = getattr(state.get(address), "lag", None)
     return None if told is None or sibling(address, LAG, told) in lags else str(told)
@@ -243,6 +274,8 @@ def settings(resource: Resource | None, only: Iterable[str] | None = None) -> Se
     if resource is None:
         return None
     told = decisions(resource)
+    if "members" in told:
+        told["members"] = ports(told["members"])
     return Settings(**{name: value for name, value in told.items() if only is None or name in only})
 
 
@@ -280,7 +313,10 @@ def resource(kind: type[Resource], told: Settings | None) -> Resource | None:
     """Return the resource that settings tell of."""
     if told is None:
         return None
-    return kind(**{name: getattr(told, name) for name in kind.__struct_fields__})
+    fields = {name: getattr(told, name) for name in kind.__struct_fields__}
+    if fields.get("members") is not None:
+        fields["members"] = tuple(member(port) for port in fields["members"])
+    return kind(**fields)
 
 
 def look(what: What, kind: type[Resource], known: Mapping[Address, Any]) -> Program[Found]:
@@ -295,11 +331,20 @@ def survey(what: What, kind: type[Resource], machine: str) -> Program[Found]:
     """Find all of a kind on a switch; all kinds share one read."""
     surveyed: Surveyed = yield Survey(machine=machine)
     there: Mapping[str, Settings] = getattr(surveyed, f"{what}s")
-    return {
-        addresses.make(f"switch.{what}", f"{machine}:{name}"): resource(kind, told)
-        for name, told in there.items()
-        if NAME.fullmatch(name)
+    found: dict[Address, Any] = {
+        named(machine, f"switch.{what}", name): resource(kind, told) for name, told in there.items()
     }
+    for name, reason in surveyed.strange.items():
+        if name.startswith(f"{what} "):
+            found[named(machine, f"switch.{what}", name.removeprefix(f"{what} "))] = Failure(reason=reason)
+    return found
+
+
+def loses(resource: Resource) -> Iterator[str]:
+    """Iterate over what of a port or LAG does not come back when it is made again: what is not managed."""
+    told = getattr(resource, "other", None)
+    if told is not None:
+        yield f"what else is set on it: {told}"
 
 
 def with_fields(found: S, command: Command) -> S:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from lasercats.core.address import Address
 from lasercats.core.command import Command
 from lasercats.core.errors import Refused
+from lasercats.core.loose import Forms
 from lasercats.core.state import State
 from lasercats.domains.switch.settings import (
     Allowed,
@@ -24,7 +25,6 @@ from lasercats.domains.switch.settings import (
     check_free,
     check_used,
     existing,
-    one_form,
     vlan_addresses,
     with_fields,
 )
@@ -38,7 +38,9 @@ class Access(Command, frozen=True, tag="switch.access"):
 
     past: ClassVar[str] = "switch.access_set"
 
-    vlan: Vlan | None = None
+    vlan: (
+        Annotated[int, Meta(ge=vlans.FIRST, le=vlans.LAST, description="the VLAN of an access port")] | None
+    ) = None
 
     def concerns(self, address: Address) -> Iterator[Address]:
         """Return the VLAN."""
@@ -55,13 +57,10 @@ class Trunk(Command, frozen=True, tag="switch.trunk"):
     """Make ports trunks, which carry many VLANs by tags."""
 
     past: ClassVar[str] = "switch.trunk_set"
+    forms: ClassVar[Forms] = {"allowed": vlans.one_form}
 
     native: Native | None = None
     allowed: Allowed | None = None
-
-    def __post_init__(self) -> None:
-        """Bring the set of VLANs to its one form."""
-        one_form(self, "allowed")
 
     def concerns(self, address: Address) -> Iterator[Address]:
         """Return the VLAN of untagged frames."""
@@ -75,11 +74,9 @@ class Trunk(Command, frozen=True, tag="switch.trunk"):
 
 
 class _Allowing(Command, frozen=True):
-    vlans: Some
+    forms: ClassVar[Forms] = {"vlans": vlans.one_form}
 
-    def __post_init__(self) -> None:
-        """Bring the set of VLANs to its one form."""
-        one_form(self, "vlans")
+    vlans: Some
 
     def _there(self, address: Address, state: State) -> tuple[Switched, frozenset[int], frozenset[int]]:
         """Return the trunk, its VLANs, and those of the command.
@@ -92,7 +89,26 @@ class _Allowing(Command, frozen=True):
         check_free(address, state)
         if found.mode == "access":
             raise Refused(f"it is an access port; `lasercats switch trunk {address}` makes it a trunk")
-        return found, vlans.parse(found.allowed or vlans.NONE), vlans.parse(self.vlans)
+        return found, _carried(found), _set(self.vlans, self.vlans)
+
+
+def _carried(found: Switched) -> frozenset[int]:
+    """Return what a trunk carries; of all, frames in no VLAN only where they are in none by themselves."""
+    there = _set(found.allowed or vlans.NONE, "what it allows")
+    return there - {vlans.UNTAGGED} if found.allowed == vlans.ALL and found.native else there
+
+
+def _set(text: str, told: str) -> frozenset[int]:
+    """Return a set of VLANs.
+
+    Raises:
+        Refused: it is none, as a switch or an old log may tell.
+
+    """
+    try:
+        return vlans.carried(text)
+    except ValueError as error:
+        raise Refused(f"{told}: {error}") from None
 
 
 class Allow(_Allowing, frozen=True, tag="switch.allow"):
@@ -114,7 +130,12 @@ class Disallow(_Allowing, frozen=True, tag="switch.disallow"):
     def decide(self, address: Address, state: State) -> Switched:
         """Return it without these VLANs."""
         found, old, these = self._there(address, state)
-        return replace(found, allowed=vlans.write(old - these))
+        left = vlans.write(old - these)
+        if left == vlans.ALL and these:
+            raise Refused(
+                "all but what is untagged cannot be said; put that into a VLAN with `lasercats switch trunk`"
+            )
+        return replace(found, allowed=left)
 
 
 class Describe(Command, frozen=True, tag="switch.describe"):
@@ -155,16 +176,14 @@ class Disable(Command, frozen=True, tag="switch.disable"):
 class Setting(Command, frozen=True):
     """A command that sets any fields of what has VLANs."""
 
+    forms: ClassVar[Forms] = {"allowed": vlans.one_form}
+
     description: Description | None = None
     enabled: Enabled | None = None
     mode: Mode | None = None
     vlan: Vlan | None = None
     native: Native | None = None
     allowed: Allowed | None = None
-
-    def __post_init__(self) -> None:
-        """Bring the set of VLANs to its one form."""
-        one_form(self, "allowed")
 
     def concerns(self, address: Address) -> Iterator[Address]:
         """Return its VLANs."""

@@ -15,14 +15,10 @@ from lasercats.core.program import Known, Program, Step
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.domains.switch import settings
-from lasercats.domains.switch.settings import DEFAULT, LAG, PORT
+from lasercats.domains.switch.settings import LAG, PORT
+from lasercats.instructions import vlans
 
-Name = Annotated[
-    str,
-    Meta(
-        min_length=1, max_length=32, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="what it is called"
-    ),
-]
+Name = Annotated[str, Meta(min_length=1, pattern=r"^[^\x00]*$", description="what it is called")]
 
 
 class Vlan(Resource, frozen=True):
@@ -68,7 +64,7 @@ class Delete(Command, frozen=True, tag="switch.delete_vlan"):
     def decide(self, address: Address, state: State) -> None:
         """Return nothing; a VLAN that is used stays, and so does the first."""
         number = int(settings.at(address).name)
-        if number == DEFAULT:
+        if number == vlans.DEFAULT:
             raise Refused("VLAN 1 is always there")
         if state.get(address) is None:
             return

@@ -2,6 +2,7 @@
 
 import dataclasses
 import threading
+from collections.abc import Callable
 from typing import Literal
 
 from lasercats.testing.aws.moto import PATIENCE
@@ -17,6 +18,8 @@ class Fault:
     when: Literal["before", "after"] = "before"
     answer: Answer | None = None
     """None: the connection is cut."""
+    twist: Callable[[Answer], Answer] | None = None
+    """What becomes of the answer on its way, after the call is done."""
 
 
 class Hold:

@@ -3,7 +3,7 @@
 import http
 import threading
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import Literal
 from urllib.parse import parse_qsl
@@ -112,6 +112,11 @@ class StrictEc2:
         with self._turn:
             self._faults.append(Fault(action, times, when))
 
+    def twist(self, action: str, twist: Callable[[Answer], Answer], times: int = 1) -> None:
+        """Do the next calls of an action, and tell another answer in place of that of each."""
+        with self._turn:
+            self._faults.append(Fault(action, times, "after", twist=twist))
+
     def forgive(self) -> None:
         """Let no further call fail that was told to."""
         with self._turn:
@@ -138,6 +143,8 @@ class StrictEc2:
             hold = self._holds.get(call.action)
         if hold is not None:
             hold.pass_by()
+        if fault is not None and fault.twist is not None:
+            return fault.twist(answer)
         return answer if fault is None else None
 
     def _release(self) -> None:

@@ -73,9 +73,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         self.send_response(answer.status)
         self.send_header("Content-Type", "text/xml;charset=UTF-8")
-        self.send_header("Content-Length", str(len(answer.body)))
+        if answer.endless:
+            self.close_connection = True
+        else:
+            self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
-        self.wfile.write(answer.body)
+        with contextlib.suppress(OSError):
+            self.wfile.write(answer.body)
+            while answer.endless:
+                self.wfile.write(answer.body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is http.server's
         """Keep silent."""

@@ -24,6 +24,8 @@ class Answer:
 
     status: int
     body: bytes
+    endless: bool = False
+    """Whether the body is told again and again, until nobody listens any more."""
 
 
 @dataclasses.dataclass(frozen=True)

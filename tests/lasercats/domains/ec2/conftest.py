@@ -136,12 +136,14 @@ def project(aws: StrictEc2, tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def account(aws: StrictEc2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Account"]:
-    """Drive the account without the command line."""
+def account(
+    aws: StrictEc2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator["Account"]:
+    """Drive the account without the command line; a test may give options of its machine."""
     with asyncio.Runner() as runner:
         for name, value in environment(aws.endpoint).items():
             monkeypatch.setenv(name, value)
-        made = Account(aws, runner, tmp_path)
+        made = Account(aws, runner, tmp_path, getattr(request, "param", ""))
         made.fresh()
         yield made
         runner.run(made.machines.close())
@@ -151,10 +153,10 @@ def account(aws: StrictEc2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 class Account:
     """An account that is driven without the command line: its machine, a log of it, and a plain client."""
 
-    def __init__(self, aws: StrictEc2, runner: asyncio.Runner, folder: Path) -> None:
+    def __init__(self, aws: StrictEc2, runner: asyncio.Runner, folder: Path, options: str = "") -> None:
         import boto3
 
-        url = f"aws://us-east-1?poll=0.05&endpoint={aws.endpoint}"
+        url = f"aws://us-east-1?poll=0.05{options}&endpoint={aws.endpoint}"
         self.aws, self.runner = aws, runner
         self.machines = BoundMachines({"aws": url}, KeyVault(folder / "key"))
         self.ec2: EC2Client = boto3.client("ec2", endpoint_url=aws.endpoint)

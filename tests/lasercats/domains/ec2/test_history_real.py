@@ -1,5 +1,7 @@
 """What a log gives on EC2: a shorter history, an undo that is honest, a plan that replaces openly."""
 
+import base64
+import gzip
 import json
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 IMAGE, OTHER = "ami-03cf127a", "ami-12c6146b"
+HOLDER = ("--instance", "ec2.instance/web")
 DOCUMENT = """\
 resources:
   ec2.instance/web:
@@ -149,4 +152,74 @@ def test_a_volume_that_grew_is_waited_for(project: "Project", aws: StrictEc2) ->
     assert "all as the state says" in project.run("drift")
     assert '"size": 9' in project.run("ec2", "grow", "web", "--volume", "root=size:9")
     assert "all as the state says" in project.run("drift")
+    project.check()
+
+
+def test_what_only_ec2_decides_is_kept_up_to_date(project: "Project") -> None:
+    """Every look records the public address as it is; that is no change, and nothing is planned of it."""
+    launch(project)
+    project.run("ec2", "allocate", "e")
+    project.run("ec2", "associate", "e", "--instance", "ec2.instance/web")
+    document = project.folder / "d.yaml"
+    document.write_text(project.run("document"))
+    looks = (
+        ("observe", "--detailed-exitcode"),
+        ("drift", "--detailed-exitcode"),
+        ("plan", str(document), "--refresh", "--detailed-exitcode"),
+        ("ec2", "start", "web"),
+    )
+    for n, look in enumerate(looks):
+        if n:
+            project.run("ec2", "disassociate" if n % 2 else "associate", "e", *(() if n % 2 else HOLDER))
+        (told,) = project.there().values()
+        assert project.state()["ec2.instance/web"].get("public_ip") != told.get("PublicIpAddress")
+        project.run(*look)
+        assert project.state()["ec2.instance/web"].get("public_ip") == told.get("PublicIpAddress")
+        assert "all as the state says" in project.run("drift", "--detailed-exitcode")
+    assert project.run("log", "--command", "observed").count("nothing changed outside") == 3
+    project.run("verify")
+
+
+def test_what_is_known_anew_is_planned_on(project: "Project") -> None:
+    """A plan that is saved after a look which refreshed a field is not stale for that."""
+    launch(project)
+    project.run("ec2", "allocate", "e")
+    project.run("ec2", "associate", "e", *HOLDER)
+    document, plan = project.folder / "d.yaml", str(project.folder / "plan")
+    document.write_text(DOCUMENT.format(image=IMAGE) + "    tags: {team: web}\n")
+    project.run("plan", str(document), "--refresh", "--out", plan)
+    project.run("apply", plan, "--yes")
+    assert project.check()["ec2.instance/web"]["tags"] == {"team": "web"}
+
+
+def test_user_data_of_any_bytes_comes_back(project: "Project") -> None:
+    """Gzip, as others launched with it, is taken in, changed and put back, and made anew, byte for byte."""
+    data = gzip.compress(b"#cloud-config\n", mtime=0)
+    ec2 = project.ec2()
+    ec2.run_instances(
+        ImageId=IMAGE,
+        InstanceType="t3.micro",
+        MinCount=1,
+        MaxCount=1,
+        UserData=data,  # type: ignore[arg-type]  # boto3 takes bytes, too
+        TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "web"}]}],
+    )
+
+    def there() -> bytes:
+        (id_,) = project.there()
+        told = ec2.describe_instance_attribute(InstanceId=id_, Attribute="userData")
+        return base64.b64decode(told["UserData"]["Value"])
+
+    project.run("adopt", "--only", "ec2.instance/*")
+    document = project.folder / "d.yaml"
+    document.write_text(project.run("document"))
+    assert "nothing to do" in project.run("plan", str(document), "--refresh")
+    project.run("ec2", "change-user-data", "web", "--user-data", "other")
+    assert there() == b"other"
+    project.run("undo", "HEAD")
+    assert there() == data
+    document.write_text(document.read_text().replace(IMAGE, OTHER))
+    project.run("apply", str(document), "--yes")
+    assert there() == data
+    ec2.close()
     project.check()

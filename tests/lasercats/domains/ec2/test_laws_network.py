@@ -10,6 +10,7 @@ from lasercats.core.change import Change, Delta
 from lasercats.core.command import state_after
 from lasercats.core.converge import converge
 from lasercats.core.kind import Kinds
+from lasercats.core.loose import strict
 from lasercats.core.state import State
 from lasercats.domains.ec2 import DOMAIN, instance_programs, key_pair, security_group, subnet, vpc
 from lasercats.domains.ec2.rule import Rule, ordered
@@ -152,7 +153,7 @@ def test_a_rule_has_one_form(rule: dict[str, str], told: tuple[str, str, str]) -
 def test_a_rule_that_is_none(rule: dict[str, str], told: str) -> None:
     """What EC2 does not take is refused with the reason."""
     with pytest.raises(ValueError, match=told):
-        Rule(**rule)
+        strict(rule, Rule)
 
 
 def test_a_rule_is_given_once() -> None:

@@ -1,6 +1,7 @@
 """A printed script, run by the real `aws` command line, leaves what the live run leaves."""
 
 import base64
+import gzip
 import os
 import re
 import shutil
@@ -202,6 +203,70 @@ def test_a_script_of_volumes_and_addresses(accounts: tuple[StrictEc2, StrictEc2]
         "ec2.volume/a",
     }
     assert found(tmp_path / "found-other", other) == told
+
+
+BYTES = gzip.compress(b"#cloud-config\n", mtime=0)
+DISKS = f"""\
+- command: ec2.launch
+  on: [web, db]
+  image: {IMAGE}
+  type: t3.micro
+  user_data: "data:;base64,{base64.b64encode(BYTES).decode()}"
+  volumes: {{root: {{size: 30}}, xvdf: {{size: 2}}}}
+- {{command: ec2.launch, on: text, image: {IMAGE}, type: t3.micro, user_data: "data:;base64,aGk="}}
+"""
+
+
+def disks(aws: StrictEc2) -> Counter[Any]:
+    """Return the own volumes of all instances, by device and size, and their user data."""
+    from boto3.session import Session
+
+    ec2 = Session("testing", "testing", region_name="us-east-1").client("ec2", endpoint_url=aws.endpoint)
+    counts: Counter[Any] = Counter()
+    for volume in ec2.describe_volumes()["Volumes"]:
+        for held in volume["Attachments"]:
+            data = ec2.describe_instance_attribute(InstanceId=held["InstanceId"], Attribute="userData")
+            told = base64.b64decode(data["UserData"].get("Value", ""))
+            counts[held["Device"], volume["Size"], told] += 1
+    ec2.close()
+    return counts
+
+
+def test_a_script_asks_for_the_root_device(accounts: tuple[StrictEc2, StrictEc2], tmp_path: Path) -> None:
+    """A script finds the name of the root device by the image, and hands over user data byte for byte."""
+    one, other = accounts
+    lasercats(project(tmp_path / "one", one, DISKS), one, "issue", "commands.yaml")
+    folder = project(tmp_path / "other", other, DISKS)
+    script = folder / "script.sh"
+    script.write_text(lasercats(folder, other, "issue", "commands.yaml", "--interpreter", "script"))
+    assert '"DeviceName":"root"' not in script.read_text()
+    assert script.read_text().count("aws ec2 describe-images") == 1
+    ran = subprocess.run(
+        ["sh", script], cwd=tmp_path, env=credentials(other), capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert disks(one) == disks(other)
+    assert disks(other) == {
+        ("/dev/sda1", 30, BYTES): 2,
+        ("xvdf", 2, BYTES): 2,
+        ("/dev/sda1", 8, b"hi"): 1,
+    }
+
+
+def test_a_script_of_an_image_that_is_not_there(
+    accounts: tuple[StrictEc2, StrictEc2], tmp_path: Path
+) -> None:
+    """Where the root device is not told, a script launches nothing."""
+    aws, _ = accounts
+    folder = project(tmp_path / "one", aws, DISKS.replace(IMAGE, "ami-0badbad0"))
+    script = folder / "script.sh"
+    script.write_text(lasercats(folder, aws, "issue", "commands.yaml", "--interpreter", "script"))
+    ran = subprocess.run(
+        ["sh", script], cwd=tmp_path, env=credentials(aws), capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 1
+    assert "is not known" in ran.stderr
+    assert disks(aws) == {}
 
 
 def test_what_a_script_cannot_say(accounts: tuple[StrictEc2, StrictEc2], tmp_path: Path) -> None:

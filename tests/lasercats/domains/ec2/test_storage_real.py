@@ -11,7 +11,7 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.instruction import Item
-from lasercats.core.kind import Domain, Found, Kinds
+from lasercats.core.kind import Domain, Kinds, Listed
 from lasercats.core.program import drive
 from lasercats.core.resource import Resource
 from lasercats.domains.ec2 import elastic_ip, instance, instance_programs, volume
@@ -256,8 +256,8 @@ def test_discovery(account: "Account") -> None:
 
     assert volume.KIND.discover is not None
     assert elastic_ip.KIND.discover is not None
-    volumes: Found = drive(volume.KIND.discover("aws"), respond)
-    addresses: Found = drive(elastic_ip.KIND.discover("aws"), respond)
+    volumes: Listed = drive(volume.KIND.discover("aws"), respond)
+    addresses: Listed = drive(elastic_ip.KIND.discover("aws"), respond)
     known: dict[Address, Resource | None] = {
         Address(f"ec2.volume/{account.get(DISK).id}"): replace(account.get(DISK), instance=account.get(X).id),
         Address("ec2.volume/b"): replace(account.get(Address("ec2.volume/b"))),

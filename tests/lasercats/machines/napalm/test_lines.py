@@ -26,8 +26,10 @@ def test_the_lines_of_cisco_ios() -> None:
         vlan(30, Settings(name="old"), None),
     ) == [
         *("no vlan 30", "vlan 20", " name servers", " exit"),
-        *("interface Port-channel7", " switchport mode trunk", " switchport trunk allowed vlan 20"),
-        *("interface GigabitEthernet1/0/2", " switchport mode trunk", " switchport trunk allowed vlan 20"),
+        *("interface Port-channel7", " switchport mode trunk", " no switchport access vlan"),
+        *(" no switchport trunk native vlan", " switchport trunk allowed vlan 20"),
+        *("interface GigabitEthernet1/0/2", " switchport mode trunk", " no switchport access vlan"),
+        *(" no switchport trunk native vlan", " switchport trunk allowed vlan 20"),
         " channel-group 7 mode passive",
         *(f"interface {name}", " description up", " no shutdown", " switchport mode trunk"),
         *(" switchport trunk native vlan 30", " speed 2500"),
@@ -192,7 +194,7 @@ def test_a_configuration_of_a_catalyst_is_read() -> None:
     assert read.ports["GigabitEthernet1/0/1"] == Settings(
         description="to the core",
         enabled=False,
-        mode="access",
+        mode="dynamic desirable",
         vlan=30,
         native=99,
         allowed="10,20,30,40-42",
@@ -204,7 +206,7 @@ def test_a_configuration_of_a_catalyst_is_read() -> None:
     assert read.lags["Port-channel2"].members == ("TwentyFiveGigE1/1/1",)
     assert (read.lags["Port-channel2"].lacp, read.lags["Port-channel2"].mode) == ("passive", "trunk")
     assert read.lags["Port-channel3"].lacp == "off"
-    assert read.ports["TenGigabitEthernet1/1/2"].mode is None
+    assert read.ports["TenGigabitEthernet1/1/2"].mode == "dot1q-tunnel"
     switched = told("ios", port("GigabitEthernet0/0", Settings(), Settings(mode="access")), known=read)
     assert switched == ["interface GigabitEthernet0/0", " switchport", " switchport mode access"]
 
@@ -221,7 +223,7 @@ def test_the_speeds_of_arista_are_read() -> None:
     """Old and new forms of a speed are read."""
     forms = {"forced 10gfull": "10G", "100full": "100M", "2.5g": "2.5G", "forced 1000full": "1G"}
     assert {form: ios.speed(form) for form in forms} == forms
-    assert (ios.speed("100g-4"), ios.speed("auto 1g")) == ("100G", "auto")
+    assert (ios.speed("100g-4"), ios.speed("auto 1g"), ios.speed("10half")) == ("100G", "auto 1g", "10half")
 
 
 JUNOS = """

@@ -1,0 +1,198 @@
+"""How an instance is looked at: by its description, and at what is decided and not told with it."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from lasercats.core import content as contents
+from lasercats.core.address import Address
+from lasercats.core.errors import Refused
+from lasercats.core.instruction import Failure
+from lasercats.core.kind import Found
+from lasercats.core.loose import ODD
+from lasercats.core.program import Each, Program
+from lasercats.domains.ec2 import instance, looks
+from lasercats.domains.ec2 import volume as volume_programs
+from lasercats.domains.ec2.instance import Disk, Instance
+from lasercats.domains.ec2.looks import Looking
+from lasercats.instructions.aws import Answered, Ask, Describe, tags_of
+
+POWER = {"pending": "running", "running": "running", "stopping": "stopped", "stopped": "stopped"}
+
+
+def observe(machine: str, known: Mapping[Address, Any]) -> Program[Found]:
+    """Look at instances, and at what is not told with them only where somebody decided it."""
+    answers = yield tuple(looks.describe(a, resource, LOOKING) for a, resource in known.items())
+    found: dict[Address, Any] = {}
+    for (address, resource), answer in zip(known.items(), answers, strict=True):
+        thing = looks.one(address, answer.found, LOOKING)
+        if thing is None:
+            found[address] = None if answer.looked else resource
+        else:
+            found[address] = yield from _look_closer(machine, thing, resource)
+    return found
+
+
+def _look_closer(machine: str, thing: dict[str, Any], known: Instance | None) -> Program[Instance]:
+    """Ask for what is not told with an instance.
+
+    User data can only be changed while an instance is stopped, so it is as known where the instance has run
+    on since.
+    """
+    seen: Instance = looks.understood(thing, known, LOOKING)
+    id_ = thing["InstanceId"]
+    if known is None or known.volumes is not None:
+        volumes = yield volumes_of(machine, id_)
+        seen = replace(seen, volumes=_disks_of(thing, volumes.found, known))
+    if known is None or known.protected is not None:
+        answer = yield _attribute(machine, id_, "disableApiTermination")
+        seen = replace(seen, protected=_value(answer, "DisableApiTermination", seen.protected))
+    ran_on = known is not None and seen.state == "running" and seen.launched == known.launched
+    if known is None or (known.user_data is not None and not ran_on):
+        answer = yield _attribute(machine, id_, "userData")
+        nothing = None if known is None else ""
+        seen = replace(seen, user_data=_data(answer) or nothing if answer.response else seen.user_data)
+    return seen
+
+
+def discover(machine: str) -> Program[Found]:
+    """Find all instances of an account and region, with all that can be told of them."""
+    listed, volumes = yield (
+        Describe(machine=machine, what="instance"),
+        Describe(machine=machine, what="volume"),
+    )
+    found = looks.read_all(machine, listed.found, LOOKING)
+    things = {a: t for a, t in looks.named(machine, listed.found, LOOKING) if isinstance(found[a], Instance)}
+    names = ("disableApiTermination", "userData")
+    answers = iter(
+        (yield Each(_attribute(machine, t["InstanceId"], a) for t in things.values() for a in names))
+    )
+    for address, thing in things.items():
+        told = (next(answers), next(answers))
+        failed = next((answer for answer in told if isinstance(answer, Failure)), None)
+        try:
+            found[address] = failed or _whole(found[address], thing, volumes.found, *told)
+        except Refused as refused:
+            found[address] = Failure(reason=str(refused))
+    return found
+
+
+def _whole(
+    seen: Instance,
+    thing: Mapping[str, Any],
+    volumes: tuple[dict[str, Any], ...],
+    protected: Answered,
+    data: Answered,
+) -> Instance:
+    """Return an instance with what is not told with it."""
+    told: Any = {"volumes": _disks_of(thing, volumes, None), "user_data": _data(data) or None}
+    told["protected"] = _value(protected, "DisableApiTermination", None)
+    return replace(seen, **told)
+
+
+def read(thing: Mapping[str, Any], known: Instance | None) -> Instance:
+    """Return the instance that a description tells of; what it does not tell is as known."""
+    known = known or Instance()
+    if thing.keys() == {"InstanceId"}:  # predicted: only the id is told
+        return replace(known, id=thing["InstanceId"])
+    return Instance(
+        image=_image(thing["ImageId"], known.image),
+        type=thing["InstanceType"],
+        subnet=thing.get("SubnetId"),
+        security_groups=tuple(group["GroupId"] for group in thing.get("SecurityGroups", ())) or None,
+        key=looks.told_as_known(thing.get("KeyName"), known.key),
+        user_data=known.user_data,
+        volumes=known.volumes,
+        tags=tags_of(thing),
+        state=_power_of(thing),  # type: ignore[arg-type]  # as EC2 tells it
+        protected=known.protected,
+        id=thing["InstanceId"],
+        private_ip=thing.get("PrivateIpAddress"),
+        public_ip=thing.get("PublicIpAddress"),
+        launched=thing.get("LaunchTime"),
+        zone=thing.get("Placement", {}).get("AvailabilityZone"),
+    )
+
+
+def _power_of(thing: Mapping[str, Any]) -> str:
+    """Return the state that an instance is in, or comes to; one that we do not know as it is told.
+
+    Raises:
+        KeyError: none is told.
+
+    """
+    state: str = thing["State"]["Name"]
+    return POWER.get(state, state)
+
+
+def _image(told: str, known: str | None) -> str:
+    """Return the image, as the parameter by which it was found: EC2 tells what stood in it at the time."""
+    return known if known and known.startswith(instance.PARAMETER) else told
+
+
+def volumes_of(machine: str, id_: str) -> Describe:
+    """Return the look at the volumes that are attached to an instance."""
+    return Describe(machine=machine, what="volume", by="attachment.instance-id", value=id_)
+
+
+def devices(thing: Mapping[str, Any], volumes: tuple[dict[str, Any], ...]) -> dict[str, dict[str, Any]]:
+    """Return an instance's own volumes, those that go with it, by device."""
+    own: dict[str, dict[str, Any]] = {}
+    for volume in volumes:
+        for attachment in volume.get("Attachments", ()):
+            if attachment.get("InstanceId") == thing.get("InstanceId") and attachment.get(
+                "DeleteOnTermination"
+            ):
+                device = attachment.get("Device") or ""
+                own["root" if device == thing.get("RootDeviceName") else device] = volume
+    return own
+
+
+def _disks_of(
+    thing: Mapping[str, Any], volumes: tuple[dict[str, Any], ...], known: Instance | None
+) -> dict[str, Disk]:
+    """Return its own volumes, of those that are known what is decided of them.
+
+    Raises:
+        Refused: what is told of one cannot be understood.
+
+    """
+    wished = {} if known is None else known.volumes or {}
+    disks = {}
+    for device, volume in devices(thing, volumes).items():
+        if known is None or device in wished:
+            disk = wished.get(device, Disk(size=1, type=""))
+            told = looks.understood(volume, None, volume_programs.LOOKING)
+            size = None if disk.size is None else told.size
+            disks[device] = Disk(size=size, type=None if disk.type is None else told.type)
+    return disks
+
+
+def _attribute(machine: str, id_: str, name: str) -> Ask:
+    parameters = {"InstanceId": id_, "Attribute": name}
+    return Ask(machine=machine, operation="DescribeInstanceAttribute", parameters=parameters)
+
+
+def _data(answer: Answered) -> str:
+    """Return user data as content, "" where there is none.
+
+    Raises:
+        Refused: what is told is no base64.
+
+    """
+    try:
+        return contents.encode(
+            base64.b64decode(answer.response["UserData"].get("Value") or "", validate=True)
+        )
+    except ODD as error:
+        raise Refused(f"what EC2 tells of its user data cannot be understood ({error})") from None
+
+
+def _value(answer: Any, name: str, default: Any) -> Any:  # noqa: ANN401
+    told = answer.response.get(name)
+    return told.get("Value", default) if isinstance(told, dict) else default
+
+
+LOOKING = Looking("ec2.instance", "instance", read)
