@@ -3,8 +3,8 @@ r"""What records of earlier formats mean in the words of today.
 Up to format 3, texts of hosts were literal: `\xff` in the name of a file was four characters. From format 4
 on they are in the one-line form of `lasercats.core.text`, in which that is one byte, and the four characters
 are `\x5cxff`. So where old records are read, such texts are brought to that form: addresses, and the fields
-that name a path, the target of a link, an owner or a group. Contents and what programs print are left as they
-are.
+that name a path, the target of a link, an owner, a group or the words of a raw command. Contents and what
+programs print are left as they are.
 
 Pure, and cheap: a body without a backslash before an x is given back as it is.
 """
@@ -22,6 +22,8 @@ KINDS = ("file", "directory", "symlink", "exec")
 """The kinds of hosts, as they were when formats 1 to 3 were written."""
 _INSTRUCTIONS = "host."
 _FIELDS = ("path", "target", "owner", "group")
+_WORDS = "argv"
+"""The words of a raw command."""
 _encode = msgspec.json.Encoder().encode
 _Parts = dict[str, msgspec.Raw]
 
@@ -57,6 +59,9 @@ def _fields(raw: msgspec.Raw) -> msgspec.Raw:
     for field in _FIELDS:
         if bytes(parts.get(field, msgspec.Raw(b""))).startswith(b'"'):
             parts[field] = msgspec.Raw(_encode(_text(msgspec.json.decode(parts[field], type=str))))
+    if bytes(parts.get(_WORDS, msgspec.Raw(b""))).startswith(b"["):
+        words = msgspec.json.decode(parts[_WORDS], type=list[str])
+        parts[_WORDS] = msgspec.Raw(_encode([escape(word.encode(), lines=True) for word in words]))
     return msgspec.Raw(_encode(parts))
 
 

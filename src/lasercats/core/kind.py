@@ -353,7 +353,7 @@ def _plain(raw: bytes) -> Any:  # noqa: ANN401
     """
     try:
         return msgspec.json.decode(raw)
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise LogCorrupt(
             f"the log holds what is no JSON ({error}); `lasercats verify` tells where it is damaged"
         ) from None

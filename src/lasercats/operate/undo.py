@@ -7,11 +7,11 @@ from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command, Forget
 from lasercats.core.converge import converge, givable, retract
 from lasercats.core.errors import Refused
-from lasercats.core.record import FORGOTTEN
+from lasercats.core.record import FORGOTTEN, Event
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.interpreters.simulate import simulate
-from lasercats.operate.history import Happening, happening
+from lasercats.operate.history import Happening, happening, record_at
 from lasercats.operate.plan import Plan, acceptable, losses, made_anew
 from lasercats.operate.project import Project
 
@@ -84,7 +84,7 @@ def _culprit(project: Project, position: int, address: Address, since: Change[Re
     for version in project.log.versions(address):
         came = version.resource(project.kinds, address)
         if version.since > position and fields & set(Change(left, came).fields):
-            (record,) = project.log.read(version.since, version.since)
+            record = record_at(project.log, version.since, Event)
             if record.entry.cause != position:
                 culprit = record.entry.cause or version.since
         left = came

@@ -123,7 +123,7 @@ def test_only_texts_of_hosts_are_read_otherwise() -> None:
         ("finished", rb'{"started":1,"outcomes":[{"type":"failure","reason":"\\xff"},"\\xff",null]}'),
         (
             "accepted",
-            rb'{"command":{"command":"exec","argv":["\\xff"],"on":["exec/m:"]},"actor":"\\xff","run":"r"}',
+            rb'{"command":{"command":"ec2.x","argv":["\\xff"],"on":["ec2.x/m:a"]},"actor":"\\xff","run":"r"}',
         ),
         ("ended", rb'{"command":1,"status":"failed","error":"\\xff"}'),
     )
@@ -140,6 +140,9 @@ def test_fields_of_hosts_are_read_otherwise() -> None:
         rb'[{"owner":"a\\x5cxff","content":"\\xff"},{"group":"\\x5cX0a"}]}}'
     )
     assert modern(3, "event", body) == now
+    body = rb'{"command":{"command":"exec","argv":["sed","s/\\xff/x/","a\nb"],"on":["exec/m:"]},"run":"r"}'
+    now = rb'{"command":{"command":"exec","argv":["sed","s/\\x5cxff/x/","a\nb"],"on":["exec/m:"]},"run":"r"}'
+    assert modern(3, "accepted", body) == now
     body = rb'{"started":1,"outcomes":[{"type":"symlink","target":"\\xe9"}]}'
     assert (
         modern(3, "finished", body) == rb'{"started":1,"outcomes":[{"type":"symlink","target":"\\x5cxe9"}]}'
