@@ -106,7 +106,11 @@ def test_netconf_data_of_another_form(seed: int, monkeypatch: pytest.MonkeyPatch
     judged(netconf_machine(), CHANGES)
 
 
-@pytest.mark.parametrize("data", [None, 7, "text", etree.fromstring("<other/>")], ids=repr)
+@pytest.mark.parametrize(
+    "data",
+    [None, 7, "text", etree.fromstring("<other/>")],
+    ids=["None", "a number", "text", "another element"],
+)
 def test_netconf_data_that_is_none(data: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is no data is our own error, or nothing."""
     monkeypatch.setattr(netconf_client, "_connect", lambda _arguments: FakeManager(lambda: data))
