@@ -15,6 +15,7 @@ from lasercats.core.address import Address, rest_of
 from lasercats.core.command import Command
 from lasercats.core.document import parse, render
 from lasercats.core.kind import Kinds
+from lasercats.core.text import escape
 from lasercats.domains.host import DOMAIN
 from lasercats.domains.host.directory import Create, Directory
 from lasercats.domains.host.file import File
@@ -34,13 +35,14 @@ from lasercats.testing.machines import batch
 
 pytestmark = pytest.mark.lab
 KINDS = Kinds([DOMAIN])
-NAMES = ("m:/t/a", "m:/t/a/b", "m:/t/a/b/c", "m:/t/d", 'm:/t/it\'s a "name" $x')
+ODD = rb"""-it's a "name" $x: caf""" + b"\xe9\t\x1b[1m\xff" + rb"\xff`id`*"
+NAMES = ("m:/t/a", "m:/t/a/b", "m:/t/a/b/c", "m:/t/-n", f"m:/t/a/b/{escape(ODD)}\n", f"m:/t/{escape(ODD)}")
 FIELDS = {
     "owner": st.sampled_from(["root", "daemon", "0", "nobody"]),
     "group": st.sampled_from(["root", "daemon", "0", "nogroup"]),
     "mode": st.sampled_from(["600", "0644", "755", "4755", "1777", "000", "0062"]),
     "secret": st.nothing(),
-    "target": st.from_regex(r"[^\x00-\x1f\x7f\\]{1,40}", fullmatch=True),
+    "target": st.binary(min_size=1, max_size=40).map(lambda data: escape(data.replace(b"\0", rb"\xff"))),
     "content": st.one_of(strategies.texts, st.binary(max_size=40).map(content.encode)),
 }
 GROUND = Create(on=(Address("directory/m:/t"),))
@@ -144,19 +146,21 @@ def test_the_script_leaves_the_same_files(bench: Bench, log: list[Command]) -> N
 
 
 def _listing(host: Host) -> bytes:
-    """List all below /t by plain tools: type, mode, owner, group, path, target; then digests."""
+    """List all below /t by plain tools: type, mode, owner, group, path, target; then the digests."""
     fields = "\\001".join(f"%{field}" for field in "ymugpl")
-    look = f"find /t -printf '{fields}\\0' | sort -z; find /t -type f -exec sha256sum {{}} + | sort -k2"
+    files = "find /t -type f -exec sha256sum -z {} + | sort -z -k2"
+    look = f"find /t -printf '{fields}\\0' | sort -z; printf '\\0'; {files}"
     told = host.ssh(look)
     assert told.returncode == 0, told.stderr
     return told.stdout
 
 
 def _check_with_independent_eyes(host: Host, context: Context) -> None:
-    *entries, digested = _listing(host).decode().split("\0")
-    seen = {entry.split("\1", 5)[4]: entry.split("\1", 5) for entry in entries}
-    lines = [line.split("  ", 1) for line in digested.splitlines()]
-    digests = {path: digest.strip("\\") for digest, path in lines}
+    entries, _, digested = _listing(host).rpartition(b"\0\0")
+    listed = [list(map(escape, entry.split(b"\1", 5))) for entry in entries.split(b"\0")]
+    seen = {entry[4]: entry for entry in listed}
+    lines = [line.split(b"  ", 1) for line in digested.split(b"\0") if line]
+    digests = {escape(path): digest.decode() for digest, path in lines}
     state = context.log.fold().state(KINDS)
     there = {rest_of(address) for address, _ in state.items()}
     assert there == set(seen)
@@ -174,6 +178,6 @@ def _check_with_independent_eyes(host: Host, context: Context) -> None:
                 assert group == (resource.group or group).replace("0", "root")
                 if isinstance(resource, File):
                     wanted = hashlib.sha256(content.decode(resource.content or "")).hexdigest()
-                    assert digests[path.replace("\\", "\\\\")] == wanted
+                    assert digests[path] == wanted
             case _:
                 raise AssertionError(resource)
