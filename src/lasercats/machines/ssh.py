@@ -22,6 +22,13 @@ OPTIONS = ("timeout", "connect_timeout", "sudo", "config", "identity", "known_ho
 PATIENCE = 2.0
 """Seconds that a shell that is given up may take to end."""
 
+_SHELL = "/bin/sh -s lasercats"
+_GUARD = b"""\
+[ "$1" = lasercats ] || echo 'the login shell or a forced command started another than it was told'
+[ "$1" = lasercats ] || exit 64
+"""
+"""Has the shell end that was started without our word: it is not the one that we asked for, or not by sudo."""
+
 
 class SshMachine(HostMachine):
     """A host reached by SSH; one connection, one channel a batch."""
@@ -33,7 +40,7 @@ class SshMachine(HostMachine):
         self._url = url
         self._connection: asyncssh.SSHClientConnection | None = None
         self._connect_timeout = url.seconds("connect_timeout", 10)
-        self._command = "exec sudo -n /bin/sh -s" if sudo else "exec /bin/sh -s"
+        self._command = f"exec sudo -n {_SHELL}" if sudo else f"exec {_SHELL}"
 
     def shell(self) -> str:
         """Return the call of `ssh` that starts a shell there."""
@@ -57,14 +64,15 @@ class SshMachine(HostMachine):
     async def pipe(self, script: bytes, hearing: Hearing) -> int | None:
         """Run a shell over a channel of the connection.
 
-        The login shell may be any: sh, csh and fish understand these words alike.
+        The login shell may be any: sh, csh and fish understand these words alike. One that is told to start
+        another in its startup files would have that one read our script: it is told, and nothing is run.
         """
         import asyncssh  # noqa: PLC0415 - heavy; only when a host is really spoken to
 
         from lasercats.machines.ssh_channel import Ear  # noqa: PLC0415 - see above
 
         connection = self._connection or await self._connect()
-        ear, channel = Ear(script, hearing), None
+        ear, channel = Ear(_GUARD + script, hearing), None
         async with hearing:
             try:
                 with _acknowledging(connection.get_extra_info("socket")):

@@ -298,6 +298,21 @@ class TestSsh(SshContract):
         assert (wrote.type, wrote.owner) == ("file", shell)
         assert ran == ExecResult(0, "[a\\\\b][!x][2][$x][~]")
 
+    @pytest.mark.parametrize("shell", ["zsh", "tcsh", "fish", "bash", "perl"])
+    @pytest.mark.parametrize("sudo", ["false", "true"])
+    def test_a_shell_that_nobody_asked_for_runs_nothing(self, shell: str, sudo: str) -> None:
+        """Where a startup file starts another shell in place of ours, it is told, and nothing is run."""
+        if shutil.which(shell) is None:
+            pytest.skip(f"{shell} is not installed")
+        url = f"{self._user('rick', '/bin/bash')}&sudo={sudo}"
+        self._host.ssh(f"echo 'exec {shell}' >/home/rick/.bashrc")
+        items = (WriteFile(machine="m", path="/tmp/f", content="x"), Execute(machine="m", argv=("id",)))
+        for failed in asyncio.run(self._run_and_close(self.connect(url), batch(*items))):
+            assert isinstance(failed, Failure)
+            assert not failed.in_doubt
+            assert shell != "zsh" or "another than it was told" in failed.reason
+        assert self._host.ssh("ls /tmp/f").returncode == 2
+
     def test_sudo_that_wants_a_password_is_told(self) -> None:
         """Where sudo asks for a password, check and work tell so, and nothing is in doubt."""
         url = self._user("pat", "/bin/bash") + "&sudo=true"
