@@ -27,7 +27,7 @@ _GUARD = b"""\
 [ "$1" = lasercats ] || echo 'the login shell or a forced command started another than it was told'
 [ "$1" = lasercats ] || exit 64
 """
-"""Has the shell end that was started without our word: it is not the one that we asked for, or not by sudo."""
+"""Has a shell end that was started without our word: it is not the one that we asked for, or without sudo."""
 
 
 class SshMachine(HostMachine):

@@ -1,13 +1,16 @@
 """`undo`: commands that take back what earlier commands did, and put back what changed outside."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command, Forget
 from lasercats.core.converge import converge, givable, retract
 from lasercats.core.errors import Refused
-from lasercats.core.record import FORGOTTEN, Event
+from lasercats.core.record import FORGOTTEN, OBSERVED, Event
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.interpreters.simulate import simulate
@@ -34,6 +37,10 @@ def plan_undo(project: Project, positions: Sequence[int], *, partial: bool = Fal
         _check(project, happened)
         delta = happened.observed if happened.command is None else happened.delta
         taken, conflicts = retract(delta, state)
+        made_here = {a: delta[a] for a in conflicts if delta[a].before is None}
+        if made_here:
+            delta = Delta({**delta, **{a: _as_known(project, position, a, c) for a, c in made_here.items()}})
+            taken, conflicts = retract(delta, state)
         for address, why in conflicts.items():
             problems[address] = why + _culprit(
                 project, position, address, Change(delta[address].after, start.get(address))
@@ -76,6 +83,28 @@ def _taken_in(project: Project, happened: Happening, taken: Delta) -> tuple[Addr
 
     found = (a for a, change in happened.observed.items() if change.before is None and a in taken)
     return tuple(address for address in found if is_new(address))
+
+
+def _as_known(
+    project: Project, position: int, address: Address, change: Change[Resource]
+) -> Change[Resource]:
+    """Return a creation with what commands have learned since of fields that it left undecided.
+
+    They learn it for the way back, and where it is there again, nothing of theirs is left.
+    """
+    after: Any = change.after
+    left: Resource | None = None
+    for version in project.log.versions(address):
+        came = version.resource(project.kinds, address)
+        if version.since > position and left is not None and type(came) is type(left) is type(after):
+            event = record_at(project.log, version.since, Event).entry
+            if isinstance(event, Event) and event.type == OBSERVED:
+                # What nobody decided is found there only where a command is about to decide it.
+                learned = {n: getattr(came, n) for n in Change(left, came).fields if getattr(left, n) is None}
+                unknown = {n: value for n, value in learned.items() if getattr(after, n) is None}
+                after = msgspec.structs.replace(after, **unknown)
+        left = came
+    return Change(change.before, after)
 
 
 def _culprit(project: Project, position: int, address: Address, since: Change[Resource]) -> str:

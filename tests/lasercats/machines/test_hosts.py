@@ -306,12 +306,12 @@ class TestSsh(SshContract):
             pytest.skip(f"{shell} is not installed")
         url = f"{self._user('rick', '/bin/bash')}&sudo={sudo}"
         self._host.ssh(f"echo 'exec {shell}' >/home/rick/.bashrc")
-        items = (WriteFile(machine="m", path="/tmp/f", content="x"), Execute(machine="m", argv=("id",)))
+        items = (WriteFile(machine="m", path="/srv/f", content="x"), Execute(machine="m", argv=("id",)))
         for failed in asyncio.run(self._run_and_close(self.connect(url), batch(*items))):
             assert isinstance(failed, Failure)
             assert not failed.in_doubt
             assert shell != "zsh" or "another than it was told" in failed.reason
-        assert self._host.ssh("ls /tmp/f").returncode == 2
+        assert self._host.ssh("ls /srv/f").returncode == 2
 
     def test_sudo_that_wants_a_password_is_told(self) -> None:
         """Where sudo asks for a password, check and work tell so, and nothing is in doubt."""

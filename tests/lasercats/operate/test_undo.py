@@ -46,6 +46,23 @@ def test_many_are_taken_back_the_latest_first(project: Project, issue: Issue, tm
     assert not (tmp_path / "d").exists()
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_what_was_learned_stands_not_in_the_way(
+    project: Project, issue: Issue, tmp_path: Path, together: bool
+) -> None:
+    """The owner that an undone command learned does not keep the creation before it from being taken back."""
+    made = issue("directory.create", f"a:{tmp_path}/d", mode="700")
+    owned = issue("directory.chown", f"a:{tmp_path}/d", owner="1")
+    alone = plan_undo(project, [made.position or 0])
+    assert list(alone.problems.values()) == [f"owner changed since, at position {owned.position}"]
+    if together:
+        undo(project, made, owned)
+    else:
+        undo(project, owned)
+        undo(project, made)
+    assert not (tmp_path / "d").exists()
+
+
 def test_a_removal_is_taken_back(project: Project, issue: Issue, tmp_path: Path) -> None:
     """A removed file comes back with its content and mode."""
     issue("file.write", f"a:{tmp_path}/f", content="1", mode="640")
