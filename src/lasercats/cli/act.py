@@ -54,6 +54,8 @@ class Request:
 
 def act(context: click.Context, project: "Project", commands: Sequence[Command], request: Request) -> None:
     """Interpret commands, show the results, and exit with 1 if any went wrong."""
+    from lasercats.operate.plan import buried  # noqa: PLC0415 - as the rest of the work, only when asked
+
     carry_out, within = _carrier(request, commands)
     total = sum(len(command.on) for command in commands)
     prefix = any(len(command.on) > 1 for command in commands)
@@ -67,10 +69,11 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
             watcher=feedback,
             write=partial(_SAID.get(request.interpreter, printing.page), err=request.as_json),
         )
+    gone = buried(project.kinds, (result.delta for result in results))
     if request.as_json:
         data = show.results_data(results, project.machines.trips)
         more = {
-            "lost": show.plain(request.lost),
+            "lost": show.plain({**gone, **request.lost}),
             "withheld": show.plain(request.withheld),
             "held": _held(project, results) if within else None,
         }
@@ -82,7 +85,9 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
         predicted = request.interpreter in PREDICTING
         held = _held(project, results) if within else None
         both, brief = request.show_diff, request.brief
-        show.print_results(results, both=both, predicted=predicted, brief=brief, held=held is not None)
+        show.print_results(
+            results, both=both, predicted=predicted, brief=brief, held=held is not None, buried=gone
+        )
         if held is not None:
             position = held["position"]
             told = f"held: taken back at {held['until']}, unless you run `lasercats confirm {position}`"

@@ -340,11 +340,14 @@ def _show_plan(made: "Plan", *, as_json: bool, both: bool) -> None:
         commands = [to_builtins(command) for command in made.commands]
         data = {"commands": commands, "delta": show.changes_data(made.delta), "problems": dict(made.problems)}
         data |= {"replaced": list(made.replaced), "corrective": to_builtins(made.corrective)}
-        printing.data({**data, "lost": to_builtins(made.lost), "detours": dict(made.detours)})
+        printing.data(
+            {**data, "lost": to_builtins({**made.buried, **made.lost}), "detours": dict(made.detours)}
+        )
         return
     show.print_delta(made.delta, both=both, replaced=made.replaced, corrective=made.corrective)
     show.print_detours(made.detours)
     show.print_lost(made.lost)
+    show.print_buried(made.buried)
     show.print_withheld(made.withheld)
     show.print_problems(made.problems)
     if made.commands or made.problems:

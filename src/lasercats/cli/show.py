@@ -26,6 +26,9 @@ REPLACED = ("±", "magenta")
 WIDE = 60
 
 
+_NONE: Mapping[Address, Sequence[str]] = {}
+
+
 def print_delta(
     delta: Delta,
     *,
@@ -88,6 +91,12 @@ def print_lost(lost: Mapping[Address, Sequence[str]]) -> None:
         printing.note(f"! {told(address)} is made anew: {lost_of(what)}", fg="yellow")
 
 
+def print_buried(buried: Mapping[Address, Sequence[str]]) -> None:
+    """Print what no undo brings back, on standard error."""
+    for address, what in buried.items():
+        printing.note(f"! {told(address)}: {lost_of(what)}", fg="yellow")
+
+
 def print_withheld(withheld: Mapping[Address, Mapping[str, str]]) -> None:
     """Print which fields stay as they are, because what was there may not be given to a machine."""
     for address, fields in withheld.items():
@@ -129,11 +138,17 @@ def print_detours(detours: Mapping[Address, str]) -> None:
 
 
 def print_results(
-    results: Sequence[Result], *, both: bool, predicted: bool, brief: bool = False, held: bool = False
+    results: Sequence[Result],
+    *,
+    both: bool,
+    predicted: bool,
+    brief: bool = False,
+    held: bool = False,
+    buried: Mapping[Address, Sequence[str]] = _NONE,
 ) -> None:
     """Print what commands did, or would do; when `brief`, only what the operator has not seen yet.
 
-    What is `held` is not undone, so nothing is said of that.
+    What is `held` is not undone, so nothing is said of that. What is `buried` no undo brings back.
     """
     for result in results:
         if result.observed:
@@ -144,10 +159,14 @@ def print_results(
         print_notes(result.notes)
         print_problems(result.problems)
     if not any(result.order for result in results) or any(result.delta for result in results):
-        printing.note(_told(results, predicted=predicted, held=held))
+        if not brief:
+            print_buried(buried)
+        printing.note(_told(results, predicted=predicted, held=held, buried=buried))
 
 
-def _told(results: Sequence[Result], *, predicted: bool, held: bool) -> str:
+def _told(
+    results: Sequence[Result], *, predicted: bool, held: bool, buried: Mapping[Address, Sequence[str]]
+) -> str:
     """Return the last line: what was done in all, and how to take it back."""
     total: dict[Address, Change[Resource]] = {}
     for result in results:
@@ -162,7 +181,7 @@ def _told(results: Sequence[Result], *, predicted: bool, held: bool) -> str:
         return f"would be: {text}" if total else "nothing would change"
     if ran:
         text = f"{ran}; {text}" if total else ran
-    if held or not positions or all(change.verb == "keep" for change in total.values()):
+    if held or not positions or all(c.verb == "keep" or a in buried for a, c in total.items()):
         return text
     span = f"{positions[0]}" if len(positions) == 1 else f"{positions[0]}..{positions[-1]}"
     return f"{text}; take it back with `lasercats undo {span}`"

@@ -52,6 +52,10 @@ def _nothing(_resource: Any) -> tuple[str, ...]:  # noqa: ANN401
     return ()
 
 
+def _nothing_of_two(_before: Any, _after: Any) -> tuple[str, ...]:  # noqa: ANN401
+    return ()
+
+
 @dataclass(frozen=True)
 class Kind:
     """One kind of resource: its type, its commands, and the pure functions between them."""
@@ -106,6 +110,8 @@ class Kind:
     """
     loses: Callable[[Any], Iterable[str]] = _nothing
     """What of a resource cannot come back when it has been removed and is made again."""
+    buries: Callable[[Any, Any], Iterable[str]] = _nothing_of_two
+    """What a change from a resource to another, or to none, takes away that no undo brings back."""
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     documents: tuple[str, ...] = ()
     lost: Mapping[Address, tuple[str, ...]] = {}
     """What does not come back of that which is made anew."""
+    buried: Mapping[Address, tuple[str, ...]] = {}
+    """What no undo brings back of that which is changed or removed."""
     withheld: Mapping[Address, Mapping[str, str]] = {}
     """The fields that do not come back, because what was there may not be given to a machine, and why."""
     detours: Mapping[Address, str] = {}
@@ -165,6 +167,21 @@ def losses(kinds: Kinds, gone: Mapping[Address, Resource | None]) -> dict[Addres
     return {address: what for address, what in told.items() if what}
 
 
+def buried(kinds: Kinds, deltas: Iterable[Delta]) -> dict[Address, tuple[str, ...]]:
+    """Return what no undo brings back of what some changes change or remove, where that is anything."""
+    found: dict[Address, tuple[str, ...]] = {}
+    for delta in deltas:
+        for address, change in delta.items():
+            what = (
+                tuple(kinds.kind(address).buries(change.before, change.after))
+                if change.before is not None
+                else ()
+            )
+            if what:
+                found[address] = what
+    return found
+
+
 def _corrective(project: Project, delta: Delta) -> dict[Address, tuple[str, ...]]:
     """Return the fields in which a delta leads back to what was decided last."""
     observed = _observed_at(project)
@@ -237,6 +254,7 @@ def _predicted(
         replaced=again,
         detours=detours(kinds, deltas),
         lost=losses(kinds, {address: state.get(address) for address in again}),
+        buried=buried(kinds, deltas),
         documents=tuple(documents),
     )
 

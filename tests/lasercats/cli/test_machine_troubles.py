@@ -79,6 +79,27 @@ def test_the_rest_is_done_where_one_fails(cli: "Cli", place: Place) -> None:
     cli.verifies()
 
 
+@pytest.mark.parametrize(
+    "line", [["remove"], ["write", "--content", "new"]], ids=["by removing", "by writing"]
+)
+def test_what_no_undo_brings_back_is_told(cli: "Cli", place: Place, line: list[str]) -> None:
+    """Where a content is too large to be recorded, nobody is told that an undo brings it back."""
+    big = cli.folder / "t/big"
+    big.write_bytes(b"x" * (8 * 1024 * 1024 + 1))
+    cli.done("observe", f"file/{place('big')}")
+    told = f"! file/{place('big')}: its unrecorded content does not come back\n"
+    command = ["file", line[0], place("big"), *line[1:]]
+    assert told in cli.done(*command, "--check").err
+    site = cli.file("site.yaml", f"resources:\n  file/{place('big')}: {{content: x}}\n")
+    assert told in cli.done("plan", site).err
+    ran = cli.done(*command)
+    assert told in ran.err
+    assert "take it back" not in ran.err
+    assert cli("undo", "HEAD").code == 1
+    cli.done("file", "write", place("big"), "--content", "small")
+    assert "take it back" in cli.done(*command).err
+
+
 def test_exec_that_fails(cli: "Cli") -> None:
     """A raw command that fails ends with 1, its status told and its output kept."""
     told = cli.fails("exec", "a", "--", "sh", "-c", "echo out; exit 7", status="failed")

@@ -189,7 +189,13 @@ def loses(file: File) -> Iterator[str]:
     That it had an ACL or attributes is not known before; the host notes it when it removes the file.
     """
     if file.secret is None and (file.content is None or contents.is_digest(file.content)):
-        yield "its content, which is not recorded"
+        yield "its unrecorded content"
+
+
+def buries(before: File, after: File | None) -> Iterator[str]:
+    """Return what is gone for good when a file is removed or gets another content."""
+    if after is None or (before.content, before.secret) != (after.content, after.secret):
+        yield from loses(before)
 
 
 KIND = Kind(
@@ -203,4 +209,5 @@ KIND = Kind(
     needs=place.needs,
     rivals=place.rivals,
     loses=loses,
+    buries=buries,
 )

@@ -5,6 +5,7 @@ from posixpath import normpath
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lasercats.core.address import rest_of
 from lasercats.core.document import parse, render
@@ -85,13 +86,16 @@ def test_a_path_holds_no_nul() -> None:
     [
         (File(content="x"), []),
         (File(secret="sealed:00"), []),  # noqa: S106
-        (File(content="sha256:" + "0" * 64), ["its content, which is not recorded"]),
-        (File(mode="0644"), ["its content, which is not recorded"]),
+        (File(content="sha256:" + "0" * 64), ["its unrecorded content"]),
+        (File(mode="0644"), ["its unrecorded content"]),
     ],
 )
 def test_what_is_not_recorded_is_lost_with_a_removal(file: File, lost: list[str]) -> None:
     """A content that the log does not hold is named as what a removal loses."""
     assert list(KINDS.kinds["file"].loses(file)) == lost
+    assert list(KINDS.kinds["file"].buries(file, None)) == lost
+    assert list(KINDS.kinds["file"].buries(file, replace(file, content="new", secret=None))) == lost
+    assert list(KINDS.kinds["file"].buries(file, replace(file, mode="0600"))) == []
 
 
 def _given(data: bytes, escaped: bool) -> str:
