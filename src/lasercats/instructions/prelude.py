@@ -71,13 +71,15 @@ lc_fill() { # text|base64 CONTENT
   if [ $lc_closed != y ]; then lc_shut || { umask 022; return 1; }; fi
   case $1 in
     text) printf %s "$2" 2>/dev/null >|new || lc_try lc_through cat "$2" ;;
-    *) lc_try lc_through 'base64 -d' "$2" ;;
+    *) lc_through 'base64 -d' "$2" 2>/dev/null || lc_failed_by "$(lc_through lc_decode "$2" 2>&1)" ;;
   esac
   lc_ok=$?
   umask 022
   return $lc_ok
 }
 lc_through() { printf %s "$2" 2>/dev/null | $1 >|new; }
+lc_decode() { base64 -d | cat; } # which tells why it cannot write, as GNU base64 does not
+lc_failed_by() { lc_why=${1##*: }; lc_bad "${lc_why:-base64 failed}"; }
 # Where the file system keeps no modes: what is to be closed must be closed before it is filled.
 lc_shut() {
   : >|new

@@ -168,8 +168,7 @@ def ending(pid: int) -> bytes:
 
 
 _ENDING = b"""{ p=%d
-read -r _ _ _ _ g _ </proc/$p/stat || g=
-if [ "$g" = "$p" ]; then kill -s TERM -- "-$p"; exit; fi
+if kill -s TERM -- "-$p" 2>/dev/null; then exit; fi
 for f in /proc/[0-9]*/stat; do
   if read -r c _ _ parent _ <$f && [ "$parent" = "$p" ]; then kill -s TERM -- "$c"; fi
 done

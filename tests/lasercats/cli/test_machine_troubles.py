@@ -22,6 +22,15 @@ def test_a_directory_at_the_path(cli: "Cli", place: Place) -> None:
     assert told == f"file/{place()}: {place()} is a directory; remove it first"
 
 
+@pytest.mark.parametrize("line", ["chmod --mode 700", "chown --owner 0", "remove"])
+def test_a_link_where_a_directory_is_meant(cli: "Cli", place: Place, line: str) -> None:
+    """What is of another kind is told as what it is, and not that nothing is there."""
+    (cli.folder / "t/link").symlink_to("nowhere")
+    verb, *options = line.split()
+    told = cli.fails("directory", verb, place("link"), *options, status="refused")
+    assert told == f"directory/{place('link')}: {cli.folder}/t/link is no directory but a symlink"
+
+
 def test_a_file_below_a_file(cli: "Cli", place: Place) -> None:
     """Nothing is put below a file that is managed."""
     cli.done("file", "write", place("f"), "--content", "x")

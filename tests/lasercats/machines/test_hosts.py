@@ -313,6 +313,17 @@ class TestSsh(SshContract):
             assert shell != "zsh" or "another than it was told" in failed.reason
         assert self._host.ssh("ls /srv/f").returncode == 2
 
+    def test_a_command_is_ended_where_there_is_no_proc(self) -> None:
+        """What a command has started is ended with it, also on a host without /proc."""
+        argv = ("sh", "-c", "sleep 9753 & sleep 9754")
+        self._host.ssh("umount -l /proc")
+        try:
+            (ended,) = self.run(Execute(machine="m", argv=argv, timeout=0.3))
+        finally:
+            self._host.ssh("mount -t proc proc /proc")
+        assert "was ended" in ended.reason
+        assert self._host.ssh("ps ax").stdout.count(b"sleep 975") == 0
+
     def test_sudo_that_wants_a_password_is_told(self) -> None:
         """Where sudo asks for a password, check and work tell so, and nothing is in doubt."""
         url = self._user("pat", "/bin/bash") + "&sudo=true"
@@ -332,10 +343,11 @@ class TestSsh(SshContract):
         )
         return self._host.url.replace("root@", f"{name}@")
 
-    def test_no_space_left_leaves_the_old_file(self) -> None:
+    @pytest.mark.parametrize("new", ["x" * 100_000, contents.encode(b"\xff" * 100_000)])
+    def test_no_space_left_leaves_the_old_file(self, new: str) -> None:
         """A write that does not fit fails with the reason, and the file is as it was."""
         self.run(WriteFile(machine="m", path="/full/f", content="old", mode="0644"))
-        (failed,) = self.run(WriteFile(machine="m", path="/full/f", content="x" * 100_000, mode="0644"))
+        (failed,) = self.run(WriteFile(machine="m", path="/full/f", content=new, mode="0644"))
         assert "No space left on device" in failed.reason
         assert self._host.ssh("cat /full/f; ls -A /full").stdout == b"oldf\n"
 

@@ -178,20 +178,25 @@ class Remove(Command, frozen=True):
 
     def decide(self, address: Address, state: State) -> None:
         """Leave nothing."""
-        for rival in rivals(address):
-            if state.get(rival) is not None:
-                raise Refused(f"{at(address)[1]} is no {kind_of(address)} but a {kind_of(rival)}")
+        _check_kind(address, state)
+
+
+def _check_kind(address: Address, state: State) -> None:
+    for rival in rivals(address):
+        if state.get(rival) is not None:
+            raise Refused(f"{at(address)[1]} is no {kind_of(address)} but a {kind_of(rival)}")
 
 
 def existing(address: Address, state: State) -> Any:  # noqa: ANN401 - of the kind of the address
     """Return the resource that a command needs to be there.
 
     Raises:
-        Refused: it is not.
+        Refused: it is not there, or of another kind.
 
     """
     found = state.get(address)
     if found is None:
+        _check_kind(address, state)
         maker = {"file": "file write", "directory": "directory create"}[kind_of(address)]
         raise Refused(f"it does not exist; make it with `lasercats {maker}`")
     return found
