@@ -119,7 +119,7 @@ def print_problems(problems: Mapping[Address, str]) -> None:
 def print_notes(notes: Mapping[Address, str]) -> None:
     """Print what machines noted of how they did it, on standard error."""
     for address, note in notes.items():
-        click.echo(click.style(f"{told(address)}: {note}", fg="yellow"), err=True)
+        printing.note(f"{told(address)}: {note}", fg="yellow")
 
 
 def print_detours(detours: Mapping[Address, str]) -> None:
