@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,11 +20,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 FORMATS = ("table", "json", "csv", "markdown")
 
 
+class Seconds(click.FloatRange):
+    """A number of seconds; what is no number is none, though it is in any range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        """Read a number."""
+        number = super().convert(value, param, ctx)
+        return self.fail("nan is not a number of seconds", param, ctx) if math.isnan(number) else number
+
+
 def _limits(function: F) -> F:
     """Add `--as-of`, `--timeout` and `--max-rows`."""
     timeout = options.option(
         "--timeout",
-        type=click.FloatRange(0, min_open=True),
+        type=Seconds(0, min_open=True),
         default=30.0,
         show_default=True,
         metavar="SECONDS",
@@ -175,7 +185,9 @@ def _markdown(cells: Sequence[str]) -> str:
 
 
 def _plain(cell: object) -> object:
-    """Return a cell as it can stand in JSON or CSV; bytes as SQL writes them."""
+    """Return a cell as it can stand in JSON or CSV; bytes and infinity as SQL writes them."""
+    if isinstance(cell, float) and math.isinf(cell):
+        return "9e999" if cell > 0 else "-9e999"
     return f"x'{cell.hex()}'" if isinstance(cell, bytes) else cell
 
 

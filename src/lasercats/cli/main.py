@@ -12,6 +12,8 @@ from lasercats.cli import printing
 from lasercats.cli.arguments import FILE, NAME
 from lasercats.core.errors import LaserCatsError, UnknownName
 
+LONGEST = 8_000
+"""How many characters of a sentence are told: more than two paths, and less than what floods a terminal."""
 VERBS = {
     "init": ("work", "Make a project."),
     "machine": ("work", "Add, list, check and remove machines."),
@@ -178,5 +180,7 @@ def guarded(work: Callable[[], Any]) -> int:
 
 
 def _told(message: str, code: int) -> int:
+    if len(message) > LONGEST:  # the remedy stands at the end
+        message = f"{message[: LONGEST // 2]}… ({len(message)} characters) …{message[-LONGEST // 4 :]}"
     printing.note(f"lasercats: {message}", fg=None if os.environ.get("NO_COLOR") else "red")
     return code
