@@ -3,7 +3,6 @@
 import csv
 import io
 import math
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -153,7 +152,7 @@ def _print_tables(tables: Any, form: str) -> None:  # noqa: ANN401
 
 
 def _print_table(answer: "Answer") -> None:
-    limit = show.WIDE if sys.stdout.isatty() else None
+    limit = show.WIDE if printing.is_terminal() else None
     printing.table(([_cell(cell, limit) for cell in row] for row in answer.rows), answer.columns)
     count = len(answer.rows)
     printing.note(f"{count} row{'' if count == 1 else 's'}")
@@ -168,7 +167,7 @@ def _print_csv(answer: "Answer") -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(answer.columns)
-    alike = _plain if not sys.stdout.isatty() else _in_a_line
+    alike = _plain if not printing.is_terminal() else _in_a_line
     writer.writerows([alike(cell) for cell in row] for row in answer.rows)
     printing.exact(text.getvalue())
 

@@ -3,7 +3,6 @@
 import difflib
 import json
 import shutil
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -259,12 +258,12 @@ NARROW = 80
 
 def width() -> int:
     """Return how many columns there are to draw in."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else NARROW
+    return shutil.get_terminal_size().columns if printing.is_terminal() else NARROW
 
 
 def has_color(context: click.Context) -> bool:
     """Tell whether pictures have colours."""
-    return sys.stdout.isatty() if context.color is None else context.color
+    return printing.is_terminal() if context.color is None else context.color
 
 
 def resource_fields(resource: Resource) -> dict[str, Any]:

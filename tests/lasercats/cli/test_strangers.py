@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -160,3 +162,38 @@ def test_a_position_of_sqlite_has_an_end() -> None:
     from lasercats.logs.sqlite import _END
 
     assert sqlite3.connect(":memory:").execute("SELECT ?", (_END,)).fetchone() == (_END,)
+
+
+@pytest.mark.parametrize("line", [[], ["file"], ["machine"], ["work"]])
+def test_no_verb_is_a_question(bare: "Cli", line: list[str]) -> None:
+    """Who names no verb gets the list of them, line by line."""
+    ran = bare(*line)
+    assert ran.code == 1
+    assert ran.out == ""
+    assert ran.err.startswith(f"Usage: {' '.join(['lasercats', *line])} ")
+    assert ran.err.count("\n") > 5
+
+
+def _into(cli: "Cli", where: str, line: str) -> "subprocess.CompletedProcess[str]":
+    main = "from lasercats.cli.main import main; main()"
+    shell = f'"$1" -c "$2" {line} {where}'
+    command = ["sh", "-c", shell, "sh", sys.executable, main]
+    return subprocess.run(command, cwd=cli.folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("line", ["--help", "file write --help", "schema", "query 'SELECT 1'"])
+def test_a_disk_that_is_full(cli: "Cli", line: str) -> None:
+    """Whatever is printed on a disk that is full, one sentence tells it, and nothing fails later."""
+    ran = _into(cli, ">/dev/full", line)
+    assert (ran.returncode, ran.stderr) == (
+        1,
+        "lasercats: the output cannot be written: No space left on device\n",
+    )
+
+
+@pytest.mark.parametrize("line", ["--help", "query 'SELECT 1'", "query 'SELECT 1' --format csv", "state"])
+def test_an_output_that_is_closed(cli: "Cli", line: str) -> None:
+    """Where there is no standard output, nothing is printed there, and nothing fails for it."""
+    ran = _into(cli, ">&-", line)
+    assert ran.returncode == 0
+    assert "unforeseen" not in ran.stderr
