@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from lasercats.core.kind import Kinds
 from lasercats.domains.host import DOMAIN
@@ -15,6 +16,10 @@ from lasercats.operate.project import BoundMachines
 from lasercats.testing.lab import Lab, unavailable
 
 MakeContext = Callable[..., Context]
+
+# How long an example takes tells of the machine and its load, and nothing of what is tested.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,8 @@ database can hold those, so they become the escape of `lasercats.core.text`, as 
     TEXT       a value: bytes that are no UTF-8 are escaped, all else is as typed
     NAME       a name, an address or a pattern of them: one line, in its one form
     CONTENT    the content of a file: bytes that are no UTF-8 are such a content
-    FILE       a file or a command of this machine, which is reached by the very bytes that were typed
+    FILE       a file of this machine, which is reached by the very bytes that were typed; never an empty name
+    BYTES      what else is taken as the very bytes that were typed: a command of this machine
 """
 
 import sys
@@ -26,7 +27,7 @@ class Typed(click.ParamType[Any]):
     name = "text"
 
     def __init__(self, form: Callable[[str], str]) -> None:
-        """Take what brings a text to its form; it never refuses one."""
+        """Take what brings a text to its form; only an empty name of a file is refused."""
         self._form = form
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
@@ -72,7 +73,20 @@ def _content(value: str) -> str:
     return value
 
 
+def _named(value: str) -> str:
+    """Return the name of a file; an empty one, as of a variable that is not set, would be this folder.
+
+    Raises:
+        BadInput: it is empty.
+
+    """
+    if not value:
+        raise BadInput("the name of a file or folder is empty; give one, as ./x, or leave the option out")
+    return value
+
+
 TEXT = Typed(as_text)
 NAME = Typed(lambda value: one_form(_utf8(value)))
 CONTENT = Typed(_content)
-FILE = Typed(lambda value: value)
+FILE = Typed(_named)
+BYTES = Typed(lambda value: value)

@@ -2,7 +2,7 @@
 
 import csv
 import io
-import sys
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,11 +19,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 FORMATS = ("table", "json", "csv", "markdown")
 
 
+class Seconds(click.FloatRange):
+    """A number of seconds; what is no number is none, though it is in any range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        """Read a number."""
+        number = super().convert(value, param, ctx)
+        return self.fail("nan is not a number of seconds", param, ctx) if math.isnan(number) else number
+
+
 def _limits(function: F) -> F:
     """Add `--as-of`, `--timeout` and `--max-rows`."""
     timeout = options.option(
         "--timeout",
-        type=click.FloatRange(0, min_open=True),
+        type=Seconds(0, min_open=True),
         default=30.0,
         show_default=True,
         metavar="SECONDS",
@@ -143,7 +152,7 @@ def _print_tables(tables: Any, form: str) -> None:  # noqa: ANN401
 
 
 def _print_table(answer: "Answer") -> None:
-    limit = show.WIDE if sys.stdout.isatty() else None
+    limit = show.WIDE if printing.is_terminal() else None
     printing.table(([_cell(cell, limit) for cell in row] for row in answer.rows), answer.columns)
     count = len(answer.rows)
     printing.note(f"{count} row{'' if count == 1 else 's'}")
@@ -158,7 +167,7 @@ def _print_csv(answer: "Answer") -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(answer.columns)
-    alike = _plain if not sys.stdout.isatty() else _in_a_line
+    alike = _plain if not printing.is_terminal() else _in_a_line
     writer.writerows([alike(cell) for cell in row] for row in answer.rows)
     printing.exact(text.getvalue())
 
@@ -175,7 +184,9 @@ def _markdown(cells: Sequence[str]) -> str:
 
 
 def _plain(cell: object) -> object:
-    """Return a cell as it can stand in JSON or CSV; bytes as SQL writes them."""
+    """Return a cell as it can stand in JSON or CSV; bytes and infinity as SQL writes them."""
+    if isinstance(cell, float) and math.isinf(cell):
+        return "9e999" if cell > 0 else "-9e999"
     return f"x'{cell.hex()}'" if isinstance(cell, bytes) else cell
 
 

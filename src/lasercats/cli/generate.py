@@ -169,7 +169,7 @@ def _field_options(command: type[Command]) -> list[click.Parameter]:
             more |= {"type": int}
         if field.name in secret:
             more |= {"metavar": "env:NAME|file:PATH", "help": _sentence(f"{text}; never written in clear")}
-            more["type"] = arguments.FILE
+            more["type"] = arguments.BYTES
         spelled = _spellings(field.name, multiple="multiple" in more)
         if bool in _flat(field.type) and field.default is None:
             spelled = [f"{spelled[0]}/--no-{spelled[0][2:]}"]  # undecided is neither

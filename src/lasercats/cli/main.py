@@ -12,6 +12,8 @@ from lasercats.cli import printing
 from lasercats.cli.arguments import FILE, NAME
 from lasercats.core.errors import LaserCatsError, UnknownName
 
+LONGEST = 8_000
+"""How many characters of a sentence are told: more than two paths, and less than what floods a terminal."""
 VERBS = {
     "init": ("work", "Make a project."),
     "machine": ("work", "Add, list, check and remove machines."),
@@ -158,11 +160,8 @@ def guarded(work: Callable[[], Any]) -> int:
         return stop.exit_code
     except (click.Abort, KeyboardInterrupt):
         return _told("stopped", 130)
-    except click.UsageError as error:
-        hint = f"; see `{error.ctx.command_path} --help`" if error.ctx else ""
-        return _told(error.format_message().rstrip(".").replace("\n", " ") + hint, 1)
     except click.ClickException as error:
-        return _told(error.format_message(), 1)
+        return _misused(error)
     except LaserCatsError as error:
         return _told(str(error), error.exit_code)
     except BrokenPipeError:
@@ -171,12 +170,31 @@ def guarded(work: Callable[[], Any]) -> int:
     except SystemExit:
         raise
     except BaseException as error:  # what libraries in Rust raise where they fail is no Exception
-        from lasercats.cli.unforeseen import sentence  # noqa: PLC0415 - start-up stays light
-
-        return _told(sentence(error), 1)
+        return _unforeseen(error)
     return result if isinstance(result, int) else 0
 
 
+def _misused(error: click.ClickException) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        printing.page(error.format_message(), err=True)
+        return 1
+    if not isinstance(error, click.UsageError):
+        return _told(error.format_message(), 1)
+    hint = f"; see `{error.ctx.command_path} --help`" if error.ctx else ""
+    return _told(error.format_message().rstrip(".").replace("\n", " ") + hint, 1)
+
+
+def _unforeseen(error: BaseException) -> int:
+    from lasercats.cli.unforeseen import sentence  # noqa: PLC0415 - start-up stays light
+
+    if isinstance(error, OSError) and printing.was_of_click(error):
+        printing.gone()
+        return _told(f"the output cannot be written: {error.strerror}", 1)
+    return _told(sentence(error), 1)
+
+
 def _told(message: str, code: int) -> int:
+    if len(message) > LONGEST:  # the remedy stands at the end
+        message = f"{message[: LONGEST // 2]}… ({len(message)} characters) …{message[-LONGEST // 4 :]}"
     printing.note(f"lasercats: {message}", fg=None if os.environ.get("NO_COLOR") else "red")
     return code

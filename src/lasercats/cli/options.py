@@ -97,10 +97,13 @@ def opened(context: click.Context) -> Iterator["Project"]:
     """Open the project that the operator stands in, or that `-C` names."""
     from pathlib import Path  # noqa: PLC0415
 
+    from lasercats.cli.unforeseen import hear_libraries  # noqa: PLC0415
+    from lasercats.operate import files  # noqa: PLC0415
     from lasercats.operate.project import Project, find  # noqa: PLC0415
 
+    hear_libraries()
     root = context.find_root().params
-    folder = Path(root.get("project") or ".").resolve()
+    folder = files.had(root.get("project") or ".", Path(root.get("project") or ".").resolve)
     project = Project(find(folder), root.get("env") or "default")
     try:
         yield project

@@ -204,7 +204,7 @@ def trace(context: click.Context, position: str, as_json: bool) -> None:
 @click.command()
 @options.argument("span", required=False, metavar="[A..B]")
 @options.option(
-    "--run", "command", type=arguments.FILE, metavar="CMD", help="Fails where this shell command does."
+    "--run", "command", type=arguments.BYTES, metavar="CMD", help="Fails where this shell command does."
 )
 @options.option("--query", "sql", metavar="SQL", help="Fails where this query gives rows.")
 @options.option(

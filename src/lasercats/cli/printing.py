@@ -120,6 +120,19 @@ def table(rows: Iterable[Sequence[str]], heads: Sequence[str]) -> None:
         fact(style(whole, bold=True) if number == 0 else whole)
 
 
+def was_of_click(error: Exception) -> bool:
+    """Tell whether an error came of what click prints by itself: the help."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_code is click.echo.__code__
+
+
+def is_terminal() -> bool:
+    """Tell whether a person reads standard output; nobody does where it is closed."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
 def flush() -> None:
     """Write what is left; nothing of it may fail later, as the process ends."""
     if sys.stdout is not None:

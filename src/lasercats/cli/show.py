@@ -3,7 +3,6 @@
 import difflib
 import json
 import shutil
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -128,7 +127,7 @@ def print_problems(problems: Mapping[Address, str]) -> None:
 def print_notes(notes: Mapping[Address, str]) -> None:
     """Print what machines noted of how they did it, on standard error."""
     for address, note in notes.items():
-        click.echo(click.style(f"{told(address)}: {note}", fg="yellow"), err=True)
+        printing.note(f"{told(address)}: {note}", fg="yellow")
 
 
 def print_detours(detours: Mapping[Address, str]) -> None:
@@ -278,12 +277,12 @@ NARROW = 80
 
 def width() -> int:
     """Return how many columns there are to draw in."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else NARROW
+    return shutil.get_terminal_size().columns if printing.is_terminal() else NARROW
 
 
 def has_color(context: click.Context) -> bool:
     """Tell whether pictures have colours."""
-    return sys.stdout.isatty() if context.color is None else context.color
+    return printing.is_terminal() if context.color is None else context.color
 
 
 def resource_fields(resource: Resource) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """What nobody foresaw: told in one sentence, with the details in a file that only the operator can read."""
 
-import logging
 import os
 import sys
 import threading
 import time
-import traceback
+import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,16 +25,26 @@ def listen() -> None:
         return
     threading.excepthook = lambda failed: _keep(failed.exc_value)
     sys.unraisablehook = lambda failed: _keep(failed.exc_value)
-    logging.getLogger().addHandler(_Logged())
-    logging.captureWarnings(capture=True)
+    warnings.showwarning = lambda *_told, **_more: None
+    _LISTENING.append(_keep)
 
 
-class _Logged(logging.Handler):
-    """Takes what libraries log; without a handler, Python prints it."""
+_LISTENING = list[Callable[["BaseException | None"], None]]()
+"""What hears of a fault, where the process is ours."""
 
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.exc_info:
-            _keep(record.exc_info[1])
+
+def hear_libraries() -> None:
+    """Keep what libraries log, before one is used that does: without a handler, Python prints it."""
+    if not _LISTENING:
+        return
+    import logging  # noqa: PLC0415 - start-up stays light
+
+    class Logged(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.exc_info:
+                _LISTENING[0](record.exc_info[1])
+
+    logging.getLogger().addHandler(Logged())
 
 
 def _keep(error: BaseException | None) -> None:
@@ -67,6 +77,8 @@ def _said(error: BaseException) -> str:
 
 def _details(error: BaseException) -> str:
     """Return the traceback: places in the code, and no values that were at hand there."""
+    import traceback  # noqa: PLC0415 - start-up stays light
+
     from lasercats import __version__  # noqa: PLC0415
 
     try:

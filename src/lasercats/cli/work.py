@@ -19,9 +19,10 @@ from lasercats.core.text import escape
 @options.as_json
 def init(directory: str, as_json: bool) -> None:
     """Make a project in DIR: `lasercats.toml` and the log."""
+    from lasercats.operate import files  # noqa: PLC0415
     from lasercats.operate.project import init as make  # noqa: PLC0415
 
-    folder = make(Path(directory).resolve())
+    folder = make(files.had(directory, Path(directory).resolve))
     if as_json:
         printing.data({"project": str(folder)})
     else:
@@ -330,9 +331,8 @@ def completion(shell: str) -> None:
 
 
 def _text(file: str) -> str:
+    from lasercats.operate import files  # noqa: PLC0415
+
     if file == "-":
         return arguments.standard_input()
-    try:
-        return Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file} cannot be read: {error}") from None
+    return files.had(file, lambda: Path(file).read_text(encoding="utf-8"))

@@ -47,7 +47,10 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
         for field, form in self.forms.items():
             value = getattr(self, field)
             if value is not None:
-                form(value)
+                try:
+                    form(value)
+                except ValueError as error:
+                    raise ValueError(f"{error} - at `$.{field}`") from None  # as msgspec tells where
 
     def _set(self, field: str, value: object) -> None:
         """Put a canonical value into a frozen field while the struct is being built."""

@@ -90,8 +90,9 @@ def _told(name: str, read: Callable[[], Any]) -> Any:  # noqa: ANN401
         raise BadDocument(at, f"malformed YAML: {error.problem}") from None
     except yaml.YAMLError as error:
         raise BadDocument(name, f"malformed YAML: {error}".splitlines()[0]) from None
-    except _STRANGE as error:
-        raise BadDocument(name, f"a value in it cannot be read: {error}") from None
+    except _STRANGE:
+        fact = "a value in it cannot be read: it is none of its tag or too long; write it in quotes"
+        raise BadDocument(name, fact) from None
     finally:
         if collects:
             gc.enable()

@@ -38,6 +38,8 @@ from lasercats.logs.opening import LogFile
 CLAIMING = ("accepted", "deferred", "ended")
 CHUNK = 10_000
 """Records that are taken in at once when the tables are made anew."""
+_END = 2**62
+"""Beyond the last position of any log, and within what SQLite can hold."""
 _READ = f"SELECT position, {schema.CLOCK}, type, body FROM records WHERE"  # noqa: S608 - made of ours
 _BACK = f"""
 SELECT s.first, {schema.CLOCK}, s.low FROM segments s JOIN records ON position = s.first - 1
@@ -131,7 +133,7 @@ class SqliteLog:
     ) -> Iterator[Record]:
         """Iterate over records from `first` to `last` inclusive, only those of these names if given."""
         sql = f"{_READ} position BETWEEN ? AND ?"
-        arguments: list[Any] = [first, 2**62 if last is None else last]
+        arguments: list[Any] = [min(first, _END), _END if last is None else min(last, _END)]
         if names:
             sql += f" AND type IN ({', '.join('?' * len(names))})"
             arguments += names
@@ -166,7 +168,7 @@ class SqliteLog:
     def reversals(self, first: int = 1, last: int | None = None) -> list[Reversal]:
         """Return where from `first` to `last` inclusive the clock told less than at the position before."""
         with self._explained():
-            rows = self._db.execute(_BACK, (first, 2**62 if last is None else last)).fetchall()
+            rows = self._db.execute(_BACK, (first, _END if last is None else last)).fetchall()
         return [Reversal(*row) for row in rows]
 
     def writer(self, position: int) -> str:

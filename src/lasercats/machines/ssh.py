@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import shlex
 import socket
 from collections.abc import Iterator
@@ -78,7 +79,7 @@ class SshMachine(HostMachine):
                 with _acknowledging(connection.get_extra_info("socket")):
                     channel, _ = await connection.create_session(lambda: ear, self._command, encoding=None)
             except (OSError, asyncssh.Error) as error:
-                raise self._unreachable(f"the channel was refused: {error}") from None
+                raise self._unreachable(f"the channel was refused: {_said(error)}") from None
             await ear.closed
             if channel.get_exit_status() is not None:
                 return channel.get_exit_status()
@@ -139,7 +140,7 @@ class SshMachine(HostMachine):
         except asyncssh.PermissionDenied:
             raise self._unreachable("it lets this user in with none of the keys at hand") from None
         except (OSError, asyncssh.Error) as error:
-            raise self._unreachable(str(error) or type(error).__name__) from None
+            raise self._unreachable(_said(error)) from None
         except (ValueError, KeyError) as error:
             raise MachineError(f"machine {self.name}: the SSH configuration is bad: {error}") from None
         return self._connection
@@ -180,6 +181,14 @@ class SshMachine(HostMachine):
         host = f"[{url.host}]" if ":" in (url.host or "") and url.port else url.host
         where = f"{host}:{url.port}" if url.port else host
         return Unreachable(f"machine {self.name} ({where}) cannot be reached: {why}")
+
+
+def _said(error: Exception) -> str:
+    """Return what went wrong in words, without a number that stands for them."""
+    if not isinstance(error, OSError) or error.errno is None:
+        return str(error) or type(error).__name__
+    told = os.strerror(error.errno) if error.errno > 0 else str(error.strerror)  # names have numbers below 0
+    return f"{error.filename}: {told}" if error.filename else told
 
 
 def _nobody(_host: str, _address: str, _port: int | None) -> Any:  # noqa: ANN401 - as asyncssh wants it

@@ -67,7 +67,8 @@ def duration(text: str) -> timedelta:
     parts = re.findall(r"(\d+)([smhd])", text)
     if not parts or "".join(f"{n}{unit}" for n, unit in parts) != text:
         raise BadInput(f"{text!r} is no duration; write it as 90s, 10m or 1h30m")
-    told = timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in parts))
+    seconds = sum(float(n) * _UNITS[unit] for n, unit in parts)
+    told = timedelta(seconds=min(seconds, MOST.total_seconds() + 1))
     if not timedelta(0) < told <= MOST:
         raise BadInput(
             f"{text} is no time to confirm something in; take at least 1s and at most {MOST.days}d"

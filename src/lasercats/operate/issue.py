@@ -10,6 +10,7 @@ from lasercats.core.command import Command
 from lasercats.core.document import fill
 from lasercats.core.errors import BadDocument, BadInput, Interrupted, MachineError
 from lasercats.core.kind import Kinds
+from lasercats.core.merging import DEEPEST
 from lasercats.core.ports import Inputs, Reverting
 from lasercats.interpreters.context import Context, Interpreter, Result, Watcher
 from lasercats.operate import plugins
@@ -147,6 +148,8 @@ def _entries(text: str, name: str) -> list[tuple[str, Any]]:
                 entries.append((f"{name}:{number}:1", json.loads(line)))
             except json.JSONDecodeError as error:
                 raise BadDocument(f"{name}:{number}:{error.colno}", f"malformed JSON: {error.msg}") from None
+            except RecursionError:
+                raise BadDocument(f"{name}:{number}:1", f"it is nested deeper than {DEEPEST} times") from None
         return entries
     from lasercats.core.reading import load_yaml  # noqa: PLC0415 - YAML is only loaded for YAML
 

@@ -24,6 +24,7 @@ from lasercats.core.record import FORGOTTEN, OBSERVED, Event
 from lasercats.core.resource import Resource, decisions
 from lasercats.core.state import State
 from lasercats.interpreters.simulate import simulate
+from lasercats.operate import files
 from lasercats.operate.history import record_at
 from lasercats.operate.project import LocalInputs, Project
 
@@ -272,6 +273,8 @@ def save(plan: Plan, path: Path) -> None:
         versions=dict(plan.versions),
         commands=tuple(msgspec.Raw(msgspec.json.encode(c)) for c in plan.commands),
     )
+    if any(name != "-" and path.exists() and path.samefile(name) for name in plan.documents):
+        raise BadInput(f"the plan cannot be written to {path}, which is a document of it; name another file")
     try:
         path.write_bytes(msgspec.json.format(msgspec.json.encode(saved)) + b"\n")
     except OSError as error:
@@ -287,15 +290,18 @@ def load(project: Project, path: Path) -> Plan:
 
     """
     try:
-        saved = msgspec.json.decode(path.read_bytes(), type=_Saved)
-    except (OSError, msgspec.DecodeError) as error:
-        raise BadInput(f"{path} is no saved plan: {error}") from None
+        saved = msgspec.json.decode(files.had(path, path.read_bytes), type=_Saved)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise BadInput(f"{path} is no saved plan: {error}; make the plan again") from None
     commands = [_given(project.kinds, raw, path) for raw in saved.commands]
     if saved.lasercats_plan != FORMAT:
         raise BadInput(
             f"{path} is a plan of format {saved.lasercats_plan}; make it again with this LaserCats"
         )
     state = project.state()
+    loose = next((a for c in commands for a in c.on if a not in saved.versions), None)
+    if loose is not None:
+        raise BadInput(f"{path} does not say which version of {loose} it rests on; make the plan again")
     for address, version in saved.versions.items():
         if state.version(address) != version:
             raise StalePlan(
@@ -316,7 +322,9 @@ def _given(kinds: Kinds, raw: msgspec.Raw, path: Path) -> Command:
     try:
         command = kinds.decode_command(bytes(raw))
         fault = kinds.fault(command)
-    except LogCorrupt as error:
+        if fault is None:
+            kinds.command(msgspec.to_builtins(command))  # what it is on is checked only there
+    except (LogCorrupt, BadInput) as error:
         fault = str(error)
     if fault is not None:
         raise BadInput(f"{path} holds a command that cannot be read: {fault}; make the plan again")
@@ -328,7 +336,7 @@ def is_saved(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             return b'"lasercats_plan"' in file.read(200)
-    except OSError:
+    except files.FAILURES:
         return False
 
 
@@ -342,7 +350,7 @@ def _files(name: str) -> list[Path | None]:
     if name == "-":
         return [None]
     path = Path(name)
-    if path.is_dir():
+    if files.had(name, path.is_dir):
         found = sorted(p for p in path.iterdir() if p.suffix in (".yaml", ".yml", ".json"))
         if not found:
             raise BadDocument(name, "there is no YAML or JSON file in this folder")
@@ -355,5 +363,5 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise BadDocument(str(path), "this is not UTF-8 text") from None
-    except OSError as error:
-        raise BadDocument(str(path), f"cannot be read: {error.strerror}") from None
+    except files.FAILURES as error:
+        raise BadDocument(str(path), f"cannot be read: {files.why(error)}") from None

@@ -25,7 +25,7 @@ from lasercats.core.state import State
 from lasercats.core.text import clean
 from lasercats.interpreters.context import Context
 from lasercats.machines.vault import KeyVault
-from lasercats.operate import plugins
+from lasercats.operate import files, plugins
 
 FILE = "lasercats.toml"
 FOLDER = ".lasercats"
@@ -187,15 +187,15 @@ class LocalInputs:
         raise BadInput("a secret is never written in clear; give env:NAME or file:PATH")
 
     def _read(self, path: str) -> bytes:
-        full = self._folder / Path(path).expanduser()
-        try:
+        def read() -> bytes:
+            full = self._folder / Path(path).expanduser()
             if full.stat().st_size > content.LIMIT:
                 raise BadInput(
                     f"{path} has more than {content.LIMIT} bytes, the most that is kept in the log"
                 )
             return full.read_bytes()
-        except OSError as error:
-            raise BadInput(f"{path} cannot be read: {error.strerror}") from None
+
+        return files.had(path, read)
 
 
 def find(start: Path) -> Path:
@@ -206,7 +206,7 @@ def find(start: Path) -> Path:
 
     """
     for folder in (start, *start.parents):
-        if (folder / FILE).is_file():
+        if files.had(start, (folder / FILE).is_file):
             return folder
     raise LaserCatsError(f"{start} lies in no LaserCats project; make one with `lasercats init`")
 
@@ -218,7 +218,7 @@ def init(folder: Path) -> Path:
         LaserCatsError: there is one already, or the folder cannot be written.
 
     """
-    if (folder / FILE).exists():
+    if files.had(folder, (folder / FILE).exists):
         raise LaserCatsError(f"{folder / FILE} is there already; this is a project")
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -214,6 +214,15 @@ def _end(pid: int, signal_: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal_)
         for _ in range(500):
-            os.kill(pid, 0)
+            if _ended(pid):
+                return
             time.sleep(0.01)
         os.kill(pid, signal.SIGKILL)
+
+
+def _ended(pid: int) -> bool:
+    """Tell whether a process is over, also where whoever adopted it has not asked yet what became of it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][:1] in ("Z", "X")
+    except (FileNotFoundError, ProcessLookupError):
+        return True

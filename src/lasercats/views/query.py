@@ -2,10 +2,12 @@
 
 import re
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,6 +22,8 @@ TIMEOUT = 30.0
 MAX_ROWS = 100_000
 STEPS = 10_000
 """Instructions of SQLite between two looks at the clock."""
+LONGEST = 256 * 1024 * 1024
+"""The most bytes of one value: larger ones are made between two looks at the clock."""
 _ALLOWED = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _TOKEN = re.compile(r'"sealed:[^"]*"')
@@ -69,7 +73,7 @@ def query(
     try:
         with _guarded(connection, _keeping(raised, resolve), timeout):
             cursor = connection.execute(own)
-            rows = cursor.fetchmany(max_rows + 1)
+            rows = list(islice(cursor, min(max_rows + 1, sys.maxsize)))
     except (sqlite3.Error, sqlite3.Warning) as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
             raise LogCorrupt(
@@ -91,6 +95,7 @@ def _guarded(
     """Let a connection only read, and only for so long."""
     deadline = time.monotonic() + timeout
     connection.execute("PRAGMA query_only = ON")
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
     for function in TABLE_FUNCTIONS:
         connection.execute(f"SELECT 1 FROM {function}('[]')")  # noqa: S608 - made now, as it may not be later
     connection.create_function("told", 2, _teller(connection))

@@ -69,11 +69,20 @@ def test_a_bad_mode_is_refused(cli: "Cli", mode: str) -> None:
     assert told.startswith("command file.write: field 'mode': ")
 
 
-@pytest.mark.parametrize("owner", ["a b", "a:b", "$(id)", "-x"])
+@pytest.mark.parametrize("owner", ["", "a:b", "a\nb"])
 def test_a_bad_owner_is_refused(cli: "Cli", owner: str) -> None:
-    """An owner that is no name is refused, so that it never comes to a shell."""
+    """An owner that can be no name on any host is refused, naming the field."""
     told = cli.refuses("file", "write", "a:/x", "--content", "x", f"--owner={owner}")
     assert told.startswith("command file.write: field 'owner': ")
+
+
+@pytest.mark.parametrize("owner", ["a b", "$(id)", "-x", "`id`", "'"])
+def test_an_odd_owner_is_one_word(cli: "Cli", place: "Callable[..., str]", owner: str) -> None:
+    """An owner that a host can have comes to it as one word, and is no option and no code."""
+    told = cli.fails("file", "write", place("x"), "--content", "x", f"--owner={owner}", status="failed")
+    assert "invalid user: " in told
+    assert owner.strip("'") in told
+    assert "uid=" not in told
 
 
 def test_content_and_source_exclude_each_other(cli: "Cli") -> None:

@@ -32,7 +32,7 @@ def test_a_host_that_does_not_answer(cli: "Cli", lab: Lab) -> None:
 def test_a_port_that_is_closed(cli: "Cli", lab: Lab) -> None:
     """A host that refuses the connection is told so at once."""
     url = lab.hosts[0].url.replace(":22?", ":2?")
-    write(cli, url, "Connect call failed")
+    write(cli, url, "cannot be reached: Connection refused")
 
 
 def test_a_wrong_host_key(cli: "Cli", lab: Lab) -> None:

@@ -86,7 +86,7 @@ def test_what_is_no_plan(project: Project, tmp_path: Path) -> None:
     (tmp_path / "site.yaml").write_text("resources: {}\n")
     assert not plans.is_saved(tmp_path / "site.yaml")
     assert not plans.is_saved(tmp_path / "nope")
-    with pytest.raises(BadInput, match="is no saved plan"):
+    with pytest.raises(BadInput, match="nope cannot be read: No such file"):
         plans.load(project, tmp_path / "nope")
     with pytest.raises(BadInput, match="the plan cannot be written to"):
         plans.save(plans.make(project, {}), tmp_path)

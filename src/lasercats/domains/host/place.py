@@ -279,8 +279,8 @@ def below(address: Address, state: State) -> Iterator[Address]:
 
 
 def _above(path: str) -> Iterator[str]:
-    while (path := dirname(path)) != "/":
-        yield path
+    while (parent := dirname(path)) not in ("", "/", path):  # what is no path has nothing above it
+        yield (path := parent)
 
 
 def _has_directory(address: Address, state: State) -> bool:

@@ -1,0 +1,37 @@
+"""Files that the operator names: read and written here, and told of in one sentence where they cannot be."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from lasercats.core.errors import BadInput
+
+T = TypeVar("T")
+
+FAILURES = (OSError, RuntimeError, ValueError)
+"""What comes of a file: beside what the system says, that a name holds NUL, or `~who` has no home."""
+
+
+def why(error: Exception) -> str:
+    """Return why a file cannot be had, in the words of the system."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, UnicodeDecodeError):
+        return f"this is not UTF-8 text (byte {error.start}); write it in UTF-8"
+    if isinstance(error, RuntimeError):
+        home = "home" in str(error)
+        return "there is no such home directory" if home else "it is a loop of symbolic links"
+    return "its name holds NUL"
+
+
+def had(name: str | Path, get: Callable[[], T]) -> T:
+    """Return what `get` has of a file.
+
+    Raises:
+        BadInput: it cannot be had.
+
+    """
+    try:
+        return get()
+    except FAILURES as error:
+        raise BadInput(f"{name} cannot be read: {why(error)}") from None
