@@ -201,7 +201,7 @@ class _Transaction:
         if old.get("members") != after.members or any(one[0] == "named-uuid" for one in members):
             row["interfaces"] = ["set", members]
         if old.get("lacp") != after.lacp:
-            row |= {"lacp": lacp, **_spreading(first(port["bond_mode"]), ids, lacp)}
+            row |= {"lacp": lacp, **_spreading(first(port["bond_mode"]), ids, old.get("lacp"), lacp)}
         if any(old.get(field) != getattr(after, field) for field in KEPT):
             row |= _written(port, columns(before), full)
             ids = _with_kept(ids, full.kept)
@@ -286,13 +286,18 @@ def _set(column: str, told: Any) -> bool:  # noqa: ANN401
     return column not in TOLD_COLUMNS and value(told) not in ([], {}, "", False, 0)
 
 
-def _spreading(mode: str | None, ids: dict[str, str], lacp: str) -> Row:
+def _spreading(mode: str | None, ids: dict[str, str], was: str | None, lacp: str) -> Row:
     """Return how frames are spread when LACP changes: as before, where that is possible.
 
-    What could not go on without LACP is kept, and comes back with it.
+    What could not go on without LACP is kept, and comes back with it. Somebody else may have had it without;
+    that is kept, too, so that it does not change when LACP is taken away again.
     """
     kept = ids.pop(BOND_KEY, None)
-    if lacp == "off" and mode == HASHED:
+    if "off" not in (was, lacp):
+        ids.update({} if kept is None else {BOND_KEY: kept})
+    elif lacp != "off" and mode == HASHED:
+        ids[BOND_KEY] = HASHED
+    elif lacp == "off" and mode == HASHED and kept != HASHED:
         ids[BOND_KEY] = HASHED
         return {"bond_mode": BY_SOURCE}
     return {"bond_mode": kept} if lacp != "off" and kept == HASHED and mode == BY_SOURCE else {}

@@ -105,6 +105,29 @@ def test_vlans_that_are_not_ours_come_back(lab: OvsLab, row: str) -> None:
     assert isinstance(same, Seen), same
 
 
+REDUNDANT = {
+    "a trunk with a tag that means nothing": ["vlan_mode=trunk", "tag=5", "trunks=4,6"],
+    "native without a tag": ["vlan_mode=native-untagged"],
+    "native of VLAN 0": ["vlan_mode=native-untagged", "tag=0", "trunks=0,4095"],
+    "access of no VLAN": ["vlan_mode=access"],
+    "a tunnel of no VLAN": ["vlan_mode=dot1q-tunnel"],
+}
+
+
+@pytest.mark.parametrize("row", REDUNDANT)
+def test_what_is_set_in_an_odd_way_is_told_as_it_works(lab: OvsLab, row: str) -> None:
+    """Columns that mean nothing in their mode, or are missing there, hinder no change and no way back."""
+    lab.vsctl(
+        "set", "Port", "e1", *REDUNDANT[row], "--", "set", "Bridge", "sw1", "external_ids:lasercats-vlan-7=a"
+    )
+    told = look(lab, "port", "e1")
+    assert told.mode == "trunk" or told.vlan == 0
+    ways = lab.leaves("sw1", "e1"), lab.leaves("sw1", "e1", 4)
+    for wish in CHANGES.values():
+        there_and_back(lab, "port", "e1", wish)
+        assert (lab.leaves("sw1", "e1"), lab.leaves("sw1", "e1", 4)) == ways, wish
+
+
 def test_untagged_stays_where_a_vlan_comes_or_goes(lab: OvsLab) -> None:
     """VLAN 0 of `trunks` is told, and stays when other VLANs are set."""
     lab.vsctl("set", "Port", "e1", "trunks=0,10,20")
@@ -113,10 +136,10 @@ def test_untagged_stays_where_a_vlan_comes_or_goes(lab: OvsLab) -> None:
     assert lab.vsctl("get", "Port", "e1", "trunks") == "[0, 10, 20, 40]"
 
 
+@pytest.mark.parametrize("lacp", ["off", "active"])
 @pytest.mark.parametrize("mode", ["active-backup", "balance-slb", "balance-tcp"])
-def test_a_bond_spreads_frames_as_before(lab: OvsLab, mode: str) -> None:
+def test_a_bond_spreads_frames_as_before(lab: OvsLab, mode: str, lacp: str) -> None:
     """LACP on and off, or off and on, leaves how a bond spreads frames, and its other settings."""
-    lacp = "active" if mode == "balance-tcp" else "off"
     for name in ("x1", "x2"):
         lab.vsctl("--if-exists", "del-port", name)
     made = ("add-bond", "sw1", "b0", "x1", "x2", f"bond_mode={mode}", f"lacp={lacp}")
@@ -126,6 +149,9 @@ def test_a_bond_spreads_frames_as_before(lab: OvsLab, mode: str) -> None:
     before = lab.vsctl(*columns)
     there_and_back(lab, "lag", "b0", Settings(lacp="off" if lacp == "active" else "active"))
     assert lab.vsctl(*columns) == before
+    there_and_back(lab, "lag", "b0", Settings(lacp="passive"))
+    assert lab.vsctl(*columns) == before
+    assert "lasercats" not in lab.vsctl("get", "Port", "b0", "external_ids")
     assert "theirs" in lab.vsctl("get", "Port", "b0", "external_ids")
     assert "lacp-time=fast" in (look(lab, "lag", "b0").other or "")
 
