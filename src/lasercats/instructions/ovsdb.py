@@ -308,6 +308,16 @@ def _keeping(full: Mapping[str, Any], fields: Iterable[str]) -> dict[str, str]:
     }
 
 
+def all_kept(settings: Settings) -> dict[str, str]:
+    """Return all that a member of a LAG has when it leaves that."""
+    told = {field: getattr(settings, field) for field in KEPT}
+    return {
+        f"{OWN}{field}": str(value).lower() if field == "enabled" else str(value)
+        for field, value in told.items()
+        if value is not None
+    }
+
+
 def check(name: str, settings: Settings | None) -> None:
     """Check that Open vSwitch can be set so.
 

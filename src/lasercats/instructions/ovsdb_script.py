@@ -3,10 +3,10 @@
 import json
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from lasercats.core.instruction import Instruction
-from lasercats.instructions.ovsdb import BY_SOURCE, HASHED, KEPT, OWN, VLAN_KEY, bond_mode, columns
+from lasercats.instructions.ovsdb import BY_SOURCE, HASHED, KEPT, OWN, VLAN_KEY, all_kept, bond_mode, columns
 from lasercats.instructions.switch import Configure, Settings, given, whole
 
 Words = list[str]
@@ -56,7 +56,9 @@ def _port(configure: Configure, bridge: str) -> Iterator[Words]:
     if configure.before is None:
         kind = [] if not after.type else ["--", "set", "Interface", name, f"type={_word(after.type)}"]
         yield ["add-port", bridge, name, *kind]
-    if configure.before is None or set(given(after)) & set(KEPT):
+    if configure.before is not None and wish.lag is not None:  # then it has no Port of its own
+        yield from _kept("Interface", name, all_kept(wish) if set(given(after)) & set(KEPT) else None)
+    elif configure.before is None or set(given(after)) & set(KEPT):
         yield from _switching("Interface", name, wish)
     if after.mtu is not None:
         yield ["set", "Interface", name, f"mtu_request={after.mtu}"]
@@ -139,10 +141,17 @@ def _vlans(wish: Settings) -> Iterator[str]:
 
 
 def _switching(table: str, name: str, wish: Settings) -> Iterator[Words]:
-    kept = columns(wish).kept
     yield ["set", "Port", name, *_vlans(wish)]
+    yield from _kept(table, name, columns(wish).kept)
+
+
+def _kept(table: str, name: str, kept: Mapping[str, str] | None) -> Iterator[Words]:
+    """Iterate over what writes what is kept beside the columns; None leaves it."""
+    if kept is None:
+        return
     gone = [f"{OWN}{field}" for field in KEPT if f"{OWN}{field}" not in kept]
-    yield ["remove", table, name, "external_ids", *gone]
+    if gone:
+        yield ["remove", table, name, "external_ids", *gone]
     for key, text in kept.items():
         yield ["set", table, name, f"external_ids:{key}={_text(text)}"]
 

@@ -18,6 +18,7 @@ from lasercats.instructions.ovsdb import (
     Columns,
     Row,
     Rows,
+    all_kept,
     bond_mode,
     columns,
     first,
@@ -121,7 +122,7 @@ class _Transaction:
         switching = any(old.get(field) != getattr(after, field) for field in KEPT)
         full = columns(after)
         if now is not None and (switching or was is None):
-            self._keep(name, _all_kept(after))
+            self._keep(name, all_kept(after))
         elif switching or was is not None:
             self._keep(name, full.kept)
         row = self._own_columns(name, old, after)
@@ -301,16 +302,6 @@ def _spreading(mode: str | None, ids: dict[str, str], was: str | None, lacp: str
         ids[BOND_KEY] = HASHED
         return {"bond_mode": BY_SOURCE}
     return {"bond_mode": kept} if lacp != "off" and kept == HASHED and mode == BY_SOURCE else {}
-
-
-def _all_kept(settings: Settings) -> dict[str, str]:
-    """Return all that a member of a LAG has when it leaves that."""
-    told = {field: getattr(settings, field) for field in KEPT}
-    return {
-        f"{OWN}{field}": str(value).lower() if field == "enabled" else str(value)
-        for field, value in told.items()
-        if value is not None
-    }
 
 
 def _with_kept(ids: dict[str, str], kept: dict[str, str]) -> dict[str, str]:
