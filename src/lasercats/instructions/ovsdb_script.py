@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from lasercats.core.instruction import Instruction
+from lasercats.core.visible import visible_json
 from lasercats.instructions.ovsdb import BY_SOURCE, HASHED, KEPT, OWN, VLAN_KEY, all_kept, bond_mode, columns
 from lasercats.instructions.switch import Configure, Settings, given, whole
 
@@ -173,4 +174,4 @@ def _word(text: str) -> str:
 
 def _text(text: str) -> str:
     """Return text as ovs-vsctl reads it: in double quotes, by the rules of JSON."""
-    return json.dumps(text, ensure_ascii=False)
+    return visible_json(json.dumps(text, ensure_ascii=False))

@@ -155,6 +155,12 @@ def test_a_script_sets_a_member_of_a_lag_as_live(switches: Switches) -> None:
     switches.run("adopt", "sw1")
     switches.run("switch", "create-lag", "sw1:bond0", "--member", "eth1-2")
     switches.run("observe")
+    odd = switches.run(
+        "switch", "describe", "sw1:eth3", "--description", "x\x7f\x9b1m", "--interpreter", "script"
+    )
+    assert not set(odd) & {"\x7f", "\x9b"}
+    subprocess.run(["/bin/sh"], input=odd, text=True, check=True)
+    assert switches.external_ids("eth3") == '{description="x\x7f\x9b1m"}'
     script = switches.run("switch", "disable", "sw1:eth1", "--interpreter", "script")
     ran = subprocess.run(["/bin/sh"], input=script, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr + script
