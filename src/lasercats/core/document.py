@@ -91,6 +91,8 @@ def dump_yaml(data: Mapping[Any, Any]) -> str:
     import yaml  # noqa: PLC0415 - only when YAML is written
 
     text: str = yaml.dump(data, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=100)
+    if text.endswith("\n...\n"):  # it ends with text that ends with empty lines; more may follow here
+        text = text.removesuffix("...\n")
     return visible_yaml(text)
 
 

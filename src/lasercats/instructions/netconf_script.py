@@ -1,7 +1,9 @@
 """Instructions for a switch as a shell script that sends RPCs of NETCONF by `ssh` (RFC 6242, 4.3 framing)."""
 
+import re
 from collections.abc import Sequence
 
+from lasercats.core.visible import hides
 from lasercats.instructions.netconf import (
     AGGREGATE,
     BASE,
@@ -14,7 +16,8 @@ from lasercats.instructions.netconf import (
     Models,
 )
 from lasercats.instructions.netconf_edit import configuration, text
-from lasercats.instructions.switch import Configure, Settings, Surveyed, whole
+from lasercats.instructions.shell import ending
+from lasercats.instructions.switch import Configure, Settings, Surveyed, given, whole
 from lasercats.instructions.switch_model import told
 
 END = "]]>]]>"
@@ -28,7 +31,7 @@ HELLO = f"""<hello xmlns="{BASE}">
 def script(name: str, wanted: Sequence[Configure], ssh: str, instance: str, *, alone: bool) -> str:
     """Return a part of a POSIX script that configures all or nothing, and fails where a switch says so."""
     before, after = _sides(wanted)
-    config = text(configuration(before, after, Models(ALL.namespaces, instance)), indent=True)
+    config = _seen(text(configuration(before, after, Models(ALL.namespaces, instance)), indent=True))
     steps = [
         "<lock><target><candidate/></target></lock>",
         f"<edit-config><target><candidate/></target><error-option>rollback-on-error</error-option>\n{config}\n"
@@ -39,11 +42,12 @@ def script(name: str, wanted: Sequence[Configure], ssh: str, instance: str, *, a
     ]
     rpcs = [f'<rpc xmlns="{BASE}" message-id="{n}">{step}</rpc>' for n, step in enumerate(steps, 1)]
     sent = "\n".join(f"{part}\n{END}" for part in (HELLO, *rpcs))
+    mark = ending(sent, MARK)
     lines = [
         f"# {name}: NETCONF, as one edit of the candidate",
         'lc_dir=$(mktemp -d) && mkfifo "$lc_dir/in" || exit 1',
         f'{ssh} <"$lc_dir/in" >"$lc_dir/out" & lc_pid=$!',
-        f"exec 3>\"$lc_dir/in\"; cat >&3 <<'{MARK}'\n{sent}\n{MARK}",
+        f"exec 3>\"$lc_dir/in\"; cat >&3 <<'{mark}'\n{sent}\n{mark}",
         'wait "$lc_pid" || lc_failed=1  # the switch ends the session when it has answered all',
         "exec 3>&-",
         'if grep -q rpc-error "$lc_dir/out" || ! grep -q rpc-reply "$lc_dir/out"; then',
@@ -54,13 +58,21 @@ def script(name: str, wanted: Sequence[Configure], ssh: str, instance: str, *, a
     return "\n".join([*lines, 'exit "${lc_failed:-0}"'] if alone else lines)
 
 
+def _seen(xml: str) -> str:
+    """Return XML with references in place of characters that a terminal obeys or does not show."""
+    return re.sub(
+        r"[^\t\n\x20-\x7e]", lambda found: f"&#{ord(found[0])};" if hides(found[0]) else found[0], xml
+    )
+
+
 def _sides(wanted: Sequence[Configure]) -> tuple[Surveyed, Surveyed]:
     """Return what is touched, before and after, as far as it is known."""
     before: dict[str, dict[str, Settings]] = {"port": {}, "vlan": {}, "lag": {}}
     after: dict[str, dict[str, Settings]] = {"port": {}, "vlan": {}, "lag": {}}
     for one in wanted:
         if one.before is not None and one.name not in after[one.what]:
-            before[one.what].setdefault(one.name, one.before)
+            stays = {**given(one.rest), **given(one.before)}  # what is not changed is not written
+            before[one.what].setdefault(one.name, Settings(**stays))
         settings = whole(one)
         if settings is None:
             after[one.what].pop(one.name, None)

@@ -239,14 +239,14 @@ def _switching(port: Row, kept: Mapping[str, str]) -> dict[str, Any]:
     tag, trunks = first(port["tag"]), listed(port["trunks"])
     mode = first(port["vlan_mode"]) or ("trunk" if tag is None else "access")
     stashed = _stashed(kept)
-    if (mode, tag, trunks) == ("trunk", None, [NOWHERE]) and not stashed["enabled"]:
+    if mode not in ("trunk", "native-untagged", "native-tagged"):
+        return {**stashed, "enabled": True, "mode": mode, "vlan": tag or 0}
+    native = 0 if mode == "trunk" else tag or 0
+    mode = "trunk" if mode == "native-untagged" else mode
+    if (mode, native, trunks) == ("trunk", 0, [NOWHERE]) and not stashed["enabled"]:
         return stashed
-    if mode in ("trunk", "native-untagged", "native-tagged"):
-        carried = vlans.write(v for v in trunks if 0 <= v <= vlans.LAST) if trunks else vlans.ALL
-        native = 0 if mode == "trunk" or tag is None else tag
-        mode = "trunk" if mode == "native-untagged" else mode
-        return {**stashed, "enabled": True, "mode": mode, "native": native, "allowed": carried}
-    return {**stashed, "enabled": True, "mode": mode, "vlan": tag}
+    carried = vlans.write(v for v in trunks if 0 <= v <= vlans.LAST) if trunks else vlans.ALL
+    return {**stashed, "enabled": True, "mode": mode, "native": native, "allowed": carried}
 
 
 def _stashed(kept: Mapping[str, str]) -> dict[str, Any]:
@@ -305,6 +305,16 @@ def _keeping(full: Mapping[str, Any], fields: Iterable[str]) -> dict[str, str]:
         f"{OWN}{field}": str(full[field]).lower() if field == "enabled" else str(full[field])
         for field in fields
         if full[field] != DEFAULTS[field]
+    }
+
+
+def all_kept(settings: Settings) -> dict[str, str]:
+    """Return all that a member of a LAG has when it leaves that."""
+    told = {field: getattr(settings, field) for field in KEPT}
+    return {
+        f"{OWN}{field}": str(value).lower() if field == "enabled" else str(value)
+        for field, value in told.items()
+        if value is not None
     }
 
 

@@ -3,10 +3,11 @@
 import json
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from lasercats.core.instruction import Instruction
-from lasercats.instructions.ovsdb import BY_SOURCE, HASHED, KEPT, OWN, VLAN_KEY, bond_mode, columns
+from lasercats.core.visible import visible_json
+from lasercats.instructions.ovsdb import BY_SOURCE, HASHED, KEPT, OWN, VLAN_KEY, all_kept, bond_mode, columns
 from lasercats.instructions.switch import Configure, Settings, given, whole
 
 Words = list[str]
@@ -20,32 +21,24 @@ class _Raw(str):
     __slots__ = ()
 
 
-def transactions(instructions: Sequence[Instruction], bridge: str) -> Iterator[list[Words]]:
-    """Iterate over transactions, each a list of commands; what is about LAGs has one of its own."""
-    run: list[Words] = []
-    for configure in instructions:
-        if not isinstance(configure, Configure):
-            continue
-        commands = [list(map(_quoted, words)) for words in _commands(configure, bridge)]
-        if configure.what != "lag":
-            run += commands
-            continue
-        if run:
-            yield run
-        run = []
-        yield commands
-    if run:
-        yield run
+def transaction(instructions: Sequence[Instruction], bridge: str) -> list[Words]:
+    """Return the commands of the one transaction that does all: ports of a LAG never stand alone between."""
+    return [
+        list(map(_quoted, words))
+        for number, configure in enumerate(instructions)
+        if isinstance(configure, Configure)
+        for words in _commands(configure, bridge, number)
+    ]
 
 
 def _quoted(word: str) -> str:
     return word if isinstance(word, _Raw) else shlex.quote(word)
 
 
-def _commands(configure: Configure, bridge: str) -> Iterable[Words]:
+def _commands(configure: Configure, bridge: str, number: int) -> Iterable[Words]:
     if configure.what == "vlan":
         return _vlan(configure, bridge)
-    return _port(configure, bridge) if configure.what == "port" else _lag(configure, bridge)
+    return _port(configure, bridge) if configure.what == "port" else _lag(configure, bridge, f"{number}-")
 
 
 def _vlan(configure: Configure, bridge: str) -> Iterator[Words]:
@@ -64,7 +57,9 @@ def _port(configure: Configure, bridge: str) -> Iterator[Words]:
     if configure.before is None:
         kind = [] if not after.type else ["--", "set", "Interface", name, f"type={_word(after.type)}"]
         yield ["add-port", bridge, name, *kind]
-    if configure.before is None or set(given(after)) & set(KEPT):
+    if configure.before is not None and wish.lag is not None:  # then it has no Port of its own
+        yield from _kept("Interface", name, all_kept(wish) if set(given(after)) & set(KEPT) else None)
+    elif configure.before is None or set(given(after)) & set(KEPT):
         yield from _switching("Interface", name, wish)
     if after.mtu is not None:
         yield ["set", "Interface", name, f"mtu_request={after.mtu}"]
@@ -72,34 +67,35 @@ def _port(configure: Configure, bridge: str) -> Iterator[Words]:
         yield _description("Interface", name, after.description)
 
 
-def _lag(configure: Configure, bridge: str) -> Iterator[Words]:
+def _lag(configure: Configure, bridge: str, own: str) -> Iterator[Words]:
+    """Iterate over the commands for a LAG; `own` is what names of rows begin with, as no two may be alike."""
     name, after, wish = configure.name, configure.after, whole(configure)
     before = () if configure.before is None else configure.before.members or ()
     if after is None or wish is None:
         for port in before:
-            yield from _freed(port, bridge)
+            yield from _freed(port, bridge, own)
         yield ["del-port", bridge, name]
         return
     members = wish.members or ()
     if after.members is not None:
         for port in sorted(set(before) - set(members)):
-            yield from _freed(port, bridge)
+            yield from _freed(port, bridge, own)
         for port in members:
-            yield [f"--id=@i-{_id(port)}", "get", "Interface", port]
+            yield [f"--id=@i-{own}{_id(port)}", "get", "Interface", port]
         for port in sorted(set(members) - set(before)):
-            yield [f"--id=@p-{_id(port)}", "get", "Port", port]
-            yield ["remove", "Bridge", bridge, "ports", f"@p-{_id(port)}"]
-        held = ",".join(f"@i-{_id(port)}" for port in members)
+            yield [f"--id=@p-{own}{_id(port)}", "get", "Port", port]
+            yield ["remove", "Bridge", bridge, "ports", f"@p-{own}{_id(port)}"]
+        held = ",".join(f"@i-{own}{_id(port)}" for port in members)
         if configure.before is None:
             yield [
-                "--id=@lag",
+                f"--id=@lag-{own}",
                 "create",
                 "Port",
                 f"name={_word(name)}",
                 f"interfaces={held}",
                 *_columns(wish),
             ]
-            yield ["add", "Bridge", bridge, "ports", "@lag"]
+            yield ["add", "Bridge", bridge, "ports", f"@lag-{own}"]
             return
         yield ["set", "Port", name, f"interfaces={held}"]
     if after.lacp is not None:
@@ -117,11 +113,17 @@ def _columns(wish: Settings) -> Iterator[str]:
     yield from (f"external_ids:{key}={_text(text)}" for key, text in kept.items())
 
 
-def _freed(port: str, bridge: str) -> Iterator[Words]:
+def _freed(port: str, bridge: str, own: str) -> Iterator[Words]:
     """Give a member of a LAG a Port of its own."""
-    yield [f"--id=@i-{_id(port)}", "get", "Interface", port]
-    yield [f"--id=@p-{_id(port)}", "create", "Port", f"name={_word(port)}", f"interfaces=@i-{_id(port)}"]
-    yield ["add", "Bridge", bridge, "ports", f"@p-{_id(port)}"]
+    yield [f"--id=@i-{own}{_id(port)}", "get", "Interface", port]
+    yield [
+        f"--id=@p-{own}{_id(port)}",
+        "create",
+        "Port",
+        f"name={_word(port)}",
+        f"interfaces=@i-{own}{_id(port)}",
+    ]
+    yield ["add", "Bridge", bridge, "ports", f"@p-{own}{_id(port)}"]
 
 
 def _spreading(name: str, lacp: str) -> Iterator[str]:
@@ -140,10 +142,17 @@ def _vlans(wish: Settings) -> Iterator[str]:
 
 
 def _switching(table: str, name: str, wish: Settings) -> Iterator[Words]:
-    kept = columns(wish).kept
     yield ["set", "Port", name, *_vlans(wish)]
+    yield from _kept(table, name, columns(wish).kept)
+
+
+def _kept(table: str, name: str, kept: Mapping[str, str] | None) -> Iterator[Words]:
+    """Iterate over what writes what is kept beside the columns; None leaves it."""
+    if kept is None:
+        return
     gone = [f"{OWN}{field}" for field in KEPT if f"{OWN}{field}" not in kept]
-    yield ["remove", table, name, "external_ids", *gone]
+    if gone:
+        yield ["remove", table, name, "external_ids", *gone]
     for key, text in kept.items():
         yield ["set", table, name, f"external_ids:{key}={_text(text)}"]
 
@@ -165,4 +174,4 @@ def _word(text: str) -> str:
 
 def _text(text: str) -> str:
     """Return text as ovs-vsctl reads it: in double quotes, by the rules of JSON."""
-    return json.dumps(text, ensure_ascii=False)
+    return visible_json(json.dumps(text, ensure_ascii=False))

@@ -18,6 +18,7 @@ from lasercats.instructions.ovsdb import (
     Columns,
     Row,
     Rows,
+    all_kept,
     bond_mode,
     columns,
     first,
@@ -121,7 +122,7 @@ class _Transaction:
         switching = any(old.get(field) != getattr(after, field) for field in KEPT)
         full = columns(after)
         if now is not None and (switching or was is None):
-            self._keep(name, _all_kept(after))
+            self._keep(name, all_kept(after))
         elif switching or was is not None:
             self._keep(name, full.kept)
         row = self._own_columns(name, old, after)
@@ -201,7 +202,7 @@ class _Transaction:
         if old.get("members") != after.members or any(one[0] == "named-uuid" for one in members):
             row["interfaces"] = ["set", members]
         if old.get("lacp") != after.lacp:
-            row |= {"lacp": lacp, **_spreading(first(port["bond_mode"]), ids, lacp)}
+            row |= {"lacp": lacp, **_spreading(first(port["bond_mode"]), ids, old.get("lacp"), lacp)}
         if any(old.get(field) != getattr(after, field) for field in KEPT):
             row |= _written(port, columns(before), full)
             ids = _with_kept(ids, full.kept)
@@ -286,26 +287,21 @@ def _set(column: str, told: Any) -> bool:  # noqa: ANN401
     return column not in TOLD_COLUMNS and value(told) not in ([], {}, "", False, 0)
 
 
-def _spreading(mode: str | None, ids: dict[str, str], lacp: str) -> Row:
+def _spreading(mode: str | None, ids: dict[str, str], was: str | None, lacp: str) -> Row:
     """Return how frames are spread when LACP changes: as before, where that is possible.
 
-    What could not go on without LACP is kept, and comes back with it.
+    What could not go on without LACP is kept, and comes back with it. Somebody else may have had it without;
+    that is kept, too, so that it does not change when LACP is taken away again.
     """
     kept = ids.pop(BOND_KEY, None)
-    if lacp == "off" and mode == HASHED:
+    if "off" not in (was, lacp):
+        ids.update({} if kept is None else {BOND_KEY: kept})
+    elif lacp != "off" and mode == HASHED:
+        ids[BOND_KEY] = HASHED
+    elif lacp == "off" and mode == HASHED and kept != HASHED:
         ids[BOND_KEY] = HASHED
         return {"bond_mode": BY_SOURCE}
     return {"bond_mode": kept} if lacp != "off" and kept == HASHED and mode == BY_SOURCE else {}
-
-
-def _all_kept(settings: Settings) -> dict[str, str]:
-    """Return all that a member of a LAG has when it leaves that."""
-    told = {field: getattr(settings, field) for field in KEPT}
-    return {
-        f"{OWN}{field}": str(value).lower() if field == "enabled" else str(value)
-        for field, value in told.items()
-        if value is not None
-    }
 
 
 def _with_kept(ids: dict[str, str], kept: dict[str, str]) -> dict[str, str]:

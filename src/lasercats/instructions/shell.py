@@ -46,6 +46,14 @@ _ODD = re.compile(
 """What is not seen as it is: controls but tab and newline, turns of direction, bytes that are no text."""
 
 
+def ending(body: str, word: str) -> str:
+    """Return the word that ends a here-document: one that is no line of its body."""
+    lines = set(body.split("\n"))
+    while word in lines:
+        word += "_"
+    return word
+
+
 def raw(word: bytes) -> bytes:
     """Return a word as it stands in a script that is sent: every byte itself."""
     if _PLAIN.fullmatch(word):

@@ -126,7 +126,7 @@ class Configure(Instruction, frozen=True, tag="switch.configure"):
     before: Settings | None = None
     after: Settings | None = None
     rest: Settings | None = None
-    """What else is decided and stays, where it is changed: nothing to check, nothing to write."""
+    """What else is decided and stays, where it is changed, and the LAG it is in: not checked or written."""
 
     def line(self) -> str:
         """Return it in words; a machine prints it in its own."""

@@ -9,7 +9,7 @@ from lasercats.core.instruction import Batch, Failure, Instruction, Item
 from lasercats.core.ports import Sink, Vault
 from lasercats.core.text import escape, unescape
 from lasercats.instructions.host import PRELUDE, VOCABULARY, ExecResult, Execute, ReadPath
-from lasercats.instructions.shell import raw
+from lasercats.instructions.shell import ending, raw
 from lasercats.instructions.tools import ProbeTools
 from lasercats.machines.hearing import Hearing, Streaming
 from lasercats.machines.shell import HEARD, MOST, Command, Script, new_mark, skipped, weight
@@ -69,7 +69,8 @@ class HostMachine:
         body = "\n".join(["{", PRELUDE + RUNNER, *(f"lc {line}" for line in lines), 'exit "$lc_failed"', "}"])
         if alone:
             return f"# Run it with sh on {self.name}.\n{body}"
-        return f"# {self.name}\n{self.shell()} <<'{END}' || lc_failed=1\n{body}\n{END}"
+        end = ending(body, END)
+        return f"# {self.name}\n{self.shell()} <<'{end}' || lc_failed=1\n{body}\n{end}"
 
     async def resolve(self, batch: Batch) -> Sequence[Any | None]:
         """Remove what a dead shell left of the batch; a look at the paths says what became of it."""

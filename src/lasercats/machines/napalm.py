@@ -20,6 +20,7 @@ from lasercats.core.ports import Sink, Vault
 from lasercats.core.secret import is_sealed
 from lasercats.core.text import clean
 from lasercats.instructions import ios, junos
+from lasercats.instructions.shell import ending
 from lasercats.instructions.switch import VOCABULARY, Configure, Look, Seen, Settings, Surveyed, seen
 from lasercats.instructions.switch_model import Wrong, all_failed, changed, made, told_each
 from lasercats.machines.napalm_client import Client, is_lost, reason
@@ -199,7 +200,8 @@ class NapalmMachine:
             lines = [*lines[:-1], *(("end",) if "end" not in self._vendor.save else ())]
         head = f"# {self.name}: {self._vendor.title} at {self._url.host}; paste what this prints into it."
         shown = [*self._vendor.begin, *lines, *self._vendor.save] if lines else []
-        block = [f"cat <<'{END}'", *shown, END] if shown else []
+        end = ending("\n".join(shown), END)
+        block = [f"cat <<'{end}'", *shown, end] if shown else []
         return "\n".join([head, *notes, *block])
 
     async def check(self) -> None:

@@ -15,7 +15,7 @@ from lasercats.core.loose import ODD
 from lasercats.core.ports import Sink, Vault
 from lasercats.core.text import clean
 from lasercats.instructions.ovsdb import Rows, check, problem, read, reading, rows
-from lasercats.instructions.ovsdb_script import CALL, transactions
+from lasercats.instructions.ovsdb_script import CALL, transaction
 from lasercats.instructions.ovsdb_transact import applied, operations
 from lasercats.instructions.switch import VOCABULARY, Configure, Look, Seen, Survey, Surveyed, seen
 from lasercats.instructions.switch_model import Made, Wrong, all_failed, made, told_each
@@ -114,7 +114,8 @@ class OvsdbMachine:
         if self._bridge is None:
             parts.append(f"lc_bridge=$({call} list-br)")
             bridge = "LC_BRIDGE"
-        for commands in transactions(instructions, bridge):
+        commands = transaction(instructions, bridge)
+        if commands:
             said = " \\\n    -- ".join(" ".join(words) for words in commands)
             said = said if self._bridge is not None else said.replace("LC_BRIDGE", '"$lc_bridge"')
             said = said.replace(CALL, call)

@@ -52,6 +52,13 @@ def test_what_is_written_is_read(data: dict[str, Any]) -> None:
     assert repr(quick) == repr(_slowly(text, "x")[0])
 
 
+@pytest.mark.parametrize("content", ["\n", "a\n\n", "a\n...\n", "...\n\n", "a \n\n", "a"])
+def test_text_that_ends_with_empty_lines_ends_no_document(content: str) -> None:
+    """What is written of one thing can be followed by more, whatever its text ends with."""
+    first, more = (dump_yaml({name: {"content": content}}) for name in ("a", "b"))
+    assert load_yaml(f"{first}# a remark\n{more}", "x")[0] == {key: {"content": content} for key in "ab"}
+
+
 @given(st.lists(WORDS, min_size=1, max_size=6))
 def test_plain_scalars_are_read_as_the_slow_way_reads_them(words: list[str]) -> None:
     """Numbers, words and what only looks like one are told apart alike."""

@@ -13,7 +13,7 @@ from lasercats.core.text import escape
 from lasercats.instructions.look import LOOK
 from lasercats.instructions.path import Answers, PathStatus, Question
 from lasercats.instructions.prelude import PRELUDE
-from lasercats.instructions.shell import FRAMES, gathered, printable, raw, records
+from lasercats.instructions.shell import FRAMES, ending, gathered, printable, raw, records
 from lasercats.instructions.tools import PROBE
 from lasercats.machines.shell import new_mark
 
@@ -111,3 +111,13 @@ def test_no_name_of_the_shell_means_two_things(names: str) -> None:
     """What looks, what acts and what frames share one shell, so each has names of its own."""
     found = [set(re.findall(names, part)) for part in (FRAMES, LOOK, PRELUDE, PROBE)]
     assert sum(map(len, found)) == len(set().union(*found))
+
+
+def test_what_others_wrote_does_not_end_a_here_document() -> None:
+    """Whatever lines a body has, a shell reads it whole, and runs none of it."""
+    body = "a\nEND\nEND_\ntouch /nowhere; exit 7\ncat <<'END'\nEND__x"
+    end = ending(body, "END")
+    ran = subprocess.run(
+        ["sh"], input=f"cat <<'{end}'\n{body}\n{end}\n", text=True, capture_output=True, check=True
+    )
+    assert ran.stdout == f"{body}\n"

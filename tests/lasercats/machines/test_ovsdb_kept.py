@@ -105,6 +105,28 @@ def test_vlans_that_are_not_ours_come_back(lab: OvsLab, row: str) -> None:
     assert isinstance(same, Seen), same
 
 
+REDUNDANT = {
+    "a trunk with a tag that means nothing": ["vlan_mode=trunk", "tag=5", "trunks=4,6"],
+    "native without a tag": ["vlan_mode=native-untagged"],
+    "native of VLAN 0": ["vlan_mode=native-untagged", "tag=0", "trunks=0,4095"],
+    "access of no VLAN": ["vlan_mode=access"],
+    "a tunnel of no VLAN": ["vlan_mode=dot1q-tunnel"],
+}
+
+
+@pytest.mark.parametrize("row", REDUNDANT)
+def test_what_is_set_in_an_odd_way_is_told_as_it_works(lab: OvsLab, row: str) -> None:
+    """Columns that mean nothing in their mode, or are missing there, hinder no change and no way back."""
+    lab.vsctl("set", "Bridge", "sw1", "external_ids:lasercats-vlan-7=a")
+    for wish in CHANGES.values():
+        lab.vsctl("clear", "Port", "e1", "tag", "trunks", "--", "set", "Port", "e1", *REDUNDANT[row])
+        told = look(lab, "port", "e1")
+        assert told.mode == "trunk" or told.vlan == 0
+        ways = lab.leaves("sw1", "e1"), lab.leaves("sw1", "e1", 4)
+        there_and_back(lab, "port", "e1", wish)
+        assert (lab.leaves("sw1", "e1"), lab.leaves("sw1", "e1", 4)) == ways, wish
+
+
 def test_untagged_stays_where_a_vlan_comes_or_goes(lab: OvsLab) -> None:
     """VLAN 0 of `trunks` is told, and stays when other VLANs are set."""
     lab.vsctl("set", "Port", "e1", "trunks=0,10,20")
@@ -113,10 +135,10 @@ def test_untagged_stays_where_a_vlan_comes_or_goes(lab: OvsLab) -> None:
     assert lab.vsctl("get", "Port", "e1", "trunks") == "[0, 10, 20, 40]"
 
 
+@pytest.mark.parametrize("lacp", ["off", "active"])
 @pytest.mark.parametrize("mode", ["active-backup", "balance-slb", "balance-tcp"])
-def test_a_bond_spreads_frames_as_before(lab: OvsLab, mode: str) -> None:
+def test_a_bond_spreads_frames_as_before(lab: OvsLab, mode: str, lacp: str) -> None:
     """LACP on and off, or off and on, leaves how a bond spreads frames, and its other settings."""
-    lacp = "active" if mode == "balance-tcp" else "off"
     for name in ("x1", "x2"):
         lab.vsctl("--if-exists", "del-port", name)
     made = ("add-bond", "sw1", "b0", "x1", "x2", f"bond_mode={mode}", f"lacp={lacp}")
@@ -126,6 +148,9 @@ def test_a_bond_spreads_frames_as_before(lab: OvsLab, mode: str) -> None:
     before = lab.vsctl(*columns)
     there_and_back(lab, "lag", "b0", Settings(lacp="off" if lacp == "active" else "active"))
     assert lab.vsctl(*columns) == before
+    there_and_back(lab, "lag", "b0", Settings(lacp="passive"))
+    assert lab.vsctl(*columns) == before
+    assert "lasercats" not in lab.vsctl("get", "Port", "b0", "external_ids")
     assert "theirs" in lab.vsctl("get", "Port", "b0", "external_ids")
     assert "lacp-time=fast" in (look(lab, "lag", "b0").other or "")
 
@@ -229,3 +254,39 @@ def test_a_script_without_lacp_keeps_how_frames_are_spread(lab: OvsLab, mode: st
     subprocess.run(["sh", "-c", script], check=True, env=lab.environment)
     assert lab.vsctl("get", "Port", "b0", "lacp") == "off"
     assert lab.vsctl("get", "Port", "b0", "bond_mode") == then
+
+
+def test_a_script_is_one_transaction(lab: OvsLab) -> None:
+    """Ports and LAGs that a script makes, and members that change, take effect together, or not at all."""
+    run(
+        lab,
+        Configure(machine="m", what="lag", name="b0", after=Settings(members=("e1", "e2", "e3"), lacp="off")),
+    )
+    new = [
+        Configure(machine="m", what="port", name=name, after=Settings(type="dummy")) for name in ("n1", "n 2")
+    ]
+    held = Settings(members=("e1", "e2", "e3"))
+    batch = [
+        *new,
+        Configure(machine="m", what="lag", name="b0", before=held, after=Settings(members=("e1",))),
+        Configure(machine="m", what="lag", name="b1", after=Settings(members=("e2", "n1"), lacp="active")),
+        Configure(machine="m", what="lag", name="b2", after=Settings(members=("e3", "n 2"), lacp="off")),
+    ]
+    wrong = Configure(machine="m", what="vlan", name="20", after=Settings(name="a"))
+    script = connected(f"{lab.url}?bridge=sw1").script([*batch, wrong], alone=True)
+    before = lab.transactions()
+    failed = script.replace("set Bridge sw1", "set Bridge none")
+    ran = subprocess.run(
+        ["sh", "-c", failed], check=False, env=lab.environment, capture_output=True, text=True
+    )
+    assert ran.returncode == 1
+    assert lab.transactions() == before
+    subprocess.run(["sh", "-c", script], check=True, env=lab.environment)
+    assert lab.vsctl("list-ports", "sw1").split() == ["b0", "b1", "b2", "e4"]
+    assert [look(lab, "lag", name).members for name in ("b0", "b1", "b2")] == [
+        ("e1",),
+        ("e2", "n1"),
+        ("e3", "n 2"),
+    ]
+    for name in ("b1", "b2"):
+        lab.vsctl("del-port", name)

@@ -80,9 +80,12 @@ class Remove(Command, frozen=True, tag="switch.remove_port"):
             settings.check_free(address, state)
 
 
-def act(address: Address, change: Change[Any], _known: Known) -> Step:
+def act(address: Address, change: Change[Any], known: Known) -> Step:
     """Make, configure or remove it."""
-    return settings.act("port", Port, address, change)
+    told = None if change.before is None else change.before.lag
+    lag = None if told is None else known(settings.sibling(address, LAG, told))
+    held = settings.at(address).name in settings.ports(getattr(lag, "members", None))
+    return settings.act("port", Port, address, change, told if held else None)
 
 
 def converge(address: Address, change: Change[Port]) -> Iterator[Command]:

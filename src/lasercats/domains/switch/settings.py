@@ -279,19 +279,25 @@ def settings(resource: Resource | None, only: Iterable[str] | None = None) -> Se
     return Settings(**{name: value for name, value in told.items() if only is None or name in only})
 
 
-def act(what: What, kind: type[Resource], address: Address, change: Change[Any]) -> Step:
-    """Configure what differs; what is configured at once on a switch takes effect together or not at all."""
+def act(
+    what: What, kind: type[Resource], address: Address, change: Change[Any], lag: str | None = None
+) -> Step:
+    """Configure what differs; what is configured at once on a switch takes effect together or not at all.
+
+    `lag` is that of which a port is known to be a member.
+    """
     machine, name = at(address)
     before, after = change.before, change.after
     both = before is not None and after is not None
     changed = change.fields if both else None
+    rest = settings(after, set(decisions(after)) - set(change.fields)) if both else None
     instruction = Configure(
         machine=machine,
         what=what,
         name=name,
         before=settings(before, changed),
         after=settings(after, changed),
-        rest=settings(after, set(decisions(after)) - set(change.fields)) if both else None,
+        rest=None if rest is None else replace(rest, lag=lag),
     )
     return Step(instruction, lambda seen: _concluded(seen, kind, after))
 

@@ -1,6 +1,8 @@
 """A switch with NETCONF from the command line: a real server, and its own confirmed commit."""
 
 import asyncio
+import json
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -150,6 +152,27 @@ def test_law_7_recreate(lab: NetconfLab, tmp_path: Path) -> None:
     }
     with delivered(lab, tmp_path) as (context, runner):
         check_recreate(wish, context, runner)
+
+
+def test_a_script_does_the_same_and_runs_nothing_of_a_description(netconf: Netconf) -> None:
+    """A printed script writes what it is asked, and no line of a description ends what is sent or is run."""
+    netconf.run("adopt", "sw1")
+    ran_it = netconf.folder / "ran"
+    for said in (
+        "uplink",
+        "x\x7f\x9b31m",
+        f"a\nLASERCATS_NETCONF_END\ntouch {ran_it}\ncat <<'LASERCATS_NETCONF_END'\nb",
+    ):
+        change = ("switch", "describe", "sw1:eth1", "--description", said, "--interpreter", "script")
+        script = netconf.run(*change)
+        ran = subprocess.run(["sh"], input=script, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stderr + script
+        assert "port-speed" not in script
+        assert not set(script) & {"\x7f", "\x9b"}
+        netconf.run("drift", "--adopt")
+        told = json.loads(netconf.run("state", "--json"))["resources"]["switch.port/sw1:eth1"]
+        assert told["description"] == said
+    assert not ran_it.exists()
 
 
 def test_the_switch_takes_back_what_cut_us_off(netconf: Netconf) -> None:

@@ -147,6 +147,37 @@ resources:
     assert "lacp: off" in switches.run("state", "switch.lag/sw1:bond0").replace("'", "")
 
 
+def test_a_script_sets_a_member_of_a_lag_as_live(switches: Switches) -> None:
+    """A printed script and a live command keep the same for a member of a LAG that is known to be one."""
+    import subprocess
+
+    switches.add("sw1", ("eth1", "eth2", "eth3", "eth4"))
+    switches.run("adopt", "sw1")
+    switches.run("switch", "create-lag", "sw1:bond0", "--member", "eth1-2")
+    switches.run("observe")
+    odd = switches.run(
+        "switch", "describe", "sw1:eth3", "--description", "x\x7f\x9b1m", "--interpreter", "script"
+    )
+    assert not set(odd) & {"\x7f", "\x9b"}
+    subprocess.run(["/bin/sh"], input=odd, text=True, check=True)
+    assert switches.external_ids("eth3") == '{description="x\x7f\x9b1m"}'
+    script = switches.run("switch", "disable", "sw1:eth1", "--interpreter", "script")
+    ran = subprocess.run(["/bin/sh"], input=script, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr + script
+    by_script = switches.external_ids("eth1")
+    assert "lasercats-mode=trunk" in by_script
+    switches.run("drift", "--adopt")
+    assert switches.state()["switch.port/sw1:eth1"]["enabled"] is False
+    switches.run("switch", "enable", "sw1:eth1")
+    assert switches.external_ids("eth1") != by_script
+    switches.run("switch", "disable", "sw1:eth1")
+    assert switches.external_ids("eth1") == by_script
+    switches.run("switch", "delete-lag", "sw1:bond0")
+    script = switches.run("switch", "enable", "sw1:eth1", "--interpreter", "script")
+    subprocess.run(["/bin/sh"], input=script, text=True, check=True)
+    assert switches.column("eth1", "trunks") == "[]"
+
+
 @pytest.mark.crash
 def test_killed_in_the_middle(switches: Switches) -> None:
     """What was done when the operator's process died is found out by `recover`."""
