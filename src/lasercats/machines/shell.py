@@ -42,9 +42,10 @@ class Script:
         self.mark, self._other = new_mark(), new_mark()
         self._looks = [i for i, item in enumerate(batch) if isinstance(item.instruction, Look)]
         self._acts = [i for i, item in enumerate(batch) if isinstance(item.instruction, Act)]
-        last = {self._after(i): i for i in self._acts}
+        self._asks = [_look_of(item.instruction) for item in batch]
+        last = {self._asks[i]: i for i in self._acts}
         self._last = list(last.values())
-        self._passed_by = {i for i in self._acts if last[self._after(i)] != i}
+        self._passed_by = {i for i in self._acts if last[self._asks[i]] != i}
         """Changes after which a later item changes the same again: they are looked at on the spot."""
 
     @property
@@ -81,9 +82,8 @@ class Script:
 
     def _lines(self) -> Iterator[bytes]:
         instructions: list[Any] = [item.instruction for item in self._batch]
-        looks = [i.after() if isinstance(i, Act) else i for i in instructions]
         yield FRAMES.encode() + b"lc_say begin $$"
-        for prelude in dict.fromkeys(one.prelude for one in (*instructions, *looks)):
+        for prelude in dict.fromkeys(one.prelude for one in (*instructions, *self._asks)):
             yield prelude.encode()
         yield from self._ask(b"", self._looks)
         if self._looks and self._acts:
@@ -101,22 +101,14 @@ class Script:
             return
         yield b"lc_at='%s'" % section
         for kind, some in self._by_class(indices).items():
-            yield from kind.ask([self._look(i) for i in some], self._vault, self._other)
+            yield from kind.ask([self._asks[i] for i in some], self._vault, self._other)
         yield b"lc_at=; printf '%s;' $lc_m >&2"  # what was said so far, no change has said
 
     def _by_class(self, indices: Sequence[int]) -> dict[type[Look], list[int]]:
         kinds: dict[type[Look], list[int]] = {}
         for i in indices:
-            kinds.setdefault(type(self._look(i)), []).append(i)
+            kinds.setdefault(type(self._asks[i]), []).append(i)
         return kinds
-
-    def _look(self, i: int) -> Look:
-        instruction: Any = self._batch[i].instruction
-        return instruction if isinstance(instruction, Look) else self._after(i)
-
-    def _after(self, i: int) -> Look:
-        look: Look = self._batch[i].instruction.after()  # type: ignore[attr-defined]
-        return look
 
     def _missing(self, i: int, why: Failure) -> Failure:
         return Failure(reason=why.reason, in_doubt=why.in_doubt and i in self._acts)
@@ -127,7 +119,7 @@ class Script:
         here = {key[size:]: fields for key, fields in told.items() if key.startswith(section)}
         again = False
         for kind, some in self._by_class(indices).items():
-            answers = kind.read([self._look(i) for i in some], here, self._vault, self._other)
+            answers = kind.read([self._asks[i] for i in some], here, self._vault, self._other)
             for i, answer in zip(some, answers, strict=True):
                 if b"end" in told or not isinstance(answer, Failure):  # else it is not the path that failed
                     results[i] = answer
@@ -176,6 +168,12 @@ kill -s TERM -- "$p"
 exit
 }
 """
+
+
+def _look_of(instruction: Any) -> Look:  # noqa: ANN401 - a look, or an act
+    """Return the look that tells of an instruction: itself, or the one after it."""
+    look: Look = instruction.after() if isinstance(instruction, Act) else instruction
+    return look
 
 
 def skipped() -> Failure:

@@ -108,9 +108,17 @@ def make(
 def plan_delta(
     kinds: Kinds, delta: Delta, state: State, *, exact: bool = False, documents: Sequence[str] = ()
 ) -> Plan:
-    """Make the plan for a delta: its commands, and what they are predicted to do."""
-    delta, withheld = givable(kinds, delta)
-    commands, faults = acceptable(kinds, converge(kinds, delta, state, exact=exact))
+    """Make the plan for a delta: its commands, and what they are predicted to do.
+
+    An `exact` one leads back to what was there, which not all may be given; a document was checked when read.
+    """
+    withheld, faults = dict[Address, Mapping[str, str]](), dict[Address, str]()
+    if exact:
+        delta, told = givable(kinds, delta)
+        withheld |= told
+    commands = converge(kinds, delta, state, exact=exact)
+    if exact:
+        commands, faults = acceptable(kinds, commands)
     versions = {address: state.version(address) for command in commands for address in command.on}
     plan = _predicted(kinds, commands, state, versions, documents)
     return replace(plan, withheld=withheld, problems={**plan.problems, **faults})
