@@ -1,5 +1,7 @@
 # Every target sets up what it needs. `make help` lists them.
 .PHONY: help setup demo test check lint bench docs lock changelog clean
+# Tests and benchmarks start hundreds of processes, which are to read our modules compiled, as an operator's do.
+unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 BIN := .venv/bin
 
