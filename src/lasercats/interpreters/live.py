@@ -294,7 +294,7 @@ class _Run:
                 self._due = True
         for task in tasks:
             if id(task) in self._targets:
-                self._finish(task)
+                self._finish_after(task)
                 self._due = True
 
     def settled(self) -> None:
@@ -312,6 +312,13 @@ class _Run:
         if position not in self._orders and before:
             self._orders[position] = before[0]
             self._queue.append(Deferred(started=before[0], commands=(position,)))
+
+    def _finish_after(self, task: Task) -> None:
+        """Finish a task, first those that it came after and that had nothing to send."""
+        for other in task.after:
+            if other.done and id(other) in self._targets:
+                self._finish_after(other)
+        self._finish(task)
 
     def _finish(self, task: Task) -> None:
         index, address, change, _ = self._targets.pop(id(task))

@@ -270,7 +270,7 @@ def test_history_knows_what_waits(room: "Cli") -> None:
         ),
         (
             "rack mount x --unit 1.3",
-            "command rack.mount: a place is given in halves of a unit, and not as 1.3",
+            "command rack.mount: field 'unit': a place is given in halves of a unit, and not as 1.3",
         ),
         ("rack mount x --unit 0.5", "command rack.mount: field 'unit': expected `float` >= 1.0"),
         ("rack create r3 --width 20", "a rack is 10, 19, 21 or 23 inches wide, and not 20"),

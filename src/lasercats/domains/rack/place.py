@@ -163,7 +163,7 @@ def checked(command: Command) -> None:
     try:
         command.check()
     except ValueError as error:
-        raise Refused(str(error)) from None
+        raise Refused(str(error).partition(" - at `")[0]) from None
 
 
 def recorded(result: Any) -> Program[Any]:  # noqa: ANN401

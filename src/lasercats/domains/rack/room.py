@@ -26,7 +26,7 @@ def slots(device: Any) -> Iterator[Slot]:  # noqa: ANN401
     if device.unit is None or not device.height or device.rack is None:
         return
     for face in FACES if device.depth != "half" else (device.face or "front",):
-        for half in range(min(int(device.height * 2), 2 * TALLEST)):
+        for half in range(int(min(device.height, TALLEST) * 2)):
             yield device.unit + half / 2, face
 
 
