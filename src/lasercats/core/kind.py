@@ -315,7 +315,8 @@ class Kinds:
         try:
             strict(msgspec.to_builtins(command), type(command))
         except ValueError as error:
-            return str(error)
+            fact, _, path = str(error).partition(" - at `$.")
+            return f"{path.rstrip('`')}: {fact}" if path else fact
         return None
 
     def verbs(self) -> Iterator[tuple[str, str, type[Command]]]:
