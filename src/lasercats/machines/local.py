@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 
-from lasercats.core.errors import MachineError
+from lasercats.core.errors import BadInput, MachineError
 from lasercats.core.ports import Vault
 from lasercats.machines.hearing import Hearing
 from lasercats.machines.host import SILENCE, HostMachine
@@ -27,8 +27,16 @@ class LocalMachine(HostMachine):
 
     @staticmethod
     def check_url(text: str) -> Url:
-        """Check a URL of this scheme."""
-        return parse(text, OPTIONS)
+        """Check a URL of this scheme.
+
+        Raises:
+            BadInput: it names a host, and would act on this one.
+
+        """
+        url = parse(text, OPTIONS)
+        if url.host or url.user or url.path.strip("/"):
+            raise BadInput(f"{text!r} names another host; write local: for this one, or ssh://user@host")
+        return url
 
     async def pipe(self, script: bytes, hearing: Hearing) -> int | None:
         """Run a shell in a new session, so that a Ctrl-C at the terminal does not reach it."""

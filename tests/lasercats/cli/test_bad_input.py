@@ -165,3 +165,9 @@ def test_a_bad_line_is_refused(cli: "Cli", line: str, told: str) -> None:
 def test_an_option_of_a_url_is_checked_when_it_is_given(cli: "Cli", url: str) -> None:
     """A machine whose options have values that make no sense is refused when it is added."""
     assert "option" in cli.refuses("machine", "add", "z", url)
+
+
+@pytest.mark.parametrize("url", ["local://web1", "local://root@web1", "local:web1", "local:///srv"])
+def test_a_local_machine_that_names_a_host_is_refused(cli: "Cli", url: str) -> None:
+    """What is meant for another host never acts on this one."""
+    assert "names another host; write local:" in cli.refuses("machine", "add", "m", url)
