@@ -1,5 +1,5 @@
 # Every target sets up what it needs. `make help` lists them.
-.PHONY: help setup demo test check lint bench docs lock changelog clean
+.PHONY: help setup demo test check explore lint bench docs lock changelog clean
 # Tests and benchmarks start hundreds of processes, which are to read our modules compiled, as an operator's do.
 unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
@@ -21,6 +21,9 @@ test: setup ## the whole suite, on real peers where this machine can have them
 
 check: setup ## the fast core of the suite, under a minute
 	$(BIN)/python -m pytest -n 2 -m "not lab and not slow and not crash"
+
+explore: setup ## the laws once more, on new random examples
+	EXAMPLES=explore $(BIN)/python -m pytest -n 2 -k "law or odd or lived or bytes" -m "not lab"
 
 lint: setup ## format, style, types, layers, and that the docs are up to date
 	$(BIN)/ruff format --check .

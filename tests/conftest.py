@@ -18,8 +18,10 @@ from lasercats.testing.lab import Lab, unavailable
 MakeContext = Callable[..., Context]
 
 # How long an example takes tells of the machine and its load, and nothing of what is tested.
-settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("suite")
+# The suite tries the same examples each time, so that it tells of the change; `make explore` tries new ones.
+settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("suite", settings.get_profile("explore"), derandomize=True)
+settings.load_profile(os.environ.get("EXAMPLES", "suite"))
 
 
 @pytest.fixture(scope="session")
