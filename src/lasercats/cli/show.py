@@ -12,8 +12,8 @@ import msgspec
 from lasercats.cli import printing
 from lasercats.core.address import Address, kind_of, told
 from lasercats.core.change import Change, Delta
-from lasercats.core.command import Effect
-from lasercats.core.resource import Resource, as_told, decisions
+from lasercats.core.command import Effect, as_told
+from lasercats.core.resource import Resource, decisions
 from lasercats.core.secret import hide, hide_all
 from lasercats.interpreters.context import Result
 

@@ -5,6 +5,7 @@ from contextlib import suppress
 from enum import Enum
 from typing import Any, ClassVar, NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from lasercats.core.address import Address
@@ -112,6 +113,12 @@ class StrangeCommand(Command, frozen=True, tag="strange"):
     def name(self) -> str:
         """The command as it was called: `dns.set`."""
         return str(self.recorded.get("command")) if isinstance(self.recorded, dict) else "unknown"
+
+
+def as_told(value: Any) -> Any:  # noqa: ANN401
+    """Return a typed value as plain data; of what is strange, just what was recorded."""
+    strange = isinstance(value, StrangeCommand | StrangeResource)
+    return msgspec.to_builtins(value.recorded if strange else value)
 
 
 class Decision(NamedTuple):

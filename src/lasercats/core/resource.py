@@ -68,11 +68,6 @@ class StrangeResource(Resource, frozen=True):
 R = TypeVar("R", bound=Resource)
 
 
-def as_told(value: Any) -> Any:  # noqa: ANN401
-    """Return a typed value as plain data; of what is strange, just what was recorded."""
-    return msgspec.to_builtins(getattr(value, "recorded", value))
-
-
 def encoded(resource: Resource | None) -> bytes:
     """Return a resource as it is stored: JSON, of a strange one just what was recorded."""
     return msgspec.json.encode(resource.recorded if isinstance(resource, StrangeResource) else resource)

@@ -9,7 +9,7 @@ Each append is one transaction: the records, their hash, and what follows from t
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -329,20 +329,17 @@ class SqliteLog:
         old = bool(stretches) and not stretches[0][1]
         self._literal = (stretches[1][0] if len(stretches) > 1 else self.head() + 1) if old else 0
 
-    @contextmanager
-    def _commit(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            self._db.rollback()
-            raise
+    def _commit(self) -> AbstractContextManager[None]:
+        """Write all of it or nothing."""
+        return self._transaction("BEGIN IMMEDIATE")
+
+    def _snapshot(self) -> AbstractContextManager[None]:
+        """Let several reads see the log as it is at one moment."""
+        return self._transaction("BEGIN")
 
     @contextmanager
-    def _snapshot(self) -> Iterator[None]:
-        """Let several reads see the log as it is at one moment."""
-        self._db.execute("BEGIN")
+    def _transaction(self, begin: str) -> Iterator[None]:
+        self._db.execute(begin)
         try:
             yield
             self._db.execute("COMMIT")

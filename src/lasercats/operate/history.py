@@ -11,7 +11,7 @@ import msgspec
 
 from lasercats.core.address import Address, kind_of
 from lasercats.core.change import Delta
-from lasercats.core.command import Command
+from lasercats.core.command import Command, as_told
 from lasercats.core.errors import BadInput, LogCorrupt
 from lasercats.core.instruction import Instruction, Later
 from lasercats.core.kind import Kinds, tag_of
@@ -29,7 +29,6 @@ from lasercats.core.record import (
     came_back,
     legible,
 )
-from lasercats.core.resource import as_told
 from lasercats.core.secret import hide_all
 from lasercats.core.state import State, diff
 from lasercats.operate.project import Project

@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from lasercats.core.address import Address
-from lasercats.core.command import Effect, StrangeCommand, decide, state_after, take
+from lasercats.core.command import Effect, as_told, decide, state_after, take
 from lasercats.core.errors import BadInput, Refused
 from lasercats.core.record import OBSERVED, Event, raw_delta
 from lasercats.core.resource import Resource
@@ -178,8 +178,7 @@ def _lines(rewriting: Rewriting, environment: str) -> Iterator[str]:
     yield "# `lasercats issue` takes this file. The log that it comes from is as it was."
     for command, originals in rewriting.commands:
         yield f"# stands for {spans(originals)}" if originals else "# stands for what was observed"
-        recorded = command.recorded if isinstance(command, StrangeCommand) else command
-        yield msgspec.json.encode(recorded).decode()
+        yield msgspec.json.encode(as_told(command)).decode()
     for address, fields in rewriting.untold.items():
         for name, reason in fields.items():
             yield f"# not told: {address}{f', {name}' if name else ''}: {' '.join(reason.splitlines())}"
