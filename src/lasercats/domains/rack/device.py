@@ -91,27 +91,12 @@ class _Described(_Sized, frozen=True):
 RackName = Annotated[str, Meta(description="the rack; the only one need not be named")]
 
 
-class _Arriving(_Described, frozen=True):
+class _Arriving(place.NearRack, _Described, frozen=True):
     forms: ClassVar[Forms] = {**_Described.forms, "unit": place.UNIT_FORM}
 
     rack: RackName | None = None
     unit: Unit | None = None
     face: Face | None = None
-
-    def __post_init__(self) -> None:
-        """Bring references and numbers to their one form."""
-        super().__post_init__()
-        place.near_rack(self)
-
-    def check(self) -> None:
-        """Check the rack, too.
-
-        Raises:
-            ValueError: it is none.
-
-        """
-        super().check()
-        place.near(self.on, RACK, self.rack)
 
     def _arrived(self, address: Address, state: State, found: Device, status: str) -> Device:
         """Return the device in its place, where there is room."""
@@ -149,7 +134,7 @@ class MountDevice(_Arriving, frozen=True, tag="rack.mount"):
         return self._arrived(address, state, found, MOUNTED)
 
 
-class MoveDevice(_Sized, frozen=True, tag="rack.move"):
+class MoveDevice(place.NearRack, _Sized, frozen=True, tag="rack.move"):
     """Move devices to other places, mounted or planned ones."""
 
     past: ClassVar[str] = "rack.device.moved"
@@ -158,21 +143,6 @@ class MoveDevice(_Sized, frozen=True, tag="rack.move"):
     rack: RackName | None = None
     unit: Unit | None = None
     face: Face | None = None
-
-    def __post_init__(self) -> None:
-        """Bring references and numbers to their one form."""
-        super().__post_init__()
-        place.near_rack(self)
-
-    def check(self) -> None:
-        """Check the rack, too.
-
-        Raises:
-            ValueError: it is none.
-
-        """
-        super().check()
-        place.near(self.on, RACK, self.rack)
 
     def decide(self, address: Address, state: State) -> Device:
         """Return it in its new place, where there is room."""

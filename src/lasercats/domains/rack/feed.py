@@ -43,7 +43,7 @@ class Feed(Resource, frozen=True):
     forms: ClassVar[Forms] = {"rack": place.RACK_FORM, "phases": _phases}
 
 
-class _Setting(Command, frozen=True):
+class _Setting(place.NearRack, Command, frozen=True):
     rack: Annotated[str, Meta(description="the rack that it ends in")] | None = None
     voltage: Voltage | None = None
     amperage: Amperage | None = None
@@ -51,21 +51,6 @@ class _Setting(Command, frozen=True):
     utilization: Utilization | None = None
 
     forms: ClassVar[Forms] = {"phases": _phases}
-
-    def __post_init__(self) -> None:
-        """Bring the reference to its one form."""
-        super().__post_init__()
-        place.near_rack(self)
-
-    def check(self) -> None:
-        """Check the rack, too.
-
-        Raises:
-            ValueError: it is none.
-
-        """
-        super().check()
-        place.near(self.on, RACK, self.rack)
 
     def _set_on(self, address: Address, found: Feed, state: State) -> Feed:
         place.checked(self)

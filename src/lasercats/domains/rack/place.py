@@ -104,10 +104,26 @@ def reference(kind: str, value: str | None) -> str | None:
     return make(kind, short)
 
 
-def near_rack(command: Any) -> None:  # noqa: ANN401 - a command with a rack, while it is built
-    """Bring the rack of a command to its one form; what names none stays as it is."""
-    with suppress(*ODD):
-        command._set("rack", near(command.on, RACK, command.rack))
+class NearRack:
+    """What commands have in common that name a rack: without a machine it is at that of the command."""
+
+    __slots__ = ()
+
+    def __post_init__(self: Any) -> None:
+        """Bring the rack to its one form, too; what names none stays as it is."""
+        super().__post_init__()  # type: ignore[misc]  # a mixin of commands
+        with suppress(*ODD):
+            self._set("rack", near(self.on, RACK, self.rack))
+
+    def check(self: Any) -> None:
+        """Check the rack, too.
+
+        Raises:
+            ValueError: it is none.
+
+        """
+        super().check()  # type: ignore[misc]  # as above
+        near(self.on, RACK, self.rack)
 
 
 def near(on: tuple[Address, ...], kind: str, value: str | None) -> str | None:
