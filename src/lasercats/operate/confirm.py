@@ -15,6 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from itertools import islice
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from lasercats.core.address import Address
@@ -24,6 +25,7 @@ from lasercats.core.kind import Kinds
 from lasercats.core.ports import Reverting
 from lasercats.core.record import Accepted, Ended
 from lasercats.interpreters.context import Result
+from lasercats.logs.opening import make_file
 from lasercats.operate import history
 from lasercats.operate.issue import carry_out, each_reverting, run_until
 from lasercats.operate.observe import observe
@@ -231,12 +233,24 @@ def take_back(project: Project, held: Held) -> bool:
     return True
 
 
-def take_back_overdue(project: Project, *, force: bool = False) -> dict[int, str]:
-    """Take back what is overdue and no guard took back; return what is said of each that is held."""
+def is_overdue(held: Held, *, force: bool = False) -> bool:
+    """Tell whether `recover` takes a change back; with `force` it leaves the guard no time."""
+    return held.left <= (0 if force else -GRACE)
+
+
+def take_back_overdue(
+    project: Project, *, force: bool = False, may: Callable[[Held], str] = lambda _: ""
+) -> dict[int, str]:
+    """Take back what is overdue and no guard took back; return what is said of each that is held.
+
+    What `may` gives a reason against is left as it is.
+    """
     told = {}
     for held in pending(project):
-        if held.left > (0 if force else -GRACE):
+        if not is_overdue(held, force=force):
             told[held.position] = f"to be confirmed by {history.iso(held.until)}"
+        elif why := may(held):
+            told[held.position] = f"not taken back: {why}"
         else:
             done = take_back(project, held)
             told[held.position] = "not confirmed, so taken back" if done else "could not be taken back yet"
@@ -255,7 +269,9 @@ def guard(project: Project, run: str) -> int:
     """
     code = "from lasercats.cli.main import main; main()"
     command = [sys.executable, "-c", code, "-C", str(project.root), "--env", project.environment]
+    project.check_open()
     output = str(project.root / FOLDER / "guard.log")
+    make_file(Path(output), project.mode)
     actions = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
         (os.POSIX_SPAWN_OPEN, 1, output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),

@@ -106,6 +106,7 @@ def bare(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.
         monkeypatch.delenv(name)
     monkeypatch.setenv("LASERCATS_ACTOR", "tester")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / ".state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / ".config"))
     monkeypatch.chdir(tmp_path)
     return Cli(tmp_path, capfd, monkeypatch)
 
