@@ -11,7 +11,7 @@ import click
 from lasercats.cli import arguments, options, printing, show
 from lasercats.cli.act import Request, act
 from lasercats.core.address import Address
-from lasercats.core.change import Delta
+from lasercats.core.command import Effect
 from lasercats.core.errors import BadInput, LaserCatsError
 from lasercats.core.resource import Resource
 
@@ -362,7 +362,7 @@ def _show_plan(made: "Plan", *, as_json: bool, both: bool) -> None:
     show.print_withheld(made.withheld)
     show.print_problems(made.problems)
     if made.commands or made.problems:
-        printing.note(f"plan: {_pending(made.delta)}{_split(made)}")
+        printing.note(f"plan: {_pending(made)}{_split(made)}")
     else:
         printing.note("nothing to do: the state is as the documents wish")
 
@@ -378,8 +378,11 @@ def _split(made: "Plan") -> str:
     return f" ({', '.join(f'{count} {word}' for count, word in counts if count)})"
 
 
-def _pending(delta: Delta) -> str:
-    told = show.summary(delta)
+def _pending(made: "Plan") -> str:
+    told = show.summary(made.delta)
+    opaque = sum(command.effect is Effect.OPAQUE for command in made.commands)
+    if opaque:
+        told += f", and {opaque} raw command{'' if opaque == 1 else 's'} to carry out"
     for past, infinitive in (("created", "to create"), ("changed", "to change"), ("removed", "to remove")):
         told = told.replace(past, infinitive)
     return told

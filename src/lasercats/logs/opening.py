@@ -12,7 +12,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +52,7 @@ class LogFile:
         One that is `barred`, for a reason, is only read, and nothing is made beside it.
 
         Raises:
-            LogError: there is none, or it may not be read.
+            LogError: there is none, or it may not be read, or not be made.
 
         """
         self.path = str(path)
@@ -62,10 +62,9 @@ class LogFile:
         self._uri, self._copy = self.path, list["TemporaryDirectory[str]"]()
         if self.path == MEMORY:
             return
-        if create:
-            make_file(Path(path), mode)
+        made = create and self._made(Path(path), mode)
         self._check_there(Path(path))
-        if not create:
+        if not made:
             self.barred = barred or _barred(Path(path))
 
     def connect(self) -> sqlite3.Connection:
@@ -152,6 +151,14 @@ class LogFile:
         while self._copy:
             self._copy.pop().cleanup()
 
+    def _made(self, path: Path, mode: int) -> bool:
+        """Make an empty file, unless one is there; return whether it was made."""
+        try:
+            return make_file(path, mode)
+        except (OSError, ValueError) as error:
+            told = error.strerror if isinstance(error, OSError) else str(error)
+            raise LogError(f"no log can be made at {path}: {told}") from None
+
     def _check_there(self, path: Path) -> None:
         try:
             mode = path.stat().st_mode
@@ -206,8 +213,8 @@ class LogFile:
         return [(one.st_size, one.st_mtime_ns) for one in found]
 
 
-def make_file(path: Path, mode: int) -> None:
-    """Make an empty file of a mode, whatever the umask is; one that is there stays as it is.
+def make_file(path: Path, mode: int) -> bool:
+    """Make an empty file of a mode, whatever the umask is; return False where one is there, which stays.
 
     SQLite gives the files that it makes beside a log the mode of that.
 
@@ -215,12 +222,15 @@ def make_file(path: Path, mode: int) -> None:
         OSError: it cannot be made.
 
     """
-    with suppress(FileExistsError):
+    try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        try:
-            os.fchmod(handle, mode)
-        finally:
-            os.close(handle)
+    except FileExistsError:
+        return False
+    try:
+        os.fchmod(handle, mode)
+    finally:
+        os.close(handle)
+    return True
 
 
 def _connect(uri: str) -> sqlite3.Connection:

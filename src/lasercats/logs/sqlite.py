@@ -292,13 +292,14 @@ class SqliteLog:
     def _create(self, *, exist_ok: bool) -> None:
         """Make the tables, in one transaction, so that what is killed leaves all of them or none."""
         if self._is_empty():
+            self._file.check_writable()
             self._db.execute("PRAGMA journal_mode = WAL")
-        with self._commit():
-            if self._is_empty():
-                schema.make(self._db)
-                migration.begin(self._db)
-            elif not exist_ok and self._pragma("application_id") == schema.APPLICATION:
-                raise LogError(f"there is a log at {self._path} already")
+            with self._commit():
+                if self._is_empty():  # somebody else may have made them in the meantime
+                    schema.make(self._db)
+                    migration.begin(self._db)
+        elif not exist_ok and self._pragma("application_id") == schema.APPLICATION:
+            raise LogError(f"there is a log at {self._path} already")
 
     def _is_empty(self) -> bool:
         return not self._db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]

@@ -46,7 +46,7 @@ def init(folder: Path, group: str | None = None) -> list[str]:
 def _make(folder: Path, shared: int | None) -> list[str]:
     """Make what is missing, and return that."""
     inner = folder / FOLDER
-    _make_folder(folder, 0o777)
+    _make_folder(folder, 0o775)  # by the umask, and never for everybody to write, as that would be theirs
     _make_folder(inner, 0o700)
     if shared is not None:
         _give(inner, shared, 0o2770)
@@ -81,7 +81,7 @@ def _make_file(path: Path, text: str, mode: int | None) -> bool:
         if path.stat().st_size:
             return False
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(path, flags, 0o666 if mode is None else mode), "w", encoding="utf-8") as file:
+    with os.fdopen(os.open(path, flags, 0o664 if mode is None else mode), "w", encoding="utf-8") as file:
         if os.fstat(file.fileno()).st_size:
             return False
         if mode is not None:

@@ -219,7 +219,8 @@ def meet(log: Log, root: Path) -> None:
         note = _note(log, root)
         if note.exists() or log.open():
             return
-        note.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (note.parent.parent, note.parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _forget_what_is_gone(note.parent)
         handle = os.open(note, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(handle, "wb") as file:
