@@ -48,6 +48,10 @@ class Cli:
         assert "unforeseen fault" not in err
         return Ran(code, out, err)
 
+    def patch(self, target: object, name: str, value: object) -> None:
+        """Replace something of this process until the test is over."""
+        self._monkeypatch.setattr(target, name, value)
+
     def done(self, *args: str, stdin: str = "") -> Ran:
         """Run one that must succeed."""
         ran = self(*args, stdin=stdin)
