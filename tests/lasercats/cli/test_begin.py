@@ -1,6 +1,7 @@
 """`init`: killed at any moment it is finished by the next one; what it makes is for its user, or a group."""
 
 import os
+import resource
 import signal
 import sqlite3
 import stat
@@ -65,6 +66,25 @@ def test_it_is_killed_at_any_moment(bare: "Cli") -> None:
         assert sorted(p.name for p in folder.iterdir()) == [".lasercats", "lasercats.toml", "x"]
     assert moment > 5
     assert not killed
+
+
+@pytest.mark.parametrize("most", [0, 60, 5000, 40_000])
+def test_the_disk_is_full(bare: "Cli", most: int) -> None:
+    """Where not all of it can be written it is told, and the next init finishes it."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+    ran = subprocess.run(
+        [*LASERCATS, "init"], cwd=bare.folder, preexec_fn=limit, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 1
+    assert ran.stderr.count("\n") == 1
+    assert ran.stderr.startswith("lasercats: ")
+    assert "unforeseen" not in ran.stderr
+    bare.done("init")
+    bare.done("file", "write", f"local:{bare.folder}/x", "--content", "x")
+    bare.verifies()
 
 
 def test_a_log_that_was_only_begun(bare: "Cli") -> None:
