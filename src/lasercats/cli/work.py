@@ -27,14 +27,13 @@ def init(directory: str, shared: str | None, as_json: bool) -> None:
     folder = files.had(directory, Path(directory).resolve)
     made = begin.init(folder, shared)
     if as_json:
-        printing.data({"project": str(folder), "made": made})
+        printing.data({"project": str(folder)})
     elif FILE in made:
         printing.note(f"a project in {folder}; add machines with `lasercats machine add NAME URL`")
     elif made:
-        printing.note(
-            f"the project in {folder} now has {' and '.join(made)}; a new log knows nothing yet, and "
-            "`lasercats adopt` takes in what there is"
-        )
+        log = any(part.endswith(".db") for part in made)
+        new = "; a new log knows nothing yet, and `lasercats adopt` takes in what there is" if log else ""
+        printing.note(f"the project in {folder} now has {' and '.join(made)}{new}")
     if shared is not None and (left := begin.left_out(folder)):
         printing.note(left, fg="yellow")
 

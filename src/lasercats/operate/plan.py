@@ -359,7 +359,8 @@ def _read_saved(path: Path) -> _Saved:
     try:
         format_ = msgspec.json.decode(data, type=_Numbered).lasercats_plan
         if format_ != FORMAT:
-            raise BadInput(f"{path} is a plan of format {format_}; make it again with this LaserCats")
+            told = f"{path} is a plan of format {format_}, and this LaserCats reads {FORMAT}"
+            raise BadInput(f"{told}; make the plan again")
         return msgspec.json.decode(data, type=_Saved)
     except (msgspec.DecodeError, RecursionError) as error:
         raise BadInput(f"{path} is no saved plan: {error}; make the plan again") from None
