@@ -337,7 +337,9 @@ def _show_plan(made: "Plan", *, as_json: bool, both: bool) -> None:
     if as_json:
         from msgspec import to_builtins  # noqa: PLC0415
 
-        commands = [to_builtins(command) for command in made.commands]
+        from lasercats.core.command import as_told  # noqa: PLC0415
+
+        commands = [as_told(command) for command in made.commands]
         data = {"commands": commands, "delta": show.changes_data(made.delta), "problems": dict(made.problems)}
         data |= {"replaced": list(made.replaced), "corrective": to_builtins(made.corrective)}
         printing.data(

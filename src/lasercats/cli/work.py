@@ -165,13 +165,12 @@ def exec_(
 def issue(context: click.Context, /, file: str, **values: Any) -> None:  # noqa: ANN401
     """Issue commands from FILE: JSON lines or a YAML list; `-` is standard input."""
     from lasercats.operate.issue import read_commands  # noqa: PLC0415
-    from lasercats.operate.project import LocalInputs  # noqa: PLC0415
 
     request = Request.take(values)
     with options.opened(context) as project:
         folder = Path() if file == "-" else Path(file).parent
         label = "standard input" if file == "-" else file
-        commands = read_commands(_text(file), project.kinds, LocalInputs(folder, project.vault), label)
+        commands = read_commands(_text(file), project.kinds, project.inputs(folder), label)
         act(context, project, commands, request)
 
 

@@ -73,6 +73,7 @@ class Kind:
     observe: Callable[[str, Mapping[Address, Any]], "Program[Found]"] | None
     """Looks at a machine, given what is known at some addresses; answers what is really there.
 
+    A secret that a command is about to put there is in what is known, too: what is there comes sealed.
     None where nobody but a person can look: what was reported is what is known.
     """
     canonical: Callable[[str], str] = str
@@ -228,13 +229,21 @@ class Kinds:
         if tag not in self.commands:
             raise UnknownName("command", tag, self.commands)
         type_ = self.commands[tag]
-        on = data.get("on", ())
+        command: Command = convert({**data, "on": self.on(data)}, type_, f"command {tag}")
+        return command
+
+    def on(self, data: Mapping[str, Any]) -> list[Address]:
+        """Return the addresses that a command is about, from its plain data; its tag is a known one.
+
+        Raises:
+            BadInput: there are none, or one is no address.
+
+        """
+        tag, on = data["command"], data.get("on", ())
         texts = [on] if isinstance(on, str) else list(on)
         if not texts or not all(isinstance(text, str) for text in texts):
             raise BadInput(f"command {tag} needs 'on', the address or addresses it is about")
-        named = [address for text in texts for address in self._named(type_, text)]
-        command: Command = convert({**data, "on": list(dict.fromkeys(named))}, type_, f"command {tag}")
-        return command
+        return list(dict.fromkeys(a for text in texts for a in self._named(self.commands[tag], text)))
 
     def decode_command(self, raw: bytes) -> Command:
         """Decode a command from a log; one for which there is no type is a `StrangeCommand`."""

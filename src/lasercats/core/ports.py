@@ -4,13 +4,14 @@ Implementations stand in `lasercats.logs`, `.machines` and `.interpreters`, or i
 found by the entry points of the same names.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from lasercats.core.address import Address
 from lasercats.core.fold import Fold, Open, Version
 from lasercats.core.instruction import Batch, Instruction
 from lasercats.core.record import AnyEntry, Record, Reversal
+from lasercats.core.secret import Sealed
 
 
 @runtime_checkable
@@ -207,14 +208,35 @@ class Reverting(Protocol):
 
 
 class Vault(Protocol):
-    """Seals and opens secrets. The core only ever sees tokens."""
+    """Seals and opens secrets. The core only ever sees what is sealed.
 
-    def seal(self, secret: bytes) -> str:
-        """Return the sealed token of a secret."""
+    A place is a secret field of an address, or a secret with a name (`lasercats.core.secret`).
+    """
+
+    def seal(self, secret: bytes, places: Sequence[str], known: Iterable[Sealed] = ()) -> Sealed:
+        """Return a secret, sealed for some places; as it was, where one of the `known` holds it.
+
+        Raises:
+            BadInput: the key cannot be made or read.
+
+        """
         ...
 
-    def open(self, token: str) -> bytes:
-        """Return the secret of a token."""
+    def places(self, sealed: Sealed) -> Sequence[str]:
+        """Return the places that a secret is sealed for; none where it is not bound, as up to format 4."""
+        ...
+
+    def is_for(self, sealed: Sealed, place: str) -> bool:
+        """Tell whether a secret may be opened for a place."""
+        ...
+
+    def open(self, sealed: Sealed, place: str) -> bytes:
+        """Return the secret that is sealed for a place.
+
+        Raises:
+            BadInput: it is sealed for another, its key was destroyed, or is not at hand.
+
+        """
         ...
 
 
@@ -225,6 +247,6 @@ class Inputs(Protocol):
         """Return the content string of a local file."""
         ...
 
-    def secret(self, reference: str) -> str:
-        """Return the sealed token for `env:NAME`, `file:PATH`, `-`, or a token itself."""
+    def secret(self, reference: str, places: Sequence[str]) -> Sealed:
+        """Return the secret that a reference names (`env:NAME`, `sealed:TOKEN`), sealed for some places."""
         ...

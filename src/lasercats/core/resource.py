@@ -3,7 +3,7 @@
 * *specified*: the operator decides. `None` means that nobody decided; it is left as the machine
   has it and is not compared.
 * *given*: the machine assigns it; a plan never compares it.
-* *secret*: specified, but only ever held as a sealed token (see `lasercats.core.secret`).
+* *secret*: specified, but only ever held sealed (see `lasercats.core.secret`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,7 +31,15 @@ GIVEN = msgspec.Meta(extra={"role": Role.GIVEN})
 REPORTED = msgspec.Meta(extra={"reported": True})
 """`Annotated[str | None, REPORTED]`: where nobody decided this field, what its machine reports is kept."""
 SECRET = msgspec.Meta(extra={"role": Role.SECRET})
-"""`Annotated[str | None, SECRET]`: this field holds a sealed token."""
+"""`Annotated[Sealed, SECRET] | None`: this field holds a sealed value."""
+
+
+def secret_of(field: str) -> msgspec.Meta:
+    """Return what says, as `SECRET` does, that a field holds a sealed value: that of another, clear field.
+
+    Only one of the two is decided. A clear value that is given where a sealed one is known is sealed first.
+    """
+    return msgspec.Meta(extra={"role": Role.SECRET, "of": field})
 
 
 class Resource(Part, frozen=True, kw_only=True, gc=False):
@@ -48,7 +56,7 @@ class Resource(Part, frozen=True, kw_only=True, gc=False):
         """Bring the fields to their one form, and refuse a secret in clear.
 
         Raises:
-            ValueError: a secret field holds something that is not a sealed token.
+            ValueError: a secret field holds something that is not sealed.
 
         """
         super().__post_init__()
@@ -97,6 +105,14 @@ def reported_fields(resource: type[msgspec.Struct]) -> frozenset[str]:
     return frozenset(
         name for name, told in said if any((getattr(n, "extra", None) or {}).get("reported") for n in told)
     )
+
+
+@cache
+def clear_fields(resource: type[msgspec.Struct]) -> Mapping[str, str]:
+    """Return the clear field that each secret field is another form of, by the name of the secret one."""
+    found = ((field.name, list(notes(field.type))) for field in msgspec.structs.fields(resource))
+    extras = ((name, getattr(n, "extra", None) or {}) for name, told in found for n in told)
+    return {name: extra["of"] for name, extra in extras if "of" in extra}
 
 
 def decisions(resource: Resource | None) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from lasercats.core.settle import Target, believe, decide_all, drift, learn, ref
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Result
 from lasercats.interpreters.driver import Driver, Sending, Task
-from lasercats.interpreters.looking import look
+from lasercats.interpreters.looking import expectations, look
 
 
 class Live:
@@ -138,7 +138,8 @@ class _Run:
     async def _decide(self) -> list[Target]:
         """Look, take in what changed outside, and decide."""
         state, decided = self._state, self._commands
-        found, unseen = await look(self._look_at(), state, self._context, self)
+        expected = expectations(decided, state, self._context.kinds)
+        found, unseen = await look(self._look_at(), state, self._context, self, expected=expected)
         believed = believe(state, found).absent(self._missed(found))
         believed = learn(decide_all(decided, believed)[0], believed, found)
         targets, _ = decide_all(decided, believed)

@@ -4,9 +4,10 @@ from collections.abc import Collection, Iterator, Sequence
 from posixpath import dirname
 from typing import Any
 
-from lasercats.core.errors import MachineError
+from lasercats.core.errors import LaserCatsError, MachineError
 from lasercats.core.instruction import Batch, Failure, Instruction, Item
 from lasercats.core.ports import Sink, Vault
+from lasercats.core.secret import Sealed
 from lasercats.core.text import escape, unescape
 from lasercats.instructions.host import PRELUDE, VOCABULARY, ExecResult, Execute, ReadPath
 from lasercats.instructions.shell import ending, raw
@@ -109,8 +110,8 @@ class HostMachine:
 
     async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
         """Run a batch: its scripted part in one round trip, a raw command in one of its own."""
-        outcomes: list[Any] = [None] * len(batch)
-        for part in self._parts(batch):
+        outcomes: list[Any] = [self._unopened(item.instruction) for item in batch]
+        for part in self._parts(batch, outcomes):
             item = batch[part[0]]
             if isinstance(item.instruction, Execute):
                 failed = any(isinstance(outcomes[j], Failure) for j in item.after)
@@ -119,10 +120,23 @@ class HostMachine:
                 await self._scripted(batch, part, outcomes)
         return outcomes
 
-    def _parts(self, batch: Batch) -> Iterator[list[int]]:
+    def _unopened(self, instruction: Instruction) -> Failure | None:
+        """Return the failure of an instruction whose secret cannot be opened; its neighbours go on."""
+        for name in instruction.__struct_fields__:
+            value = getattr(instruction, name)
+            if isinstance(value, Sealed):
+                try:
+                    self._vault.open(value, getattr(instruction, "place", ""))
+                except LaserCatsError as error:
+                    return Failure(reason=str(error))
+        return None
+
+    def _parts(self, batch: Batch, outcomes: Sequence[Any]) -> Iterator[list[int]]:
         """Split a batch where a raw command stands, and where a script would be too large."""
         part, size = list[int](), 0
         for i, item in enumerate(batch):
+            if outcomes[i] is not None:
+                continue
             raw = isinstance(item.instruction, Execute)
             more = 0 if raw else weight(item, self._vault)
             if part and (raw or size + more > MOST):

@@ -11,7 +11,7 @@ import msgspec
 
 from lasercats.core.address import Address, kind_of
 from lasercats.core.change import Delta
-from lasercats.core.command import Command, as_told
+from lasercats.core.command import Command, as_shown
 from lasercats.core.errors import BadInput, LogCorrupt
 from lasercats.core.instruction import Instruction, Later
 from lasercats.core.kind import Kinds, tag_of
@@ -29,7 +29,6 @@ from lasercats.core.record import (
     came_back,
     legible,
 )
-from lasercats.core.secret import hide_all
 from lasercats.core.state import State, diff
 from lasercats.operate.project import Project
 
@@ -445,10 +444,10 @@ def as_data(happened: Happening) -> dict[str, object]:
         "observed": delta_data(happened.observed),
     }
     if happened.command is not None:
-        data["command"] = as_told(happened.command)
-    return {name: hide_all(value) for name, value in data.items() if value not in (None, {}, False)}
+        data["command"] = as_shown(happened.command)
+    return {name: value for name, value in data.items() if value not in (None, {}, False)}
 
 
 def delta_data(delta: Delta) -> dict[str, object]:
     """Return a delta as plain data: address to before and after."""
-    return {a: {"before": as_told(c.before), "after": as_told(c.after)} for a, c in delta.items()}
+    return {a: {"before": as_shown(c.before), "after": as_shown(c.after)} for a, c in delta.items()}

@@ -136,7 +136,7 @@ def read_commands(text: str, kinds: Kinds, inputs: Inputs, name: str) -> list[Co
 def build(data: Mapping[str, Any], kinds: Kinds, inputs: Inputs) -> Command:
     """Build a command from plain data, with what it names put in."""
     type_ = kinds.commands.get(str(data.get("command")))
-    return kinds.command(data if type_ is None else fill(type_, data, inputs))
+    return kinds.command(data if type_ is None else fill(type_, data, inputs, kinds.on(data)))
 
 
 def _entries(text: str, name: str) -> list[tuple[str, Any]]:

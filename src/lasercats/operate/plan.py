@@ -26,7 +26,7 @@ from lasercats.core.state import State
 from lasercats.interpreters.simulate import simulate
 from lasercats.operate import files
 from lasercats.operate.history import record_at
-from lasercats.operate.project import LocalInputs, Project
+from lasercats.operate.project import Project
 
 FORMAT = 1
 
@@ -78,9 +78,7 @@ def read_documents(project: Project, names: Sequence[str], stdin: str = "") -> d
             text = stdin if path is None else _read(path)
             folder = Path() if path is None else path.parent
             label = "standard input" if path is None else str(path)
-            for address, resource in parse(
-                text, project.kinds, LocalInputs(folder, project.vault), label
-            ).items():
+            for address, resource in parse(text, project.kinds, project.inputs(folder), label).items():
                 if address in wish:
                     raise BadDocument(label, f"{address} stands in another of the documents too")
                 wish[address] = resource

@@ -32,7 +32,7 @@ from lasercats.core.resource import Resource, same, settle
 from lasercats.core.settle import believe
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Result, Watcher
-from lasercats.interpreters.looking import look
+from lasercats.interpreters.looking import expectations, look
 from lasercats.interpreters.reopen import NEVER_SENT, Reopened
 from lasercats.interpreters.replay import replay
 from lasercats.operate.history import command_of
@@ -139,7 +139,9 @@ async def _find_out(
         for address in command.on
         if (position, address, False) not in known and project.kinds.kind(address).observe is not None
     }
-    found, unseen = await look({address: position for position, address in todo}, state, context)
+    expected = expectations(todo.values(), state, project.kinds)
+    wanted = {address: position for position, address in todo}
+    found, unseen = await look(wanted, state, context, expected=expected)
     results = []
     for position, command in dead.items():
         mine = [address for p, address in todo if p == position]

@@ -145,6 +145,8 @@ def check(address: Address, state: State) -> None:
 class Chmod(Command, frozen=True):
     """Change permission bits."""
 
+    whole: ClassVar[bool] = False
+
     mode: Mode
 
     forms: ClassVar[Forms] = {"mode": mode_of}
@@ -157,6 +159,8 @@ class Chmod(Command, frozen=True):
 
 class Chown(Command, frozen=True):
     """Change the owner or the group."""
+
+    whole: ClassVar[bool] = False
 
     owner: User | None = None
     group: Group | None = None
