@@ -107,7 +107,8 @@ def _callback(command: type[Command]) -> Any:  # noqa: ANN401
     def run(context: click.Context, /, names: tuple[str, ...], **values: Any) -> None:  # noqa: ANN401
         from pathlib import Path  # noqa: PLC0415
 
-        from lasercats.cli.act import Request, act  # noqa: PLC0415 - start-up stays light
+        from lasercats.cli import show  # noqa: PLC0415 - start-up stays light
+        from lasercats.cli.act import Request, act  # noqa: PLC0415 - as above
         from lasercats.operate.issue import build  # noqa: PLC0415
 
         request = Request.take(values)
@@ -115,7 +116,9 @@ def _callback(command: type[Command]) -> Any:  # noqa: ANN401
             given = {name: v for name, v in values.items() if v is not None and v != ()}
             data: dict[str, Any] = {name: _value(command, name, value) for name, value in given.items()}
             data |= {"command": tag_of(command), "on": expand(project, names)}
-            act(context, project, [build(data, project.kinds, project.inputs(Path()))], request)
+            built = build(data, project.kinds, project.inputs(Path()))
+            show.print_resealed(project.resealed)
+            act(context, project, [built], request)
 
     return run
 

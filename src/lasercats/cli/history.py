@@ -10,6 +10,7 @@ from lasercats.cli import arguments, options, printing, show
 from lasercats.cli.printing import Seen
 from lasercats.core.command import Effect
 from lasercats.core.errors import BadInput, UnknownName
+from lasercats.core.secret import told
 
 if TYPE_CHECKING:
     from lasercats.operate.history import Batch, Happening
@@ -110,6 +111,8 @@ def show_(context: click.Context, position: str, as_json: bool) -> None:
     ):
         if text:
             printing.fact(f"{label + ':':8} {text}")
+    for place, others in happened.resealed.items():
+        printing.fact(f"secret:  that of {others} was sealed again for {told(place)}")
     for batch in batches:
         printing.fact(f"batch {batch['position']} to {batch['machine']}:")
         for line, outcome in zip(batch["instructions"], batch["outcomes"], strict=True):

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from lasercats.cli import printing
+from lasercats.core import secret
 from lasercats.core.address import Address, kind_of, told
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Effect, as_shown
@@ -128,6 +129,12 @@ def print_notes(notes: Mapping[Address, str]) -> None:
     """Print what machines noted of how they did it, on standard error."""
     for address, note in notes.items():
         printing.note(f"{told(address)}: {note}", fg="yellow")
+
+
+def print_resealed(resealed: Mapping[str, str]) -> None:
+    """Print which secrets are put where they were not before, on standard error."""
+    for place, others in resealed.items():
+        printing.note(f"the secret of {others} is sealed again for {secret.told(place)}", fg="yellow")
 
 
 def print_detours(detours: Mapping[Address, str]) -> None:

@@ -24,6 +24,27 @@ from lasercats.core.program import Known, Program, Step
 from lasercats.core.resource import Resource, StrangeResource, decided_fields, decisions
 from lasercats.core.state import State
 
+
+class Knowledge(dict[Address, Resource | None]):
+    """What a look is told of addresses: what is known there, None where nobody manages anything.
+
+    What is `expected` is what a command is about to make: a look reads no more than it takes to compare with
+    it, and what is there when a secret is brought comes sealed. So does what nobody manages and not everybody
+    there may read, unless it is wanted `in_clear`.
+    """
+
+    def __init__(
+        self,
+        known: Mapping[Address, Resource | None],
+        expected: Mapping[Address, Resource] | None = None,
+        *,
+        in_clear: bool = False,
+    ) -> None:
+        """Take what is known, and what is expected."""
+        super().__init__(known)
+        self.expected, self.in_clear = expected or {}, in_clear
+
+
 HELD = "held/"
 """Begins what stands for all that one thing holds: what is put into it or taken out goes one by one."""
 Found = Mapping[Address, Resource | None]
@@ -73,7 +94,7 @@ class Kind:
     observe: Callable[[str, Mapping[Address, Any]], "Program[Found]"] | None
     """Looks at a machine, given what is known at some addresses; answers what is really there.
 
-    A secret that a command is about to put there is in what is known, too: what is there comes sealed.
+    What is known may be `Knowledge`, which tells what a command is about to make, too.
     None where nobody but a person can look: what was reported is what is known.
     """
     canonical: Callable[[str], str] = str

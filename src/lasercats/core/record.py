@@ -52,6 +52,8 @@ class Accepted(Entry, frozen=True, gc=False):
     because: str | None = None
     """What made it: `undo 12`, `apply site.yaml`."""
     claims: tuple[Address, ...] = ()
+    resealed: dict[str, str] = {}
+    """The places for which a secret was sealed that was given sealed for others, and which those were."""
     held: bool = False
     """True where the command only holds what others change, until that is confirmed.
 

@@ -131,8 +131,16 @@ def same(one: Resource | None, other: Resource | None) -> bool:
 
 
 def overlay(base: R | None, wish: R) -> R:
-    """Return the base with every decision of the wish put over it."""
-    return wish if base is None else replace(base, **decisions(wish))
+    """Return the base with every decision of the wish put over it.
+
+    Where the wish decides one of a secret field and its clear form, the other is not decided any more.
+    """
+    if base is None:
+        return wish
+    pairs = clear_fields(type(wish)).items()
+    decided = decisions(wish)
+    gone = {a: None for pair in pairs for a, b in (pair, pair[::-1]) if b in decided and a not in decided}
+    return replace(base, **gone, **decided)
 
 
 def settle(known: R | None, found: R | None) -> R | None:

@@ -43,6 +43,11 @@ def place(address: str, field: str) -> str:
     return f"{address} {field}"
 
 
+def told(place: str) -> str:
+    """Return a place as a person is told of it: its address, or the name of the secret."""
+    return place.rpartition(" ")[0] or place.removeprefix(NAMED)
+
+
 def check_sealed(field: str, value: object) -> None:
     """Refuse a secret that stands in clear.
 

@@ -43,8 +43,8 @@ class ReadPath(Look, frozen=True, tag="host.read"):
     """True to bring the content of a file along, where it is not the expected one."""
     expect: str | Sealed | None = None
     """The digest `sha256:…` of the expected content, or that content sealed."""
-    seal: Literal["never", "closed", "always"] = "never"
-    """When its content is answered sealed: `closed` is where not everybody on the host may read it."""
+    seal: Literal["closed", "always"] | None = None
+    """When its content is answered sealed, if ever: `closed` is where not everybody there may read it."""
     place: str = ""
     """What it is, or would be, sealed for."""
 

@@ -77,6 +77,8 @@ class Context:
     process: str = ""
     message: str | None = None
     because: str | None = None
+    resealed: Mapping[str, str] = field(default_factory=dict)
+    """The places for which secrets were sealed that were given sealed for others, and which those were."""
     watcher: Watcher = field(default_factory=Watcher)
     write: Callable[[str], object] = _unheard
     """Receives what an interpreter prints: a script, a trace."""

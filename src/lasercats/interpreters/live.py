@@ -110,6 +110,11 @@ class _Run:
                     message=context.message,
                     because=context.because,
                     claims=claims,
+                    resealed={
+                        place: others
+                        for place, others in context.resealed.items()
+                        if place.rpartition(" ")[0] in command.on
+                    },
                     held=not command.ends,
                 )
             )
@@ -138,7 +143,7 @@ class _Run:
     async def _decide(self) -> list[Target]:
         """Look, take in what changed outside, and decide."""
         state, decided = self._state, self._commands
-        expected = expectations(decided, state, self._context.kinds)
+        expected = expectations(decided, self._context.kinds)
         found, unseen = await look(self._look_at(), state, self._context, self, expected=expected)
         believed = believe(state, found).absent(self._missed(found))
         believed = learn(decide_all(decided, believed)[0], believed, found)

@@ -6,9 +6,9 @@ from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.command import Command, Effect
-from lasercats.core.kind import Kinds
+from lasercats.core.kind import Kinds, Knowledge
 from lasercats.core.reference import renamed
-from lasercats.core.resource import Resource, Role, fields_of
+from lasercats.core.resource import Resource, decided_fields
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context
 from lasercats.interpreters.driver import Driver, Journal, Task
@@ -21,10 +21,12 @@ async def look(
     journal: Journal | None = None,
     *,
     expected: Mapping[Address, Resource] | None = None,
+    in_clear: bool = False,
 ) -> tuple[dict[Address, Resource | None], dict[Address, str]]:
     """Look at addresses, each on behalf of the command at a position.
 
-    Of what is `expected` at some of them a look makes as little as it does of what is known (`expectations`).
+    What is `expected` at some of them is what commands are about to make (`expectations`); `in_clear` has
+    what nobody manages come as it is (`Knowledge`).
     Returns what was found, and for each address that could not be looked at, why. An address that belongs
     to no machine, or that only a person can look at, is left out of both.
     """
@@ -32,7 +34,7 @@ async def look(
     for address, position in wanted.items():
         machine, observe = context.kinds.machine_of(address), context.kinds.kind(address).observe
         if machine is not None and observe is not None:
-            program = observe(machine, {address: (expected or {}).get(address, state.get(address))})
+            program = observe(machine, Knowledge({address: state.get(address)}, expected, in_clear=in_clear))
             tasks[address] = Task(program, position)
     await Driver(context, journal).run(list(tasks.values()))
     found: dict[Address, Resource | None] = {}
@@ -45,31 +47,22 @@ async def look(
     return addressed(found, state, context.kinds), unseen
 
 
-def expectations(commands: Iterable[Command], state: State, kinds: Kinds) -> dict[Address, Resource]:
-    """Return what a look for commands is told of beyond what is known, so that it reads no more than it must.
+def expectations(commands: Iterable[Command], kinds: Kinds) -> dict[Address, Resource]:
+    """Return what commands are about to make, as far as their fields tell, for the look before them.
 
-    What is there when a command brings a secret is read sealed, so that secret is added to what is known. Of
-    what nobody manages, where only attributes are decided, nothing but attributes is read.
+    Where one of several is decided on all that is there, and says nothing of it, nothing is expected.
     """
-    expected, whole = dict[Address, Resource](), set[Address]()
+    expected, open_ = dict[Address, Resource](), set[Address]()
     for command in commands:
         for address in command.on if command.effect is Effect.STATE else ():
             type_ = kinds.kind(address).resource
-            secret = {name: getattr(command, name, None) for name in fields_of(type_, Role.SECRET)}
-            secret = {name: value for name, value in secret.items() if value is not None}
-            known = expected.get(address) or state.get(address)
-            if secret and (known is None or isinstance(known, type_)):
-                expected[address] = replace(known or type_(), **secret)
-            elif known is None and not command.whole:
-                expected.setdefault(address, type_())
-            if command.whole and not secret:
-                whole.add(address)
-    return {a: r for a, r in expected.items() if a not in whole or any_secret(r)}
-
-
-def any_secret(resource: Resource) -> bool:
-    """Tell whether a resource holds a secret."""
-    return any(getattr(resource, name) is not None for name in fields_of(type(resource), Role.SECRET))
+            told = {name: getattr(command, name, None) for name in decided_fields(type_)}
+            told = {name: value for name, value in told.items() if value is not None}
+            if told or not command.whole:
+                expected[address] = replace(expected.get(address) or type_(), **told)
+            else:
+                open_.add(address)
+    return {address: made for address, made in expected.items() if address not in open_}
 
 
 def addressed(

@@ -26,7 +26,9 @@ from lasercats.core.record import FORGOTTEN, NULL
 
 APPLICATION = 0x4C436174
 """`LCat`, in the header of the file (SQLite's application_id)."""
-FORMAT = 4
+FORMAT = 5
+WRITE = frozenset({"sealed"})
+"""The words of `about.write` that this program knows; `sealed`: how sealed values stand from format 5 on."""
 
 RECORDS = """
 CREATE TABLE records (

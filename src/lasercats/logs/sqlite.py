@@ -20,7 +20,7 @@ from lasercats import PROGRAM
 from lasercats.core.address import Address
 from lasercats.core.errors import LogCorrupt, LogTooNew
 from lasercats.core.fold import Claims, Fold, Open, Version, check_batches, check_versions, left_by
-from lasercats.core.formats import LITERAL, modern
+from lasercats.core.formats import TOKENS, modern
 from lasercats.core.record import (
     ENTRIES,
     Accepted,
@@ -75,7 +75,8 @@ class SqliteLog:
         self._path, self._program = self._file.path, program
         self._clock = clock or (lambda: time.time_ns() // 1000)
         self._head, self._hash, self._time, self._told = 0, b"", 0, 0
-        self._id, self._literal, self._writer = "", 0, ""
+        self._id, self._modern, self._writer = "", 0, (0, "")
+        self._old: list[tuple[int, int]] = []
         self._claims: Claims | None = None
         self._fold: Fold | None = None
         with self._explained():
@@ -117,7 +118,7 @@ class SqliteLog:
             digest = self._insert(first, now, told, entries, run, request)
             self._take_in(first, entries)
         self._head, self._hash, self._time, self._told = self._head + len(entries), digest, now, told
-        self._writer = self._program
+        self._writer = (schema.FORMAT, self._program)
         for position, entry in enumerate(entries, first):
             if entry.name in CLAIMING:
                 claims.add(position, entry)
@@ -308,7 +309,7 @@ class SqliteLog:
             if version < schema.FORMAT and migration.migrate(self._db, version):
                 for statement in schema.GONE:
                     self._db.execute(statement)
-                self._literal = self.head() + 1
+                self._learn()
                 self._derive()
 
     def _learn(self) -> None:
@@ -322,12 +323,14 @@ class SqliteLog:
                 f"the log {self._path} keeps {facts['read']} in a way that this LaserCats cannot read; "
                 "upgrade it"
             )
-        if facts.get("write") and not self._file.barred:
-            self._file.barred = f"it keeps {facts['write']}, which this LaserCats does not know; upgrade it"
-        sql = f"SELECT first, format > {LITERAL} FROM stretches ORDER BY first LIMIT 2"  # noqa: S608 - a constant
-        stretches = self._db.execute(sql).fetchall()
-        old = bool(stretches) and not stretches[0][1]
-        self._literal = (stretches[1][0] if len(stretches) > 1 else self.head() + 1) if old else 0
+        strange = set(facts.get("write", "").split()) - schema.WRITE
+        if strange and not self._file.barred:
+            told = " and ".join(sorted(strange))
+            self._file.barred = f"it keeps {told}, which this LaserCats does not know; upgrade it"
+        stretches = self._db.execute("SELECT first, format FROM stretches ORDER BY first").fetchall()
+        self._old = [stretch for stretch in stretches if stretch[1] <= TOKENS]
+        later = [first for first, format_ in stretches if format_ > TOKENS]
+        self._modern = (later[0] if later else self.head() + 1) if self._old else 0
 
     def _commit(self) -> AbstractContextManager[None]:
         """Write all of it or nothing."""
@@ -371,7 +374,7 @@ class SqliteLog:
         self._db.execute(schema.INSERT, ends[0])
         self._db.executemany(schema.INSERT_MORE, rows[1:-1])
         self._db.executemany(schema.INSERT, ends[1:])
-        if self._writer != self._program:
+        if self._writer != (schema.FORMAT, self._program):
             self._db.execute("INSERT INTO stretches VALUES (?, ?, ?)", (first, schema.FORMAT, self._program))
         if told < self._told:
             self._db.execute("INSERT INTO segments VALUES (?, ?)", (first, told))
@@ -429,19 +432,23 @@ class SqliteLog:
         return None if row is None else int(row[0])
 
     def _records(self, sql: str, arguments: Sequence[Any]) -> Iterator[Record]:
-        literal = self._literal
+        modern_from = self._modern
         with self._explained():
             for position, when, name, body in self._db.execute(sql, arguments):
                 if type(when) is not int or type(body) is not bytes:
                     raise self._illegible(position)
                 try:
-                    if position < literal:
-                        body = modern(LITERAL, name, body)  # noqa: PLW2901 - it is the same body
+                    if position < modern_from:
+                        body = modern(self._format(position), name, body)  # noqa: PLW2901 - it is the same body
                     body.decode()  # parts of it are carried as they are, and decoded later
                     entry = _DECODERS[name].decode(body)
                 except (KeyError, UnicodeDecodeError, RecursionError, msgspec.DecodeError):
                     raise self._illegible(position) from None
                 yield Record(position, when, entry)
+
+    def _format(self, position: int) -> int:
+        """Return the format in which a record of an earlier one was written."""
+        return next((format_ for first, format_ in reversed(self._old) if first <= position), TOKENS)
 
     def _illegible(self, position: int) -> LogCorrupt:
         return LogCorrupt(
@@ -482,7 +489,8 @@ class SqliteLog:
         if row is None or not isinstance(row[0], bytes) or not isinstance(row[2], int):
             raise LogCorrupt(f"the log {self._path} ends in the middle of a commit; restore it from a backup")
         self._hash, self._time, self._told = row
-        self._writer = self.writer(head)
+        sql = "SELECT format, program FROM stretches WHERE first <= ? ORDER BY first DESC LIMIT 1"
+        self._writer = self._db.execute(sql, (head,)).fetchone() or (0, "")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

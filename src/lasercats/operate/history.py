@@ -1,10 +1,11 @@
 """`log`, `show`, `diff`: the history, command by command; and how a position is written."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -60,6 +61,8 @@ class Happening(NamedTuple):
     because: str | None = None
     error: str | None = None
     opaque: bool = False
+    resealed: Mapping[str, str] = MappingProxyType({})
+    """The places for which secrets were sealed that were given sealed for others, and which those were."""
     run: str = ""
     """Commands that were issued together share it."""
     events: tuple[tuple[int, str, int], ...] = ()
@@ -395,6 +398,7 @@ def _happening(project: Project, record: Record) -> Happening:
         entry.message,
         entry.because,
         run=entry.run,
+        resealed=entry.resealed,
     )
     for later in project.log.caused(record.position):
         happened = _with(happened, later, kinds)
@@ -438,6 +442,7 @@ def as_data(happened: Happening) -> dict[str, object]:
         "status": happened.status,
         "message": happened.message,
         "because": happened.because,
+        "resealed": dict(happened.resealed),
         "error": happened.error,
         "opaque": happened.opaque,
         "delta": delta_data(happened.delta),

@@ -21,7 +21,7 @@ from lasercats.core.errors import BadInput, LaserCatsError, UnknownName
 from lasercats.core.kind import Domain, Kinds
 from lasercats.core.ports import Log, Machine
 from lasercats.core.resource import Resource
-from lasercats.core.secret import Sealed, of_text
+from lasercats.core.secret import Sealed, of_text, told
 from lasercats.core.state import State
 from lasercats.core.text import clean
 from lasercats.interpreters.context import Context
@@ -59,6 +59,8 @@ class Project:
         self.kinds: Kinds = plugins.kinds()
         self.vault = KeyVault(root / FOLDER / "key", self._has_secrets)
         self._log: Log | None = None
+        self.resealed: dict[str, str] = {}
+        """Which secrets were given sealed for other places than they are now sealed for; it is recorded."""
         self.machines = BoundMachines(self.urls, self.vault)
 
     @property
@@ -81,7 +83,7 @@ class Project:
 
     def inputs(self, folder: Path) -> "LocalInputs":
         """Return where the values come from that commands and documents name, with paths from a folder."""
-        return LocalInputs(folder, self.vault, lambda a: self.state(addresses=[a]).get(a))
+        return LocalInputs(folder, self.vault, lambda a: self.state(addresses=[a]).get(a), self.resealed)
 
     def recorded(self, text: str) -> Address:
         """Read the address of something on record, also of a kind that is not installed.
@@ -104,6 +106,7 @@ class Project:
             actor=actor(),
             run=secrets.token_hex(8),
             process=process_name(os.getpid()),
+            resealed=self.resealed,
             **more,
         )
 
@@ -170,12 +173,18 @@ class LocalInputs:
     """Values that a command or document names, from the files and variables of this machine."""
 
     def __init__(
-        self, folder: Path, vault: KeyVault, at: Callable[[Address], Resource | None] = lambda _: None
+        self,
+        folder: Path,
+        vault: KeyVault,
+        at: Callable[[Address], Resource | None] = lambda _: None,
+        resealed: dict[str, str] | None = None,
     ) -> None:
-        """Find relative paths in `folder`, and seal with a vault; `at` tells what is known at an address."""
+        """Find relative paths in `folder`, and seal with a vault; `at` tells what is known at an address.
+
+        Into `resealed` go the places for which a secret is sealed that was given for others, and those.
+        """
         self._folder, self._vault, self._at = folder, vault, at
-        self.resealed: dict[str, str] = {}
-        """The places for which a secret was sealed that was given sealed for another, and which that was."""
+        self._resealed: dict[str, str] = {} if resealed is None else resealed
 
     def source(self, path: str) -> str:
         """Return the content string of a local file."""
@@ -208,9 +217,10 @@ class LocalInputs:
         if all(self._vault.is_for(given, place) for place in places):
             self._vault.open(given, places[0])
             return given
-        before = self._vault.places(given)
-        sealed = self.seal(self._vault.open(given, before[0]), places)
-        self.resealed |= dict.fromkeys(places, ", ".join(before))
+        before, known = self._vault.places(given), self._known(places)
+        sealed = self._vault.seal(self._vault.open(given, before[0]), places, known)
+        if sealed not in known:
+            self._resealed |= dict.fromkeys(places, ", ".join(map(told, before)))
         return sealed
 
     def _known(self, places: Sequence[str]) -> list[Sealed]:

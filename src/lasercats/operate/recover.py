@@ -139,7 +139,7 @@ async def _find_out(
         for address in command.on
         if (position, address, False) not in known and project.kinds.kind(address).observe is not None
     }
-    expected = expectations(todo.values(), state, project.kinds)
+    expected = expectations(todo.values(), project.kinds)
     wanted = {address: position for position, address in todo}
     found, unseen = await look(wanted, state, context, expected=expected)
     results = []

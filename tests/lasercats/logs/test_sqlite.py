@@ -117,9 +117,9 @@ def test_what_is_no_log_is_told(tmp_path: Path) -> None:
         SqliteLog(tmp_path / "other.db")
     path = make(tmp_path)
     db = sqlite3.connect(path)
-    db.execute("PRAGMA user_version = 5")
+    db.execute("PRAGMA user_version = 6")
     db.close()
-    with pytest.raises(LogTooNew, match="has format 5, this LaserCats reads up to 4; upgrade"):
+    with pytest.raises(LogTooNew, match="has format 6, this LaserCats reads up to 5; upgrade"):
         SqliteLog(path)
     with pytest.raises(LogError, match="there is a log at"):
         SqliteLog(path, create=True)

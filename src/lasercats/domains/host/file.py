@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
 from msgspec.structs import replace
@@ -13,7 +13,7 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import LOADS, Command
 from lasercats.core.errors import Refused
-from lasercats.core.kind import Found, Kind
+from lasercats.core.kind import Found, Kind, Knowledge
 from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program, Step
 from lasercats.core.resource import GIVEN, Resource, secret_of
@@ -150,26 +150,31 @@ def observe(machine: str, known: Mapping[Address, File | None]) -> Program[Found
     return (yield from place.look(machine, known, place.Reading(_read, resource)))
 
 
-def _read(machine: str, path: str, known: File | None) -> ReadPath:
-    """Return the look at a file; a secret that is, or will be there, comes sealed.
+def _read(machine: str, path: str, told: Knowledge, address: Address) -> ReadPath:
+    """Return the look at a file; what is there where a secret is, or is about to be, comes sealed.
 
-    So does what nobody manages yet, where not everybody may read it: keys, passwords.
+    So does what nobody manages, where not everybody may read it: keys, passwords. Where only attributes are
+    known, or wished of what nobody manages, nothing is read.
     """
-    place_ = secrets.place(f"file/{machine}:{path}", "secret")
-    if known is None:
-        return ReadPath(machine=machine, path=path, whole=True, seal="closed", place=place_)
-    if known.content is None and known.secret is None:
+    known, wish = told[address], told.expected.get(address)
+    file = next((one for one in (known, wish) if isinstance(one, File)), None)
+    brought = any(isinstance(one, File) and one.secret is not None for one in (known, wish))
+    if file is not None and file.content is None and not brought:
         return ReadPath(machine=machine, path=path)
-    expect = known.secret if known.content is None else contents.digest(known.content)
-    if known.secret is None:
-        return ReadPath(machine=machine, path=path, whole=True, expect=expect)
-    return ReadPath(machine=machine, path=path, whole=True, expect=expect, seal="always", place=place_)
+    seal: Literal["always", "closed"] | None = "always" if brought else "closed"
+    if not brought and (known is not None or told.in_clear):
+        seal = None
+    expect: str | Sealed | None = None if file is None else file.secret
+    if file is not None and file.content is not None:
+        expect = contents.digest(file.content)
+    where = secrets.place(address, "secret") if seal else ""
+    return ReadPath(machine=machine, path=path, whole=True, expect=expect, seal=seal, place=where)
 
 
 def resource(status: PathStatus, known: File | None) -> File:
     """Return the file that a status tells of, where `known` is what was expected."""
     known = known or File()
-    content, secret = known.content, known.secret if known.content is None else None
+    content, secret = known.content, known.secret
     if isinstance(status.content, Sealed):
         content, secret = None, status.content
     elif status.content is not None:
