@@ -25,7 +25,7 @@ from lasercats.core.kind import Kind, Kinds, convert
 from lasercats.core.ports import Inputs
 from lasercats.core.reading import load_yaml, where
 from lasercats.core.resource import Resource, Role, StrangeResource, decisions, fields_of, notes
-from lasercats.core.secret import as_text, place
+from lasercats.core.secret import Sealed, as_text, place
 from lasercats.core.text import clean
 from lasercats.core.visible import hides, visible_yaml
 
@@ -209,6 +209,12 @@ def _kind_schema(kind: Kind, definitions: dict[str, Any]) -> dict[str, Any]:
     body = definitions[kind.resource.__name__]
     for name in fields_of(kind.resource, Role.GIVEN):
         body["properties"].pop(name, None)
+    for field in msgspec.structs.fields(kind.resource):
+        if field.name in fields_of(kind.resource, Role.SECRET):
+            told = next((n.description for n in notes(field.type) if getattr(n, "description", None)), "")
+            text = {"type": "string", "description": f"{told}: where it is found, or sealed"}
+            body["properties"][field.name] = {"anyOf": [text, {"type": "null"}], "default": None}
+    definitions.pop(Sealed.__name__, None)
     if loading_field(kind.resource) is not None:
         body["properties"]["source"] = {"type": "string", "description": "a local file with the content"}
     body["additionalProperties"] = False
