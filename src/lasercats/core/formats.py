@@ -6,7 +6,10 @@ are `\x5cxff`. So where old records are read, such texts are brought to that for
 that name a path, the target of a link, an owner, a group or the words of a raw command. Contents and what
 programs print are left as they are.
 
-Pure, and cheap: a body without a backslash before an x is given back as it is.
+Two facts of a command had no field: up to format 3 its tag told that it holds what others change, and up to
+format 4 the words of its reason (`undo 12`) told what it takes back. They are put in their fields.
+
+Pure, and cheap: a body that cannot have any of this is given back as it is.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,10 +20,15 @@ import msgspec
 from lasercats.core.text import escape
 
 LITERAL = 3
-"""The last format in which texts of hosts are literal."""
+"""The last format in which texts of hosts are literal, and what is held is told by a tag."""
+WORDED = 4
+"""The last format in which what a command takes back is told by words alone."""
+_HOLD = "hold"
+_UNDO = "undo"
 KINDS = ("file", "directory", "symlink", "exec")
 """The kinds of hosts, as they were when formats 1 to 3 were written."""
-_INSTRUCTIONS = "host."
+_INSTRUCTIONS = b'{"do":"host.'
+"""How an instruction for a host begins: its tag is always written first."""
 _FIELDS = ("path", "target", "owner", "group")
 _WORDS = "argv"
 """The words of a raw command."""
@@ -30,12 +38,37 @@ _Parts = dict[str, msgspec.Raw]
 
 def modern(format_: int, name: str, body: bytes) -> bytes:
     """Return the body of a record of a format, by the name of its type, as it would be written today."""
+    if name == "accepted" and format_ <= WORDED and (b"hold" in body or b"undo" in body):
+        body = _with_facts(format_, body)
     if format_ > LITERAL or not (b"\\\\x" in body or b"\\\\X" in body) or name not in _PARTS:
         return body
     parts = msgspec.json.decode(body, type=_Parts)
     for part, change in _PARTS[name].items():
         if part in parts:
             parts[part] = msgspec.Raw(_encode(change(parts[part])))
+    return _encode(parts)
+
+
+class _Command(msgspec.Struct):
+    command: str = ""
+
+
+class _Accepted(msgspec.Struct):
+    """What of an acceptance told facts that have fields today."""
+
+    command: _Command
+    because: str | None = None
+
+
+def _with_facts(format_: int, body: bytes) -> bytes:
+    """Put in their fields what a tag and the words of a reason told."""
+    parts, told = msgspec.json.decode(body, type=_Parts), msgspec.json.decode(body, type=_Accepted)
+    words = (told.because or "").split()
+    undone = [int(word) for word in words[1:] if word.isdecimal()] if words[:1] == [_UNDO] else []
+    if undone and "undoes" not in parts:
+        parts["undoes"] = msgspec.Raw(_encode(undone))
+    if format_ <= LITERAL and told.command.command == _HOLD:
+        parts["held"] = msgspec.Raw(b"true")
     return _encode(parts)
 
 
@@ -84,7 +117,7 @@ def _delta(raw: msgspec.Raw) -> dict[str, Any]:
 
 def _instructions(raw: msgspec.Raw) -> list[msgspec.Raw]:
     found = msgspec.json.decode(raw, type=list[msgspec.Raw])
-    return [_fields(one) if f'"do":"{_INSTRUCTIONS}'.encode() in bytes(one)[:20] else one for one in found]
+    return [_fields(one) if bytes(one).startswith(_INSTRUCTIONS) else one for one in found]
 
 
 def _outcomes(raw: msgspec.Raw) -> list[msgspec.Raw]:
