@@ -179,9 +179,7 @@ def test_what_a_program_must_know_is_asked(tmp_path: Path) -> None:
     with pytest.raises(LogError, match="only be read here: it keeps seals"):
         late.append([event()])
     change(path, "UPDATE about SET value = 'contents late' WHERE name = 'read'")
-    with pytest.raises(
-        LogTooNew, match="keeps contents in a way that this LaserCats cannot read; upgrade"
-    ):
+    with pytest.raises(LogTooNew, match="keeps contents in a way that this LaserCats cannot read; upgrade"):
         SqliteLog(path)
 
 
