@@ -186,7 +186,7 @@ def graph(found: "Sequence[Happening]") -> Iterator[Seen]:
 
     undone: dict[int, list[int]] = {}
     for happened in found:
-        for position in _takes_back(happened):
+        for position in happened.undoes:
             undone.setdefault(position, []).append(happened.position)
     for _, group in groupby(found, key=lambda h: h.run or h.position):
         commands = list(group)
@@ -221,11 +221,6 @@ def _branch(
         notes.append(f"taken back by {', '.join(map(str, undone[happened.position]))}")
     for number, note in enumerate(notes):
         yield printing.seen(f"{below}{'└' if number == len(notes) - 1 else '├'}─ ", note)
-
-
-def _takes_back(happened: "Happening") -> list[int]:
-    words = (happened.because or "").split()
-    return [int(word) for word in words[1:] if word.isdecimal()] if words[:1] == ["undo"] else []
 
 
 def _many(count: int) -> str:

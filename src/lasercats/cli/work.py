@@ -234,7 +234,8 @@ def undo(context: click.Context, /, positions: tuple[str, ...], partial: bool, *
             show.print_lost(plan.lost)
             show.print_withheld(plan.withheld)
         because = f"undo {' '.join(map(str, sorted(chosen)))}"
-        request = replace(request, because=because, lost=plan.lost, withheld=plan.withheld)
+        undoes = sorted(chosen)
+        request = replace(request, because=because, undoes=undoes, lost=plan.lost, withheld=plan.withheld)
         act(context, project, plan.commands, request)
 
 
@@ -255,7 +256,8 @@ def recover(context: click.Context, force: bool, as_json: bool) -> None:
         told_ = [{**r._asdict(), "facts": dict(r.facts)} for r in results]
         printing.data([*told_, *({"position": p, "status": "held", "told": t} for p, t in held.items())])
     for result in [] if as_json else results:
-        printing.fact(f"command {result.position} ({tag_of(result.command)}): {result.status}")
+        what = "told late," if result.late else "command"
+        printing.fact(f"{what} {result.position} ({tag_of(result.command)}): {result.status}")
         for address, fact in result.facts.items():
             printing.fact(f"    {told(address)}: {fact}")
     for position, said in {} if as_json else held.items():

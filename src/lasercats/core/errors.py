@@ -9,6 +9,8 @@
     │   └── Unreachable            it does not answer, or refuses us
     ├── LogError                   the log cannot be read or written
     │   ├── LogConflict            another command moved, or is moving, an address of ours
+    │   ├── Fenced                 another process has taken over what this one was at
+    │   ├── Unrecorded             something was sent, and what became of it cannot be written
     │   ├── LogCorrupt             its bytes are damaged
     │   └── LogTooNew              written by a later LaserCats
     ├── StalePlan                  the state moved since the plan was saved
@@ -75,6 +77,14 @@ class LogError(LaserCatsError):
 
 class LogConflict(LogError):
     """An address of this command moved, or is being moved, by another command."""
+
+
+class Fenced(LogError):
+    """Another process has taken over what this one was at: nothing that it appends changes anything."""
+
+
+class Unrecorded(LogError):
+    """The log cannot be written in the middle of the work: what was done, and what is in doubt, is told."""
 
 
 class LogCorrupt(LogError):

@@ -11,7 +11,10 @@ text. There it is taken for sealed where it has the form of a token (if it is no
 secret fields of resources and commands, and in what was answered to a look for a secret, it is known by its
 place, and needs no change here.
 
-Pure, and cheap: a body that holds neither is given back as it is.
+Two facts of a command had no field: up to format 3 its tag told that it holds what others change, and up to
+format 4 the words of its reason (`undo 12`) told what it takes back. They are put in their fields.
+
+Pure, and cheap: a body that cannot have any of this is given back as it is.
 """
 
 import re
@@ -23,12 +26,17 @@ import msgspec
 from lasercats.core.text import escape
 
 LITERAL = 3
-"""The last format in which texts of hosts are literal."""
+"""The last format in which texts of hosts are literal, and what is held is told by a tag."""
 TOKENS = 4
 """The last format in which what is sealed is a text."""
+WORDED = 4
+"""The last format in which what a command takes back is told by words alone."""
+_HOLD = "hold"
+_UNDO = "undo"
 KINDS = ("file", "directory", "symlink", "exec")
 """The kinds of hosts, as they were when formats 1 to 3 were written."""
-_INSTRUCTIONS = "host."
+_INSTRUCTIONS = b'{"do":"host.'
+"""How an instruction for a host begins: its tag is always written first."""
 _FIELDS = ("path", "target", "owner", "group")
 _WORDS = "argv"
 """The words of a raw command."""
@@ -39,6 +47,8 @@ _Parts = dict[str, msgspec.Raw]
 
 def modern(format_: int, name: str, body: bytes) -> bytes:
     """Return the body of a record of a format, by the name of its type, as it would be written today."""
+    if name == "accepted" and format_ <= WORDED and (b"hold" in body or b"undo" in body):
+        body = _with_facts(format_, body)
     if format_ <= LITERAL and (b"\\\\x" in body or b"\\\\X" in body):
         body = _changed(body, _PARTS.get(name, {}))
     if format_ <= TOKENS and name == "started" and b'"sealed' in body:
@@ -74,6 +84,29 @@ def _with_place(one: dict[str, Any]) -> dict[str, Any]:
         else:
             told[name] = value
     return told
+
+
+class _Command(msgspec.Struct):
+    command: str = ""
+
+
+class _Accepted(msgspec.Struct):
+    """What of an acceptance told facts that have fields today."""
+
+    command: _Command
+    because: str | None = None
+
+
+def _with_facts(format_: int, body: bytes) -> bytes:
+    """Put in their fields what a tag and the words of a reason told."""
+    parts, told = msgspec.json.decode(body, type=_Parts), msgspec.json.decode(body, type=_Accepted)
+    words = (told.because or "").split()
+    undone = [int(word) for word in words[1:] if word.isdecimal()] if words[:1] == [_UNDO] else []
+    if undone and "undoes" not in parts:
+        parts["undoes"] = msgspec.Raw(_encode(undone))
+    if format_ <= LITERAL and told.command.command == _HOLD:
+        parts["held"] = msgspec.Raw(b"true")
+    return _encode(parts)
 
 
 def _text(text: str) -> str:
@@ -121,7 +154,7 @@ def _delta(raw: msgspec.Raw) -> dict[str, Any]:
 
 def _instructions(raw: msgspec.Raw) -> list[msgspec.Raw]:
     found = msgspec.json.decode(raw, type=list[msgspec.Raw])
-    return [_fields(one) if f'"do":"{_INSTRUCTIONS}'.encode() in bytes(one)[:20] else one for one in found]
+    return [_fields(one) if bytes(one).startswith(_INSTRUCTIONS) else one for one in found]
 
 
 def _outcomes(raw: msgspec.Raw) -> list[msgspec.Raw]:

@@ -5,11 +5,13 @@ found by the entry points of the same names.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
 from lasercats.core.address import Address
 from lasercats.core.fold import Fold, Open, Version
 from lasercats.core.instruction import Batch, Instruction
+from lasercats.core.lease import Lease
 from lasercats.core.record import AnyEntry, Record, Reversal
 from lasercats.core.secret import Sealed
 
@@ -31,17 +33,52 @@ class Log(Protocol):
         seen: Mapping[int, int] | None = None,
         run: str = "",
         request: str = "",
+        holder: str = "",
     ) -> int:
         """Commit entries together, durably, and return the position of the first.
 
         `run` is the run of the program that appends. An append whose `request` was written already does
         nothing and returns what it returned then, so that one whose answer was lost can be repeated.
 
+        With a `holder`, who it is, the lease of the run is taken in the same commit. It is given back in the
+        commit after which no command of the run is open, those apart that are only held. Every append says
+        that the holder of the leases that were taken here lives.
+
         Raises:
-            LogConflict: an address in `expect` is at another version, or is claimed by another run; or more
-                came of a batch than what was `seen` of it, the last position that it caused.
+            LogConflict: an address in `expect` is at another version; one that is claimed, or changed by an
+                event, is claimed by another run; more came of a batch than what was `seen` of it, the last
+                position that it caused; or another process has the lease that is to be taken.
+            Fenced: the lease of the run was taken over, or given back; or an entry is about a command that is
+                over, or whose run another process has the lease of.
             LogError: it cannot be written, with the reason.
 
+        """
+        ...
+
+    def leases(self) -> Mapping[str, Lease]:
+        """Return which runs are at work, and who says so."""
+        ...
+
+    def take(self, run: str, holder: str, over: int = 0) -> None:
+        """Take the lease of a run over from who has it by a token, or one that nobody has (0).
+
+        From then on what the former holder appends is refused.
+
+        Raises:
+            LogConflict: another process has it by now; of several that take it over, one does.
+            LogError: it cannot be written, with the reason.
+
+        """
+        ...
+
+    def release(self, run: str) -> None:
+        """Give the lease of a run back, if it was taken here; one that was taken over is left."""
+        ...
+
+    def beating(self) -> AbstractContextManager[None]:
+        """Say again and again, as long as the context lasts, that the holder of the leases here lives.
+
+        Work that is over before `lasercats.core.lease.BEAT` costs no commit for it.
         """
         ...
 

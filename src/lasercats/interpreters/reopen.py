@@ -15,7 +15,7 @@ from lasercats.core.record import Deferred, Record, Started, raw
 from lasercats.interpreters.context import Context
 from lasercats.interpreters.replay import NOT_ON_RECORD, Tape
 
-NEVER_SENT = Failure(reason="the next step was never sent")
+NEVER_SENT = Failure(reason="the next step was never sent", skipped=True)
 NOT_TOLD = Failure(reason="nobody knows whether the last step was done", in_doubt=True, final=True)
 
 

@@ -79,13 +79,17 @@ class Tape:
         seen: Mapping[int, int] | None = None,
         run: str = "",
         request: str = "",
+        holder: str = "",
     ) -> int:
         """Keep what would be recorded."""
-        del expect, seen, run, request
+        del expect, seen, run, request, holder
         first, self._next = self._next, self._next + len(entries)
         self.entries += entries
         self._started |= {entry.machine: entry for entry in entries if isinstance(entry, Started)}
         return first
+
+    def release(self, run: str) -> None:
+        """Do nothing: nobody else is there."""
 
     # In place of the machines.
 

@@ -27,8 +27,8 @@ from lasercats.core.record import FORGOTTEN, NULL
 APPLICATION = 0x4C436174
 """`LCat`, in the header of the file (SQLite's application_id)."""
 FORMAT = 5
-WRITE = frozenset({"sealed"})
-"""The words of `about.write` that this program knows; `sealed`: how sealed values stand from format 5 on."""
+SEALED = "sealed"
+"""What a program must know to write to a log from format 5 on: how sealed values stand."""
 
 RECORDS = """
 CREATE TABLE records (

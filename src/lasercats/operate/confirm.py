@@ -25,10 +25,11 @@ from lasercats.core.ports import Reverting
 from lasercats.core.record import Accepted, Ended
 from lasercats.interpreters.context import Result
 from lasercats.operate import history
+from lasercats.operate.holder import living
 from lasercats.operate.issue import carry_out, each_reverting, run_until
 from lasercats.operate.observe import observe
 from lasercats.operate.project import FOLDER, Project
-from lasercats.operate.recover import living, recover
+from lasercats.operate.recover import recover
 from lasercats.operate.replay import together
 from lasercats.operate.undo import plan_undo
 
@@ -208,8 +209,7 @@ def take_back(project: Project, held: Held) -> bool:
     """
     positions = _commands(project, held)
     still = {position for position in positions if position in project.log.open()}
-    for position in still:
-        _stop(project.log.open()[position].process)
+    _stop(project, {project.log.open()[position].run for position in still})
     if still and any(found.status == "open" for found in recover(project, force=True, only=still)):
         return False
     _with_machines(project, held, lambda machine: machine.reject(held.run))
@@ -219,6 +219,7 @@ def take_back(project: Project, held: Held) -> bool:
         project,
         plan.commands,
         because=f"undo {' '.join(map(str, done))}",
+        undoes=done,
         message=f"not confirmed by {history.iso(held.until)}",
         run=held.run,
     )
@@ -310,10 +311,11 @@ def _is_accepted(project: Project, run: str) -> bool:
     return any(record.entry.run == run for record in latest if isinstance(record.entry, Accepted))
 
 
-def _stop(process: str) -> None:
-    """Stop the process of a run, if it still lives here."""
-    pid = living(process)
-    if pid is not None and pid != os.getpid():
-        os.kill(pid, signal.SIGKILL)
-        while living(process) is not None:
-            time.sleep(0.01)
+def _stop(project: Project, runs: set[str]) -> None:
+    """Stop the processes that are at work on runs, as far as they are proven to live here."""
+    for lease in project.log.leases().values():
+        pid = living(lease.holder) if lease.run in runs else None
+        if pid is not None and pid != os.getpid():
+            os.kill(pid, signal.SIGKILL)
+            while living(lease.holder) is not None:
+                time.sleep(0.01)

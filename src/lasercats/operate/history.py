@@ -25,6 +25,7 @@ from lasercats.core.record import (
     Ended,
     Event,
     Finished,
+    Late,
     Record,
     Started,
     came_back,
@@ -65,6 +66,8 @@ class Happening(NamedTuple):
     """The places for which secrets were sealed that were given sealed for others, and which those were."""
     run: str = ""
     """Commands that were issued together share it."""
+    undoes: tuple[int, ...] = ()
+    """What it takes back, by position."""
     events: tuple[tuple[int, str, int], ...] = ()
     """Position, type, and number of addresses of each event."""
 
@@ -201,6 +204,7 @@ def batches(project: Project, position: int) -> list[Batch]:
 def _batches(project: Project, position: int) -> list[Batch]:
     names = ("started", "deferred", "finished")
     records = list(project.log.read(position, end_of(project.log, position), names=names))
+    records += [record for record in project.log.caused(position) if isinstance(record.entry, Late)]
     back, times = came_back(records), dict[int, int]()
     deferred = {r.entry.started for r in records if isinstance(r.entry, Deferred)}
     for record in records:
@@ -239,7 +243,8 @@ def command_at(log: Log, position: int) -> int:
         entry = record_at(log, entry.started, Started).entry
     if isinstance(entry, Started):
         return entry.commands[0] if entry.commands else position
-    return position if entry.cause is None else entry.cause
+    cause = position if entry.cause is None else entry.cause
+    return command_at(log, cause) if isinstance(entry, Ended) and cause < position else cause
 
 
 def record_at(log: Log, position: int, *types: type[AnyEntry]) -> Record:
@@ -399,9 +404,12 @@ def _happening(project: Project, record: Record) -> Happening:
         entry.because,
         run=entry.run,
         resealed=entry.resealed,
+        undoes=entry.undoes,
     )
     for later in project.log.caused(record.position):
         happened = _with(happened, later, kinds)
+        if isinstance(later.entry, Ended):
+            break  # what an earlier version let come after the end is no work of the command any more
     return happened
 
 
@@ -444,13 +452,14 @@ def as_data(happened: Happening) -> dict[str, object]:
         "because": happened.because,
         "resealed": dict(happened.resealed),
         "error": happened.error,
+        "undoes": list(happened.undoes),
         "opaque": happened.opaque,
         "delta": delta_data(happened.delta),
         "observed": delta_data(happened.observed),
     }
     if happened.command is not None:
         data["command"] = as_shown(happened.command)
-    return {name: value for name, value in data.items() if value not in (None, {}, False)}
+    return {name: value for name, value in data.items() if value not in (None, {}, [], False)}
 
 
 def delta_data(delta: Delta) -> dict[str, object]:

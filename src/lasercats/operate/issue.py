@@ -27,6 +27,7 @@ def carry_out(
     interpreter: str = "live",
     message: str | None = None,
     because: str | None = None,
+    undoes: Sequence[int] = (),
     watcher: Watcher | None = None,
     write: Callable[[str], object] | None = None,
     run: str | None = None,
@@ -34,7 +35,10 @@ def carry_out(
 ) -> Sequence[Result]:
     """Interpret commands for the operator, as part of a `run` if one is named.
 
-    With `seconds`, machines that can take back by themselves what nobody confirms by then are told to.
+    What they undo is told by position, and `because` in words. With `seconds`, machines that can take back by
+    themselves what nobody confirms by then are told to.
+
+    What was told late about their addresses is looked at first.
 
     A first Ctrl-C lets what is under way finish and sends nothing more; a second one stops at once, and
     `lasercats recover` finds out what became of it.
@@ -43,17 +47,25 @@ def carry_out(
         UnknownName: there is no such interpreter or machine.
         LogConflict: an address is being changed by someone else; nothing was done.
         Interrupted: the operator stopped it at once.
+        Fenced: another process took it over in the middle; what was told since is recorded as late.
+        Unrecorded: the log cannot be written in the middle; what was done and what is in doubt is told.
 
     """
+    from lasercats.operate.late import settle_at  # noqa: PLC0415 - it stands on this module
+
     chosen: Interpreter = plugins.load("interpreters", interpreter, "interpreter")()
     context = project.context(message=message, because=because, **({} if write is None else {"write": write}))
     if watcher is not None:
         context.watcher = watcher
     if run is not None:
         context.run = run
-    results: Sequence[Result] = run_until(
-        _interpret(chosen, commands, context, project, seconds), context.stop
-    )
+    context.undoes = tuple(undoes)
+    if interpreter in ACTING:
+        settle_at(project, [place for c in commands for a in c.on for place in (a, *project.kinds.rivals(a))])
+    with project.log.beating():
+        results: Sequence[Result] = run_until(
+            _interpret(chosen, commands, context, project, seconds), context.stop
+        )
     return results
 
 

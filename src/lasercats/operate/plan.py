@@ -97,7 +97,18 @@ def make(
     exclude: Sequence[str] = (),
     documents: Sequence[str] = (),
 ) -> Plan:
-    """Make the plan from the state to a wish, on the addresses that the patterns select."""
+    """Make the plan from the state to a wish, on the addresses that the patterns select.
+
+    What was told late about them is looked at first.
+
+    Raises:
+        LogConflict: it cannot be looked at now.
+
+    """
+    from lasercats.operate.late import settle_at  # noqa: PLC0415 - only where something was told late
+
+    if state is None:
+        settle_at(project, [*wish, *(project.state().resources() if prune else ())])
     state = project.state() if state is None else state
     wish = _sealed(project, wish, state)
     chosen = {a: r for a, r in wish.items() if selected(a, only, exclude)}

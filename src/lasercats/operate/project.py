@@ -27,6 +27,7 @@ from lasercats.core.text import clean
 from lasercats.interpreters.context import Context
 from lasercats.machines.vault import KeyVault
 from lasercats.operate import files, plugins
+from lasercats.operate.holder import holder, process_name
 
 FILE = "lasercats.toml"
 FOLDER = ".lasercats"
@@ -107,6 +108,7 @@ class Project:
             run=secrets.token_hex(8),
             process=process_name(os.getpid()),
             resealed=self.resealed,
+            holder=holder(),
             **more,
         )
 
@@ -286,20 +288,6 @@ def actor() -> str:
     except (KeyError, OSError):
         user = str(os.getuid())
     return clean(f"{user}@{socket.gethostname()}")
-
-
-def process_name(pid: int) -> str:
-    """Return `PID+START@HOST`, where START (clock ticks since boot) tells a process from a later one."""
-    return clean(f"{pid}+{started(pid) or ''}@{socket.gethostname()}")
-
-
-def started(pid: int) -> str | None:
-    """Return when a process of this machine started, None when it does not run (any more)."""
-    try:
-        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if state in "ZX" else fields[18]  # field 22 of proc(5): starttime
 
 
 def machine_type(url: str) -> Any:  # noqa: ANN401
