@@ -10,7 +10,7 @@ lc_here= lc_room= lc_up=. lc_safe= lc_plain= lc_closed= lc_host= lc_me=
 lc_mode= lc_probe= lc_rooms= lc_cp= lc_ls= lc_home=$PWD
 lc_line='
 '
-trap 'lc_leave; lc_tidy' EXIT
+trap 'lc_leave; lc_tidy; $lc_unlock' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM

@@ -212,7 +212,7 @@ async def _reopen(
         if any(isinstance(command, StrangeCommand) for command in commands):
             continue  # they cannot be run again together, so a look judges those that are known
         try:
-            tape, results = await _play(project, context, accepted, learned)
+            tape, results = await _play(project, context, accepted, learned, force=force)
             otherwise = tape.worded_otherwise() & set(dead) if writer != PROGRAM else set[int]()
         except (LaserCatsError, *ODD) as error:  # one that cannot be run again never stops the others
             if writer != PROGRAM:
@@ -241,7 +241,12 @@ async def _reopen(
 
 
 async def _play(
-    project: Project, context: Context, accepted: Sequence[tuple[Record, Accepted]], learned: _Learned
+    project: Project,
+    context: Context,
+    accepted: Sequence[tuple[Record, Accepted]],
+    learned: _Learned,
+    *,
+    force: bool,
 ) -> tuple[Reopened, Sequence[Result]]:
     """Run commands that were issued together on the tape of what is recorded, and ask what is in doubt."""
     positions = [record.position for record, _ in accepted]
@@ -250,8 +255,9 @@ async def _play(
         for record in project.log.read(positions[0])
         if not isinstance(record.entry, Started) or set(positions) & set(record.entry.commands)
     ]
-    tape = Reopened(context, project.log.fold(positions[0] - 1), positions[0], records)
-    learned.unasked.update(await tape.resolve())
+    asking = replace(context, run=accepted[0][1].run)
+    tape = Reopened(asking, project.log.fold(positions[0] - 1), positions[0], records)
+    learned.unasked.update(await tape.resolve(end=force))
     for deferred in tape.handed:
         project.log.append([deferred])
         learned.handed.update(dict.fromkeys(deferred.commands, deferred.started))
