@@ -211,6 +211,15 @@ class Reverting(Protocol):
         ...
 
 
+@runtime_checkable
+class Patient(Protocol):
+    """A machine that may wait long for what it was asked for, and knows how long."""
+
+    def longest(self, instruction: Instruction) -> float:
+        """Return how many seconds it may wait for what an instruction waits for."""
+        ...
+
+
 class Vault(Protocol):
     """Seals and opens secrets. The core only ever sees tokens."""
 

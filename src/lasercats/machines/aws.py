@@ -97,6 +97,10 @@ class AwsMachine:
                 outcomes |= dict(zip(group.indices, answers, strict=True))
         return [outcomes[i] for i in range(len(batch))]
 
+    def longest(self, instruction: Instruction) -> float:
+        """Return how many seconds it may wait for what an instruction waits for."""
+        return self._timeout if instruction.waits else 0
+
     def script(self, instructions: Sequence[Instruction], *, alone: bool) -> str:
         """Return instructions as a script for any place that has the `aws` command line and credentials."""
         option = self._url.options.get

@@ -31,10 +31,12 @@ def carry_out(
     write: Callable[[str], object] | None = None,
     run: str | None = None,
     seconds: float | None = None,
+    heed: Callable[[Callable[[], None]], object] | None = None,
 ) -> Sequence[Result]:
     """Interpret commands for the operator, as part of a `run` if one is named.
 
-    With `seconds`, machines that can take back by themselves what nobody confirms by then are told to.
+    With `seconds`, machines that can take back by themselves what nobody confirms by then are told to. Who is
+    to be heeded besides Ctrl-C is given, when the work begins, what to call to the same effect.
 
     A first Ctrl-C lets what is under way finish and sends nothing more; a second one stops at once, and
     `lasercats recover` finds out what became of it.
@@ -52,7 +54,7 @@ def carry_out(
     if run is not None:
         context.run = run
     results: Sequence[Result] = run_until(
-        _interpret(chosen, commands, context, project, seconds), context.stop
+        _interpret(chosen, commands, context, project, seconds), context.stop, heed
     )
     return results
 
@@ -89,8 +91,12 @@ async def each_reverting(
             raise error
 
 
-def run_until(work: Any, stop: asyncio.Event) -> Any:  # noqa: ANN401
-    """Run a coroutine, with Ctrl-C as `carry_out` promises.
+def run_until(
+    work: Any,  # noqa: ANN401
+    stop: asyncio.Event,
+    heed: Callable[[Callable[[], None]], object] | None = None,
+) -> Any:  # noqa: ANN401
+    """Run a coroutine, with Ctrl-C, and what else is heeded, as `carry_out` promises.
 
     Raises:
         Interrupted: a second Ctrl-C.
@@ -107,6 +113,8 @@ def run_until(work: Any, stop: asyncio.Event) -> Any:  # noqa: ANN401
 
         loop.add_signal_handler(signal.SIGINT, interrupt)
         loop.add_signal_handler(signal.SIGTERM, interrupt)
+        if heed is not None:
+            heed(interrupt)
         return await work
 
     try:
