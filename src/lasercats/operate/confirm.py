@@ -112,7 +112,7 @@ def check(project: Project, commands: Sequence[Command], within: timedelta) -> N
     longest = _longest(project, commands)
     if longest > within.total_seconds():
         raise BadInput(
-            f"this can take up to {longest:g} s, and would be taken back in the middle; give "
+            f"this can take {longest:g} s, and would be taken back in the middle; give "
             "--confirm-within more time than that, or leave it out"
         )
 
