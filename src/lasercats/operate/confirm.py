@@ -141,24 +141,15 @@ def carry_out_held(
         )
     except Interrupted:
         if guard.why is not None:
-            raise _cut_short(guard.why) from None
+            raise LaserCatsError(guard.why) from None
         raise
     finally:
         guard.close()
     if guard.why is not None:
-        raise _cut_short(guard.why)
+        raise LaserCatsError(guard.why)
     if first.position is not None and not any(r.delta or r.status == "open" for r in results):
         project.log.append([Ended(command=first.position, status="unchanged")])
     return results
-
-
-def _cut_short(why: str) -> LaserCatsError:
-    after = (
-        "take it back then, or keep it, with `lasercats confirm`" if "died" in why else "it is taken back now"
-    )
-    return LaserCatsError(
-        f"{why} done, so the rest was left; {after}; `lasercats log` tells what became of it"
-    )
 
 
 def _longest(project: Project, commands: Sequence[Command]) -> float:

@@ -34,6 +34,14 @@ READY = 30.0
 PATIENCE = 10.0
 """Seconds that the operator's process may take to stop after what is under way, and again to stop at once."""
 
+TIME_IS_OVER = (
+    "the time to confirm was over before it was done, so the rest was left, and what was done is taken back now; "
+    "`lasercats log` tells what became of it"
+)
+DIED = (
+    "its guard died before it was done, so the rest was left; keep what was done with `lasercats confirm`, or take "
+    "it back with `lasercats confirm --reject`"
+)
 _START = """
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -56,7 +64,7 @@ class Guarded:
         """Take the line to a guard that is ready."""
         self._line = line
         self.why: str | None = None
-        """Why the work was interrupted, if it was."""
+        """Why the work was interrupted, if it was, and what becomes of it."""
 
     def heed(self, interrupt: Callable[[], None]) -> None:
         """Interrupt the work in the running loop whenever the guard asks for it, or died."""
@@ -69,9 +77,7 @@ class Guarded:
                 said = b""
             if not said:
                 loop.remove_reader(self._line)
-            self.why = self.why or (
-                "the time to confirm was over before it was" if said else "its guard died"
-            )
+            self.why = self.why or (TIME_IS_OVER if said else DIED)
             interrupt()
 
         loop.add_reader(self._line, heard)
@@ -92,21 +98,26 @@ def start(project: Project, run: str, machines: Iterable[str]) -> Guarded:
 
     """
     ours, theirs = socket.socketpair()
-    output = project.root.absolute() / FOLDER / "guard.log"
-    try:
-        with theirs:
-            pid = _spawn(project, run, theirs.fileno(), output)
-        ours.settimeout(READY)
-        ours.sendall(json.dumps(list(machines)).encode() + b"\n")
-        said = _line(ours)
+    with contextlib.ExitStack() as failed:
+        failed.callback(ours.close)
+        output = project.root.absolute() / FOLDER / "guard.log"
+        try:
+            with theirs:
+                pid = _spawn(project, run, theirs.fileno(), output)
+            ours.settimeout(READY)
+            ours.sendall(json.dumps(list(machines)).encode() + b"\n")
+            said = _line(ours)
+        except TimeoutError:
+            os.kill(pid, signal.SIGKILL)  # a child that nobody has waited for: the number is its own
+            raise _unable(f"its guard was not ready within {READY:g} s, see {output}") from None
+        except ConnectionError:
+            said = ""
+        except OSError as error:
+            raise _unable(f"no guard could be started: {error}") from None
+        if said != "+":
+            raise _unable(f"its guard cannot work: {said[1:]}" if said else f"its guard died, see {output}")
         ours.settimeout(None)
-    except TimeoutError:
-        os.kill(pid, signal.SIGKILL)  # a child that nobody has waited for: the number is its own
-        raise _unable(f"its guard was not ready within {READY:g} s, see {output}") from None
-    except OSError as error:
-        raise _unable(f"no guard could be started: {error}") from None
-    if said != "+":
-        raise _unable(f"its guard cannot work: {said[1:]}" if said else f"its guard died, see {output}")
+        failed.pop_all()
     return Guarded(ours)
 
 
