@@ -297,13 +297,17 @@ def confirm(
             confirming.watch(project, guard, printing.fact)
             return
         held = confirming.chosen(project, positions)
-        failed = []
+        failed: dict[int, str] = {}
         if reject:
-            failed = [h for h in held if not confirming.take_back(project, h)]
+            found = ((h.position, confirming.take_back(project, h)) for h in held)
+            failed = {position: why for position, why in found if why is not None}
         elif held and not listing:
             confirming.keep(project, held)
     word = "held" if listing else "taken back" if reject else "confirmed"
-    said = {h.position: "not taken back yet" if h in failed else word for h in held}
+    said = {
+        h.position: f"not taken back yet: {failed[h.position]}" if h.position in failed else word
+        for h in held
+    }
     if as_json:
         data = [(h.position, {"until": history.iso(h.until), "on": list(h.on)}) for h in held]
         printing.data([{"position": p, **more, "status": said[p]} for p, more in data])

@@ -6,7 +6,8 @@
     │   └── BadDocument            a document, with file, line and column
     ├── Refused                    a command that must not be carried out, with the reason
     ├── MachineError               an endpoint that cannot be used
-    │   └── Unreachable            it does not answer, or refuses us
+    │   ├── Unreachable            it does not answer, or refuses us
+    │   └── StillWorking           it is, or may be, still at what it was asked for
     ├── LogError                   the log cannot be read or written
     │   ├── LogConflict            another command moved, or is moving, an address of ours
     │   ├── Fenced                 another process has taken over what this one was at
@@ -69,6 +70,10 @@ class MachineError(LaserCatsError):
 
 class Unreachable(MachineError):
     """A machine that does not answer, or does not let us in."""
+
+
+class StillWorking(MachineError):
+    """A machine that is, or may be, still at what it was asked for, so that nobody can judge it yet."""
 
 
 class LogError(LaserCatsError):

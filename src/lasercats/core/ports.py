@@ -165,10 +165,11 @@ class Machine(Protocol):
     vocabulary: Collection[type[Instruction]]
     """The instructions that it can run."""
 
-    async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
+    async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
         """Run a batch and return an outcome for each item, a `Failure` for one that failed.
 
-        Never raises for one instruction's failure; an item whose predecessor failed is skipped.
+        Never raises for one instruction's failure; an item whose predecessor failed is skipped. By the token
+        what is at work for the batch is found again; no two batches have the same, and a look needs none.
 
         Raises:
             MachineError: the machine cannot be used at all; nothing was done.
@@ -176,12 +177,16 @@ class Machine(Protocol):
         """
         ...
 
-    async def resolve(self, batch: Batch) -> Sequence[Any | None]:
-        """Ask what became of a batch that never came back; change nothing.
+    async def resolve(self, batch: Batch, token: str = "", *, end: bool = False) -> Sequence[Any | None]:
+        """Ask what became of a batch that never came back; change nothing that is managed.
+
+        It returns only when nothing is at work for the batch, and nothing will be: within bounds it waits for
+        that, or with `end` brings it about. What it cannot prove then is taken on the word of who says so.
 
         Returns for each item its outcome, or None where that is not told: then a look at the resource tells.
 
         Raises:
+            StillWorking: something is at work for it, or, without `end`, nobody can tell.
             MachineError: the machine cannot be asked.
 
         """
@@ -241,6 +246,15 @@ class Reverting(Protocol):
             MachineError: the machine cannot be asked.
 
         """
+        ...
+
+
+@runtime_checkable
+class Patient(Protocol):
+    """A machine that may wait long for what it was asked for, and knows how long."""
+
+    def longest(self, instruction: Instruction) -> float:
+        """Return how many seconds it may wait for what an instruction waits for."""
         ...
 
 

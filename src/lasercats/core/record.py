@@ -248,6 +248,15 @@ def legible(what: str, *more: type[Exception]) -> Iterator[None]:
         ) from None
 
 
+def batch_token(run: str, position: int) -> str:
+    """Return by what a machine knows the batch again whose `started` record of a run stands at a position.
+
+    It follows from the log alone. The run is part of it because a log that was restored from a copy uses
+    positions anew. A batch that is not recorded has none.
+    """
+    return f"{run}-{position}" if position else ""
+
+
 def came_back(records: Iterable[Record]) -> dict[int, list[msgspec.Raw | None]]:
     """Return for each batch among records an outcome for each instruction; None where none came back yet.
 

@@ -19,6 +19,7 @@ from lasercats.core.errors import LaserCatsError, LogError, Refused
 from lasercats.core.instruction import Failure, Instruction, InstructionFailed, Item, Later, PartlyDone
 from lasercats.core.loose import ODD
 from lasercats.core.program import Program, Request, Step, answer, generator
+from lasercats.core.record import batch_token
 from lasercats.interpreters.context import Context
 
 MOST = 5000
@@ -306,7 +307,8 @@ class Driver:
         begin = time.perf_counter()
         try:
             batch = tuple(slot.item for slot in slots)
-            outcomes = await self._context.machines.get(machine).run(batch, watcher.output)
+            token = batch_token(self._context.run, sent.started)
+            outcomes = await self._context.machines.get(machine).run(batch, watcher.output, token)
             if len(outcomes) != len(slots):
                 raise ValueError(f"{len(outcomes)} outcomes for {len(slots)} instructions")
         except LaserCatsError as error:  # the machine, or the key of a secret; nothing was sent

@@ -133,10 +133,10 @@ class _Machine:
         self.trips = 0
         self._tape, self._name = tape, name
 
-    async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
+    async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
         return await self._tape.answer(self._name, batch)
 
-    async def resolve(self, batch: Batch) -> Sequence[Any | None]:
+    async def resolve(self, batch: Batch, token: str = "", *, end: bool = False) -> Sequence[Any | None]:
         await sleep(0)
         return [None] * len(batch)
 

@@ -154,7 +154,7 @@ class NapalmMachine:
         by_ssh = self._url.scheme == "nxos" and self._url.options.get("transport") == "ssh"
         return get_network_driver("nxos_ssh" if by_ssh else self._url.scheme)
 
-    async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
+    async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
         """Run a batch: all looks are one read, and all that is configured is one commit.
 
         Raises:
@@ -183,7 +183,7 @@ class NapalmMachine:
                 outcomes.append(_seen(item.instruction, late))
         return outcomes
 
-    async def resolve(self, batch: Batch) -> Sequence[Any | None]:
+    async def resolve(self, batch: Batch, token: str = "", *, end: bool = False) -> Sequence[Any | None]:
         """Tell nothing: a look says what became of an instruction."""
         return [None] * len(batch)
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import StrangeCommand
-from lasercats.core.errors import LaserCatsError, LogConflict, LogError
+from lasercats.core.errors import LaserCatsError, LogConflict, LogError, MachineError
 from lasercats.core.loose import ODD
 from lasercats.core.record import OBSERVED, AnyEntry, Ended, Event, Late, raw_delta
 from lasercats.core.resource import Resource
@@ -83,7 +83,7 @@ async def _settle_one(project: Project, context: Context, position: int, *, forc
     assert isinstance(late, Late)  # noqa: S101 - it was just asked for
     try:
         command = command_of(project, late.commands[0])
-        made = await _made(project, context, late)
+        made = await _made(project, context, late, force=force)
         facts, entries, versions = await _look(project, context, position, late, made)
     except (LaserCatsError, *ODD) as error:
         command = StrangeCommand(on=late.on)
@@ -99,17 +99,25 @@ async def _settle_one(project: Project, context: Context, position: int, *, forc
     return Recovered(position, command, ended.status, facts, late=True)
 
 
-async def _made(project: Project, context: Context, late: Late) -> dict[Address, Resource | None]:
+async def _made(
+    project: Project, context: Context, late: Late, *, force: bool
+) -> dict[Address, Resource | None]:
     """Return what the process made, as far as it was told: by its events, or by running the commands again.
 
     With the outcomes that came late on the tape, the commands come to the id of what was launched.
+
+    Raises:
+        MachineError: a machine is still at it, or cannot be asked.
+
     """
     made: dict[Address, Resource | None] = {}
     served = {event.command for event in late.events}
     left = [position for position in late.commands if position not in served]
     while left:
         accepted = together(project.log, left[0])
-        tape, results, _ = await play(project, context, accepted)
+        tape, results, unasked = await play(project, context, accepted, force=force)
+        if unasked and not force:
+            raise MachineError(next(iter(unasked.values())))
         for (record, _), result in zip(accepted, results, strict=True):
             if record.position in left:
                 made |= {address: change.after for address, change in result.delta.items()}

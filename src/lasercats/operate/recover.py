@@ -280,7 +280,7 @@ async def _reopen(
             commands = [project.kinds.decode_command(bytes(entry.command)) for _, entry in accepted]
             if any(isinstance(command, StrangeCommand) for command in commands):
                 continue  # they cannot be run again together, so a look judges those that are known
-            tape, results, unasked = await play(project, context, accepted)
+            tape, results, unasked = await play(project, context, accepted, force=force)
             learned.unasked.update(unasked)
             for deferred in tape.handed:
                 project.log.append([deferred])
@@ -314,9 +314,11 @@ async def _reopen(
 
 
 async def play(
-    project: Project, context: Context, accepted: Sequence[tuple[Record, Accepted]]
+    project: Project, context: Context, accepted: Sequence[tuple[Record, Accepted]], *, force: bool
 ) -> tuple[Reopened, Sequence[Result], dict[int, str]]:
     """Run commands that were issued together on the tape of what is recorded, and ask what is in doubt.
+
+    What machines are still at for them is ended with `force`.
 
     Returns the tape, what came of each command, and of which nobody could be asked, and why.
     """
@@ -326,8 +328,9 @@ async def play(
         for record in project.log.read(positions[0])
         if not isinstance(record.entry, Started) or set(positions) & set(record.entry.commands)
     ]
-    tape = Reopened(context, project.log.fold(positions[0] - 1), positions[0], records)
-    unasked = await tape.resolve()
+    asking = replace(context, run=accepted[0][1].run)
+    tape = Reopened(asking, project.log.fold(positions[0] - 1), positions[0], records)
+    unasked = await tape.resolve(end=force)
     commands = [project.kinds.decode_command(bytes(entry.command)) for _, entry in accepted]
     rerun = replace(context, run=accepted[0][1].run, actor=accepted[0][1].actor, watcher=Watcher())
     return tape, await replay(commands, tape, rerun), unasked

@@ -23,6 +23,7 @@ from lasercats.instructions.host import (
     SetAttributes,
     WriteFile,
 )
+from lasercats.testing.still import StillContract
 
 ODD: tuple[bytes, ...] = (
     b"two words",
@@ -42,19 +43,11 @@ def batch(*items: Instruction | tuple[Instruction, int]) -> Batch:
     return tuple(Item(i[0], (i[1],)) if isinstance(i, tuple) else Item(i) for i in items)
 
 
-class HostContract:
+class HostContract(StillContract):
     """What every host does."""
-
-    def connect(self) -> Machine:
-        """Return a machine that is not connected yet."""
-        raise NotImplementedError
 
     def vault(self) -> Vault:
         """Return the vault that the machine uses."""
-        raise NotImplementedError
-
-    def folder(self) -> str:
-        """Return the path of an empty folder on it."""
         raise NotImplementedError
 
     def run(self, *items: Instruction | tuple[Instruction, int], sink: Any = None) -> list[Any]:  # noqa: ANN401

@@ -98,7 +98,7 @@ class Room:
         (self.folder / "go").touch()
         out, err = process.communicate(timeout=120)
         assert process.returncode == 1, out + err
-        assert err.startswith("lasercats: another process has taken over run ")
+        assert err.startswith("lasercats: another process took over run ")
         assert err.count("\n") == 1
         return err
 
@@ -304,11 +304,11 @@ def interfered(project: Project, *, before: bool, do: Callable[[], object]) -> I
         def __getattr__(self, name: str) -> Any:  # noqa: ANN401
             return getattr(self.machine, name)
 
-        async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
+        async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
             acts = left and not all(item.instruction.looks for item in batch)
             if acts and before:
                 await _apart(left.pop())
-            outcomes = await self.machine.run(batch, sink)
+            outcomes = await self.machine.run(batch, sink, token)
             if acts and left:
                 await _apart(left.pop())
             return outcomes

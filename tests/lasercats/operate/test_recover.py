@@ -47,9 +47,9 @@ def cut_off(project: Project, monkeypatch: pytest.MonkeyPatch, **command: Any) -
         def __getattr__(self, name: str) -> Any:  # noqa: ANN401
             return getattr(self.machine, name)
 
-        async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
+        async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
             if all(item.instruction.looks for item in batch):
-                return await self.machine.run(batch, sink)
+                return await self.machine.run(batch, sink, token)
             raise asyncio.CancelledError
 
     with monkeypatch.context() as patch:
