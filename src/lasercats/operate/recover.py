@@ -228,6 +228,8 @@ async def _reopen(
             [p for p, r in zip(positions, results, strict=True) if r.status == "waiting"],
             dead,
         )
+        still = {p for p, r in zip(positions, results, strict=True) if r.status == "open" and p in dead}
+        learned.unasked.update((p, tape.unseen[p]) for p in still if p in tape.unseen)
         for position, result in zip(positions, results, strict=True):
             learned.reports.update((position, address) for address in result.reports)
             if position not in otherwise:
