@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from posixpath import dirname
 from typing import Any
 
-from lasercats.core.errors import MachineError
+from lasercats.core.errors import LaserCatsError, MachineError
 from lasercats.core.instruction import Batch, Failure, Instruction, Item
 from lasercats.core.ports import Sink, Vault
 from lasercats.core.text import escape, unescape
@@ -108,15 +108,25 @@ class HostMachine:
         )
 
     async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
-        """Run a batch: its scripted part in one round trip, a raw command in one of its own."""
+        """Run a batch: its scripted part in one round trip, a raw command in one of its own.
+
+        Raises:
+            MachineError: the host cannot be used; nothing was done.
+
+        """
         outcomes: list[Any] = [None] * len(batch)
-        for part in self._parts(batch):
-            item = batch[part[0]]
-            if isinstance(item.instruction, Execute):
-                failed = any(isinstance(outcomes[j], Failure) for j in item.after)
-                outcomes[part[0]] = skipped() if failed else await self._execute(item.instruction, sink)
-            else:
-                await self._scripted(batch, part, outcomes)
+        try:
+            for part in self._parts(batch):
+                item = batch[part[0]]
+                if isinstance(item.instruction, Execute):
+                    failed = any(isinstance(outcomes[j], Failure) for j in item.after)
+                    outcomes[part[0]] = skipped() if failed else await self._execute(item.instruction, sink)
+                else:
+                    await self._scripted(batch, part, outcomes)
+        except LaserCatsError as error:  # what is not answered yet was not sent; the rest stands
+            if all(outcome is None for outcome in outcomes):
+                raise
+            return [Failure(reason=str(error)) if outcome is None else outcome for outcome in outcomes]
         return outcomes
 
     def _parts(self, batch: Batch) -> Iterator[list[int]]:

@@ -51,7 +51,9 @@ def check_kept(fresh: Callable[[], Project], commands: Sequence[Command], faults
     struck = 0
     for fault in faults or FAULTS:
         n = 0
+        import time;t=time.time()
         while _is_kept(fresh(), commands, fault, n):
+            print(f"DBG {fault.__name__} {n} {time.time()-t:.1f}", flush=True); t=time.time()
             n += 1
         struck += n
     return struck
