@@ -9,7 +9,7 @@ What a person does is answered later: then a program waits, and so does all that
 is done when nothing else is left to do.
 
 What has acted is never given up as if it had not: a program that changed something and then fails, without
-telling what it leaves, is in doubt, whatever it failed of. One that is called off in the middle may still look.
+telling what it leaves, is in doubt. One that is called off in the middle may still look.
 """
 
 import asyncio

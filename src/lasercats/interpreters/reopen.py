@@ -1,8 +1,8 @@
 """`reopen`: runs commands that were cut off again, as far as they had come, to learn what they did.
 
 It is `live` on a tape, as in `replay`, but the tape asks where the record ends: a batch that never came back
-is resolved by its machine, a look that is missing, or failed after something was done, is made. What was never
-sent is not sent now.
+is resolved by its machine; a look that is missing, or failed after something was done, is made. What was
+never sent is not sent now.
 """
 
 from collections import deque
@@ -13,7 +13,7 @@ import msgspec
 
 from lasercats.core.errors import LaserCatsError
 from lasercats.core.fold import Fold
-from lasercats.core.instruction import Batch, Failure, Item, Later
+from lasercats.core.instruction import Batch, Failure, Instruction, Item, Later
 from lasercats.core.record import Deferred, Record, Started, raw
 from lasercats.interpreters.context import Context
 from lasercats.interpreters.replay import NOT_ON_RECORD, Tape
@@ -27,6 +27,8 @@ class Reopened(Tape):
 
     def __init__(self, context: Context, fold: Fold, first: int, records: Sequence[Record]) -> None:
         """Play the records of commands on the fold before them, and ask the machines of a context."""
+        self.did: set[int] = set()
+        """The commands for which a machine has done something, as it told then or tells now."""
         super().__init__(context.kinds, fold, first, records)
         self._context, self._records = context, records
         self.handed: list[Deferred] = []
@@ -76,10 +78,15 @@ class Reopened(Tape):
             told = [self._kinds.decode_instruction(bytes(i)) for i in record.entry.instructions]
             acted = acted or not all(instruction.looks for instruction in told)
             for n, (instruction, outcome) in enumerate(zip(told, back[record.position], strict=True)):
-                if acted and instruction.looks and outcome is not None:
-                    answer = self._kinds.decode_outcome(instruction, bytes(outcome))
-                    back[record.position][n] = None if isinstance(answer, Failure) else outcome
+                failed = outcome is None or self._has_failed(instruction, outcome)
+                if not (failed or instruction.looks):
+                    self.did.add(record.entry.commands[n])
+                if acted and failed and instruction.looks:
+                    back[record.position][n] = None
         return back
+
+    def _has_failed(self, instruction: Instruction, outcome: msgspec.Raw) -> bool:
+        return isinstance(self._kinds.decode_outcome(instruction, bytes(outcome)), Failure)
 
     def worded_otherwise(self) -> set[int]:
         """Return the commands of which something that acts was asked then and is not asked now.
@@ -102,6 +109,8 @@ class Reopened(Tape):
 
     def _settle(self, owner: int, instruction: bytes, outcome: Any) -> None:  # noqa: ANN401
         """Put what a machine tells in place of what is not known."""
+        if not isinstance(outcome, Failure | Later):
+            self.did.add(owner)
         known = self._outcomes[owner, instruction]
         self._outcomes[owner, instruction] = deque([*list(known)[:-1], raw(outcome)])
 

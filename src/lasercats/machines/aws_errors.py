@@ -90,7 +90,7 @@ _NEVER_SENT = (
 
 
 class Unsure(Exception):
-    """The last error of several attempts, of which an earlier one was lost: nobody knows what became of it."""
+    """The last error of several attempts, an earlier one of which was lost: nobody knows what that did."""
 
     def __init__(self, last: Exception) -> None:
         """Carry the last error."""

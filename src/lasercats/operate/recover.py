@@ -158,9 +158,14 @@ async def _find_out(
         for address in mine:
             now = believe(state, {address: found[address]}).get(address)
             facts[address], entry = _judge(command, position, address, state, now)
+            if facts[address] == "not done" and now is None and position in learned.made and not force:
+                lost[address] = "something was made for it that cannot be found; --force gives it up"
             if entry is not None:
                 entries.append(entry)
                 state = state.put([(address, now)])
+        if lost:
+            results.append(Recovered(position, command, "open", lost))
+            continue
         results.append(_end(project, position, command, entries, facts))
     return results
 
@@ -178,6 +183,8 @@ class _Learned(NamedTuple):
     """The commands of which nobody can be asked now, and why."""
     handed: dict[int, int]
     """The commands that a person has in hand, and in which work order."""
+    made: set[int]
+    """The commands for which something was done, and of which only a look can tell what."""
 
     def fact(self, position: int, command: Command, address: Address) -> str:
         """Return what is known at an address without looking at it."""
@@ -202,7 +209,7 @@ async def _reopen(
     force: bool,
 ) -> _Learned:
     """Run what was cut off again, with all that was issued together, as far as it had come."""
-    learned, left = _Learned({}, {}, set(), {}, {}), sorted(dead)
+    learned, left = _Learned({}, {}, set(), {}, {}, set()), sorted(dead)
     while left:
         accepted = together(project.log, left[0])
         positions = [record.position for record, _ in accepted]
@@ -213,7 +220,7 @@ async def _reopen(
             continue  # they cannot be run again together, so a look judges those that are known
         try:
             tape, results = await _play(project, context, accepted, learned)
-            otherwise = tape.worded_otherwise() & set(dead) if writer != PROGRAM else set[int]()
+            otherwise = tape.worded_otherwise() & set(dead)
         except (LaserCatsError, *ODD) as error:  # one that cannot be run again never stops the others
             if writer != PROGRAM:
                 _leave_to_a_look(project, learned, [p for p in positions if p in dead], dead, writer)
@@ -230,6 +237,7 @@ async def _reopen(
         )
         still = {p for p, r in zip(positions, results, strict=True) if r.status == "open" and p in dead}
         learned.unasked.update((p, tape.unseen[p]) for p in still if p in tape.unseen)
+        learned.made.update((otherwise | still) & tape.did)
         for position, result in zip(positions, results, strict=True):
             learned.reports.update((position, address) for address in result.reports)
             if position not in otherwise:

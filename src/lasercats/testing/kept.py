@@ -1,7 +1,8 @@
 """The law that nothing which exists is dropped, for any kind on any machine that can be made to fail.
 
-Whatever fails from the n-th batch on, for each n: once the machine answers again and `recover` has run, the state
-is what is really there, nothing is there that no state knows, and the next plan brings about what was wished.
+Whatever fails from the n-th batch on, for each n: once the machine answers again and `recover` has run, the
+state is what is really there, nothing is there that no state knows, and the next plan brings about what was
+wished.
 
     check_kept(fresh, commands)
     check_kept(fresh, commands, faults=[LOST])
@@ -10,7 +11,7 @@ is what is really there, nothing is there that no state knows, and the next plan
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol, cast
+from typing import Any, TypeAlias, cast
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
@@ -20,7 +21,6 @@ from lasercats.core.errors import Unreachable
 from lasercats.core.instruction import Batch, Failure
 from lasercats.core.ports import Machine, Sink
 from lasercats.core.resource import Resource, same, settle
-from lasercats.core.state import State
 from lasercats.interpreters.driver import Driver, Task
 from lasercats.interpreters.looking import look
 from lasercats.interpreters.simulate import simulate
@@ -34,15 +34,13 @@ Identity = tuple[str, str]
 """A kind, and by what one of it is told from others."""
 
 
-class Fault(Protocol):
-    """Makes what a project reaches fail from the n-th time on, while it is entered."""
-
-    def __call__(self, project: Project, n: int) -> AbstractContextManager[Callable[[], bool]]:
-        """Return what tells whether anything has failed by now."""
-        ...
+Fault: TypeAlias = Callable[[Project, int], AbstractContextManager[Callable[[], bool]]]
+"""Makes what a project reaches fail from the n-th time on, while it is entered; tells whether it has."""
 
 
-def check_kept(fresh: Callable[[], Project], commands: Sequence[Command], faults: Sequence[Fault] = ()) -> int:
+def check_kept(
+    fresh: Callable[[], Project], commands: Sequence[Command], faults: Sequence[Fault] = ()
+) -> int:
     """Have commands carried out again and again, each time with another place to fail from.
 
     `fresh` makes a project each time, on machines as they were the first time; it may have done something.
@@ -51,9 +49,7 @@ def check_kept(fresh: Callable[[], Project], commands: Sequence[Command], faults
     struck = 0
     for fault in faults or FAULTS:
         n = 0
-        import time;t=time.time()
         while _is_kept(fresh(), commands, fault, n):
-            print(f"DBG {fault.__name__} {n} {time.time()-t:.1f}", flush=True); t=time.time()
             n += 1
         struck += n
     return struck
@@ -73,7 +69,9 @@ def _is_kept(project: Project, commands: Sequence[Command], fault: Fault, n: int
         assert recover(project, force=True) == [], where
         _check_reality(project, commands, before, f"{where}, recovered")
         state = project.state()
-        delta = Delta({a: Change(state.get(a), wish.get(a)) for a in {*dict(state.items()), *dict(wish.items())}})
+        delta = Delta(
+            {a: Change(state.get(a), wish.get(a)) for a in {*dict(state.items()), *dict(wish.items())}}
+        )
         results = carry_out(project, converge(project.kinds, delta, state, exact=False))
         assert all(result.ok for result in results), (where, results)
         _check_reality(project, commands, before, f"{where}, finished")
@@ -84,9 +82,7 @@ def _is_kept(project: Project, commands: Sequence[Command], fault: Fault, n: int
     return True
 
 
-def _check_reality(
-    project: Project, commands: Sequence[Command], before: set[Identity], where: str
-) -> None:
+def _check_reality(project: Project, commands: Sequence[Command], before: set[Identity], where: str) -> None:
     """Check that the state is what is there, and that what is there is in the state, or was before."""
     state = project.state()
     named = dict.fromkeys([*(a for c in commands for a in c.on), *(a for a, _ in state.items())], 0)

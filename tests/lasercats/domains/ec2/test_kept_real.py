@@ -48,26 +48,56 @@ WORK: dict[str, tuple[Said, Said]] = {
         (ec2("change_type", "a", type="t3.small"), ec2("tag", "a", tags={"k": "v"})),
     ),
     "terminate and launch": (({**INSTANCE, "on": "a"},), (ec2("terminate", "a"), {**INSTANCE, "on": "a"})),
-    "volume": ((), ({**VOLUME, "on": "v"}, ec2("grow_volume", "v", size=9), ec2("tag_volume", "v", tags={"k": "v"}))),
+    "volume": (
+        (),
+        ({**VOLUME, "on": "v"}, ec2("grow_volume", "v", size=9), ec2("tag_volume", "v", tags={"k": "v"})),
+    ),
     "attach": (
-        ({**INSTANCE, "on": "a"}, {**VOLUME, "on": ["v", "w"]}, ec2("attach", "w", instance="ec2.instance/a", device="/dev/sdg")),
-        (ec2("attach", "v", instance="ec2.instance/a", device="/dev/sdf"), ec2("detach", "w"), ec2("delete_volume", "w")),
+        (
+            {**INSTANCE, "on": "a"},
+            {**VOLUME, "on": ["v", "w"]},
+            ec2("attach", "w", instance="ec2.instance/a", device="/dev/sdg"),
+        ),
+        (
+            ec2("attach", "v", instance="ec2.instance/a", device="/dev/sdf"),
+            ec2("detach", "w"),
+            ec2("delete_volume", "w"),
+        ),
     ),
     "address": (
-        ({**INSTANCE, "on": ["a", "b"]}, ec2("allocate", "f"), ec2("associate", "f", instance="ec2.instance/b")),
-        (ec2("allocate", "e"), ec2("associate", "e", instance="ec2.instance/a"), ec2("disassociate", "f"), ec2("release", "f")),
+        (
+            {**INSTANCE, "on": ["a", "b"]},
+            ec2("allocate", "f"),
+            ec2("associate", "f", instance="ec2.instance/b"),
+        ),
+        (
+            ec2("allocate", "e"),
+            ec2("associate", "e", instance="ec2.instance/a"),
+            ec2("disassociate", "f"),
+            ec2("release", "f"),
+        ),
     ),
     "network": (
         (),
         (
             *VPC,
             {**SUBNET, "public_ips": True},
-            {**GROUP, "ingress": [{"protocol": "tcp", "ports": "22", "peers": ["10.0.0.0/8"]}]},
+            {**GROUP, "ingress": [{"protocol": "tcp", "ports": "22", "peer": "10.0.0.0/8"}]},
             {**INSTANCE, "on": "a", "subnet": "ec2.subnet/s", "security_groups": ["ec2.security_group/g"]},
         ),
     ),
-    "end of a network": ((*VPC, SUBNET, GROUP), (ec2("delete_subnet", "s"), ec2("delete_security_group", "g"), ec2("delete_vpc", "n"))),
-    "key": ((), (ec2("import_key_pair", "k", public_key=KEY), ec2("tag_key_pair", "k", tags={"k": "v"}), ec2("delete_key_pair", "k"))),
+    "end of a network": (
+        (*VPC, SUBNET, GROUP),
+        (ec2("delete_subnet", "s"), ec2("delete_security_group", "g"), ec2("delete_vpc", "n")),
+    ),
+    "key": (
+        (),
+        (
+            ec2("import_key_pair", "k", public_key=KEY),
+            ec2("tag_key_pair", "k", tags={"k": "v"}),
+            ec2("delete_key_pair", "k"),
+        ),
+    ),
 }
 
 
