@@ -183,6 +183,8 @@ def _told(
     text = summary(total, removed="forgotten" if forgot else "removed")
     positions = [r.position for r in results if r.position is not None and r.delta]
     ran = _ran(results)
+    if not total and any(result.status == "open" for result in results):
+        return "what changed is not known"
     if predicted:
         return f"would be: {text}" if total else "nothing would change"
     if ran:

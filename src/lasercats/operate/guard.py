@@ -39,8 +39,8 @@ TIME_IS_OVER = (
     "now; `lasercats log` tells what became of it"
 )
 DIED = (
-    "its guard died before it was done, so the rest was left; keep what was done with `lasercats confirm`, or "
-    "take it back with `lasercats confirm --reject`"
+    "its guard died before it was done, so the rest was left; keep what was done with `lasercats confirm`, "
+    "or take it back with `lasercats confirm --reject`"
 )
 _START = """
 import sys
