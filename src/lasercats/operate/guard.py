@@ -27,6 +27,7 @@ from pathlib import Path
 
 import lasercats
 from lasercats.core.errors import LaserCatsError
+from lasercats.logs.opening import make_file
 from lasercats.operate.project import FOLDER, Project
 
 READY = 30.0
@@ -101,6 +102,8 @@ def start(project: Project, run: str, machines: Iterable[str]) -> Guarded:
     with contextlib.ExitStack() as failed:
         failed.callback(ours.close)
         output = project.root.absolute() / FOLDER / "guard.log"
+        project.check_open()
+        make_file(output, project.mode)
         try:
             with theirs:
                 pid = _spawn(project, run, theirs.fileno(), output)

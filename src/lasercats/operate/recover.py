@@ -221,9 +221,7 @@ async def _find_out(
             judged, more, after = _judge_all(command, position, state, seen)
             made = {a for a, fact in judged.items() if fact == "not done" and after.get(a) is None}
             if made and position in learned.made and not force:
-                lost = dict.fromkeys(
-                    made, "something was made for it that cannot be found; --force gives it up"
-                )
+                lost = dict.fromkeys(made, NOT_FOUND)
                 results.append(Recovered(position, command, "open", lost))
             else:
                 results.append(_end(project, position, command, [*entries, *more], facts | judged))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lasercats.core.command import Command
+from lasercats.operate import begin
 from lasercats.operate import project as projects
 from lasercats.operate.issue import carry_out
 from lasercats.operate.project import Project
@@ -18,7 +19,7 @@ Fresh = Callable[[], Project]
 
 def a_project(folder: Path, url: str, ground: Callable[[Project], Sequence[Command]]) -> Project:
     """Make a project on one machine, `m`, and something on that."""
-    projects.init(folder)
+    begin.init(folder)
     (folder / projects.FILE).write_text(f'[environments.default.machines]\nm = "{url}"\n')
     made = Project(folder)
     results = carry_out(made, ground(made))

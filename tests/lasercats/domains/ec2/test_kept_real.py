@@ -12,6 +12,7 @@ import pytest
 from lasercats.core.command import Command
 from lasercats.machines.aws import AwsMachine
 from lasercats.machines.aws_client import Client
+from lasercats.operate import begin
 from lasercats.operate import project as projects
 from lasercats.operate.issue import carry_out
 from lasercats.operate.project import Project
@@ -113,7 +114,8 @@ def make(aws: StrictEc2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cal
 
     def fresh(ground: Said) -> Project:
         aws.reset()
-        folder = projects.init(tmp_path / f"{next(numbers)}")
+        folder = tmp_path / f"{next(numbers)}"
+        begin.init(folder)
         (folder / projects.FILE).write_text(f'[environments.default.machines]\naws = "{URL}"\n')
         made = Project(folder)
         results = carry_out(made, build(made, ground))
