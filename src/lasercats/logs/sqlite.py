@@ -6,7 +6,6 @@ The tables, and what each is for, stand in `lasercats.logs.schema`; the hashes i
 Each append is one transaction: the records, their hash, and what follows from them in the other tables.
 """
 
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -257,15 +256,10 @@ class SqliteLog:
             self._derive()
         self._head, self._claims, self._fold = 0, None, None
 
-    def connect(self) -> sqlite3.Connection:
-        """Return a connection of its own that can only read, for queries.
-
-        Raises:
-            LogError: the file cannot be opened.
-
-        """
+    def source(self) -> str | bytes:
+        """Return what another process can read the log by: the URI of its file, or its bytes if in memory."""
         with self._explained():
-            return self._file.reader(self._db)
+            return self._file.source(self._db)
 
     def close(self) -> None:
         """Let go of the file."""
