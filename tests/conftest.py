@@ -24,6 +24,14 @@ settings.register_profile("suite", settings.get_profile("explore"), derandomize=
 settings.load_profile(os.environ.get("EXAMPLES", "suite"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is noted for this user from one command to the next is noted for the tests alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     """Three real SSH hosts; without root a skip with the reason, in CI as root an error."""

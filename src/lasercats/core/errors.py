@@ -10,6 +10,7 @@
     ├── LogError                   the log cannot be read or written
     │   ├── LogConflict            another command moved, or is moving, an address of ours
     │   ├── LogCorrupt             its bytes are damaged
+    │   ├── LogRewound             it is not what was seen, noted or signed of it
     │   └── LogTooNew              written by a later LaserCats
     ├── StalePlan                  the state moved since the plan was saved
     └── Interrupted                the operator stopped it              (exit code 130)
@@ -79,6 +80,10 @@ class LogConflict(LogError):
 
 class LogCorrupt(LogError):
     """The bytes of the log are damaged."""
+
+
+class LogRewound(LogError):
+    """The log is shorter than what was seen, noted or signed of it, or is another one."""
 
 
 class LogTooNew(LogError):

@@ -20,6 +20,7 @@ from lasercats.core.address import Address
 from lasercats.core.errors import LogCorrupt, LogTooNew
 from lasercats.core.fold import Claims, Fold, Open, Version, check_batches, check_versions, left_by
 from lasercats.core.formats import LITERAL, modern
+from lasercats.core.head import Head, Signature
 from lasercats.core.record import (
     ENTRIES,
     Accepted,
@@ -30,7 +31,7 @@ from lasercats.core.record import (
     Record,
     Reversal,
 )
-from lasercats.logs import check, migration, schema
+from lasercats.logs import check, heads, migration, schema
 from lasercats.logs.chain import Facts, chain
 from lasercats.logs.opening import LogFile
 
@@ -146,6 +147,27 @@ class SqliteLog:
         """Return the position of the last record, 0 when there is none."""
         with self._explained():
             return int(self._db.execute("SELECT coalesce(max(position), 0) FROM records").fetchone()[0])
+
+    def mark(self, position: int | None = None) -> Head:
+        """Return the end of the last append, or of the last one up to a position."""
+        with self._explained():
+            return heads.head_at(self._db, position)
+
+    def marked(self, digest: bytes) -> int | None:
+        """Return the position at which a hash stands, if it does."""
+        with self._explained():
+            return heads.find(self._db, digest)
+
+    def signatures(self) -> list[Signature]:
+        """Return the heads that somebody signed, in the order of positions."""
+        with self._explained():
+            return heads.signatures(self._db)
+
+    def sign(self, signed: Signature) -> None:
+        """Keep a head that somebody signed, in place of one that the same signed there."""
+        self._file.check_writable()
+        with self._explained(), self._commit():
+            heads.keep(self._db, signed)
 
     def at(self, time: int) -> int:
         """Return the last position whose clock is at most a time in microseconds since 1970 UTC."""

@@ -12,12 +12,13 @@ import re
 import socket
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from lasercats.core import content
 from lasercats.core.address import Address, check_machine_name
-from lasercats.core.errors import BadInput, LaserCatsError, UnknownName
+from lasercats.core.errors import BadInput, LaserCatsError, LogError, UnknownName
 from lasercats.core.kind import Domain, Kinds
 from lasercats.core.ports import Log, Machine
 from lasercats.core.secret import is_sealed
@@ -25,7 +26,7 @@ from lasercats.core.state import State
 from lasercats.core.text import clean
 from lasercats.interpreters.context import Context
 from lasercats.machines.vault import KeyVault
-from lasercats.operate import files, plugins
+from lasercats.operate import files, plugins, seen
 
 FILE = "lasercats.toml"
 FOLDER = ".lasercats"
@@ -58,18 +59,35 @@ class Project:
         self.kinds: Kinds = plugins.kinds()
         self.vault = KeyVault(root / FOLDER / "key", self._has_secrets)
         self._log: Log | None = None
+        self._acts = False
         self.machines = BoundMachines(self.urls, self.vault)
 
     @property
     def log(self) -> Log:
         """The log of the environment; opened when it is first needed."""
         if self._log is None:
-            name = f"{LOG if self.environment == DEFAULT else self.environment}.db"
-            path = self.root / FOLDER / name
             open_log = plugins.load("logs", "sqlite", "log store")
-            create = self.environment != DEFAULT and not path.exists()
-            self._log = open_log(path, create=create)
+            create = self.environment != DEFAULT and not self.place.exists()
+            self._log = open_log(self.place, create=create)
         return self._log
+
+    @property
+    def place(self) -> Path:
+        """Where the log of the environment is."""
+        return self.root / FOLDER / f"{LOG if self.environment == DEFAULT else self.environment}.db"
+
+    def trust_log(self, *, anyway: bool = False) -> None:
+        """Check that the log holds what this user saw of it; from then on, and at the end, that is noted.
+
+        Raises:
+            LogRewound: it does not, and it is not to be taken `anyway`.
+
+        """
+        if anyway:
+            seen.remember(self.log, self.place, anyway=True)
+        else:
+            seen.check(self.log, self.place)
+        self._acts = True
 
     def _has_secrets(self) -> bool:
         return any(b'"sealed:' in bytes(raw) for _, raw in self.log.fold().entries.values())
@@ -92,6 +110,7 @@ class Project:
         """Return what an interpreter needs to work for the operator at the keyboard."""
         import secrets  # noqa: PLC0415 - start-up stays light where nothing is done
 
+        self.trust_log()
         return Context(
             kinds=self.kinds,
             log=self.log,
@@ -105,6 +124,9 @@ class Project:
     def close(self) -> None:
         """Let go of the log."""
         if self._log is not None:
+            if self._acts:
+                with suppress(LogError):
+                    seen.remember(self._log, self.place)
             self._log.close()
 
 
@@ -223,7 +245,9 @@ def init(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / FOLDER).mkdir(mode=0o700, exist_ok=True)
-        plugins.load("logs", "sqlite", "log store")(folder / FOLDER / f"{LOG}.db", create=True).close()
+        log = plugins.load("logs", "sqlite", "log store")(folder / FOLDER / f"{LOG}.db", create=True)
+        seen.remember(log, folder / FOLDER / f"{LOG}.db", anyway=True)
+        log.close()
         (folder / FOLDER / ".gitignore").write_text("*\n")
         (folder / FILE).write_text(_TEMPLATE)
     except OSError as error:

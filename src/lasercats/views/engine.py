@@ -5,8 +5,8 @@ So whoever asks (`lasercats.views.process`) ends this process when the time is o
 query, so it imports little of ours, and little else.
 
 Both sides talk in lines of JSON. In comes the request; where the log is in memory, its bytes follow. Out go
-`{"columns": …}`, `{"rows": …}` and `{"done": true}`, or `{"error": …}`. `{"resolve": TEXT}` asks what position
-a text means, and is answered by a line with a number.
+`{"columns": …}`, `{"rows": …}` and `{"done": true}`, or `{"error": …}`. `{"resolve": TEXT}` asks what
+position a text means, and is answered by a line with a number.
 """
 
 import json
