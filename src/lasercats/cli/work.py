@@ -157,12 +157,13 @@ def exec_(
 
 @click.command()
 @options.argument("file", type=arguments.FILE)
+@options.max_size
 @options.as_json
 @options.diff
 @options.message
 @options.interpreter
 @click.pass_context
-def issue(context: click.Context, /, file: str, **values: Any) -> None:  # noqa: ANN401
+def issue(context: click.Context, /, file: str, max_size: int, **values: Any) -> None:  # noqa: ANN401
     """Issue commands from FILE: JSON lines or a YAML list; `-` is standard input."""
     from lasercats.operate.issue import read_commands  # noqa: PLC0415
     from lasercats.operate.project import LocalInputs  # noqa: PLC0415
@@ -171,7 +172,8 @@ def issue(context: click.Context, /, file: str, **values: Any) -> None:  # noqa:
     with options.opened(context) as project:
         folder = Path() if file == "-" else Path(file).parent
         label = "standard input" if file == "-" else file
-        commands = read_commands(_text(file), project.kinds, LocalInputs(folder, project.vault), label)
+        text = _text(file, max_size)
+        commands = read_commands(text, project.kinds, LocalInputs(folder, project.vault), label)
         act(context, project, commands, request)
 
 
@@ -330,9 +332,9 @@ def completion(shell: str) -> None:
         printing.fact("COMP_WORDBREAKS=${COMP_WORDBREAKS//:}")
 
 
-def _text(file: str) -> str:
+def _text(file: str, max_size: int) -> str:
     from lasercats.operate import files  # noqa: PLC0415
 
     if file == "-":
-        return arguments.standard_input()
-    return files.had(file, lambda: Path(file).read_text(encoding="utf-8"))
+        return arguments.standard_input(max_size)
+    return files.had(file, lambda: files.text(Path(file), max_size))
