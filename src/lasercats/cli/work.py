@@ -45,16 +45,21 @@ def machine_add(context: click.Context, name: str, url: str, as_json: bool) -> N
     `local:` is this machine; `ssh://user@host:port` a host, with the options `?sudo=true`, `timeout`,
     `connect_timeout` (seconds), `identity`, `known_hosts` and `config` (files); `aws://REGION` an account of
     AWS, with `profile`, `endpoint`, `timeout`, `connect_timeout`, `poll`, `grace` (seconds) and `attempts`;
-    `human:` or `human:NAME` a technician.
+    `ovsdb://HOST?key=FILE&cert=FILE&ca=FILE` or `ovsdb:///SOCKET` a bridge of Open vSwitch,
+    `netconf://USER@HOST` and `eos:`, `ios:`, `nxos:` or `junos://USER@HOST` a switch; `human:` or
+    `human:NAME` a technician. It is told where the way there is open to others.
     """
     from lasercats.operate import machines  # noqa: PLC0415
 
     with options.opened(context) as project:
         machines.add(project, name, url)
+    exposed = machines.exposed(url)
     if as_json:
-        printing.data({"name": name, "url": url})
+        printing.data({"name": name, "url": url, "exposed": exposed})
     else:
         printing.note(f"machine {name} is {url}; try it with `lasercats machine check {name}`")
+    if exposed:
+        printing.note(f"lasercats: the way to machine {name} is open: {exposed}")
 
 
 @machine.command("list")
@@ -84,6 +89,9 @@ def machine_check(context: click.Context, names: tuple[str, ...], as_json: bool)
     else:
         rows = [(c.name, f"{c.seconds * 1000:.0f} ms", c.error or c.told or "answers") for c in checks]
         printing.table(rows, ("NAME", "TIME", "RESULT"))
+    for one in checks:
+        if one.exposed:
+            printing.note(f"lasercats: the way to machine {one.name} is open: {one.exposed}")
     context.exit(1 if any(check.error for check in checks) else 0)
 
 
