@@ -40,7 +40,7 @@ def as_text(value: str) -> str:
     return clean(_utf8(value))
 
 
-def standard_input(mebibytes: int = 64) -> str:
+def standard_input(mebibytes: int = 32) -> str:
     """Return what is on standard input.
 
     Raises:

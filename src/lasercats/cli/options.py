@@ -45,7 +45,7 @@ exclude = option("--exclude", multiple=True, type=NAME, metavar="PATTERN", help=
 max_size = option(
     "--max-size",
     type=click.IntRange(1, 1_000_000),
-    default=64,
+    default=32,
     show_default=True,
     metavar="MIB",
     help="How large what is read may be.",

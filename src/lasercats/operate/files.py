@@ -12,8 +12,8 @@ FAILURES = (OSError, RuntimeError, ValueError)
 """What comes of a file: beside what the system says, that a name holds NUL, or `~who` has no home."""
 
 
-MOST = 64
-"""The most MiB of a document or a file of commands, where no other limit is given: some 500,000 addresses."""
+MOST = 32
+"""The most MiB of a document or a file of commands, where no other limit is given: some 400,000 addresses, read in 500 MB."""
 
 
 def bounded(name: str | Path, file: BinaryIO, mebibytes: int = MOST) -> bytes:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from lasercats.core.errors import BadInput, LaserCatsError
@@ -15,11 +16,13 @@ from lasercats.views.engine import longest
 from lasercats.views.sealing import Schemas
 from lasercats.views.tables import CLOCK
 
-GRACE = 1.0
+GRACE = 2.0
 """Seconds after which a process is ended that did not find out by itself that its time is over."""
 _MIB = 1024 * 1024
 _BEGIN = "import sys; sys.path[:] = sys.argv[1:]; from lasercats.views.engine import main; main()"
 """Nothing of the folder that we are in, or of the environment, is imported."""
+_OURS = str(Path(__file__).parents[2])
+"""Where this program is, also where a hook and no path leads to it."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def _process(bounds: Bounds) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     """Begin the process, and end it in any case: when the time is over, and after the work."""
     late = threading.Event()
     child = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _BEGIN, *filter(None, sys.path)],
+        [sys.executable, "-I", "-S", "-c", _BEGIN, _OURS, *filter(None, sys.path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
