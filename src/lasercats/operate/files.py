@@ -13,7 +13,7 @@ FAILURES = (OSError, RuntimeError, ValueError)
 
 
 MOST = 32
-"""The most MiB of a document or a file of commands, where no other limit is given: some 400,000 addresses, read in 500 MB."""
+"""The most MiB of what is read, where no other limit is given: some 400,000 addresses, in 500 MB of memory."""
 
 
 def bounded(name: str | Path, file: BinaryIO, mebibytes: int = MOST) -> bytes:
