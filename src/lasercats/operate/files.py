@@ -13,7 +13,7 @@ FAILURES = (OSError, RuntimeError, ValueError)
 
 
 MOST = 32
-"""The most MiB of what is read, where no other limit is given: some 400,000 addresses, in 500 MB of memory."""
+"""The most MiB of what is read, where no other limit is given: some 400,000 addresses, in 500 MB."""
 
 
 def bounded(name: str | Path, file: BinaryIO, mebibytes: int = MOST) -> bytes:
