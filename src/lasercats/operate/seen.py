@@ -18,6 +18,7 @@ import msgspec
 from lasercats.core.errors import LogRewound
 from lasercats.core.head import Head
 from lasercats.core.ports import Log
+from lasercats.core.text import clean
 
 _LOOSE = 0o022
 """The rights of others with which they could plant what is in a folder."""
@@ -28,6 +29,7 @@ class Seen(msgspec.Struct, frozen=True):
 
     log: str
     place: str
+    """In the one-line form of `lasercats.core.text`, as a name of a file may be any bytes."""
     position: int
     hash: str
     """In hexadecimal; empty where the log was empty."""
@@ -72,7 +74,7 @@ def remember(log: Log, place: Path, *, anyway: bool = False) -> None:
     Where that cannot be noted, nothing is: no command fails for it.
     """
     head = log.mark()
-    now = Seen(log.id, str(place), head.position, head.hash.hex())
+    now = Seen(log.id, clean(str(place)), head.position, head.hash.hex())
     with suppress(OSError), _alone() as folder:
         known = recall(place)
         if folder is None or known == now:
@@ -130,7 +132,7 @@ def elsewhere(log: Log, place: Path) -> Iterator[Seen]:
     for file in sorted(folder.glob("heads/*.json")) if folder is not None else ():
         with suppress(OSError, msgspec.DecodeError):
             seen = msgspec.json.decode(file.read_bytes(), type=Seen)
-            if seen.log == log.id and seen.place != str(place) and seen.position > head:
+            if seen.log == log.id and seen.place != clean(str(place)) and seen.position > head:
                 yield seen
 
 
