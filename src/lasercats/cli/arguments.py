@@ -40,19 +40,23 @@ def as_text(value: str) -> str:
     return clean(_utf8(value))
 
 
-def standard_input() -> str:
+def standard_input(mebibytes: int = 32) -> str:
     """Return what is on standard input.
 
     Raises:
-        BadInput: it is no UTF-8.
+        BadInput: it is no UTF-8, or has more `mebibytes` than it may.
 
     """
+    from lasercats.operate import files  # noqa: PLC0415 - start-up stays light
+
     if sys.stdin is None:
         return ""
     if not hasattr(sys.stdin, "buffer"):
         return sys.stdin.read()
     try:
-        return str(sys.stdin.buffer.read(), "utf-8").replace("\r\n", "\n")
+        return str(files.bounded("standard input", sys.stdin.buffer, mebibytes), "utf-8").replace(
+            "\r\n", "\n"
+        )
     except UnicodeDecodeError as error:
         raise BadInput(f"standard input is no UTF-8 at byte {error.start}; write it in UTF-8") from None
 

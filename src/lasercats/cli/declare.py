@@ -75,6 +75,7 @@ def document(context: click.Context, addresses: tuple[str, ...], as_of: str | No
 @options.option("--out", type=arguments.FILE, metavar="FILE", help="Save the plan for `apply FILE`.")
 @options.only
 @options.exclude
+@options.max_size
 @options.detailed
 @options.as_json
 @options.diff
@@ -116,6 +117,7 @@ def plan(context: click.Context, /, documents: tuple[str, ...], **values: Any) -
 @options.yes
 @options.only
 @options.exclude
+@options.max_size
 @options.as_json
 @options.diff
 @options.message
@@ -330,12 +332,14 @@ def _plan(
     refresh: bool,
     only: Sequence[str],
     exclude: Sequence[str],
+    max_size: int,
     **_: Any,  # noqa: ANN401
 ) -> "Plan":
     from lasercats.operate import observe as looking  # noqa: PLC0415
     from lasercats.operate import plan as plans  # noqa: PLC0415
 
-    wish = plans.read_documents(project, documents, arguments.standard_input() if "-" in documents else "")
+    stdin = arguments.standard_input(max_size) if "-" in documents else ""
+    wish = plans.read_documents(project, documents, stdin, mebibytes=max_size)
     state = None
     if refresh:
         seen = looking.refresh(project, looking.observe(project, also=wish))

@@ -1,12 +1,13 @@
-"""Verbs about the past: log, show, diff, verify."""
+"""Verbs about the past: log, show, diff."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
 from lasercats.cli import arguments, options, printing, show
+from lasercats.cli.evidence import log_head
 from lasercats.cli.printing import Seen
 from lasercats.core.command import Effect
 from lasercats.core.errors import BadInput, UnknownName
@@ -19,7 +20,25 @@ if TYPE_CHECKING:
 STATUSES = ("done", "unchanged", "failed", "refused", "cancelled", "waiting", "open")
 
 
-@click.command()
+class Log(click.Command):
+    """The verb `log`, with others below it: a line that begins with the name of one is for that one."""
+
+    below: ClassVar[Mapping[str, click.Command]] = {"head": log_head}
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401
+    ) -> click.Context:
+        """Read the line for `log` itself, or for what stands below it."""
+        if args and args[0] in self.below:
+            return self.below[args[0]].make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(cls=Log)
 @options.argument("span", required=False, metavar="[A..B]")
 @options.option(
     "--address",
@@ -43,7 +62,8 @@ STATUSES = ("done", "unchanged", "failed", "refused", "cancelled", "waiting", "o
 def log(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
     """Show the history, command by command; a range is A..B in positions or times.
 
-    Filters are combined: what fits all of them is shown.
+    Filters are combined: what fits all of them is shown. `lasercats log head` prints what the log is known
+    by as it is now.
     """
     from lasercats.operate import history  # noqa: PLC0415
 
@@ -146,24 +166,6 @@ def diff(context: click.Context, first: str, last: str, detailed: bool, as_json:
         show.print_delta(delta, both=True)
         printing.note(show.summary(delta))
     context.exit(2 if delta and detailed else 0)
-
-
-@click.command()
-@options.option("--repair", is_flag=True, help="Make the tables anew from the records first.")
-@options.as_json
-@click.pass_context
-def verify(context: click.Context, repair: bool, as_json: bool) -> None:
-    """Check the hashes of the log, that its events meet, and that its tables are the fold of them."""
-    from lasercats.operate.verify import verify as check  # noqa: PLC0415
-
-    with options.opened(context, looking=not repair) as project:
-        report, name = check(project, repair=repair), project.log.id
-    if as_json:
-        printing.data({"log": name, **report})
-    else:
-        told = ", ".join(f"{count} {what}" for what, count in report.items())
-        printing.fact(f"{told}: the chain and the fold hold")
-        printing.fact(f"log {name}")
 
 
 def one(project: "Project", text: str) -> int:

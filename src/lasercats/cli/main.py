@@ -43,7 +43,7 @@ VERBS = {
     "replay": ("past", "Run a past command again from its recorded outcomes."),
     "trace": ("past", "Show the trace of a past command from the log alone."),
     "rewrite": ("past", "Make a log of commands shorter, with the evidence."),
-    "verify": ("history", "Check the hashes of the log and its tables."),
+    "verify": ("evidence", "Check the hashes of the log, its tables, and what is known of it elsewhere."),
     "completion": ("work", "Print the completion script of a shell."),
 }
 

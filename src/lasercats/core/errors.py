@@ -13,6 +13,7 @@
     │   ├── Fenced                 another process has taken over what this one was at
     │   ├── Unrecorded             something was sent, and what became of it cannot be written
     │   ├── LogCorrupt             its bytes are damaged
+    │   ├── LogRewound             it is not what was seen, noted or signed of it
     │   └── LogTooNew              written by a later LaserCats
     ├── StalePlan                  the state moved since the plan was saved
     ├── Untrusted                  a project or log of somebody else, that is only to be looked at
@@ -95,6 +96,10 @@ class Unrecorded(LogError):
 
 class LogCorrupt(LogError):
     """The bytes of the log are damaged."""
+
+
+class LogRewound(LogError):
+    """The log is shorter than what was seen, noted or signed of it, or is another one."""
 
 
 class LogTooNew(LogError):

@@ -60,6 +60,16 @@ class NetconfMachine:
             raise BadInput(f"option 'password' of netconf://{url.host} must be env:NAME or file:PATH")
         return url
 
+    @staticmethod
+    def exposed(url: Url) -> str | None:
+        """Return what others could do on the way to the switch, if anything."""
+        if url.options.get("known_hosts") != "none":
+            return None
+        return (
+            "any host key is taken: whoever is on the way can be the switch, and gets the password; add its "
+            "key to the file of known hosts, and leave ?known_hosts=none out"
+        )
+
     async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
         """Run a batch: one read for all looks, one commit for all that is configured.
 

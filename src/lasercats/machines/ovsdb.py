@@ -82,6 +82,16 @@ class OvsdbMachine:
             url.seconds("apply", 5)
         return url
 
+    @staticmethod
+    def exposed(url: Url) -> str | None:
+        """Return what others could do on the way to the server, if anything."""
+        if url.is_here or "ca" in url.options:
+            return None
+        return (
+            "it is plain TCP: whoever is on the way, or reaches the port, reads and changes the switch; use "
+            "TLS by ?key=FILE&cert=FILE&ca=FILE, or the socket"
+        )
+
     async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
         """Run a batch: one read for all looks, one transaction for all that is configured.
 

@@ -6,6 +6,7 @@ Every part is decoded: `corp%5Cbob` is the user `corp\bob`, `[fe80::1%25eth0]` t
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -36,6 +37,14 @@ class Url:
         if self.options.get("sudo", "true") not in ("true", "false"):
             raise BadInput(f"option 'sudo' in {self.text!r} must be true or false")
         return self
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the host is this one, so that nothing goes over a network."""
+        try:
+            return self.host is None or ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     def seconds(self, option: str, default: float) -> float:
         """Return an option that is a number of seconds.

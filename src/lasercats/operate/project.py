@@ -14,12 +14,13 @@ import re
 import socket
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from lasercats.core import content
 from lasercats.core.address import Address, check_machine_name
-from lasercats.core.errors import BadInput, LaserCatsError, UnknownName
+from lasercats.core.errors import BadInput, LaserCatsError, LogError, UnknownName
 from lasercats.core.kind import Domain, Kinds
 from lasercats.core.ports import Log, Machine
 from lasercats.core.resource import Resource
@@ -28,7 +29,7 @@ from lasercats.core.state import State
 from lasercats.core.text import clean
 from lasercats.interpreters.context import Context
 from lasercats.machines.vault import KeyVault
-from lasercats.operate import files, plugins, trust
+from lasercats.operate import files, plugins, seen, trust
 from lasercats.operate.holder import holder, process_name
 
 FILE, FOLDER = trust.FILE, trust.FOLDER
@@ -64,6 +65,7 @@ class Project:
         """Of the files in its folder."""
         self.vault = KeyVault(root / FOLDER / "key", self._has_secrets, self.mode, self.check_open)
         self._log: Log | None = None
+        self._acts = False
         self.resealed: dict[str, str] = {}
         """Which secrets were given sealed for other places than they are now sealed for; it is recorded."""
         self.machines = BoundMachines(self.urls, self.vault, self.check_open)
@@ -82,20 +84,35 @@ class Project:
     def log(self) -> Log:
         """The log of the environment; opened when it is first needed."""
         if self._log is None:
-            name = f"{LOG if self.environment == DEFAULT else self.environment}.db"
             open_log = plugins.load("logs", "sqlite", "log store")
             create = self.environment != DEFAULT and not self.closed
-            self._log = open_log(
-                self.root / FOLDER / name, create=create, exist_ok=True, barred=self.closed, mode=self.mode
-            )
+            self._log = open_log(self.place, create=create, exist_ok=True, barred=self.closed, mode=self.mode)
             if not self._looking:
-                trust.meet(self._log, self.root)
+                trust.meet(self._log, self.place)
         return self._log
 
     @property
     def is_known(self) -> bool:
         """True where what is open in the log was begun by this user, or by whom he trusts."""
-        return trust.knows(self.log, self.root)
+        return trust.knows(self.log, self.place, self.root)
+
+    @property
+    def place(self) -> Path:
+        """Where the log of the environment is."""
+        return self.root / FOLDER / f"{LOG if self.environment == DEFAULT else self.environment}.db"
+
+    def trust_log(self, *, anyway: bool = False) -> None:
+        """Check that the log holds what this user saw of it; from then on, and at the end, that is noted.
+
+        Raises:
+            LogRewound: it does not, and it is not to be taken `anyway`.
+
+        """
+        if anyway:
+            seen.remember(self.log, self.place, anyway=True)
+        else:
+            seen.check(self.log, self.place)
+        self._acts = True
 
     def _has_secrets(self) -> bool:
         return any(b'"sealed:' in bytes(raw) for _, raw in self.log.fold().entries.values())
@@ -122,6 +139,7 @@ class Project:
         """Return what an interpreter needs to work for the operator at the keyboard."""
         import secrets  # noqa: PLC0415 - start-up stays light where nothing is done
 
+        self.trust_log()
         return Context(
             kinds=self.kinds,
             log=self.log,
@@ -137,6 +155,9 @@ class Project:
     def close(self) -> None:
         """Let go of the log."""
         if self._log is not None:
+            if self._acts:
+                with suppress(LogError):
+                    seen.remember(self._log, self.place)
             self._log.close()
 
 

@@ -173,3 +173,14 @@ def test_exec_has_a_time_limit_of_its_own(cli: "Cli") -> None:
     assert told.code == 1
     assert "it ran longer than 0.3 s, and was ended" in told.err
     assert cli("exec", "--timeout", "-1", "a", "--", "true").code == 1
+
+
+def test_an_open_way_is_told_of(cli: "Cli") -> None:
+    """Adding a machine, and checking it, warns where others could read and change what goes there."""
+    url = "ovsdb://192.0.2.1:6640?bridge=br0&connect_timeout=0.1"
+    assert "the way to machine sw is open: it is plain TCP" in cli.done("machine", "add", "sw", url).err
+    ran = cli("machine", "check", "sw", "a")
+    assert ran.code == 1
+    assert ran.err.count("the way to machine") == 1
+    assert "plain TCP" in cli("machine", "check", "sw", "--json").data[0]["exposed"]
+    assert cli.done("machine", "check", "a", "--json").data[0]["exposed"] is None

@@ -15,7 +15,7 @@ from lasercats.core.address import Address
 from lasercats.core.errors import LogError, Untrusted
 from lasercats.core.record import Event, raw
 from lasercats.logs.sqlite import SqliteLog
-from lasercats.operate import own
+from lasercats.operate import own, trust
 from lasercats.operate.project import Project
 from tests.lasercats.cli.conftest import as_nobody
 
@@ -307,7 +307,8 @@ def test_a_configuration_of_others(bare: "Cli", planted: Path, whose: str) -> No
     """A configuration that another wrote, or all can, marks nothing, and that is told."""
     give(planted)
     bare.done("project", "trust")
-    config = own.config_file()
+    config = trust.config_file()
+    assert config is not None
     if whose == "of another":
         os.chown(config, NOBODY, NOBODY)
     else:
@@ -320,7 +321,8 @@ def test_a_configuration_of_others(bare: "Cli", planted: Path, whose: str) -> No
 
 def test_what_else_is_in_the_configuration_stays(bare: "Cli") -> None:
     """Marking leaves comments and other tables as they are; the file is the user's alone."""
-    config = own.config_file()
+    config = trust.config_file()
+    assert config is not None
     config.parent.mkdir(parents=True)
     config.write_text("# mine\n[other]\nx = 1\n")
     config.chmod(0o644)

@@ -94,15 +94,20 @@ def test_tables_that_are_not_the_fold_are_found_and_repaired(tmp_path: Path, sta
     assert [version.since for version in log.versions(A)] == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_connection_for_queries_cannot_write(tmp_path: Path) -> None:
-    """It reads what is there, also of a log in memory, and refuses to write."""
+def test_what_queries_read_by_cannot_write(tmp_path: Path) -> None:
+    """It reads what is there, of a log in memory by a copy, and of a file by a URI that refuses to write."""
     memory = SqliteLog(":memory:", create=True)
     memory.append([event()])
-    for log in (memory, SqliteLog(make(tmp_path))):
-        with closing(log.connect()) as db:
-            assert db.execute("SELECT address FROM present").fetchall() == [(A,)]
-            with pytest.raises(sqlite3.OperationalError, match="readonly"):
-                db.execute("DELETE FROM present")
+    copy, uri = memory.source(), SqliteLog(make(tmp_path)).source()
+    assert isinstance(copy, bytes)
+    assert isinstance(uri, str)
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.deserialize(copy)
+        assert db.execute("SELECT address FROM present").fetchall() == [(A,)]
+    with closing(sqlite3.connect(uri, uri=True)) as db:
+        assert db.execute("SELECT address FROM present").fetchall() == [(A,)]
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            db.execute("DELETE FROM present")
 
 
 def test_what_is_no_log_is_told(tmp_path: Path) -> None:
