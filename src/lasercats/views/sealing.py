@@ -1,8 +1,8 @@
 """What a query sees of secrets: that there is one, and nothing else of it.
 
-A token stands as text in the secret fields of resources and commands, and as an object with the only key
-`sealed` elsewhere. It is replaced where the JSON is read, before any expression of the query gets hold of it:
-so neither its length nor what it is equal to can be told.
+A token stands in an object with the only key `sealed:` (`lasercats.core.secret`), and in old logs as text in
+secret fields. It is replaced where the JSON is read, before any expression of the query gets hold of it: so
+neither its length nor what it is equal to can be told.
 """
 
 import json
@@ -11,7 +11,6 @@ from typing import Any
 
 from lasercats.core.secret import HIDDEN, PREFIX
 
-KEY = "sealed"
 Schemas = Mapping[str, Sequence[Sequence[str]]]
 """For a kind, or `command TAG`: the names of its secret fields, and of all others."""
 COMMAND = "command "
@@ -33,9 +32,7 @@ def veil(text: str | None, schema: Sequence[Sequence[str]] | None) -> str | None
             data = {
                 name: HIDDEN
                 if name in secret and value is not None
-                else value
-                if name in plain
-                else _hidden(value)
+                else _hidden(value, texts=name not in plain)
                 for name, value in data.items()
             }
         else:
@@ -47,12 +44,12 @@ def veil(text: str | None, schema: Sequence[Sequence[str]] | None) -> str | None
         return json.dumps(HIDDEN)
 
 
-def _hidden(data: Any) -> Any:  # noqa: ANN401
-    """Return data without what is, or might be, a token."""
+def _hidden(data: Any, *, texts: bool = True) -> Any:  # noqa: ANN401
+    """Return data without what is a token, and with `texts` without what might be one of an old log."""
     if isinstance(data, dict):
-        if data.keys() == {KEY}:
+        if data.keys() == {PREFIX}:
             return HIDDEN
-        return {name: _hidden(value) for name, value in data.items()}
+        return {name: _hidden(value, texts=texts) for name, value in data.items()}
     if isinstance(data, list):
-        return [_hidden(value) for value in data]
-    return HIDDEN if isinstance(data, str) and data.startswith(PREFIX) else data
+        return [_hidden(value, texts=texts) for value in data]
+    return HIDDEN if texts and isinstance(data, str) and data.startswith(PREFIX) else data
