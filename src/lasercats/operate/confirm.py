@@ -126,8 +126,8 @@ def pending(project: Project) -> list[Held]:
     for position, opened in sorted(project.log.open().items()):
         if opened.held:
             command = history.command_of(project, position)
-            assert isinstance(command, Hold)  # noqa: S101 - that is what `held` says
-            found.append(Held(position, command.until, opened.run, opened.actor, command.on))
+            if isinstance(command, Hold):  # else no command of ours, and `recover` tells of it
+                found.append(Held(position, command.until, opened.run, opened.actor, command.on))
     return found
 
 
@@ -239,8 +239,14 @@ def take_back_overdue(project: Project, *, force: bool = False) -> dict[int, str
         if held.left > (0 if force else -GRACE):
             told[held.position] = f"to be confirmed by {history.iso(held.until)}"
         else:
-            done = take_back(project, held)
-            told[held.position] = "not confirmed, so taken back" if done else "could not be taken back yet"
+            try:
+                done = take_back(project, held)
+            except LaserCatsError as error:  # it never stops the others
+                told[held.position] = f"could not be taken back yet: {error}"
+            else:
+                told[held.position] = (
+                    "not confirmed, so taken back" if done else "could not be taken back yet"
+                )
     return told
 
 

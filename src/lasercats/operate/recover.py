@@ -9,13 +9,14 @@ or neither.
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
 from lasercats import PROGRAM
 from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta
-from lasercats.core.command import Command, Effect, StrangeCommand
+from lasercats.core.command import Command, Effect, Hold, StrangeCommand
 from lasercats.core.errors import LaserCatsError, LogConflict, LogError, Refused
 from lasercats.core.fold import Open
 from lasercats.core.lease import PATIENCE, Lease
@@ -67,8 +68,9 @@ def recover(project: Project, *, force: bool = False, only: Collection[int] | No
     """
     from lasercats.operate.late import settle  # noqa: PLC0415 - it runs commands again as we do
 
-    opened = {p: o for p, o in project.log.open().items() if not o.held and (only is None or p in only)}
+    opened = {p: o for p, o in project.log.open().items() if only is None or p in only}
     told_ = _go_on(project, {p: o for p, o in opened.items() if o.waits is not None})
+    told_ += _held(project, {p: o for p, o in opened.items() if o.held}, force=force)
     mine, living = _take_over(project, {p: o for p, o in opened.items() if o.at_work}, force=force)
     told_ += living
     try:
@@ -77,7 +79,8 @@ def recover(project: Project, *, force: bool = False, only: Collection[int] | No
             told_ += settle(project, [p for p, o in opened.items() if o.late], force=force)
     finally:
         for run in {one.run for one in mine.values()}:
-            project.log.release(run)
+            with suppress(LogError):  # one that cannot be given back comes to be old
+                project.log.release(run)
     return sorted(told_, key=lambda found: found.position)
 
 
@@ -93,6 +96,13 @@ def _go_on(project: Project, opened: Mapping[int, Open]) -> list[Recovered]:
                 resumed[one.run] = str(error)
         found.append(_in_hand(project, position, one, resumed[one.run]))
     return found
+
+
+def _held(project: Project, opened: Mapping[int, Open], *, force: bool) -> list[Recovered]:
+    """Tell of what is recorded as held by a command that is no hold; a real one is waited for."""
+    commands = {position: _read(project, position, one) for position, one in opened.items()}
+    strange = {p: StrangeCommand(on=c.on) for p, c in commands.items() if not isinstance(c, Hold)}
+    return [_strange(project, position, command, force=force) for position, command in strange.items()]
 
 
 def _take_over(

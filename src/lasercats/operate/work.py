@@ -8,13 +8,14 @@ were begun (`lasercats.interpreters.resume`).
 import asyncio
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from lasercats.core.address import Address
 from lasercats.core.change import Delta, composed
-from lasercats.core.errors import BadInput, LogConflict
+from lasercats.core.errors import BadInput, Fenced, LogConflict, LogError, Unrecorded
 from lasercats.core.instruction import Failure
 from lasercats.core.lease import PATIENCE
 from lasercats.core.record import Accepted, Deferred, Finished, Record, Started, beginning, came_back, raw
@@ -31,6 +32,7 @@ from lasercats.instructions.work_order import (
     in_order,
 )
 from lasercats.interpreters.context import Result, Watcher
+from lasercats.interpreters.late import interrupted
 from lasercats.interpreters.replay import replay
 from lasercats.interpreters.resume import Resumed
 from lasercats.interpreters.simulate import simulate
@@ -384,8 +386,15 @@ def resume(
     try:
         with project.log.beating():
             results: Sequence[Result] = run_until(go_on(), asyncio.Event())
+    except (Fenced, LogConflict):
+        raise
+    except LogError as error:
+        if not tape.acted:
+            raise
+        raise Unrecorded(interrupted(error, [a for delta in tape.changes for a in delta], [])) from None
     finally:
-        project.log.release(head.run)
+        with suppress(LogError):  # one that cannot be given back comes to be old
+            project.log.release(head.run)
     delta = composed(tape.changes)
     told = {a: why for result in results for a, why in result.problems.items() if a in delta}
     return delta, told
