@@ -107,6 +107,7 @@ def show_(context: click.Context, position: str, as_json: bool) -> None:
         ("message", happened.message),
         ("because", happened.because),
         ("error", happened.error),
+        ("late", f"told at {', '.join(map(str, happened.late))}" if happened.late else None),
     ):
         if text:
             printing.fact(f"{label + ':':8} {text}")
@@ -146,7 +147,7 @@ def diff(context: click.Context, first: str, last: str, detailed: bool, as_json:
 
 
 @click.command()
-@options.option("--repair", is_flag=True, help="Make the tables anew from the records first.")
+@options.option("--repair", is_flag=True, help="First make the tables anew, and record what came late.")
 @options.as_json
 @click.pass_context
 def verify(context: click.Context, repair: bool, as_json: bool) -> None:

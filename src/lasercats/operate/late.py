@@ -15,7 +15,7 @@ from lasercats.core.command import StrangeCommand
 from lasercats.core.errors import LaserCatsError, LogConflict, LogError
 from lasercats.core.loose import ODD
 from lasercats.core.record import OBSERVED, AnyEntry, Ended, Event, Late, raw_delta
-from lasercats.core.resource import Resource
+from lasercats.core.resource import Resource, same
 from lasercats.core.resource import settle as settled
 from lasercats.core.settle import believe
 from lasercats.core.state import State
@@ -136,7 +136,8 @@ async def _look(
         if address in {**unseen, **blind}:
             raise LogConflict({**unseen, **blind}[address])
         if address not in by_state:
-            facts[address] = "only a person can look at it; see what was told late with `lasercats trace`"
+            there = same(made.get(address), state.get(address))
+            facts[address] = AS_RECORDED if there else "only a person can look at it; see what was told"
             continue
         looked = _Looked(made.get(address), by_made.get(address), by_state[address])
         facts[address], now = _judge(project, address, state, looked)

@@ -69,7 +69,7 @@ def recover(project: Project, *, force: bool = False, only: Collection[int] | No
     from lasercats.operate.late import settle  # noqa: PLC0415 - it runs commands again as we do
 
     opened = {p: o for p, o in project.log.open().items() if only is None or p in only}
-    told_ = _go_on(project, {p: o for p, o in opened.items() if o.waits is not None})
+    told_ = _go_on(project, {p: o for p, o in opened.items() if o.waits is not None}, force=force)
     told_ += _held(project, {p: o for p, o in opened.items() if o.held}, force=force)
     mine, living = _take_over(project, {p: o for p, o in opened.items() if o.at_work}, force=force)
     told_ += living
@@ -84,13 +84,13 @@ def recover(project: Project, *, force: bool = False, only: Collection[int] | No
     return sorted(told_, key=lambda found: found.position)
 
 
-def _go_on(project: Project, opened: Mapping[int, Open]) -> list[Recovered]:
+def _go_on(project: Project, opened: Mapping[int, Open], *, force: bool) -> list[Recovered]:
     """Let commands that wait for a person go on with what a crash cut off."""
     found, resumed = [], dict[str, str]()
     for position, one in sorted(opened.items()):
         if one.run not in resumed:
             try:
-                resume(project, position)
+                resume(project, position, patience=0, force=force)
                 resumed[one.run] = ""
             except (LaserCatsError, *ODD) as error:  # it never stops the recovery of others
                 resumed[one.run] = str(error)
@@ -151,7 +151,10 @@ def _judged(project: Project, mine: Mapping[int, Open], *, force: bool) -> list[
     for position, one in mine.items():
         command = _read(project, position, one)
         if isinstance(command, StrangeCommand):
-            found.append(_strange(project, position, command, force=force))
+            try:
+                found.append(_strange(project, position, command, force=force))
+            except LogError as error:  # one that cannot be ended never stops the others
+                found.append(_open(command, position, f"it cannot be ended: {error}"))
         else:
             dead[position] = command
     found += run_until(_recover(project, dead, force=force), asyncio.Event())

@@ -352,11 +352,15 @@ def resume(
     position: int,
     reports: Sequence[Finished] = (),
     seen: Mapping[int, int] | None = None,
+    *,
+    patience: float = PATIENCE,
+    force: bool = False,
 ) -> tuple[Delta, dict[Address, str]]:
     """Let the commands that were issued with one go on, from what is on record and what is reported now.
 
     Returns what changed, and where that is not as it was asked for. Of batches in `seen`, nothing may have
-    come after those positions.
+    come after those positions. Another process that goes on with them is waited for, for some seconds, or, with
+    `force`, taken over.
 
     Raises:
         LogConflict: somebody else reported on the same batch meanwhile, or is going on with the commands;
@@ -382,7 +386,7 @@ def resume(
         finally:
             await project.machines.close()
 
-    _take_lease(project, head.run)
+    _take_lease(project, head.run, patience, force=force)
     try:
         with project.log.beating():
             results: Sequence[Result] = run_until(go_on(), asyncio.Event())
@@ -400,15 +404,15 @@ def resume(
     return delta, told
 
 
-def _take_lease(project: Project, run: str) -> None:
+def _take_lease(project: Project, run: str, patience: float, *, force: bool) -> None:
     """Take the lease of a run that waits, to go on with it; where another process has just that, wait for it.
 
     Raises:
         LogConflict: the other does not come to an end.
 
     """
-    deadline = time.monotonic() + PATIENCE
-    while (lease := project.log.leases().get(run)) is not None and not is_dead(lease):
+    deadline = time.monotonic() + patience
+    while (lease := project.log.leases().get(run)) is not None and not (force or is_dead(lease)):
         if time.monotonic() > deadline:
             raise LogConflict(
                 f"process {process_of(lease.holder)} is going on with these commands, so nothing was "

@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from threading import Thread
 
+import msgspec
 import pytest
 
 from lasercats.core.errors import LogCorrupt
@@ -202,3 +203,37 @@ def test_a_program_of_then_cannot_write_any_more(tmp_path: Path) -> None:
         SqliteLog(path).close()
         with pytest.raises(sqlite3.OperationalError, match="9 columns but 6 values"):
             old.execute("INSERT INTO records VALUES (99, 1, 'event', x'', NULL, NULL)")
+
+
+def test_facts_that_had_no_field_are_put_into_it() -> None:
+    """What is held was told by a tag up to format 3, and what is taken back by words up to format 4."""
+    held = b'{"command":{"command":"hold","on":[]},"actor":"a","run":"r"}'
+    assert [b'"held":true' in modern(format_, "accepted", held) for format_ in (1, 2, 3, 4, 5)] == [
+        *[True] * 3,
+        False,
+        False,
+    ]
+    undo = b'{"command":{"command":"x"},"actor":"a","run":"r","because":"undo 8 12"}'
+    assert [b'"undoes":[8,12]' in modern(format_, "accepted", undo) for format_ in (3, 4, 5)] == [
+        True,
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'{"command":{"command":"exec","argv":["{\"command\":\"hold\"}"]},"actor":"a","run":"r"}',
+        rb'{"command":{"command":"x","tags":{"command":"hold"}},"actor":"a","run":"r"}',
+        rb'{"command":{"command":"x"},"actor":"a","run":"r","because":"redo undo 8"}',
+        rb'{"command":{"command":"x"},"actor":"a","run":"r","message":"undo 8"}',
+        rb'{"command":{"command":"x","because":"undo 8"},"actor":"a","run":"r","because":"undo it"}',
+    ],
+)
+def test_words_that_are_no_facts_are_left(body: bytes) -> None:
+    """Only the tag of the command itself, and a reason that begins with undo, told facts."""
+    for format_ in (1, 2, 3, 4, 5):
+        entry = msgspec.json.decode(modern(format_, "accepted", body), type=Accepted)
+        assert (entry.held, entry.undoes) == (False, ())
+        assert entry == msgspec.json.decode(body, type=Accepted)

@@ -404,4 +404,41 @@ def test_the_late_record_tells_what_was_told(project: Project, tmp_path: Path) -
     assert record.entry.finished
     assert [event.type for event in record.entry.events] == ["file.written"]
     assert happening(project, position).position == record.entry.commands[0]
+    assert happening(project, position).late == (position,)
     assert happening(project, project.log.head()).status == "failed"
+
+
+def test_a_long_command_says_that_it_lives(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While its machine is at work, and nothing is recorded, its lease is renewed."""
+    monkeypatch.setattr("lasercats.logs.leases.BEAT", 0.01)
+
+    def beat() -> int:
+        with closing(sqlite3.connect(project.root / ".lasercats" / "log.db")) as db:
+            (found,) = db.execute("SELECT beat FROM leases").fetchone()
+        return int(found)
+
+    def renewed() -> None:
+        first = beat()
+        until(lambda: beat() > first)
+
+    command = project.kinds.command({"command": "file.write", "on": f"a:{tmp_path}/f", "content": "x"})
+    with interfered(project, before=True, do=renewed):
+        (result,) = carry_out(project, [command])
+    assert (result.status, project.log.leases()) == ("done", {})
+
+
+def test_what_is_not_known_needs_no_lease(project: Project, tmp_path: Path) -> None:
+    """A command that its process leaves open, as nobody knows what became of it, can be recovered at once."""
+
+    def lost() -> None:
+        raise OSError("the line is cut")
+
+    command = project.kinds.command({"command": "file.write", "on": f"a:{tmp_path}/f", "content": "x"})
+    with interfered(project, before=False, do=lost):
+        (result,) = carry_out(project, [command])
+    assert (result.status, project.log.leases()) == ("open", {})
+    (found,) = recover(project)
+    assert found.status == "done"
+    verify(project)
