@@ -359,8 +359,8 @@ def resume(
     """Let the commands that were issued with one go on, from what is on record and what is reported now.
 
     Returns what changed, and where that is not as it was asked for. Of batches in `seen`, nothing may have
-    come after those positions. Another process that goes on with them is waited for, for some seconds, or, with
-    `force`, taken over.
+    come after those positions. Another process that goes on with them is waited for, for some seconds, or
+    taken over with `force`.
 
     Raises:
         LogConflict: somebody else reported on the same batch meanwhile, or is going on with the commands;

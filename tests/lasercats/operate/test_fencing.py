@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from lasercats.core.address import Address
 from lasercats.core.errors import Fenced, LogConflict
 from lasercats.core.lease import PATIENCE, Lease
 from lasercats.core.record import Late
-from lasercats.operate import holder, plan
+from lasercats.operate import holder, plan, work
 from lasercats.operate.history import happening
 from lasercats.operate.issue import carry_out
 from lasercats.operate.project import Project
@@ -271,6 +273,9 @@ def test_who_is_proven_to_live_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not holder.is_dead(Lease("run", 1, me, PATIENCE * 99))
     monkeypatch.setattr(holder, "here", lambda: None)
     assert [holder.lives(one) for one in (me, gone, name)] == [None] * 3
+    assert holder.holder() == f"{name} - -"
+    monkeypatch.undo()
+    assert holder.lives(f"{name} - -") is None
 
 
 def test_an_earlier_process_is_not_dead_for_being_in_a_container(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -412,7 +417,7 @@ def test_a_long_command_says_that_it_lives(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While its machine is at work, and nothing is recorded, its lease is renewed."""
-    monkeypatch.setattr("lasercats.logs.leases.BEAT", 0.01)
+    monkeypatch.setattr(project.log, "beating", partial(project.log.beating, 0.01))
 
     def beat() -> int:
         with closing(sqlite3.connect(project.root / ".lasercats" / "log.db")) as db:
@@ -442,3 +447,37 @@ def test_what_is_not_known_needs_no_lease(project: Project, tmp_path: Path) -> N
     (found,) = recover(project)
     assert found.status == "done"
     verify(project)
+
+
+def test_what_was_reported_counts_though_it_came_late(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report of which the process was taken over is on record, and the commands go on with it."""
+    file = project.root / "lasercats.toml"
+    file.write_text(file.read_text() + 'human = "human:"\n')
+    site = Project(project.root)
+    for command in (
+        {"command": "rack.create", "on": "rack/r1"},
+        {"command": "rack.mount", "on": "rack.device/db1", "unit": 1},
+    ):
+        carry_out(site, [site.kinds.command(command)])
+    assert site.log.leases() == {}
+    (order,) = work.orders(site)
+    real, left = site.log.append, [forced(site.root)]
+
+    def append(*arguments: Any, **more: Any) -> int:  # noqa: ANN401
+        if left:
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(left.pop()).result()
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(site.log, "append", append)
+    with pytest.raises(Fenced):
+        work.done(site, order.number)
+    assert site.state().get(Address("rack.device/db1")) is None
+    assert {opened.late for opened in site.log.open().values()} == {True, False}
+    assert {found.status for found in recover(site)} == {"done"}
+    assert site.state().get(Address("rack.device/db1")) is not None
+    assert (site.log.open(), site.log.leases()) == ({}, {})
+    verify(site)
+    site.close()
