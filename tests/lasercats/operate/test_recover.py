@@ -11,9 +11,10 @@ import pytest
 
 from lasercats import PROGRAM
 from lasercats.core.errors import Interrupted
-from lasercats.core.instruction import Batch
+from lasercats.core.instruction import Batch, Failure
 from lasercats.core.ports import Machine, Sink
 from lasercats.core.record import Accepted, Finished, Started, raw
+from lasercats.interpreters.reopen import NEVER_SENT
 from lasercats.logs.sqlite import SqliteLog
 from lasercats.operate.confirm import pending
 from lasercats.operate.holder import lives
@@ -258,16 +259,20 @@ def test_one_bad_command_stops_no_other(project: Project, tmp_path: Path, record
     assert project.log.open() == {}
 
 
-def test_words_are_no_facts(project: Project, tmp_path: Path) -> None:
-    """A failure that says `cancelled` is a failure, and one that says that it was never sent was sent."""
-    for word in ("cancelled", "the next step was never sent"):
-        (tmp_path / word).mkdir()
-        command = {"command": "exec", "on": ["exec/a:"], "argv": ["false"]}
-        (result,) = carry_out(project, [project.kinds.command(command)])
-        assert result.status == "failed"
-    on = f"a:{tmp_path}/cancelled/{'x' * 300}"
-    (result,) = carry_out(
-        project, [project.kinds.command({"command": "file.write", "on": on, "content": ""})]
-    )
-    assert result.status == "failed"
-    assert not result.untried
+@pytest.mark.parametrize("words", ["cancelled by somebody", NEVER_SENT.reason])
+def test_words_are_no_facts(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    """A machine that fails in the words of ours has failed: nothing was cancelled, and it was tried."""
+    machine = project.machines.get("a")
+    real = machine.run
+
+    async def run(batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
+        if all(item.instruction.looks for item in batch):
+            return await real(batch, sink)
+        return [Failure(reason=words) for _ in batch]
+
+    monkeypatch.setattr(machine, "run", run)
+    command = {"command": "file.write", "on": f"a:{tmp_path}/f", "content": "x"}
+    (result,) = carry_out(project, [project.kinds.command(command)])
+    assert (result.status, list(result.problems.values()), result.untried) == ("failed", [words], set())
