@@ -71,8 +71,9 @@ def recover(project: Project, *, force: bool = False, only: Collection[int] | No
     opened = {p: o for p, o in project.log.open().items() if only is None or p in only}
     told_ = _go_on(project, {p: o for p, o in opened.items() if o.waits is not None}, force=force)
     told_ += _held(project, {p: o for p, o in opened.items() if o.held}, force=force)
-    mine, living = _take_over(project, {p: o for p, o in opened.items() if o.at_work}, force=force)
-    told_ += living
+    at_work = {position: one for position, one in opened.items() if one.at_work}
+    mine, more = _take_over(project, _still(project, at_work, told_), force=force)
+    told_ += more
     try:
         with project.log.beating():
             told_ += _judged(project, mine, force=force)
@@ -96,6 +97,14 @@ def _go_on(project: Project, opened: Mapping[int, Open], *, force: bool) -> list
                 resumed[one.run] = str(error)
         found.append(_in_hand(project, position, one, resumed[one.run]))
     return found
+
+
+def _still(project: Project, at_work: Mapping[int, Open], told_: list[Recovered]) -> dict[int, Open]:
+    """Return what is still to be judged; what went on with others of its run that waited is told."""
+    now = project.log.open()
+    left = {position: now[position] for position in at_work if position in now and now[position].at_work}
+    told_ += [_in_hand(project, p, one, "") for p, one in sorted(at_work.items()) if p not in left]
+    return left
 
 
 def _held(project: Project, opened: Mapping[int, Open], *, force: bool) -> list[Recovered]:
