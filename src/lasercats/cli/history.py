@@ -10,6 +10,7 @@ from lasercats.cli import arguments, options, printing, show
 from lasercats.cli.printing import Seen
 from lasercats.core.command import Effect
 from lasercats.core.errors import BadInput, UnknownName
+from lasercats.core.secret import told
 
 if TYPE_CHECKING:
     from lasercats.operate.history import Batch, Happening
@@ -54,7 +55,7 @@ def log(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
         values["grep"],
         values["status"],
     )
-    with options.opened(context) as project:
+    with options.opened(context, looking=True) as project:
         if wanted.kind is not None and wanted.kind not in project.kinds.kinds:
             raise UnknownName("kind", wanted.kind, project.kinds.kinds)
         first, last = history.resolve_range(project.log, values["span"])
@@ -91,7 +92,7 @@ def show_(context: click.Context, position: str, as_json: bool) -> None:
     """Show one command with all that came of it: batches, instructions, outcomes, events."""
     from lasercats.operate import history  # noqa: PLC0415
 
-    with options.opened(context) as project:
+    with options.opened(context, looking=True) as project:
         chosen = one(project, position)
         happened = history.happening(project, chosen)
         batches = [_batch_data(batch) for batch in history.batches(project, happened.position)]
@@ -111,6 +112,8 @@ def show_(context: click.Context, position: str, as_json: bool) -> None:
     ):
         if text:
             printing.fact(f"{label + ':':8} {text}")
+    for place, others in happened.resealed.items():
+        printing.fact(f"secret:  that of {others} was sealed again for {told(place)}")
     for batch in batches:
         printing.fact(f"batch {batch['position']} to {batch['machine']}:")
         for line, outcome in zip(batch["instructions"], batch["outcomes"], strict=True):
@@ -135,7 +138,7 @@ def diff(context: click.Context, first: str, last: str, detailed: bool, as_json:
     """Show what changed between two positions; the second is HEAD if it is left out."""
     from lasercats.operate import history  # noqa: PLC0415
 
-    with options.opened(context) as project:
+    with options.opened(context, looking=True) as project:
         a, b = (history.resolve(project.log, p) for p in (first, last))
         delta, _, _ = history.between(project, a, b)
     if as_json:
@@ -154,7 +157,7 @@ def verify(context: click.Context, repair: bool, as_json: bool) -> None:
     """Check the hashes of the log, that its events meet, and that its tables are the fold of them."""
     from lasercats.operate.verify import verify as check  # noqa: PLC0415
 
-    with options.opened(context) as project:
+    with options.opened(context, looking=not repair) as project:
         report, name = check(project, repair=repair), project.log.id
     if as_json:
         printing.data({"log": name, **report})

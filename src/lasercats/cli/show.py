@@ -10,11 +10,12 @@ import click
 import msgspec
 
 from lasercats.cli import printing
+from lasercats.core import secret
 from lasercats.core.address import Address, kind_of, told
 from lasercats.core.change import Change, Delta
-from lasercats.core.command import Effect, as_told
+from lasercats.core.command import Command, Effect, as_shown
 from lasercats.core.resource import Resource, decisions
-from lasercats.core.secret import hide, hide_all
+from lasercats.core.secret import shown
 from lasercats.interpreters.context import Result
 
 if TYPE_CHECKING:
@@ -84,6 +85,24 @@ def ranges(addresses: Sequence[Address]) -> str:
     return f"{before}{colon}{vlans.ranges(a.partition(':')[2] for a in addresses)}"
 
 
+def print_carried(commands: Sequence[Command]) -> None:
+    """Print each command of a plan that was saved, as whoever wrote the file may have put any into it.
+
+    What a change of the state does not tell, as the words of a raw command, is printed to its end.
+    """
+    printing.fact(f"the plan carries {len(commands)} command{'' if len(commands) == 1 else 's'}:")
+    for command in commands:
+        data = as_shown(command)
+        name, on = data.pop("command"), ", ".join(map(told, data.pop("on")))
+        cut = short if command.effect is Effect.STATE else _whole
+        fields = "  ".join(f"{field}: {cut(value)}" for field, value in data.items() if value is not None)
+        printing.fact(f"  {name} {on}{'  ' if fields else ''}{fields}")
+
+
+def _whole(value: object) -> str:
+    return value if isinstance(value, str) else _json(value)
+
+
 def print_lost(lost: Mapping[Address, Sequence[str]]) -> None:
     """Print what does not come back, on standard error."""
     for address, what in lost.items():
@@ -128,6 +147,12 @@ def print_notes(notes: Mapping[Address, str]) -> None:
     """Print what machines noted of how they did it, on standard error."""
     for address, note in notes.items():
         printing.note(f"{told(address)}: {note}", fg="yellow")
+
+
+def print_resealed(resealed: Mapping[str, str]) -> None:
+    """Print which secrets are put where they were not before, on standard error."""
+    for place, others in resealed.items():
+        printing.note(f"the secret of {others} is sealed again for {secret.told(place)}", fg="yellow")
 
 
 def print_detours(detours: Mapping[Address, str]) -> None:
@@ -176,6 +201,8 @@ def _told(
     text = summary(total, removed="forgotten" if forgot else "removed")
     positions = [r.position for r in results if r.position is not None and r.delta]
     ran = _ran(results)
+    if not total and any(result.status == "open" for result in results):
+        return "what changed is not known"
     if predicted:
         return f"would be: {text}" if total else "nothing would change"
     if ran:
@@ -213,7 +240,7 @@ def results_data(results: Sequence[Result], trips: Mapping[str, int]) -> dict[st
                 "position": result.position,
                 "status": result.status,
                 **({} if result.order is None else {"order": result.order}),
-                "command": hide_all(msgspec.to_builtins(result.command)),
+                "command": as_shown(result.command),
                 "delta": changes_data(result.delta),
                 "observed": changes_data(result.observed),
                 "problems": dict(result.problems),
@@ -230,8 +257,7 @@ def changes_data(delta: Delta) -> dict[str, Any]:
     """Return a delta as plain data."""
     from lasercats.operate.history import delta_data  # noqa: PLC0415 - start-up stays light
 
-    data: dict[str, Any] = hide_all(delta_data(delta))
-    return data
+    return delta_data(delta)
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401
@@ -262,7 +288,7 @@ def named(addresses: Sequence[Address]) -> str:
 
 def hidden(value: Any) -> Any:  # noqa: ANN401
     """Return a value as plain data in which no secret shows."""
-    return hide(msgspec.to_builtins(value))
+    return shown(value)
 
 
 def why(because: str | None, message: str | None) -> str:
@@ -287,10 +313,10 @@ def has_color(context: click.Context) -> bool:
 
 def resource_fields(resource: Resource) -> dict[str, Any]:
     """Return all fields that hold something, secrets hidden."""
-    data = as_told(resource)
+    data = as_shown(resource)
     if not isinstance(data, dict):
-        return {"recorded": hide_all(data)}
-    return {name: hide(value) for name, value in data.items() if value is not None}
+        return {"recorded": data}
+    return {name: value for name, value in data.items() if value is not None}
 
 
 def _fields(change: Change[Resource], both: bool) -> Iterable[str]:

@@ -6,7 +6,8 @@
     │   └── BadDocument            a document, with file, line and column
     ├── Refused                    a command that must not be carried out, with the reason
     ├── MachineError               an endpoint that cannot be used
-    │   └── Unreachable            it does not answer, or refuses us
+    │   ├── Unreachable            it does not answer, or refuses us
+    │   └── StillWorking           it is, or may be, still at what it was asked for
     ├── LogError                   the log cannot be read or written
     │   ├── LogConflict            another command moved, or is moving, an address of ours
     │   ├── Fenced                 another process has taken over what this one was at
@@ -14,6 +15,7 @@
     │   ├── LogCorrupt             its bytes are damaged
     │   └── LogTooNew              written by a later LaserCats
     ├── StalePlan                  the state moved since the plan was saved
+    ├── Untrusted                  a project or log of somebody else, that is only to be looked at
     └── Interrupted                the operator stopped it              (exit code 130)
 
 A message is one sentence: the fact, the subject, the remedy.
@@ -71,6 +73,10 @@ class Unreachable(MachineError):
     """A machine that does not answer, or does not let us in."""
 
 
+class StillWorking(MachineError):
+    """A machine that is, or may be, still at what it was asked for, so that nobody can judge it yet."""
+
+
 class LogError(LaserCatsError):
     """The log cannot be read or written."""
 
@@ -97,6 +103,10 @@ class LogTooNew(LogError):
 
 class StalePlan(LaserCatsError):
     """The state moved since this plan was made."""
+
+
+class Untrusted(LaserCatsError):
+    """A project, or what is open in a log, is somebody else's: it can be looked at, and does nothing."""
 
 
 class Interrupted(LaserCatsError):

@@ -4,7 +4,7 @@ Implementations stand in `lasercats.logs`, `.machines` and `.interpreters`, or i
 found by the entry points of the same names.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,6 +13,7 @@ from lasercats.core.fold import Fold, Open, Version
 from lasercats.core.instruction import Batch, Instruction
 from lasercats.core.lease import BEAT, Lease
 from lasercats.core.record import AnyEntry, Record, Reversal
+from lasercats.core.secret import Sealed
 
 
 @runtime_checkable
@@ -164,10 +165,11 @@ class Machine(Protocol):
     vocabulary: Collection[type[Instruction]]
     """The instructions that it can run."""
 
-    async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
+    async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
         """Run a batch and return an outcome for each item, a `Failure` for one that failed.
 
-        Never raises for one instruction's failure; an item whose predecessor failed is skipped.
+        Never raises for one instruction's failure; an item whose predecessor failed is skipped. By the token
+        what is at work for the batch is found again; no two batches have the same, and a look needs none.
 
         Raises:
             MachineError: the machine cannot be used at all; nothing was done.
@@ -175,12 +177,16 @@ class Machine(Protocol):
         """
         ...
 
-    async def resolve(self, batch: Batch) -> Sequence[Any | None]:
-        """Ask what became of a batch that never came back; change nothing.
+    async def resolve(self, batch: Batch, token: str = "", *, end: bool = False) -> Sequence[Any | None]:
+        """Ask what became of a batch that never came back; change nothing that is managed.
+
+        It returns only when nothing is at work for the batch, and nothing will be: within bounds it waits for
+        that, or with `end` brings it about. What it cannot prove then is taken on the word of who says so.
 
         Returns for each item its outcome, or None where that is not told: then a look at the resource tells.
 
         Raises:
+            StillWorking: something is at work for it, or, without `end`, nobody can tell.
             MachineError: the machine cannot be asked.
 
         """
@@ -243,15 +249,45 @@ class Reverting(Protocol):
         ...
 
 
-class Vault(Protocol):
-    """Seals and opens secrets. The core only ever sees tokens."""
+@runtime_checkable
+class Patient(Protocol):
+    """A machine that may wait long for what it was asked for, and knows how long."""
 
-    def seal(self, secret: bytes) -> str:
-        """Return the sealed token of a secret."""
+    def longest(self, instruction: Instruction) -> float:
+        """Return how many seconds it may wait for what an instruction waits for."""
         ...
 
-    def open(self, token: str) -> bytes:
-        """Return the secret of a token."""
+
+class Vault(Protocol):
+    """Seals and opens secrets. The core only ever sees what is sealed.
+
+    A place is a secret field of an address, or a secret with a name (`lasercats.core.secret`).
+    """
+
+    def seal(self, secret: bytes, places: Sequence[str], known: Iterable[Sealed] = ()) -> Sealed:
+        """Return a secret, sealed for some places; as it was, where one of the `known` holds it.
+
+        Raises:
+            BadInput: the key cannot be made or read.
+
+        """
+        ...
+
+    def places(self, sealed: Sealed) -> Sequence[str]:
+        """Return the places that a secret is sealed for; none where it is not bound, as up to format 4."""
+        ...
+
+    def is_for(self, sealed: Sealed, place: str) -> bool:
+        """Tell whether a secret may be opened for a place."""
+        ...
+
+    def open(self, sealed: Sealed, place: str) -> bytes:
+        """Return the secret that is sealed for a place.
+
+        Raises:
+            BadInput: it is sealed for another, its key was destroyed, or is not at hand.
+
+        """
         ...
 
 
@@ -262,6 +298,6 @@ class Inputs(Protocol):
         """Return the content string of a local file."""
         ...
 
-    def secret(self, reference: str) -> str:
-        """Return the sealed token for `env:NAME`, `file:PATH`, `-`, or a token itself."""
+    def secret(self, reference: str, places: Sequence[str]) -> Sealed:
+        """Return the secret that a reference names (`env:NAME`, `sealed:TOKEN`), sealed for some places."""
         ...

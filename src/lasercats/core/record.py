@@ -59,6 +59,8 @@ class Accepted(Entry, frozen=True, gc=False):
     Formats 1 to 4 told it by the words of `because` alone.
     """
     claims: tuple[Address, ...] = ()
+    resealed: dict[str, str] = {}
+    """The places for which a secret was sealed that was given sealed for others, and which those were."""
     held: bool = False
     """True where the command only holds what others change, until that is confirmed.
 
@@ -244,6 +246,15 @@ def legible(what: str, *more: type[Exception]) -> Iterator[None]:
             f"{what} cannot be read; see with `lasercats verify` what of the log holds, or restore it from a "
             "backup"
         ) from None
+
+
+def batch_token(run: str, position: int) -> str:
+    """Return by what a machine knows the batch again whose `started` record of a run stands at a position.
+
+    It follows from the log alone. The run is part of it because a log that was restored from a copy uses
+    positions anew. A batch that is not recorded has none.
+    """
+    return f"{run}-{position}" if position else ""
 
 
 def came_back(records: Iterable[Record]) -> dict[int, list[msgspec.Raw | None]]:

@@ -80,6 +80,8 @@ class Context:
     """Who it is, so that others can tell whether it lives; it holds the lease of the run."""
     message: str | None = None
     because: str | None = None
+    resealed: Mapping[str, str] = field(default_factory=dict)
+    """The places for which secrets were sealed that were given sealed for others, and which those were."""
     undoes: tuple[int, ...] = ()
     """What the commands take back, by position."""
     watcher: Watcher = field(default_factory=Watcher)

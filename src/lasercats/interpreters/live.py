@@ -28,13 +28,13 @@ from lasercats.core.record import (
     raw,
     raw_delta,
 )
-from lasercats.core.resource import Resource, keeps, same, settle
+from lasercats.core.resource import Resource, keeps, overlay, same, settle
 from lasercats.core.settle import Target, believe, decide_all, drift, learn, refreshed
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Result
 from lasercats.interpreters.driver import Driver, Sending, Task
 from lasercats.interpreters.late import interrupted, told_late
-from lasercats.interpreters.looking import look
+from lasercats.interpreters.looking import expectations, look
 
 
 class Live:
@@ -162,6 +162,11 @@ class _Run:
                     because=context.because,
                     undoes=context.undoes if command.ends else (),
                     claims=claims,
+                    resealed={
+                        place: others
+                        for place, others in context.resealed.items()
+                        if place.rpartition(" ")[0] in command.on
+                    },
                     held=not command.ends,
                 )
             )
@@ -190,7 +195,8 @@ class _Run:
     async def _decide(self) -> list[Target]:
         """Look, take in what changed outside, and decide."""
         state, decided = self._state, self._commands
-        found, unseen = await look(self._look_at(), state, self._context, self)
+        expected = expectations(decided, self._context.kinds)
+        found, unseen = await look(self._look_at(), state, self._context, self, expected=expected)
         believed = believe(state, found).absent(self._missed(found))
         believed = learn(decide_all(decided, believed)[0], believed, found)
         targets, _ = decide_all(decided, believed)
@@ -408,7 +414,8 @@ class _Run:
 
     def _finish_partly(self, index: int, address: Address, change: Change[Resource], task: Task) -> None:
         """Record what a program left that failed half-way, or did not where only a look could tell."""
-        left, failure = settle(change.after or change.before, task.result), task.failure
+        decided = change.before if change.after is None else overlay(change.before, change.after)
+        left, failure = settle(decided, task.result), task.failure
         if failure is not None and not (failure.final and same(left, change.after)):
             self._problems[index][address] = failure.reason
         self._record(index, address, left, self._commands[index].past)

@@ -17,7 +17,7 @@ from lasercats.core.errors import Fenced, LaserCatsError
 from lasercats.core.fold import Fold
 from lasercats.core.instruction import Batch, Failure, Instruction, Item
 from lasercats.core.kind import tag_of
-from lasercats.core.record import OBSERVED, AnyEntry, Ended, Event, Finished, Record, Started
+from lasercats.core.record import OBSERVED, AnyEntry, Ended, Event, Finished, Record, Started, batch_token
 from lasercats.interpreters.context import Context
 from lasercats.interpreters.late import told_late
 from lasercats.interpreters.live import answered
@@ -142,7 +142,9 @@ class Resumed(Tape):
         self._sent[position] = started.commands
         self.acted = self.acted or not all(item.instruction.looks for item in items)
         try:
-            outcomes = await self._context.machines.get(machine).run(items, self._context.watcher.output)
+            sent_to = self._context.machines.get(machine)
+            token = batch_token(self._context.run, position)
+            outcomes = await sent_to.run(items, self._context.watcher.output, token)
         except LaserCatsError as error:  # nothing was sent
             outcomes = [Failure(reason=str(error)) for _ in items]
         self._queue += answered(position, started.commands, outcomes)

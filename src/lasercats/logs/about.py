@@ -9,7 +9,7 @@ from lasercats.logs.leases import WORD
 
 LATE = "late"
 """What a program must know to read a log in which something was told late."""
-_KNOWN = {"read": {LATE}, "write": {WORD}}
+_KNOWN = {"read": {LATE}, "write": {WORD, schema.SEALED}}
 _END = 2**62
 
 

@@ -1,17 +1,18 @@
 """`log`, `show`, `diff`: the history, command by command; and how a position is written."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
 
 from lasercats.core.address import Address, kind_of
 from lasercats.core.change import Delta
-from lasercats.core.command import Command, as_told
+from lasercats.core.command import Command, as_shown
 from lasercats.core.errors import BadInput, LogCorrupt
 from lasercats.core.instruction import Instruction, Later
 from lasercats.core.kind import Kinds, tag_of
@@ -30,7 +31,6 @@ from lasercats.core.record import (
     came_back,
     legible,
 )
-from lasercats.core.secret import hide_all
 from lasercats.core.state import State, diff
 from lasercats.operate.project import Project
 
@@ -62,6 +62,8 @@ class Happening(NamedTuple):
     because: str | None = None
     error: str | None = None
     opaque: bool = False
+    resealed: Mapping[str, str] = MappingProxyType({})
+    """The places for which secrets were sealed that were given sealed for others, and which those were."""
     run: str = ""
     """Commands that were issued together share it."""
     undoes: tuple[int, ...] = ()
@@ -403,6 +405,7 @@ def _happening(project: Project, record: Record) -> Happening:
         entry.message,
         entry.because,
         run=entry.run,
+        resealed=entry.resealed,
         undoes=entry.undoes,
     )
     ended = False
@@ -452,6 +455,7 @@ def as_data(happened: Happening) -> dict[str, object]:
         "status": happened.status,
         "message": happened.message,
         "because": happened.because,
+        "resealed": dict(happened.resealed),
         "error": happened.error,
         "undoes": list(happened.undoes),
         "late": list(happened.late),
@@ -460,10 +464,10 @@ def as_data(happened: Happening) -> dict[str, object]:
         "observed": delta_data(happened.observed),
     }
     if happened.command is not None:
-        data["command"] = as_told(happened.command)
-    return {name: hide_all(value) for name, value in data.items() if value not in (None, {}, [], False)}
+        data["command"] = as_shown(happened.command)
+    return {name: value for name, value in data.items() if value not in (None, {}, [], False)}
 
 
 def delta_data(delta: Delta) -> dict[str, object]:
     """Return a delta as plain data: address to before and after."""
-    return {a: {"before": as_told(c.before), "after": as_told(c.after)} for a, c in delta.items()}
+    return {a: {"before": as_shown(c.before), "after": as_shown(c.after)} for a, c in delta.items()}

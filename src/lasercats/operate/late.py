@@ -12,7 +12,7 @@ from typing import NamedTuple
 from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import StrangeCommand
-from lasercats.core.errors import LaserCatsError, LogConflict, LogError
+from lasercats.core.errors import LaserCatsError, LogConflict, LogError, MachineError
 from lasercats.core.loose import ODD
 from lasercats.core.record import OBSERVED, AnyEntry, Ended, Event, Late, raw_delta
 from lasercats.core.resource import Resource, same
@@ -108,6 +108,10 @@ async def _made(
 
     With the outcomes that came late on the tape, the commands come to the id of what was launched. Where they
     cannot be run again, that is an error, or with `force` told.
+
+    Raises:
+        MachineError: a machine is still at it, or cannot be asked.
+
     """
     events = [*late.events]
     for position in late.after:
@@ -117,7 +121,7 @@ async def _made(
     if known.keys() >= {*late.on}:
         return known, ""
     try:
-        return await _run_again(project, context, late.commands) | known, ""
+        return await _run_again(project, context, late.commands, force=force) | known, ""
     except (LaserCatsError, *ODD) as error:
         if not force:
             raise
@@ -125,13 +129,15 @@ async def _made(
 
 
 async def _run_again(
-    project: Project, context: Context, commands: Sequence[int]
+    project: Project, context: Context, commands: Sequence[int], *, force: bool
 ) -> dict[Address, Resource | None]:
     """Return what commands made, by their positions, when they are run on the tape of what is recorded."""
     made, left = dict[Address, Resource | None](), list(commands)
     while left:
         accepted = together(project.log, left[0])
-        _, results, _ = await play(project, context, accepted)
+        _, results, unasked = await play(project, context, accepted, force=force)
+        if unasked and not force:
+            raise MachineError(next(iter(unasked.values())))
         for (record, _), result in zip(accepted, results, strict=True):
             if record.position in left:
                 made |= {address: change.after for address, change in result.delta.items()}

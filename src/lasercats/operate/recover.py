@@ -36,7 +36,7 @@ from lasercats.core.resource import Resource, same, settle
 from lasercats.core.settle import believe
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Result, Watcher
-from lasercats.interpreters.looking import look
+from lasercats.interpreters.looking import expectations, look
 from lasercats.interpreters.reopen import Reopened
 from lasercats.interpreters.replay import replay
 from lasercats.operate.history import command_of
@@ -45,6 +45,8 @@ from lasercats.operate.issue import run_until
 from lasercats.operate.project import Project
 from lasercats.operate.replay import together
 from lasercats.operate.work import resume
+
+NOT_FOUND = "something was made for it that cannot be found; --force gives it up"
 
 
 class Recovered(NamedTuple):
@@ -218,7 +220,9 @@ async def _find_out(
         for address in command.on
         if (position, address, False) not in known and project.kinds.kind(address).observe is not None
     }
-    found, unseen = await look({address: position for position, address in todo}, state, context)
+    expected = expectations(todo.values(), project.kinds)
+    wanted = {address: position for position, address in todo}
+    found, unseen = await look(wanted, state, context, expected=expected)
     results = []
     for position, command in dead.items():
         mine = [address for p, address in todo if p == position]
@@ -235,16 +239,32 @@ async def _find_out(
         entries: list[AnyEntry] = [*learned.events.get(position, ())]
         facts = {address: learned.fact(position, command, address) for address in command.on}
         try:
-            for address in mine:
-                now = believe(state, {address: found[address]}).get(address)
-                facts[address], entry = _judge(command, position, address, state, now)
-                if entry is not None:
-                    entries.append(entry)
-                    state = state.put([(address, now)])
-            results.append(_end(project, position, command, entries, facts))
+            seen = {address: found[address] for address in mine}
+            judged, more, after = _judge_all(command, position, state, seen)
+            made = {a for a, fact in judged.items() if fact == "not done" and after.get(a) is None}
+            if made and position in learned.made and not force:
+                lost = dict.fromkeys(made, NOT_FOUND)
+                results.append(Recovered(position, command, "open", lost))
+            else:
+                results.append(_end(project, position, command, [*entries, *more], facts | judged))
+                state = after
         except (LogError, *ODD) as error:  # one that cannot be ended never stops the others
             results.append(_open(command, position, f"it cannot be ended: {error}"))
     return results
+
+
+def _judge_all(
+    command: Command, position: int, state: State, found: Mapping[Address, Resource | None]
+) -> tuple[dict[Address, str], list[AnyEntry], State]:
+    """Judge a command by what was found; return the facts, what is to be recorded, and the state then."""
+    facts, entries = dict[Address, str](), list[AnyEntry]()
+    for address, seen in found.items():
+        now = believe(state, {address: seen}).get(address)
+        facts[address], entry = _judge(command, position, address, state, now)
+        if entry is not None:
+            entries.append(entry)
+            state = state.put([(address, now)])
+    return facts, entries, state
 
 
 class _Learned(NamedTuple):
@@ -262,6 +282,8 @@ class _Learned(NamedTuple):
     """The commands of which nobody can be asked now, and why."""
     handed: dict[int, int]
     """The commands that a person has in hand, and in which work order."""
+    made: set[int]
+    """The commands for which something was done, and of which only a look can tell what."""
 
     def fact(self, position: int, command: Command, address: Address) -> str:
         """Return what is known at an address without looking at it."""
@@ -286,7 +308,7 @@ async def _reopen(
     force: bool,
 ) -> _Learned:
     """Run what was cut off again, with all that was issued together, as far as it had come."""
-    learned, left = _Learned({}, {}, set(), set(), {}, {}), sorted(dead)
+    learned, left = _Learned({}, {}, set(), set(), {}, {}, set()), sorted(dead)
     while left:
         try:
             accepted = together(project.log, left[0])
@@ -300,12 +322,12 @@ async def _reopen(
             commands = [project.kinds.decode_command(bytes(entry.command)) for _, entry in accepted]
             if any(isinstance(command, StrangeCommand) for command in commands):
                 continue  # they cannot be run again together, so a look judges those that are known
-            tape, results, unasked = await play(project, context, accepted)
+            tape, results, unasked = await play(project, context, accepted, force=force)
             learned.unasked.update(unasked)
             for deferred in tape.handed:
                 project.log.append([deferred])
                 learned.handed.update(dict.fromkeys(deferred.commands, deferred.started))
-            otherwise = tape.worded_otherwise() & set(dead) if writer != PROGRAM else set[int]()
+            otherwise = tape.worded_otherwise() & set(dead)
         except (LaserCatsError, *ODD) as error:  # one that cannot be run again never stops the others
             if writer != PROGRAM:
                 _leave_to_a_look(project, learned, [p for p in positions if p in dead], dead, writer)
@@ -320,6 +342,9 @@ async def _reopen(
             [p for p, r in zip(positions, results, strict=True) if r.status == "waiting"],
             dead,
         )
+        still = {p for p, r in zip(positions, results, strict=True) if r.status == "open" and p in dead}
+        learned.unasked.update((p, tape.unseen[p]) for p in still if p in tape.unseen)
+        learned.made.update((otherwise | still) & tape.did)
         for position, result in zip(positions, results, strict=True):
             learned.reports.update((position, address) for address in result.reports)
             if position not in otherwise:
@@ -334,9 +359,11 @@ async def _reopen(
 
 
 async def play(
-    project: Project, context: Context, accepted: Sequence[tuple[Record, Accepted]]
+    project: Project, context: Context, accepted: Sequence[tuple[Record, Accepted]], *, force: bool
 ) -> tuple[Reopened, Sequence[Result], dict[int, str]]:
     """Run commands that were issued together on the tape of what is recorded, and ask what is in doubt.
+
+    What machines are still at for them is ended with `force`.
 
     Returns the tape, what came of each command, and of which nobody could be asked, and why.
     """
@@ -346,8 +373,9 @@ async def play(
         for record in project.log.read(positions[0])
         if not isinstance(record.entry, Started) or set(positions) & set(record.entry.commands)
     ]
-    tape = Reopened(context, project.log.fold(positions[0] - 1), positions[0], records)
-    unasked = await tape.resolve()
+    asking = replace(context, run=accepted[0][1].run)
+    tape = Reopened(asking, project.log.fold(positions[0] - 1), positions[0], records)
+    unasked = await tape.resolve(end=force)
     commands = [project.kinds.decode_command(bytes(entry.command)) for _, entry in accepted]
     rerun = replace(context, run=accepted[0][1].run, actor=accepted[0][1].actor, watcher=Watcher())
     return tape, await replay(commands, tape, rerun), unasked

@@ -118,9 +118,9 @@ def test_what_is_no_log_is_told(tmp_path: Path) -> None:
         SqliteLog(tmp_path / "other.db")
     path = make(tmp_path)
     db = sqlite3.connect(path)
-    db.execute("PRAGMA user_version = 5")
+    db.execute("PRAGMA user_version = 6")
     db.close()
-    with pytest.raises(LogTooNew, match="has format 5, this LaserCats reads up to 4; upgrade"):
+    with pytest.raises(LogTooNew, match="has format 6, this LaserCats reads up to 5; upgrade"):
         SqliteLog(path)
     with pytest.raises(LogError, match="there is a log at"):
         SqliteLog(path, create=True)
@@ -238,12 +238,12 @@ def test_what_is_used_must_be_known(tmp_path: Path) -> None:
     with closing(SqliteLog(make(tmp_path))) as log:
         db = log._db
         words = "SELECT name, value FROM about WHERE name IN ('read', 'write') ORDER BY name"
-        assert dict(db.execute(words)) == {"read": "", "write": ""}
+        assert dict(db.execute(words)) == {"read": "", "write": "sealed"}
         log.append([accepted("one", B)], run="one", holder="me")
-        assert dict(db.execute(words)) == {"read": "", "write": "leases"}
+        assert dict(db.execute(words)) == {"read": "", "write": "sealed leases"}
         log.append([Late(commands=(1,), on=(A,))])
         log.append([Late(commands=(1,), on=(A,))])
-        assert dict(db.execute(words)) == {"read": "late", "write": "leases"}
+        assert dict(db.execute(words)) == {"read": "late", "write": "sealed leases"}
         since = dict(db.execute("SELECT name, value FROM about WHERE name LIKE '% since'"))
         assert since == {"leases since": "7", "late since": "8"}
         assert log.check_chain() == 9

@@ -99,7 +99,7 @@ class Room:
         (self.folder / "go").touch()
         out, err = process.communicate(timeout=120)
         assert process.returncode == 1, out + err
-        assert err.startswith("lasercats: another process has taken over run ")
+        assert err.startswith("lasercats: another process took over run ")
         assert err.count("\n") == 1
         return err
 

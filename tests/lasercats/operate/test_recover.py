@@ -49,9 +49,9 @@ def cut_off(project: Project, monkeypatch: pytest.MonkeyPatch, **command: Any) -
         def __getattr__(self, name: str) -> Any:  # noqa: ANN401
             return getattr(self.machine, name)
 
-        async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
+        async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
             if all(item.instruction.looks for item in batch):
-                return await self.machine.run(batch, sink)
+                return await self.machine.run(batch, sink, token)
             raise asyncio.CancelledError
 
     with monkeypatch.context() as patch:
@@ -267,9 +267,9 @@ def test_words_are_no_facts(
     machine = project.machines.get("a")
     real = machine.run
 
-    async def run(batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
+    async def run(batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
         if all(item.instruction.looks for item in batch):
-            return await real(batch, sink)
+            return await real(batch, sink, token)
         return [Failure(reason=words) for _ in batch]
 
     monkeypatch.setattr(machine, "run", run)
