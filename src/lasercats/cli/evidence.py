@@ -37,7 +37,7 @@ def log_head(context: click.Context, as_json: bool) -> None:
 
 
 @click.command()
-@options.option("--repair", is_flag=True, help="Make the tables anew from the records first.")
+@options.option("--repair", is_flag=True, help="First make the tables anew, and record what came late.")
 @options.option(
     "--head",
     "pins",

@@ -128,6 +128,7 @@ def show_(context: click.Context, position: str, as_json: bool) -> None:
         ("message", happened.message),
         ("because", happened.because),
         ("error", happened.error),
+        ("late", f"told at {', '.join(map(str, happened.late))}" if happened.late else None),
     ):
         if text:
             printing.fact(f"{label + ':':8} {text}")

@@ -12,7 +12,7 @@ from lasercats.core.address import Address
 from lasercats.core.fold import Fold, Open, Version
 from lasercats.core.head import Head, Signature
 from lasercats.core.instruction import Batch, Instruction
-from lasercats.core.lease import Lease
+from lasercats.core.lease import BEAT, Lease
 from lasercats.core.record import AnyEntry, Record, Reversal
 from lasercats.core.secret import Sealed
 
@@ -76,10 +76,10 @@ class Log(Protocol):
         """Give the lease of a run back, if it was taken here; one that was taken over is left."""
         ...
 
-    def beating(self) -> AbstractContextManager[None]:
-        """Say again and again, as long as the context lasts, that the holder of the leases here lives.
+    def beating(self, every: float = BEAT) -> AbstractContextManager[None]:
+        """Say every so many seconds, as long as the context lasts, that the holder of the leases here lives.
 
-        Work that is over before `lasercats.core.lease.BEAT` costs no commit for it.
+        It does not wait for what is done meanwhile. Work that is over before costs no commit for it.
         """
         ...
 

@@ -21,7 +21,7 @@ from lasercats.core.errors import LogCorrupt, LogError, LogTooNew
 from lasercats.core.fold import Claims, Fold, Open, Version, check_batches, check_versions, left_by
 from lasercats.core.formats import modern
 from lasercats.core.head import Head, Signature
-from lasercats.core.lease import Fence, Lease, is_at_work
+from lasercats.core.lease import BEAT, Fence, Lease, is_at_work
 from lasercats.core.record import (
     ENTRIES,
     Accepted,
@@ -275,11 +275,11 @@ class SqliteLog:
             with self._explained(), self._commit():
                 leases.drop(self._db, run, token)
 
-    def beating(self) -> AbstractContextManager[None]:
-        """Say again and again, as long as the context lasts, that the holder of the leases here lives."""
+    def beating(self, every: float = BEAT) -> AbstractContextManager[None]:
+        """Say every so many seconds, as long as the context lasts, that the holder of leases lives."""
         if self._file.path == MEMORY:
             return nullcontext()
-        return leases.beating(self._file.connect, lambda: dict(self._mine), self._clock)
+        return leases.beating(self._file.connect, lambda: dict(self._mine), self._clock, every)
 
     def tail(self, after: int, *, patience: float) -> Iterator[Record]:
         """Iterate over records after a position as they come, until none came for `patience` seconds."""

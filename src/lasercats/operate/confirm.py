@@ -176,8 +176,8 @@ def pending(project: Project) -> list[Held]:
     for position, opened in sorted(project.log.open().items()):
         if opened.held:
             command = history.command_of(project, position)
-            assert isinstance(command, Hold)  # noqa: S101 - that is what `held` says
-            found.append(Held(position, command.until, opened.run, opened.actor, command.on))
+            if isinstance(command, Hold):  # else no command of ours, and `recover` tells of it
+                found.append(Held(position, command.until, opened.run, opened.actor, command.on))
     return found
 
 

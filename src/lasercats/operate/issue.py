@@ -15,8 +15,8 @@ from lasercats.interpreters.context import Context, Interpreter, Result, Watcher
 from lasercats.operate import plugins
 from lasercats.operate.project import Project
 
-ACTING = ("live", "trace")
-"""The interpreters that really do it; plugins are taken to."""
+PREDICTING = ("simulate", "script")
+"""The interpreters that do nothing; plugins are taken to act."""
 
 
 def carry_out(
@@ -61,7 +61,7 @@ def carry_out(
     if run is not None:
         context.run = run
     context.undoes = tuple(undoes)
-    if interpreter in ACTING:
+    if interpreter not in PREDICTING:
         settle_at(project, [place for c in commands for a in c.on for place in (a, *project.kinds.rivals(a))])
     with project.log.beating():
         results: Sequence[Result] = run_until(

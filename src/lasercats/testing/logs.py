@@ -399,15 +399,14 @@ class LogContract:
         clock[0] -= 3_000_000
         assert log.leases()["one"].age == 0
 
-    def test_it_beats_while_its_work_lasts(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_it_beats_while_its_work_lasts(self, tmp_path: Path) -> None:
         """Who appends nothing for long says that it lives nevertheless, and needs no turn for it."""
-        monkeypatch.setattr("lasercats.logs.leases.BEAT", 0.01)
         clock = count(1_000_000, 1_000_000)
         log = self.open(tmp_path, create=True, clock=lambda: next(clock))
         other = self.open(tmp_path, create=False, clock=lambda: 0)
         log.append([accepted("one")], run="one", holder="me")
         first = other.leases()["one"]
-        with log.beating():
+        with log.beating(0.01):
             seen = self._beat_of(tmp_path, "one")
             deadline = time.monotonic() + 30
             while self._beat_of(tmp_path, "one") < seen + 3 and time.monotonic() < deadline:
