@@ -77,6 +77,13 @@ class Unreachable(MachineError):
 class StillWorking(MachineError):
     """A machine that is, or may be, still at what it was asked for, so that nobody can judge it yet."""
 
+    def __init__(self, machine: str, fact: str, *, ended: bool = False) -> None:
+        """Tell the fact, and what can be done, where it was not tried to end it yet, or was."""
+        remedy = "run `lasercats recover` again later, or end it with `lasercats recover --force`"
+        if ended:
+            remedy = "it could not be ended; look there for what holds it up"
+        super().__init__(f"machine {machine}: {fact}; {remedy}")
+
 
 class LogError(LaserCatsError):
     """The log cannot be read or written."""
