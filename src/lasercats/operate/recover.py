@@ -158,7 +158,9 @@ async def _find_out(
         for address in mine:
             now = believe(state, {address: found[address]}).get(address)
             facts[address], entry = _judge(command, position, address, state, now)
-            if facts[address] == "not done" and now is None and position in learned.made and not force:
+            named = project.kinds.kind(address).identity is not None  # by its machine, which tells no address
+            unfound = named and now is None and facts[address] == "not done"
+            if unfound and position in learned.made and not force:
                 lost[address] = "something was made for it that cannot be found; --force gives it up"
             if entry is not None:
                 entries.append(entry)
