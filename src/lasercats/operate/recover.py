@@ -241,7 +241,9 @@ async def _find_out(
         try:
             seen = {address: found[address] for address in mine}
             judged, more, after = _judge_all(command, position, state, seen)
-            made = {a for a, fact in judged.items() if fact == "not done" and after.get(a) is None}
+            missing = (a for a, fact in judged.items() if fact == "not done" and after.get(a) is None)
+            # Where its machine gives a name, a look by the address does not tell of what was made.
+            made = {a for a in missing if project.kinds.kind(a).identity is not None}
             if made and position in learned.made and not force:
                 lost = dict.fromkeys(made, NOT_FOUND)
                 results.append(Recovered(position, command, "open", lost))
