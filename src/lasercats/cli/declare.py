@@ -99,7 +99,7 @@ def plan(context: click.Context, /, documents: tuple[str, ...], **values: Any) -
         if values["interpreter"] == "script":
             act(context, project, made.commands, Request("script"))
             return
-        _show_plan(made, as_json=values["as_json"], both=values["show_diff"])
+        show_plan(made, as_json=values["as_json"], both=values["show_diff"])
     if made.problems:
         context.exit(1)
     context.exit(2 if made.commands and values["detailed"] else 0)
@@ -130,7 +130,7 @@ def apply(context: click.Context, /, documents: tuple[str, ...], yes: bool, **va
         made = plans.load(project, Path(documents[0])) if saved else _plan(project, documents, **values)
         predicting = request.interpreter in ("simulate", "script")
         if not (request.as_json or predicting):
-            _show_plan(made, as_json=False, both=request.show_diff)
+            show_plan(made, as_json=False, both=request.show_diff)
         if made.problems:
             raise LaserCatsError(f"the plan is refused: {_first(made.problems)}; nothing was done")
         if made.replaced and not (yes or predicting):
@@ -333,7 +333,8 @@ def _plan(
     )
 
 
-def _show_plan(made: "Plan", *, as_json: bool, both: bool) -> None:
+def show_plan(made: "Plan", *, as_json: bool, both: bool) -> None:
+    """Show what a plan would change, and what does not come back of it."""
     if as_json:
         from msgspec import to_builtins  # noqa: PLC0415
 

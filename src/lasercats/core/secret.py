@@ -12,8 +12,7 @@ In JSON, as in the log, it is the object `{"sealed:": TOKEN}`; in documents and 
 in a field that holds a secret, the text `sealed:TOKEN`.
 """
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -37,15 +36,6 @@ class Sealed(msgspec.Struct, frozen=True, gc=False, rename={"token": PREFIX}):
 def of_text(text: str) -> Sealed | None:
     """Return the sealed value that a text in a secret field stands for; None where it is none."""
     return Sealed(text.removeprefix(PREFIX)) if text.startswith(PREFIX) else None
-
-
-_TOKEN = re.compile(rb'\{"sealed:": ?"([^"]*)"\}|"sealed:([^"]*)"')
-
-
-def tokens_in(recorded: bytes) -> Iterator[str]:
-    """Iterate over the tokens in what a log recorded, also up to format 4, where they stood as texts."""
-    for now, before in _TOKEN.findall(recorded):
-        yield (now or before).decode()
 
 
 def place(address: str, field: str) -> str:

@@ -38,22 +38,29 @@ class KeyVault:
         tokens: Tokens = tuple,
         asked: Sources | None = None,
         by: Callable[[], str] = str,
+        known: Callable[[str], Iterable[Sealed]] = lambda _: (),
     ) -> None:
         """Use the keyring beside a root key in the file at `path`.
 
         `tokens` tells which are in use, so that no key is made in place of one that was lost; `asked` is what
-        a command that prints the root key may use, and `by` tells who is at work.
+        a command that prints the root key may use, `by` tells who is at work, and `known` what is known to
+        stand at a place.
         """
         self.keys = Keys(path, tokens, asked or Sources(path.parent), by)
+        self._known = known
+        self._met: dict[str, dict[Sealed, None]] = {}
 
     def seal(self, secret: bytes, places: Sequence[str], known: Iterable[Sealed] = ()) -> Sealed:
         """Return a secret, sealed for some places; as it was, where one of the `known` holds it.
+
+        What was opened for the places, as a machine was about to write it or to compare with it, and what the
+        state holds there, is known too: what a machine is found to hold is told as what it is.
 
         Raises:
             BadInput: the keys are missing, cannot be read, or no new one can be written.
 
         """
-        for one in known:
+        for one in (*known, *(one for place in places for one in self._at(place))):
             if all(self.is_for(one, place) for place in places) and self.holds(one, secret):
                 return one
         return self._sealed(self.keys.current(tuple(sorted(set(places)))), secret)
@@ -86,7 +93,9 @@ class KeyVault:
         bound = self.places(sealed)
         if not self.is_for(sealed, place):
             raise BadInput(f"a secret is sealed for {bound[0]} and not for {place}")
-        return self._opened(sealed)
+        secret = self._opened(sealed)
+        self._met.setdefault(place, {})[sealed] = None
+        return secret
 
     def holds(self, sealed: Sealed, secret: bytes) -> bool:
         """Tell whether what is sealed is known to be a secret; what cannot be opened is not."""
@@ -94,6 +103,11 @@ class KeyVault:
             return self._opened(sealed) == secret
         except BadInput:
             return False
+
+    def gone(self, sealed: Sealed) -> str | None:
+        """Return why a secret cannot be read any more; None where its key was not destroyed."""
+        key = self.keys.find(sealed.token)
+        return None if key is None or key.wrapped is not None else self.keys.destroyed(key)
 
     def renewed(self, sealed: Sealed) -> Sealed:
         """Return a secret as it is sealed now: under its last key; as it is where it cannot be opened."""
@@ -133,6 +147,11 @@ class KeyVault:
         sealed = self._sealed(key, secret)
         named = key.places[0].startswith(NAMED)
         return Candidate(replace(key, value=sealed.token) if named else key, sealed)
+
+    def _at(self, place: str) -> Iterable[Sealed]:
+        """Iterate over what is known to stand at a place, and what was to stand there, the newest first."""
+        yield from self._known(place)
+        yield from reversed(self._met.get(place, {}))
 
     def _sealed(self, key: Key, secret: bytes) -> Sealed:
         return Sealed(vault_seal.seal(self.keys.secret(key), key.id, key.places, secret))

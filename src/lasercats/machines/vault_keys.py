@@ -142,11 +142,7 @@ class Keys:
         if key.id in self._opened:
             return self._opened[key.id]
         if key.wrapped is None:
-            told = f" by {key.gone_by}" if key.gone_by else ""
-            raise BadInput(
-                f"a past value of {', '.join(key.places) or 'a secret'} cannot be read any more: its key was "
-                f"destroyed{told} at {key.gone}; give the secret anew"
-            )
+            raise BadInput(self.destroyed(key))
         try:
             self._opened[key.id] = self._unwrapped(key, self.file.get())
         except BadInput:  # somebody may just have locked all with another root key
@@ -154,6 +150,14 @@ class Keys:
             again = key if ring is None else ring.keys.get(key.id, key)
             self._opened[key.id] = self._unwrapped(again, ring)
         return self._opened[key.id]
+
+    def destroyed(self, key: Key) -> str:
+        """Return what is told of a secret whose key was destroyed."""
+        by = f" by {key.gone_by}" if key.gone_by else ""
+        return (
+            f"a past value of {', '.join(key.places) or 'a secret'} cannot be read any more: its key was "
+            f"destroyed{by} at {key.gone}; give the secret anew"
+        )
 
     def project(self) -> bytes:
         """Return the one key that a project had up to format 4 of the log.

@@ -85,7 +85,7 @@ class InFile:
         return Root("file", vault_seal.root_id(key)), key
 
     def drop(self, root: Root, now: Root) -> None:
-        """Leave in the file what is used now, and no file without; so goes what a killed process left, too."""
+        """Leave in the file only what is used now, else no file; so goes what a killed process left."""
         left = [key for key in self.keys() if vault_seal.root_id(key) == now.id]
         if left:
             self._write(left)

@@ -22,8 +22,8 @@ from lasercats.core.address import Address, check_machine_name
 from lasercats.core.errors import BadInput, LaserCatsError, UnknownName
 from lasercats.core.kind import Domain, Kinds
 from lasercats.core.ports import Log, Machine
-from lasercats.core.resource import Resource
-from lasercats.core.secret import NAMED, Sealed, of_text, tokens_in
+from lasercats.core.resource import Resource, sealed_in
+from lasercats.core.secret import NAMED, Sealed, of_text
 from lasercats.core.state import State
 from lasercats.core.text import clean
 from lasercats.interpreters.context import Context
@@ -62,7 +62,7 @@ class Project:
         self.urls = _read_machines(root / FILE, environment)
         self.kinds: Kinds = plugins.kinds()
         asked = Sources(root, self.may_run)
-        self.vault = KeyVault(root / FOLDER / "key", self._tokens, asked, actor)
+        self.vault = KeyVault(root / FOLDER / "key", self._tokens, asked, actor, self._sealed_at)
         self.sources = asked._replace(named=self.vault.open_named)
         self._log: Log | None = None
         self.machines = BoundMachines(self.urls, self.vault, self.sources)
@@ -80,8 +80,14 @@ class Project:
 
     def _tokens(self) -> Iterator[str]:
         """Iterate over the tokens in the state."""
-        for _, raw in self.log.fold().entries.values():
-            yield from tokens_in(bytes(raw))
+        for resource in self.state().resources().values():
+            yield from (sealed.token for _, sealed in sealed_in(resource))
+
+    def _sealed_at(self, place: str) -> Iterator[Sealed]:
+        """Iterate over what the state holds sealed at a place."""
+        address, _, field = place.rpartition(" ")
+        resource = self.state(addresses=[Address(address)]).get(Address(address))
+        yield from (sealed for name, sealed in sealed_in(resource) if name == field) if resource else ()
 
     def may_run(self, command: Sequence[str]) -> None:
         """Let a command run that is to print a secret, as `cmd:` asks for."""

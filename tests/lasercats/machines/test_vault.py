@@ -168,7 +168,7 @@ def test_no_key_is_made_in_place_of_a_lost_one(tmp_path: Path) -> None:
     (tmp_path / "key").unlink()
     with pytest.raises(BadInput, match=f"the key file {tmp_path}/key is missing, and the log holds secrets"):
         KeyVault(tmp_path / "key", lambda: ["bm9uZQ=="]).seal(b"y", THERE)
-    assert sorted(os.listdir(tmp_path)) == ["away", "keys.lock"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["away", "keys.lock"]
 
 
 def _old(key: bytes, secret: bytes) -> Sealed:
@@ -323,7 +323,7 @@ while True:
 @pytest.mark.crash
 @pytest.mark.slow
 def test_a_kill_while_all_is_locked_anew_loses_nothing(tmp_path: Path) -> None:
-    """A process killed while it locks all keys with a new root key leaves them locked with one that is there."""
+    """A process killed while it locks all keys anew leaves them locked with a root key that is there."""
     sealed = KeyVault(tmp_path / "key").seal(b"x", HERE)
     for n in range(20):
         with subprocess.Popen(
@@ -335,7 +335,7 @@ def test_a_kill_while_all_is_locked_anew_loses_nothing(tmp_path: Path) -> None:
             process.send_signal(signal.SIGKILL)
         assert KeyVault(tmp_path / "key").open(sealed, HERE[0]) == b"x"
     KeyVault(tmp_path / "key").keys.move("file")
-    assert sorted(os.listdir(tmp_path)) == ["key", "keys", "keys.lock"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["key", "keys", "keys.lock"]
     assert (tmp_path / "key").read_bytes().count(b"\n") == 1
 
 
