@@ -109,14 +109,25 @@ class KeyVault:
         key = self.keys.find(sealed.token)
         return None if key is None or key.wrapped is not None else self.keys.destroyed(key)
 
-    def renewed(self, sealed: Sealed) -> Sealed:
-        """Return a secret as it is sealed now: under its last key; as it is where it cannot be opened."""
-        id_ = vault_seal.key_of(sealed.token)
-        key = None if id_ is None else self.keys.find(sealed.token)
-        last = None if key is None else self.keys.last(key.places)
-        if key is None or last is None or last.id == id_ or key.wrapped is None:
+    def renewed(self, sealed: Sealed, place: str) -> Sealed:
+        """Return a secret as it is sealed now: under its last key; as it is where it cannot be opened.
+
+        One of before is sealed under the key that its place has got since, if it has one.
+        """
+        key = self.keys.find(sealed.token)
+        last = None if key is None else self.keys.last(key.places or (place,))
+        if key is None or last is None or last.id == key.id or key.wrapped is None:
             return sealed
         return self._sealed(last, self._opened(sealed))
+
+    def owned(self, sealed: Sealed, place: str) -> Sealed:
+        """Return a secret of before, sealed under the key of its place.
+
+        Raises:
+            BadInput: it cannot be opened.
+
+        """
+        return self._sealed(self.keys.current((place,)), self.open(sealed, place))
 
     def named(self, name: str) -> Sealed:
         """Return the value of a secret with a name.

@@ -27,12 +27,12 @@ class Keys:
 
     def all(self) -> list[Key]:
         """Return all keys that there are, or were, the oldest of each secret first."""
-        ring = self.file.get()
+        ring = self._seen()
         return [] if ring is None else [key for keys in ring.versions.values() for key in keys]
 
     def find(self, token: str) -> Key | None:
         """Return the key of a token; None where it is not in the keyring."""
-        ring = self.file.get()
+        ring = self._seen()
         return None if ring is None else ring.keys.get(vault_seal.key_of(token) or PROJECT)
 
     def key(self, id_: str) -> Key:
@@ -129,7 +129,7 @@ class Keys:
 
     def kept(self) -> str | None:
         """Return where the root key is kept, in words; None where there is none yet."""
-        ring = self.file.get()
+        ring = self._seen()
         return None if ring is None else self._keepers[ring.root.kept].place(ring.root)
 
     def secret(self, key: Key) -> bytes:
@@ -206,6 +206,11 @@ class Keys:
         wrapped = vault_seal.wrap(self._root(ring.root), id_, places, secret)
         self._opened[id_] = secret
         return Key(id_, places, ring.next(places), _now(), self._by(), wrapped)
+
+    def _seen(self) -> Ring | None:
+        """Return the keyring; of a project of before, as it is going to be made."""
+        ring = self.file.get()
+        return self._first() if ring is None and self.path.exists() else ring
 
     def _ring(self) -> Ring:
         """Return the keyring, which is made if need be. Only for who has it locked."""

@@ -233,7 +233,7 @@ class LocalInputs:
         if all(self._vault.is_for(given, place) for place in places):
             secret = self._vault.open(given, places[0])
             return next((one for one in self._known(places) if self._vault.holds(one, secret)), None) or (
-                self._vault.renewed(given)
+                self._vault.renewed(given, places[0])
             )
         before = self._vault.places(given)
         sealed = self.seal(self._vault.open(given, before[0]), places)

@@ -57,28 +57,30 @@ def secrets(project: Project) -> list[Secret]:
 
 
 def standing(state: State) -> Iterator[tuple[str, Sealed]]:
-    """Iterate over what is sealed in a state, each with its place."""
-    for address, resource in state.items():
+    """Iterate over what is sealed in a state, each with its place, in the order of addresses."""
+    for address, resource in sorted(state.items(), key=lambda item: item[0]):
         for name, sealed in sealed_in(resource):
             yield place(address, name), sealed
 
 
-def renewed(vault: KeyVault, resource: Resource | None) -> Resource | None:
+def renewed(vault: KeyVault, address: Address, resource: Resource | None) -> Resource | None:
     """Return a resource with its secrets as they are sealed now, so that it compares with those of now."""
     if resource is None:
         return None
-    fields = {name: vault.renewed(sealed) for name, sealed in sealed_in(resource)}
+    fields = {name: vault.renewed(sealed, place(address, name)) for name, sealed in sealed_in(resource)}
     return replace(resource, **fields) if fields else resource
 
 
 def renewed_state(vault: KeyVault, state: State) -> State:
     """Return a state with all secrets as they are sealed now."""
-    return state.put([(a, renewed(vault, r)) for a, r in state.items() if any(sealed_in(r))])
+    return state.put([(a, renewed(vault, a, r)) for a, r in state.items() if any(sealed_in(r))])
 
 
 def renewed_delta(vault: KeyVault, delta: Delta) -> Delta:
     """Return a delta with all secrets as they are sealed now."""
-    return Delta({a: Change(renewed(vault, c.before), renewed(vault, c.after)) for a, c in delta.items()})
+    return Delta(
+        {a: Change(renewed(vault, a, c.before), renewed(vault, a, c.after)) for a, c in delta.items()}
+    )
 
 
 def lost(vault: KeyVault, change: Change[Resource]) -> str | None:

@@ -135,7 +135,7 @@ def _new_key(vault: KeyVault, places: tuple[str, ...]) -> None:
 
 def _anew(vault: KeyVault, sealed: Sealed, at: str) -> Sealed:
     """Return a secret of the state, sealed with its last key; one of before gets a key of its own."""
-    return vault.renewed(sealed) if vault.places(sealed) else vault.seal(vault.open(sealed, at), [at])
+    return vault.renewed(sealed, at) if vault.places(sealed) else vault.owned(sealed, at)
 
 
 def _written(project: Project, state: State, fresh: Mapping[str, Sealed | None]) -> Plan:

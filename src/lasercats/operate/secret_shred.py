@@ -113,7 +113,7 @@ def _uses(project: Project) -> dict[str, str]:
     used: dict[str, str] = {}
     for environment, log in _logs(project):
         told = "" if environment == project.environment else f" of environment {environment}"
-        for address, resource in log.fold().state(project.kinds).items():
+        for address, resource in sorted(log.fold().state(project.kinds).items(), key=lambda item: item[0]):
             for id_ in _ids(project, resource):
                 used.setdefault(id_, f"it is in the state{told} at {address}")
         for position in log.open():

@@ -208,14 +208,14 @@ def test_versions_of_a_secret(tmp_path: Path) -> None:
     other = KeyVault(tmp_path / "key")
     assert other.open(new.sealed, HERE[0]) == b"two"
     assert other.seal(b"two", HERE) == new.sealed
-    assert other.renewed(first) == other.seal(b"one", HERE) != first
+    assert other.renewed(first, HERE[0]) == other.seal(b"one", HERE) != first
     assert other.open(first, HERE[0]) == b"one"
     with pytest.raises(BadInput, match="somebody else has just changed"):
         vault.keys.keep(new.key)
     assert vault.keys.destroy([key_of(first.token) or ""])
     for one in (vault, other, KeyVault(tmp_path / "key")):
         assert one.open(new.sealed, HERE[0]) == b"two"
-        assert one.renewed(first) == first
+        assert one.renewed(first, HERE[0]) == first
     with pytest.raises(BadInput, match=r"a past value of file/web1:/etc/key secret cannot be .* by ada at "):
         KeyVault(tmp_path / "key").open(first, HERE[0])
 
