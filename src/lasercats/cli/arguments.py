@@ -61,6 +61,17 @@ def standard_input(mebibytes: int = 32) -> str:
         raise BadInput(f"standard input is no UTF-8 at byte {error.start}; write it in UTF-8") from None
 
 
+def secret_input() -> bytes:
+    """Return a secret from standard input, all of it; at a terminal it is asked for, and not shown."""
+    if sys.stdin is None:
+        return b""
+    if sys.stdin.isatty():
+        from getpass import getpass  # noqa: PLC0415 - start-up stays light
+
+        return _utf8(getpass("The secret: ")).encode("utf-8", "surrogateescape")
+    return sys.stdin.buffer.read() if hasattr(sys.stdin, "buffer") else sys.stdin.read().encode()
+
+
 def _utf8(value: str) -> str:
     """Return text as UTF-8 has it, also where the locale cannot tell."""
     try:

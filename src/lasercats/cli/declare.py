@@ -103,7 +103,7 @@ def plan(context: click.Context, /, documents: tuple[str, ...], **values: Any) -
             return
         if saved and not values["as_json"]:
             show.print_carried(made.commands)
-        _show_plan(made, as_json=values["as_json"], both=values["show_diff"])
+        show_plan(made, as_json=values["as_json"], both=values["show_diff"])
         show.print_resealed(project.resealed)
     if made.problems:
         context.exit(1)
@@ -138,7 +138,7 @@ def apply(context: click.Context, /, documents: tuple[str, ...], yes: bool, **va
         if saved and not request.as_json:
             show.print_carried(made.commands)
         if not (request.as_json or predicting):
-            _show_plan(made, as_json=False, both=request.show_diff)
+            show_plan(made, as_json=False, both=request.show_diff)
             show.print_resealed(project.resealed)
         if made.problems:
             raise LaserCatsError(f"the plan is refused: {_first(made.problems)}; nothing was done")
@@ -352,7 +352,8 @@ def _plan(
     )
 
 
-def _show_plan(made: "Plan", *, as_json: bool, both: bool) -> None:
+def show_plan(made: "Plan", *, as_json: bool, both: bool) -> None:
+    """Show what a plan would change, and what does not come back of it."""
     if as_json:
         from msgspec import to_builtins  # noqa: PLC0415
 

@@ -141,7 +141,7 @@ def show_(context: click.Context, position: str, as_json: bool) -> None:
             printing.fact(f"      → {outcome}")
     anew = [address for address, change in happened.observed.items() if change.verb == "keep"]
     if len(anew) < len(happened.observed):
-        printing.fact("found changed outside:")
+        printing.fact("sealed anew:" if _is_resealed(happened) else "found changed outside:")
         show.print_delta(happened.observed, both=True)
     for address in anew:
         printing.fact(f"found {address} with other values of what only its machine decides")
@@ -230,6 +230,12 @@ def _many(count: int) -> str:
     return f"{count} resource{'' if count == 1 else 's'}" if count else "effect not in the state"
 
 
+def _is_resealed(happened: "Happening") -> bool:
+    from lasercats.operate.secret import RESEALED  # noqa: PLC0415 - start-up stays light
+
+    return happened.type == RESEALED
+
+
 def _effect(happened: "Happening") -> str:
     from lasercats.core.command import Hold  # noqa: PLC0415 - start-up stays light
     from lasercats.operate import history  # noqa: PLC0415
@@ -242,7 +248,11 @@ def _effect(happened: "Happening") -> str:
     if happened.error:
         return happened.error
     if happened.command is None:
-        return f"{show.summary(happened.observed)} outside"
+        return (
+            f"{len(happened.observed)} sealed anew"
+            if _is_resealed(happened)
+            else (f"{show.summary(happened.observed)} outside")
+        )
     removed = "forgotten" if happened.command.effect is Effect.RECORD else "removed"
     return "effect not in the state" if happened.opaque else show.summary(happened.delta, removed)
 

@@ -36,6 +36,7 @@ VERBS = {
     "log": ("history", "Show the history, command by command."),
     "show": ("history", "Show one command with all that came of it."),
     "diff": ("history", "Show what changed between two positions."),
+    "secret": ("secret", "Set, list, rotate and shred secrets."),
     "query": ("ask", "Answer a query in SQL over the state and its history."),
     "for": ("ask", "Run a command on all that a query gives."),
     "blame": ("past", "Show who gave each field of a resource its value, when and why."),
