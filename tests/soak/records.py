@@ -1,4 +1,4 @@
-"""The log read with nothing but SQLite and JSON, by docs/log-format.md: is it whole, and are its tables true?"""
+"""The log read with nothing but SQLite and JSON, by docs/log-format.md: whether it is whole and true."""
 
 import json
 import sqlite3

@@ -79,6 +79,7 @@ class Storm:
             if peer.url != "local:":
                 self.run("machine", "add", peer.name, peer.url)
             peer.begin(self.run)
+        self._begun = records.head(self.log)
         self._last: tuple[int, int] | None = None
 
     def rage(self, kills: int) -> Counts:
@@ -129,7 +130,7 @@ class Storm:
 
     def _former(self) -> list[str]:
         """Return the words that bring all back to what it was at a position of the past."""
-        position = self.rng.randint(records.head(self.log) // 2, records.head(self.log))
+        position = self.rng.randint(self._begun, records.head(self.log))
         document = self.project / "former.yaml"
         document.write_text(self.run("document", "--as-of", f"{position}"))
         return ["apply", str(document), "--yes"]

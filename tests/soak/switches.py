@@ -31,12 +31,13 @@ class Switch(Peer):
             address = f"switch.port/{self.name}:{name}"
             facts: Facts = there[address]
             for _ in range(rng.randint(1, 2)):
-                field, value = "vlan", rng.choice(VLANS)
+                field, value = "vlan", f"{rng.choice(VLANS)}"
                 if rng.random() < 0.5:
                     field, value = "description", rng.choice(("", f"to {rng.getrandbits(20):x}"))
-                facts = {**facts, field: value}
+                given: Facts = {field: int(value) if field == "vlan" else value}
+                facts = {**facts, **given}
                 command = {"command": "switch.access" if field == "vlan" else "switch.describe"}
-                steps.append(Step({**command, "on": address, field: value}, address, facts))
+                steps.append(Step({**command, "on": address, **given}, address, facts))
         if rng.random() < 0.4:
             address = f"switch.vlan/{self.name}:{rng.choice((40, 41))}"
             leaves = None if address in there else {"name": "storm"}
@@ -65,10 +66,9 @@ class Ovs(Switch):
         """The URL of the bridge."""
         return f"{self._lab.url}?bridge={self.name}&timeout=6"
 
-    def begin(self, run: Callable[..., str]) -> None:
-        """Take the ports in, but not that of the bridge itself."""
-        super().begin(run)
-        run("forget", f"switch.port/{self.name}:{self.name}")
+    def owns(self, address: str) -> bool:
+        """Tell whether an address is on it, but for the port of the bridge itself, which is left alone."""
+        return super().owns(address) and address != f"switch.port/{self.name}:{self.name}"
 
     def _table(self, name: str, *columns: str) -> list[dict[str, Any]]:
         told = json.loads(self._lab.vsctl("--format=json", f"--columns={','.join(columns)}", "list", name))
