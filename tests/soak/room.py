@@ -9,6 +9,8 @@ from tests.soak.peer import Facts, Peer, Ran, Reality, Step
 
 DEVICES = ("d1", "d2", "d3")
 UNITS = 12
+NOWHERE: Facts = {"unit": None}
+"""Of a device that was unmounted and may be mounted again."""
 
 
 class Room(Peer):
@@ -37,12 +39,12 @@ class Room(Peer):
             address = f"rack.device/{name}"
             unit = free.pop(rng.randrange(len(free)))
             leaves: Facts | None = {"unit": unit}
-            if address not in there:
+            if there.get(address, NOWHERE) == NOWHERE:
                 command: dict[str, Any] = {"command": "rack.mount", "rack": "rack/r1", "unit": unit}
             elif rng.random() < 0.5:
                 command = {"command": "rack.move", "unit": unit}
             else:
-                command, leaves = {"command": "rack.unmount"}, None
+                command, leaves = {"command": "rack.unmount"}, NOWHERE
             steps.append(Step({**command, "on": address}, address, leaves))
         return steps
 
@@ -52,7 +54,7 @@ class Room(Peer):
 
     def told(self, address: str, resource: Mapping[str, Any]) -> Facts:
         """Return the unit."""
-        return {"unit": resource["unit"]}
+        return {"unit": resource.get("unit")}
 
     def orders(self, run: Callable[..., str]) -> list[dict[str, Any]]:
         """Return the work orders that wait."""
@@ -80,11 +82,11 @@ class Room(Peer):
         at = {"unit": does["source"]["unit"]} if "source" in does else None
         match does["do"]:
             case "work.mount":
-                assert address not in self.notebook, f"sent twice to mount {address}"
+                assert self.notebook.get(address, NOWHERE) == NOWHERE, f"sent twice to mount {address}"
                 self.notebook[address] = {"unit": does["place"]["unit"]}
             case "work.move":
                 assert self.notebook.get(address) == at, f"sent twice to move {address}"
                 self.notebook[address] = {"unit": does["place"]["unit"]}
             case "work.unmount":
-                assert address in self.notebook, f"sent twice to unmount {address}"
-                del self.notebook[address]
+                assert self.notebook.get(address) == at, f"sent twice to unmount {address}"
+                self.notebook[address] = NOWHERE

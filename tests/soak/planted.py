@@ -1,0 +1,134 @@
+"""A project in which known secrets are planted, and every word that it ever said."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from lasercats.testing.lab import Host
+from tests.soak.sweep import Sweep
+from tests.soak.watch import TOOLS, Watch, spies, spy
+
+NOTES = "/var/spies"
+"""Where spies on a host write."""
+PROGRAM = "from lasercats.cli.main import main; main()"
+BROKEN = """
+import sys
+from lasercats.machines.shell import Script
+from lasercats.cli.main import main
+
+def encode(self):
+    acts = [item.instruction for item in self._batch if hasattr(item.instruction, "words")]
+    words = [act.words(self._vault) for act in acts]
+    if words:
+        raise KeyError(len(words))
+    return real(self)
+
+real, Script.encode = Script.encode, encode
+main()
+"""
+"""A fault that nobody foresaw, with a secret at hand."""
+
+
+def needle(name: str) -> bytes:
+    """Return what is looked for of a secret; it is the same in each run."""
+    return b"Zq" + hashlib.sha256(name.encode()).hexdigest()[:22].encode().replace(b"a", b"K")
+
+
+def secret(name: str) -> bytes:
+    """Return a secret: what shells, YAML, JSON and URLs must escape is around its needle."""
+    return b"p'\"$\\ " + needle(name) + b"\t% \xc3\xa9"
+
+
+class Planted:
+    """The project; `run` keeps what is said, to be swept."""
+
+    def __init__(self, folder: Path, host: Host, watch: Watch) -> None:
+        self.folder, self.host, self.watch = folder, host, watch
+        self.project, self.sources, self.there = folder / "project", folder / "sources", folder / "there"
+        self.said: list[tuple[str, bytes]] = []
+        self.names: set[str] = set()
+        for made in (self.project, self.sources, self.there, folder / "tmp", folder / "home"):
+            made.mkdir()
+        spies(folder / "spies", folder / "spied")
+        host.ssh("mkdir -m 700 /srv/there")
+        for tool in TOOLS:
+            script = spy(tool, NOTES).encode()
+            host.ssh(
+                f"[ -x /usr/bin/{tool} ] && cat >/usr/local/bin/{tool} && chmod 755 /usr/local/bin/{tool}",
+                script,
+            )
+        self._environment = {
+            **os.environ,
+            "HOME": str(folder / "home"),
+            "TMPDIR": str(folder / "tmp"),
+            "PATH": f"{folder}/spies:{os.environ['PATH']}",
+        }
+        self.run("init")
+        self.run("machine", "add", "web", host.url)
+
+    def here(self, name: str) -> Path:
+        """Return the place of a secret on this machine."""
+        return self.there / name
+
+    def on_host(self, name: str) -> str:
+        """Return the place of a secret on the host."""
+        return f"/srv/there/{name}"
+
+    def source(self, name: str) -> Path:
+        """Write a secret into a file of the operator's own, and return it."""
+        self.names.add(name)
+        path = self.sources / name
+        path.write_bytes(secret(name))
+        path.chmod(0o600)
+        return path
+
+    def variable(self, name: str) -> dict[bytes, bytes]:
+        """Return the environment that holds a secret in the variable `S_name`."""
+        self.names.add(name)
+        return {f"S_{name}".encode(): secret(name)}
+
+    def run(
+        self,
+        *arguments: str,
+        env: Mapping[bytes, bytes] | None = None,
+        stdin: bytes = b"",
+        program: str = PROGRAM,
+        kill: float | None = None,
+    ) -> str:
+        """Run the command line, maybe killed after some seconds, and keep what it says."""
+        given = {os.fsencode(k): os.fsencode(v) for k, v in self._environment.items()} | dict(env or {})
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, "-C", str(self.project), *arguments],
+            cwd=self.folder,
+            env=given,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        self.watch.ours.add(process.pid)
+        if kill is not None:
+            time.sleep(kill)
+            process.send_signal(signal.SIGKILL)
+        told, _ = process.communicate(stdin, timeout=120)
+        self.said.append((" ".join(arguments), told))
+        return told.decode(errors="replace")
+
+    def sweep(self) -> Sweep:
+        """Look for all that was planted, everywhere but where it belongs."""
+        sweep = Sweep({name: needle(name) for name in self.names})
+        for words, told in self.said:
+            sweep.look(told, f"the output of `lasercats {words}`")
+            sweep.look(words.encode(), f"the words `lasercats {words}`")
+        sweep.look_below(self.folder, frozenset({self.sources, self.there}))
+        self.watch.look(sweep)
+        sweep.look(self.host.log().encode(), "the log of sshd")
+        upper = self.host.upper
+        sweep.look_below(upper, frozenset({upper / "srv" / "there"}))
+        memory = self.host.ssh("find /tmp /run /dev/shm -type f -exec cat {} + -print")
+        sweep.look(memory.stdout, "what is in memory of the host: /tmp, /run, /dev/shm")
+        return sweep
