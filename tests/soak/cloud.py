@@ -52,25 +52,27 @@ class Cloud(Peer):
         facts, tags = there.get(address), {"Name": address.partition("/")[2]}
         if facts is None:
             fields = {"image": IMAGE, "type": "t3.micro", "tags": tags}
-            leaves = {"type": "t3.micro", "state": "running"}
-            return Step({"command": "ec2.launch", "on": address, **fields}, address, leaves)
+            sets = {"type": "t3.micro", "state": "running"}
+            return Step({"command": "ec2.launch", "on": address, **fields}, address, sets, makes=True)
         draw = rng.random()
         if draw < 0.4:
-            return Step({"command": "ec2.terminate", "on": address}, address)
+            return Step({"command": "ec2.terminate", "on": address}, address, None)
         if draw < 0.7:
             kind = rng.choice(TYPES)
             command = {"command": "ec2.change_type", "on": address, "type": kind}
-            return Step(command, address, {**facts, "type": kind})
+            return Step(command, address, {"type": kind})
         verb, state = ("stop", "stopped") if facts["state"] == "running" else ("start", "running")
-        return Step({"command": f"ec2.{verb}", "on": address}, address, {**facts, "state": state})
+        return Step({"command": f"ec2.{verb}", "on": address}, address, {"state": state})
 
     @staticmethod
     def _made(address: str, there: Reality, verb: str, **fields: Any) -> Step:  # noqa: ANN401 - as a command has
         if address in there:
             verb = "release" if verb == "allocate" else "delete_volume"
-            return Step({"command": f"ec2.{verb}", "on": address}, address)
+            return Step({"command": f"ec2.{verb}", "on": address}, address, None)
         tags = {"Name": address.partition("/")[2]}
-        return Step({"command": f"ec2.{verb}", "on": address, "tags": tags, **fields}, address, {})
+        return Step(
+            {"command": f"ec2.{verb}", "on": address, "tags": tags, **fields}, address, {}, makes=True
+        )
 
     def reality(self) -> Reality:
         """Describe all that is there; what has the name of another gets one of its own."""

@@ -51,34 +51,31 @@ class OnHost(Peer):
             steps.append(Ran({"command": "exec", "on": f"exec/{self.name}", "argv": argv}, mark))
         return steps
 
-    def _file(self, rng: random.Random, address: str, there: Reality) -> list[Step | Ran]:
-        facts, steps = there.get(address), list[Step | Ran]()
+    @staticmethod
+    def _file(rng: random.Random, address: str, there: Reality) -> list[Step | Ran]:
+        exists, steps = address in there, list[Step | Ran]()
         for _ in range(rng.randint(1, 3)):
-            if facts is not None and (draw := rng.random()) < 0.5:
+            draw, mode = rng.random(), rng.choice(("0600", "0640", "0644", "0755"))
+            if exists and draw < 0.2:
                 command: dict[str, Any] = {"command": "file.remove"}
-                facts = None
-                if draw > 0.2:
-                    mode = rng.choice(("0600", "0640", "0644", "0755"))
-                    command = {"command": "file.chmod", "mode": mode}
-                    facts = {**there.get(address, {}), **self._leaves(steps), "mode": mode}
+                steps.append(Step({**command, "on": address}, address, None))
+            elif exists and draw < 0.5:
+                command = {"command": "file.chmod", "mode": mode}
+                steps.append(Step({**command, "on": address}, address, {"mode": mode}))
             else:
                 content = f"{rng.getrandbits(64):x} {'é' * rng.choice((0, 9, 40_000))}\n"
-                mode = rng.choice(("0600", "0644"))
                 command = {"command": "file.write", "content": content, "mode": mode}
                 facts = {"sha256": digest(content), "mode": mode}
-            steps.append(Step({**command, "on": address}, address, facts))
+                steps.append(Step({**command, "on": address}, address, facts, makes=True))
+            exists = command["command"] != "file.remove"
         return steps
-
-    @staticmethod
-    def _leaves(steps: list[Step | Ran]) -> Facts:
-        last = steps[-1] if steps else None
-        return last.leaves if isinstance(last, Step) and last.leaves is not None else {}
 
     @staticmethod
     def _directory(address: str, there: Reality) -> Step:
         if address in there:
-            return Step({"command": "directory.remove", "on": address}, address)
-        return Step({"command": "directory.create", "on": address, "mode": "0750"}, address, {"mode": "0750"})
+            return Step({"command": "directory.remove", "on": address}, address, None)
+        command = {"command": "directory.create", "on": address, "mode": "0750"}
+        return Step(command, address, {"mode": "0750"}, makes=True)
 
     def reality(self) -> Reality:
         """List the folder, and sum the files up."""

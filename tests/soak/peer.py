@@ -1,7 +1,7 @@
 """What a peer of the storm does, and how it is judged without our code."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +13,15 @@ Reality = dict[str, Facts]
 
 @dataclass(frozen=True)
 class Step:
-    """A command that the storm issues, and what it leaves where it was done."""
+    """A command that the storm issues, and what it sets where it is done."""
 
     command: Mapping[str, Any]
     """As a line of a file of commands."""
     address: str
-    leaves: Facts | None = None
-    """What is at the address then, as far as it can be foretold; None where nothing is."""
+    sets: Facts | None
+    """What is so at the address then, as far as it is told of; None where nothing is there."""
+    makes: bool = False
+    """Whether it makes what is not there; else it is refused then."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,24 @@ class Ran:
     mark: str
 
 
-def fits(leaves: Facts | None, real: Facts | None) -> bool:
+def outcomes(before: Facts | None, steps: Sequence[tuple[Step, bool]]) -> list[Facts | None]:
+    """Return all that may be there after steps of one address, of which some were surely done."""
+    if not steps:
+        return [before]
+    (step, done), *rest = steps
+    found = [] if done else outcomes(before, rest)
+    if step.sets is None:
+        found += outcomes(None, rest)
+    elif before is not None or step.makes:
+        found += outcomes({**(before or {}), **step.sets}, rest)
+    return found
+
+
+def fits(foretold: Facts | None, real: Facts | None) -> bool:
     """Tell whether reality is as it was foretold."""
-    if leaves is None or real is None:
-        return leaves is real
-    return all(name in real and real[name] == value for name, value in leaves.items())
+    if foretold is None or real is None:
+        return foretold is real
+    return all(name in real and real[name] == value for name, value in foretold.items())
 
 
 class Peer:

@@ -1,12 +1,13 @@
 """A project in which known secrets are planted, and every word that it ever said."""
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lasercats.testing.lab import Host
@@ -16,6 +17,16 @@ from tests.soak.watch import TOOLS, Watch, spies, spy
 NOTES = "/var/spies"
 """Where spies on a host write."""
 PROGRAM = "from lasercats.cli.main import main; main()"
+MANY = """
+import json, sys
+from lasercats.cli.main import guarded, root
+
+for words in json.load(sys.stdin):
+    print("-----", *words, flush=True)
+    guarded(lambda: root.main(args=words, prog_name="lasercats", standalone_mode=False))
+    sys.stdout.flush()
+"""
+"""The command line, many times in one process."""
 BROKEN = """
 import sys
 from lasercats.machines.shell import Script
@@ -52,6 +63,7 @@ class Planted:
         self.project, self.sources, self.there = folder / "project", folder / "sources", folder / "there"
         self.said: list[tuple[str, bytes]] = []
         self.names: set[str] = set()
+        self.came: set[str] = set()
         for made in (self.project, self.sources, self.there, folder / "tmp", folder / "home"):
             made.mkdir()
         spies(folder / "spies", folder / "spied")
@@ -68,7 +80,7 @@ class Planted:
             "TMPDIR": str(folder / "tmp"),
             "PATH": f"{folder}/spies:{os.environ['PATH']}",
         }
-        self.run("init")
+        self.run("init", str(self.project))
         self.run("machine", "add", "web", host.url)
 
     def here(self, name: str) -> Path:
@@ -114,9 +126,23 @@ class Planted:
         if kill is not None:
             time.sleep(kill)
             process.send_signal(signal.SIGKILL)
-        told, _ = process.communicate(stdin, timeout=120)
+        told, _ = process.communicate(stdin, timeout=600)
         self.said.append((" ".join(arguments), told))
         return told.decode(errors="replace")
+
+    def run_all(self, calls: Sequence[Sequence[str]]) -> None:
+        """Run the command line many times, without starting it anew each time."""
+        words = [["-C", str(self.project), *call] for call in calls]
+        told = self.run("many", stdin=json.dumps(words).encode(), program=MANY)
+        self.said.pop()
+        for part in told.split("----- ")[1:]:
+            self.said.append((part.partition("\n")[0], part.encode()))
+
+    def arrived(self) -> set[str]:
+        """Return the secrets that are where they belong, here or on the host."""
+        files = {path.read_bytes() for path in self.there.iterdir()}
+        told = self.host.ssh("cat /srv/there/*").stdout
+        return {name for name in self.names if secret(name) in files or secret(name) in told}
 
     def sweep(self) -> Sweep:
         """Look for all that was planted, everywhere but where it belongs."""

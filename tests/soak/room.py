@@ -38,14 +38,14 @@ class Room(Peer):
         for name in rng.sample(DEVICES, rng.randint(1, len(DEVICES))):
             address = f"rack.device/{name}"
             unit = free.pop(rng.randrange(len(free)))
-            leaves: Facts | None = {"unit": unit}
+            sets: Facts = {"unit": unit}
             if there.get(address, NOWHERE) == NOWHERE:
                 command: dict[str, Any] = {"command": "rack.mount", "rack": "rack/r1", "unit": unit}
             elif rng.random() < 0.5:
                 command = {"command": "rack.move", "unit": unit}
             else:
-                command, leaves = {"command": "rack.unmount"}, NOWHERE
-            steps.append(Step({**command, "on": address}, address, leaves))
+                command, sets = {"command": "rack.unmount"}, NOWHERE
+            steps.append(Step({**command, "on": address}, address, sets, makes=True))
         return steps
 
     def reality(self) -> Reality:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.soak import records
-from tests.soak.peer import Facts, Peer, Ran, Reality, Step, fits
+from tests.soak.peer import Peer, Ran, Reality, Step, fits, outcomes
 from tests.soak.room import Room
 
 PATIENCE = 90.0
@@ -242,21 +242,18 @@ class Storm:
     def foretold(self, steps: Sequence[Step | Ran], before: Reality, head: int) -> None:
         """Check that what the log calls done is there, and that no raw command ran twice."""
         told, real = records.commands(self.log, head)[: len(steps)], self.reality()
-        chains: dict[str, list[tuple[Facts | None, str | None]]] = {}
+        chains: dict[str, list[tuple[Step, bool]]] = {}
         for n, step in enumerate(steps):
-            status = told[n].status if told else None
-            peer = next(peer for peer in self.peers if _whose(peer, step))
+            done = bool(told) and told[n].status in ("done", "unchanged")
             if isinstance(step, Ran):
-                ran = peer.times(step.mark)
-                assert ran == 1 if status == "done" else ran <= 1, f"{step.command} ran {ran} times: {status}"
+                ran = next(peer for peer in self.peers if _whose(peer, step)).times(step.mark)
+                assert ran == 1 if done else ran <= 1, f"{step.command} ran {ran} times: {told[n : n + 1]}"
             else:
-                chains.setdefault(step.address, []).append((step.leaves, status))
+                chains.setdefault(step.address, []).append((step, done))
         for address, chain in chains.items():
-            done = max((n for n, (_, status) in enumerate(chain) if status == "done"), default=-1)
-            may = [before.get(address), *(leaves for leaves, _ in chain)][done + 1 :]
-            whole = next(peer for peer in self.peers if peer.owns(address)).whole
-            if whole or done == len(chain) - 1:
-                found = real.get(address)
+            peer = next(peer for peer in self.peers if peer.owns(address))
+            if peer.whole or all(done for _, done in chain):
+                may, found = outcomes(before.get(address), chain), real.get(address)
                 assert any(fits(one, found) for one in may), f"{address}: really {found}, foretold {chain}"
 
     def reality(self) -> Reality:

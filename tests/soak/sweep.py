@@ -22,7 +22,7 @@ MOST = 64 * 1024 * 1024
 
 
 def forms(needle: bytes) -> Iterator[bytes]:
-    """Return a needle as it is, backwards, in hexadecimal, in UTF-16, and in Base64 at each of three places."""
+    """Return a needle as it is, backwards, in hexadecimal, in UTF-16, and in Base64 at each place."""
     yield needle
     yield needle[::-1]
     yield needle.hex().encode()

@@ -29,22 +29,20 @@ class Switch(Peer):
         steps: list[Step | Ran] = []
         for name in rng.sample(PORTS, rng.randint(1, len(PORTS))):
             address = f"switch.port/{self.name}:{name}"
-            facts: Facts = there[address]
             for _ in range(rng.randint(1, 2)):
                 field, value = "vlan", f"{rng.choice(VLANS)}"
                 if rng.random() < 0.5:
                     field, value = "description", rng.choice(("", f"to {rng.getrandbits(20):x}"))
                 given: Facts = {field: int(value) if field == "vlan" else value}
-                facts = {**facts, **given}
                 command = {"command": "switch.access" if field == "vlan" else "switch.describe"}
-                steps.append(Step({**command, "on": address, **given}, address, facts))
+                steps.append(Step({**command, "on": address, **given}, address, given))
         if rng.random() < 0.4:
             address = f"switch.vlan/{self.name}:{rng.choice((40, 41))}"
-            leaves = None if address in there else {"name": "storm"}
-            made = {"command": "switch.delete_vlan"}
-            if leaves is not None:
-                made = {"command": "switch.create_vlan", **leaves}
-            steps.append(Step({**made, "on": address}, address, leaves))
+            if address in there:
+                steps.append(Step({"command": "switch.delete_vlan", "on": address}, address, None))
+            else:
+                command = {"command": "switch.create_vlan", "on": address, "name": "storm"}
+                steps.append(Step(command, address, {"name": "storm"}, makes=True))
         return steps
 
     def told(self, address: str, resource: Mapping[str, Any]) -> Facts:

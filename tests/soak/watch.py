@@ -1,8 +1,8 @@
 """Watches what is started: command line and environment of every process, here and on the hosts of the lab.
 
 Two ways, as none is enough. A thread reads `/proc` all the time, where hosts of the lab are seen as well, and
-may miss what is over soon. *Spies* stand before the tools in PATH and write down how each was called; they miss
-nothing, but only what is found by PATH.
+may miss what is over soon. *Spies* stand before the tools in PATH and write down how each was called: they
+miss nothing but what is not found by PATH.
 """
 
 import contextlib
