@@ -3,10 +3,8 @@
 import hashlib
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -110,9 +108,8 @@ class Planted:
         env: Mapping[bytes, bytes] | None = None,
         stdin: bytes = b"",
         program: str = PROGRAM,
-        kill: float | None = None,
     ) -> str:
-        """Run the command line, maybe killed after some seconds, and keep what it says."""
+        """Run the command line, and keep what it says."""
         given = {os.fsencode(k): os.fsencode(v) for k, v in self._environment.items()} | dict(env or {})
         process = subprocess.Popen(
             [sys.executable, "-c", program, "-C", str(self.project), *arguments],
@@ -123,9 +120,6 @@ class Planted:
             stderr=subprocess.STDOUT,
         )
         self.watch.ours.add(process.pid)
-        if kill is not None:
-            time.sleep(kill)
-            process.send_signal(signal.SIGKILL)
         told, _ = process.communicate(stdin, timeout=600)
         self.said.append((" ".join(arguments), told))
         return told.decode(errors="replace")

@@ -78,15 +78,15 @@ class Room(Peer):
             return
         self._did.add((order, step["step"]))
         does = step["instruction"]
-        address = f"rack.device/{does['device']}"
-        at = {"unit": does["source"]["unit"]} if "source" in does else None
+        address, place = f"rack.device/{does['device']}", {"unit": does.get("place", {}).get("unit")}
+        found = self.notebook.get(address, NOWHERE)
         match does["do"]:
             case "work.mount":
-                assert self.notebook.get(address, NOWHERE) == NOWHERE, f"sent twice to mount {address}"
-                self.notebook[address] = {"unit": does["place"]["unit"]}
+                assert found == NOWHERE, f"sent twice to mount {address}"
+                self.notebook[address] = place
             case "work.move":
-                assert self.notebook.get(address) == at, f"sent twice to move {address}"
-                self.notebook[address] = {"unit": does["place"]["unit"]}
+                assert found == {"unit": does["source"]["unit"]}, f"sent twice to move {address}"
+                self.notebook[address] = place
             case "work.unmount":
-                assert self.notebook.get(address) == at, f"sent twice to unmount {address}"
+                assert found == place, f"sent twice to unmount {address}"
                 self.notebook[address] = NOWHERE

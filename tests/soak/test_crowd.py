@@ -13,7 +13,7 @@ import pytest
 
 from tests.soak import records
 
-COMMANDS = int(os.environ.get("CROWD_COMMANDS", "160"))
+COMMANDS = int(os.environ.get("CROWD", "160"))
 PROCESSES, SHARED = 8, 4
 OVERTAKEN = 60
 """How often others may be let at an address while one waits for it."""

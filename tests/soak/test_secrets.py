@@ -32,7 +32,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planted]:
         made.came = made.arrived()
         log = made.project / ".lasercats" / "log.db"
         done = [p for p, kind, _, body in records.read(log) if kind == "accepted"]
-        made.run_all([*verbs.calls(made, done)])
+        made.run_all([*verbs.calls(made, done[::3])])
         made.run_all([["undo", f"{position}", "--diff"] for position in reversed(done)])
         yield made
 

@@ -19,7 +19,7 @@ from tests.soak.storm import Storm
 from tests.soak.switches import Netconf, Ovs
 
 pytestmark = [pytest.mark.crash, pytest.mark.lab, pytest.mark.slow]
-KILLS = int(os.environ.get("STORM_KILLS", "10"))
+KILLS = int(os.environ.get("SOAK", "10"))
 SEED = int(os.environ.get("STORM_SEED", "13"))
 """0 for one that is drawn."""
 PEERS = os.environ.get("STORM_PEERS", "local web old aws sw1 sw2 human").split()

@@ -46,7 +46,7 @@ CALLS: dict[str, Sequence[Call] | str] = {
         ["SELECT * FROM file"],
         ["SELECT * FROM file FOR SYSTEM_TIME ALL"],
         ["SELECT * FROM {table}"],
-        ["SELECT * FROM {table}", "--format", "csv"],
+        ["SELECT * FROM events", "--format", "csv"],
         ["--tables"],
     ],
     "for": [["SELECT address FROM file", "file", "chmod", "--mode", "0600", "--check"]],

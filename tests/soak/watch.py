@@ -89,12 +89,12 @@ class Watch:
 
     def look(self, sweep: Sweep) -> None:
         """Look in all that was seen, but for what we gave ourselves."""
-        for process, what, told in self.seen:
+        for process, what, told in list(self.seen):  # it goes on meanwhile
             if what == "cmdline" or process not in self.ours:
                 sweep.look(told, f"{what} of process {process}: {told[:60]!r}")
 
     def _watch(self) -> None:
-        while not self._over.wait(0.005):
+        while not self._over.wait(0.01):
             for process in Path("/proc").glob("[0-9]*"):
                 for what in ("cmdline", "environ"):
                     with contextlib.suppress(OSError):

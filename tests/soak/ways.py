@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 
 from tests.soak.planted import BROKEN, Planted, needle, secret
+from tests.soak.storm import PROGRAM
 
 Way = Callable[[Planted, str], None]
 WAYS: dict[str, Way] = {}
@@ -156,11 +157,11 @@ def in_clear_in_a_document(planted: Planted, name: str) -> None:
 
 @way
 def in_doubt(planted: Planted, name: str) -> None:
-    """It is written when the process is killed, and recovered."""
-    for n in range(4):
-        place = f"web:{planted.on_host(name)}{n}"
-        words = ("file", "write", place, "--secret", f"env:S_{name}")
-        planted.run(*words, env=planted.variable(name), kill=0.6 + 0.3 * n)
+    """The process is killed after each of its writes to the log, and recovered."""
+    for n in range(1, 6):
+        words = ("file", "write", f"web:{planted.on_host(name)}{n}", "--secret", f"env:S_{name}")
+        at = {b"KILL_AT": b"%d" % n, b"KILL": b"after"}
+        planted.run(*words, env=planted.variable(name) | at, program=PROGRAM)
         planted.run("recover")
 
 
@@ -178,8 +179,8 @@ def with_an_unforeseen_fault(planted: Planted, name: str) -> None:
     """Something fails that nobody foresaw, while it is at hand."""
     words = ("file", "write", f"web:{planted.on_host(name)}", "--secret", f"env:S_{name}")
     planted.run(*words, env=planted.variable(name), program=BROKEN)
-    planted.run(*words, env={**planted.variable(name), b"LASERCATS_DEBUG": b"1"})
     planted.run("recover", "--force")
+    planted.run(*words, env={**planted.variable(name), b"LASERCATS_DEBUG": b"1"})
 
 
 @way
