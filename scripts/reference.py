@@ -22,6 +22,7 @@ from lasercats.core.document import loading_field, schema
 from lasercats.core.instruction import Instruction
 from lasercats.core.kind import Domain, Kind, Kinds, tag_of
 from lasercats.core.resource import Role, notes, roles_of
+from lasercats.core.secret import Sealed
 from lasercats.operate.plugins import kinds as installed
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
@@ -389,7 +390,7 @@ def type_text(annotation: Any) -> str:  # noqa: ANN401 - an annotation is of any
         return " or ".join(f"`{value}`" for value in arguments)
     if origin in (tuple, list):
         return f"list of {type_text(arguments[0])}"
-    return {str: "text", int: "whole number", float: "number", bool: "true or false"}.get(
+    return {Sealed: "sealed", str: "text", int: "whole number", float: "number", bool: "true or false"}.get(
         annotation, getattr(annotation, "__name__", str(annotation))
     )
 

@@ -31,6 +31,8 @@ class Request:
     as_json: bool = False
     show_diff: bool = False
     because: str | None = None
+    undoes: Sequence[int] = ()
+    """What is taken back, by position."""
     lost: Mapping[Address, Sequence[str]] = field(default_factory=dict)
     """What does not come back; told by `--json`, which says nothing in advance."""
     withheld: Mapping[Address, Mapping[str, str]] = field(default_factory=dict)
@@ -66,6 +68,7 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
             interpreter=request.interpreter,
             message=request.message,
             because=None if request.because is None else as_text(request.because),
+            undoes=request.undoes,
             watcher=feedback,
             write=partial(_SAID.get(request.interpreter, printing.page), err=request.as_json),
         )

@@ -100,6 +100,7 @@ def plan(context: click.Context, /, documents: tuple[str, ...], **values: Any) -
             act(context, project, made.commands, Request("script"))
             return
         _show_plan(made, as_json=values["as_json"], both=values["show_diff"])
+        show.print_resealed(project.resealed)
     if made.problems:
         context.exit(1)
     context.exit(2 if made.commands and values["detailed"] else 0)
@@ -131,6 +132,7 @@ def apply(context: click.Context, /, documents: tuple[str, ...], yes: bool, **va
         predicting = request.interpreter in ("simulate", "script")
         if not (request.as_json or predicting):
             _show_plan(made, as_json=False, both=request.show_diff)
+            show.print_resealed(project.resealed)
         if made.problems:
             raise LaserCatsError(f"the plan is refused: {_first(made.problems)}; nothing was done")
         if made.replaced and not (yes or predicting):
@@ -156,6 +158,7 @@ def apply(context: click.Context, /, documents: tuple[str, ...], yes: bool, **va
 @options.argument("targets", type=arguments.NAME, nargs=-1, metavar="[MACHINE|ADDRESS]...")
 @options.option("--adopt", is_flag=True, help="Record it, so that it is the state (the default of observe).")
 @options.option("--revert", is_flag=True, help="Record it, and put things back as they were.")
+@options.option("--in-clear", is_flag=True, help="Do not seal contents that not everybody there may read.")
 @options.as_json
 @options.diff
 @options.message
@@ -260,6 +263,7 @@ def _look(
     show_diff: bool,
     message: str | None,
     detailed: bool,
+    in_clear: bool = False,  # noqa: FBT002 - an option
 ) -> None:
     from lasercats.operate import observe as looking  # noqa: PLC0415
     from lasercats.operate.plan import plan_delta  # noqa: PLC0415
@@ -267,7 +271,7 @@ def _look(
     if adopt and revert:
         raise BadInput("--adopt keeps what was found and --revert puts it back; choose one")
     with options.opened(context) as project:
-        seen = looking.observe(project, targets)
+        seen = looking.observe(project, targets, in_clear=in_clear)
         seen = looking.record(project, seen, message) if keep else looking.refresh(project, seen)
         _show_seen(seen, as_json=as_json and not revert, both=show_diff, recorded=keep)
         if revert and seen.drift:
@@ -337,7 +341,9 @@ def _show_plan(made: "Plan", *, as_json: bool, both: bool) -> None:
     if as_json:
         from msgspec import to_builtins  # noqa: PLC0415
 
-        commands = [to_builtins(command) for command in made.commands]
+        from lasercats.core.command import as_told  # noqa: PLC0415
+
+        commands = [as_told(command) for command in made.commands]
         data = {"commands": commands, "delta": show.changes_data(made.delta), "problems": dict(made.problems)}
         data |= {"replaced": list(made.replaced), "corrective": to_builtins(made.corrective)}
         printing.data(

@@ -107,17 +107,18 @@ def _callback(command: type[Command]) -> Any:  # noqa: ANN401
     def run(context: click.Context, /, names: tuple[str, ...], **values: Any) -> None:  # noqa: ANN401
         from pathlib import Path  # noqa: PLC0415
 
-        from lasercats.cli.act import Request, act  # noqa: PLC0415 - start-up stays light
+        from lasercats.cli import show  # noqa: PLC0415 - start-up stays light
+        from lasercats.cli.act import Request, act  # noqa: PLC0415 - as above
         from lasercats.operate.issue import build  # noqa: PLC0415
-        from lasercats.operate.project import LocalInputs  # noqa: PLC0415
 
         request = Request.take(values)
         with options.opened(context) as project:
             given = {name: v for name, v in values.items() if v is not None and v != ()}
             data: dict[str, Any] = {name: _value(command, name, value) for name, value in given.items()}
             data |= {"command": tag_of(command), "on": expand(project, names)}
-            inputs = LocalInputs(Path(), project.vault)
-            act(context, project, [build(data, project.kinds, inputs)], request)
+            built = build(data, project.kinds, project.inputs(Path()))
+            show.print_resealed(project.resealed)
+            act(context, project, [built], request)
 
     return run
 

@@ -10,6 +10,7 @@ from lasercats.cli import arguments, options, printing, show
 from lasercats.cli.printing import Seen
 from lasercats.core.command import Effect
 from lasercats.core.errors import BadInput, UnknownName
+from lasercats.core.secret import told
 
 if TYPE_CHECKING:
     from lasercats.operate.history import Batch, Happening
@@ -110,6 +111,8 @@ def show_(context: click.Context, position: str, as_json: bool) -> None:
     ):
         if text:
             printing.fact(f"{label + ':':8} {text}")
+    for place, others in happened.resealed.items():
+        printing.fact(f"secret:  that of {others} was sealed again for {told(place)}")
     for batch in batches:
         printing.fact(f"batch {batch['position']} to {batch['machine']}:")
         for line, outcome in zip(batch["instructions"], batch["outcomes"], strict=True):
@@ -183,7 +186,7 @@ def graph(found: "Sequence[Happening]") -> Iterator[Seen]:
 
     undone: dict[int, list[int]] = {}
     for happened in found:
-        for position in _takes_back(happened):
+        for position in happened.undoes:
             undone.setdefault(position, []).append(happened.position)
     for _, group in groupby(found, key=lambda h: h.run or h.position):
         commands = list(group)
@@ -218,11 +221,6 @@ def _branch(
         notes.append(f"taken back by {', '.join(map(str, undone[happened.position]))}")
     for number, note in enumerate(notes):
         yield printing.seen(f"{below}{'└' if number == len(notes) - 1 else '├'}─ ", note)
-
-
-def _takes_back(happened: "Happening") -> list[int]:
-    words = (happened.because or "").split()
-    return [int(word) for word in words[1:] if word.isdecimal()] if words[:1] == ["undo"] else []
 
 
 def _many(count: int) -> str:

@@ -10,11 +10,12 @@ import click
 import msgspec
 
 from lasercats.cli import printing
+from lasercats.core import secret
 from lasercats.core.address import Address, kind_of, told
 from lasercats.core.change import Change, Delta
-from lasercats.core.command import Effect, as_told
+from lasercats.core.command import Effect, as_shown
 from lasercats.core.resource import Resource, decisions
-from lasercats.core.secret import hide, hide_all
+from lasercats.core.secret import shown
 from lasercats.interpreters.context import Result
 
 if TYPE_CHECKING:
@@ -130,6 +131,12 @@ def print_notes(notes: Mapping[Address, str]) -> None:
         printing.note(f"{told(address)}: {note}", fg="yellow")
 
 
+def print_resealed(resealed: Mapping[str, str]) -> None:
+    """Print which secrets are put where they were not before, on standard error."""
+    for place, others in resealed.items():
+        printing.note(f"the secret of {others} is sealed again for {secret.told(place)}", fg="yellow")
+
+
 def print_detours(detours: Mapping[Address, str]) -> None:
     """Print what must make room for others before it gets to its own place."""
     for address, way in detours.items():
@@ -213,7 +220,7 @@ def results_data(results: Sequence[Result], trips: Mapping[str, int]) -> dict[st
                 "position": result.position,
                 "status": result.status,
                 **({} if result.order is None else {"order": result.order}),
-                "command": hide_all(msgspec.to_builtins(result.command)),
+                "command": as_shown(result.command),
                 "delta": changes_data(result.delta),
                 "observed": changes_data(result.observed),
                 "problems": dict(result.problems),
@@ -230,8 +237,7 @@ def changes_data(delta: Delta) -> dict[str, Any]:
     """Return a delta as plain data."""
     from lasercats.operate.history import delta_data  # noqa: PLC0415 - start-up stays light
 
-    data: dict[str, Any] = hide_all(delta_data(delta))
-    return data
+    return delta_data(delta)
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401
@@ -262,7 +268,7 @@ def named(addresses: Sequence[Address]) -> str:
 
 def hidden(value: Any) -> Any:  # noqa: ANN401
     """Return a value as plain data in which no secret shows."""
-    return hide(msgspec.to_builtins(value))
+    return shown(value)
 
 
 def why(because: str | None, message: str | None) -> str:
@@ -287,10 +293,10 @@ def has_color(context: click.Context) -> bool:
 
 def resource_fields(resource: Resource) -> dict[str, Any]:
     """Return all fields that hold something, secrets hidden."""
-    data = as_told(resource)
+    data = as_shown(resource)
     if not isinstance(data, dict):
-        return {"recorded": hide_all(data)}
-    return {name: hide(value) for name, value in data.items() if value is not None}
+        return {"recorded": data}
+    return {name: value for name, value in data.items() if value is not None}
 
 
 def _fields(change: Change[Resource], both: bool) -> Iterable[str]:

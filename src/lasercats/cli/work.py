@@ -165,13 +165,12 @@ def exec_(
 def issue(context: click.Context, /, file: str, **values: Any) -> None:  # noqa: ANN401
     """Issue commands from FILE: JSON lines or a YAML list; `-` is standard input."""
     from lasercats.operate.issue import read_commands  # noqa: PLC0415
-    from lasercats.operate.project import LocalInputs  # noqa: PLC0415
 
     request = Request.take(values)
     with options.opened(context) as project:
         folder = Path() if file == "-" else Path(file).parent
         label = "standard input" if file == "-" else file
-        commands = read_commands(_text(file), project.kinds, LocalInputs(folder, project.vault), label)
+        commands = read_commands(_text(file), project.kinds, project.inputs(folder), label)
         act(context, project, commands, request)
 
 
@@ -235,7 +234,8 @@ def undo(context: click.Context, /, positions: tuple[str, ...], partial: bool, *
             show.print_lost(plan.lost)
             show.print_withheld(plan.withheld)
         because = f"undo {' '.join(map(str, sorted(chosen)))}"
-        request = replace(request, because=because, lost=plan.lost, withheld=plan.withheld)
+        undoes = sorted(chosen)
+        request = replace(request, because=because, undoes=undoes, lost=plan.lost, withheld=plan.withheld)
         act(context, project, plan.commands, request)
 
 
@@ -256,7 +256,8 @@ def recover(context: click.Context, force: bool, as_json: bool) -> None:
         told_ = [{**r._asdict(), "facts": dict(r.facts)} for r in results]
         printing.data([*told_, *({"position": p, "status": "held", "told": t} for p, t in held.items())])
     for result in [] if as_json else results:
-        printing.fact(f"command {result.position} ({tag_of(result.command)}): {result.status}")
+        what = "told late," if result.late else "command"
+        printing.fact(f"{what} {result.position} ({tag_of(result.command)}): {result.status}")
         for address, fact in result.facts.items():
             printing.fact(f"    {told(address)}: {fact}")
     for position, said in {} if as_json else held.items():
@@ -296,13 +297,17 @@ def confirm(
             confirming.watch(project, guard, printing.fact)
             return
         held = confirming.chosen(project, positions)
-        failed = []
+        failed: dict[int, str] = {}
         if reject:
-            failed = [h for h in held if not confirming.take_back(project, h)]
+            found = ((h.position, confirming.take_back(project, h)) for h in held)
+            failed = {position: why for position, why in found if why is not None}
         elif held and not listing:
             confirming.keep(project, held)
     word = "held" if listing else "taken back" if reject else "confirmed"
-    said = {h.position: "not taken back yet" if h in failed else word for h in held}
+    said = {
+        h.position: f"not taken back yet: {failed[h.position]}" if h.position in failed else word
+        for h in held
+    }
     if as_json:
         data = [(h.position, {"until": history.iso(h.until), "on": list(h.on)}) for h in held]
         printing.data([{"position": p, **more, "status": said[p]} for p, more in data])

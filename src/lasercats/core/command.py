@@ -14,6 +14,7 @@ from lasercats.core.errors import Refused
 from lasercats.core.loose import ODD, Part
 from lasercats.core.program import Known, Program, Step
 from lasercats.core.resource import Resource, StrangeResource, decided_fields
+from lasercats.core.secret import as_text, shown
 from lasercats.core.state import State
 
 LOADS = {"loads": True}
@@ -38,6 +39,8 @@ class Command(Part, frozen=True, kw_only=True, tag_field="command", gc=False):
     past: ClassVar[str] = ""
     """The type of its event: `file.written`."""
     effect: ClassVar[Effect] = Effect.STATE
+    whole: ClassVar[bool] = True
+    """False where it is decided on attributes alone: the content of what nobody manages yet is not read."""
     ends: ClassVar[bool] = True
     """False where it is not over when it is carried out: something else ends it."""
 
@@ -116,9 +119,14 @@ class StrangeCommand(Command, frozen=True, tag="strange"):
 
 
 def as_told(value: Any) -> Any:  # noqa: ANN401
-    """Return a typed value as plain data; of what is strange, just what was recorded."""
+    """Return a typed value as plain data, as it can be given; of what is strange, just what was recorded."""
     strange = isinstance(value, StrangeCommand | StrangeResource)
-    return msgspec.to_builtins(value.recorded if strange else value)
+    return msgspec.to_builtins(value.recorded) if strange else as_text(value)
+
+
+def as_shown(value: Any) -> Any:  # noqa: ANN401
+    """Return a typed value as plain data in which nothing that is sealed shows."""
+    return shown(value.recorded if isinstance(value, StrangeCommand | StrangeResource) else value)
 
 
 class Decision(NamedTuple):

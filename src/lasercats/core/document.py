@@ -25,6 +25,7 @@ from lasercats.core.kind import Kind, Kinds, convert
 from lasercats.core.ports import Inputs
 from lasercats.core.reading import load_yaml, where
 from lasercats.core.resource import Resource, Role, StrangeResource, decisions, fields_of, notes
+from lasercats.core.secret import Sealed, as_text, place
 from lasercats.core.text import clean
 from lasercats.core.visible import hides, visible_yaml
 
@@ -98,7 +99,7 @@ def dump_yaml(data: Mapping[Any, Any]) -> str:
 
 def plain(resource: Resource) -> dict[str, Any]:
     """Return the decided fields as plain data."""
-    data: dict[str, Any] = msgspec.to_builtins(decisions(resource))
+    data: dict[str, Any] = as_text(decisions(resource))
     return data
 
 
@@ -149,11 +150,15 @@ def _resource(key: Any, fields: Any, kinds: Kinds, inputs: Inputs) -> tuple[Addr
             raise BadInput(
                 f"{address}: field {name!r} is given by the machine and cannot be decided; leave it out"
             )
-    return address, convert(fill(kind.resource, fields or {}, inputs), kind.resource, str(address))
+    return address, convert(fill(kind.resource, fields or {}, inputs, [address]), kind.resource, str(address))
 
 
-def fill(type_: type[msgspec.Struct], fields: Mapping[str, Any], inputs: Inputs) -> dict[str, Any]:
+def fill(
+    type_: type[msgspec.Struct], fields: Mapping[str, Any], inputs: Inputs, on: Sequence[Address]
+) -> dict[str, Any]:
     """Put values in place of what only names them: `source` for a content, a reference for a secret.
+
+    A secret is sealed for the addresses that it is for.
 
     Raises:
         BadInput: the file or variable that is named is not there.
@@ -167,7 +172,7 @@ def fill(type_: type[msgspec.Struct], fields: Mapping[str, Any], inputs: Inputs)
         filled[content] = inputs.source(str(filled.pop("source")))
     for name in fields_of(type_, Role.SECRET):
         if filled.get(name) is not None:
-            filled[name] = inputs.secret(str(filled[name]))
+            filled[name] = inputs.secret(str(filled[name]), [place(address, name) for address in on])
     return filled
 
 
@@ -204,6 +209,12 @@ def _kind_schema(kind: Kind, definitions: dict[str, Any]) -> dict[str, Any]:
     body = definitions[kind.resource.__name__]
     for name in fields_of(kind.resource, Role.GIVEN):
         body["properties"].pop(name, None)
+    for field in msgspec.structs.fields(kind.resource):
+        if field.name in fields_of(kind.resource, Role.SECRET):
+            told = next((n.description for n in notes(field.type) if getattr(n, "description", None)), "")
+            text = {"type": "string", "description": f"{told}: where it is found, or sealed"}
+            body["properties"][field.name] = {"anyOf": [text, {"type": "null"}], "default": None}
+    definitions.pop(Sealed.__name__, None)
     if loading_field(kind.resource) is not None:
         body["properties"]["source"] = {"type": "string", "description": "a local file with the content"}
     body["additionalProperties"] = False

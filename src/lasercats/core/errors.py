@@ -6,9 +6,12 @@
     │   └── BadDocument            a document, with file, line and column
     ├── Refused                    a command that must not be carried out, with the reason
     ├── MachineError               an endpoint that cannot be used
-    │   └── Unreachable            it does not answer, or refuses us
+    │   ├── Unreachable            it does not answer, or refuses us
+    │   └── StillWorking           it is, or may be, still at what it was asked for
     ├── LogError                   the log cannot be read or written
     │   ├── LogConflict            another command moved, or is moving, an address of ours
+    │   ├── Fenced                 another process has taken over what this one was at
+    │   ├── Unrecorded             something was sent, and what became of it cannot be written
     │   ├── LogCorrupt             its bytes are damaged
     │   └── LogTooNew              written by a later LaserCats
     ├── StalePlan                  the state moved since the plan was saved
@@ -69,12 +72,24 @@ class Unreachable(MachineError):
     """A machine that does not answer, or does not let us in."""
 
 
+class StillWorking(MachineError):
+    """A machine that is, or may be, still at what it was asked for, so that nobody can judge it yet."""
+
+
 class LogError(LaserCatsError):
     """The log cannot be read or written."""
 
 
 class LogConflict(LogError):
     """An address of this command moved, or is being moved, by another command."""
+
+
+class Fenced(LogError):
+    """Another process has taken over what this one was at: nothing that it appends changes anything."""
+
+
+class Unrecorded(LogError):
+    """The log cannot be written in the middle of the work: what was done, and what is in doubt, is told."""
 
 
 class LogCorrupt(LogError):

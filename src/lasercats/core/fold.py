@@ -4,16 +4,16 @@ Resources are kept in their encoded form, so that folding costs the same for eve
 is decoded once, at the end. A store may keep a fold as tables, but what the tables say is defined here.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 from immutables import Map
 
 from lasercats.core.address import Address
-from lasercats.core.command import Forget, Hold
+from lasercats.core.command import Forget
 from lasercats.core.errors import LogConflict, LogCorrupt
-from lasercats.core.kind import HELD, Kinds, tag_of
+from lasercats.core.kind import HELD, Kinds
 from lasercats.core.record import (
     FORGOTTEN,
     NULL,
@@ -22,6 +22,7 @@ from lasercats.core.record import (
     Deferred,
     Ended,
     Event,
+    Late,
     legible,
 )
 from lasercats.core.resource import Resource
@@ -88,6 +89,13 @@ class Open(NamedTuple):
     """True where it only holds what others changed, until that is confirmed."""
     waits: int | None = None
     """The batch that a person has in hand and it waits for, by position."""
+    late: bool = False
+    """True where it is no command, but what a run was told after it had been taken over."""
+
+    @property
+    def at_work(self) -> bool:
+        """Whether somebody is changing what it claims, or died doing that."""
+        return not self.held and not self.late and self.waits is None
 
 
 class Claims:
@@ -101,10 +109,9 @@ class Claims:
     def add(self, position: int, entry: AnyEntry) -> None:
         """Take in the next record."""
         if isinstance(entry, Accepted):
-            held = entry.held or _is_hold(bytes(entry.command))
-            self.open[position] = Open(entry.run, entry.process, entry.actor, entry.claims, held)
-            for address in entry.claims:
-                self._claimed.setdefault(address, []).append(position)
+            self._begin(position, Open(entry.run, entry.process, entry.actor, entry.claims, entry.held))
+        elif isinstance(entry, Late):
+            self._begin(position, Open("", "", entry.actor, entry.on, late=True))
         elif isinstance(entry, Deferred):
             for command in entry.commands:
                 if command in self.open:
@@ -112,34 +119,59 @@ class Claims:
         elif isinstance(entry, Ended):
             self._end(entry.command)
 
-    def check(self, entries: Iterable[AnyEntry]) -> None:
-        """Check that entries claim nothing that a command of another run is at work on.
+    def check(self, entries: Sequence[AnyEntry]) -> None:
+        """Check that entries claim or change nothing that a command of another run is at work on.
+
+        What is observed where nobody is at work, as at what is held or in doubt, may be recorded.
 
         Raises:
             LogConflict: one does.
 
         """
+        accepted = {entry.run for entry in entries if isinstance(entry, Accepted)}
         for entry in entries:
-            for claim in entry.claims if isinstance(entry, Accepted) else ():
-                address = claim.partition(": ")[2] or claim if claim.startswith(HELD) else claim
-                for position in self._claimed.get(claim, ()):
-                    other = self.open[position]
-                    if other.run != entry.run:  # type: ignore[union-attr]
-                        if other.held:
-                            raise LogConflict(
-                                f"{address} is held until command {position} ({other.actor}) is confirmed; "
-                                f"run `lasercats confirm {position}`, or with --reject to take it back"
-                            )
-                        if other.waits is not None:
-                            raise LogConflict(
-                                f"{address} is in the work order {other.waits} ({other.actor}); report what "
-                                f"was done with `lasercats work done {other.waits}`, or call it off with "
-                                f"`lasercats work fail {other.waits} --why ...`"
-                            )
-                        raise LogConflict(
-                            f"{address} is being changed by command {position} ({other.actor}, "
-                            f"process {other.process}); wait for it, or run `lasercats recover` if it died"
-                        )
+            if isinstance(entry, Accepted):
+                for claim in entry.claims:
+                    for position in self._claimed.get(claim, ()):
+                        if self.open[position].run != entry.run:
+                            raise self._conflict(claim, position)
+            elif isinstance(entry, Event):
+                own = self.open.get(entry.command or 0)
+                runs = accepted if own is None else {own.run}
+                for address in entry.delta:
+                    for position in self._claimed.get(address, ()):
+                        if self.open[position].at_work and self.open[position].run not in runs:
+                            raise self._conflict(address, position)
+
+    def _conflict(self, claim: Address, position: int) -> LogConflict:
+        """Return what is told of a claim that another has: the fact, and what to do."""
+        other = self.open[position]
+        address = claim.partition(": ")[2] or claim if claim.startswith(HELD) else claim
+        if other.held:
+            return LogConflict(
+                f"{address} is held until command {position} ({other.actor}) is confirmed; "
+                f"run `lasercats confirm {position}`, or with --reject to take it back"
+            )
+        if other.late:
+            return LogConflict(
+                f"{address} is in doubt: what a process was told of it came late (position {position}), when "
+                "another had taken over; run `lasercats recover`, which looks at it"
+            )
+        if other.waits is not None:
+            return LogConflict(
+                f"{address} is in the work order {other.waits} ({other.actor}); report what "
+                f"was done with `lasercats work done {other.waits}`, or call it off with "
+                f"`lasercats work fail {other.waits} --why ...`"
+            )
+        return LogConflict(
+            f"{address} is being changed by command {position} ({other.actor}, "
+            f"process {other.process}); wait for it, or run `lasercats recover` if it died"
+        )
+
+    def _begin(self, position: int, opened: Open) -> None:
+        self.open[position] = opened
+        for address in opened.claims:
+            self._claimed.setdefault(address, []).append(position)
 
     def _end(self, command: int) -> None:
         ended = self.open.pop(command, None)
@@ -148,20 +180,6 @@ class Claims:
             positions.remove(command)
             if not positions:
                 del self._claimed[address]
-
-
-def _is_hold(command: bytes) -> bool:
-    """Tell whether an encoded command holds, as formats 1 to 3 told it: by its tag."""
-    if b'"hold"' not in command:
-        return False
-    try:
-        return msgspec.json.decode(command, type=_Tagged).command == tag_of(Hold)
-    except msgspec.DecodeError:
-        return False
-
-
-class _Tagged(msgspec.Struct):
-    command: str
 
 
 def check_versions(expect: Mapping[Address, int], version: Callable[[Address], int]) -> None:

@@ -6,9 +6,18 @@ are `\x5cxff`. So where old records are read, such texts are brought to that for
 that name a path, the target of a link, an owner, a group or the words of a raw command. Contents and what
 programs print are left as they are.
 
-Pure, and cheap: a body without a backslash before an x is given back as it is.
+Up to format 4, what is sealed was a text `sealed:TOKEN`, also in instructions, where it could as well be a
+text. There it is taken for sealed where it has the form of a token (if it is none, no vault opens it). In the
+secret fields of resources and commands, and in what was answered to a look for a secret, it is known by its
+place, and needs no change here.
+
+Two facts of a command had no field: up to format 3 its tag told that it holds what others change, and up to
+format 4 the words of its reason (`undo 12`) told what it takes back. They are put in their fields.
+
+Pure, and cheap: a body that cannot have any of this is given back as it is.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,25 +26,86 @@ import msgspec
 from lasercats.core.text import escape
 
 LITERAL = 3
-"""The last format in which texts of hosts are literal."""
+"""The last format in which texts of hosts are literal, and what is held is told by a tag."""
+TOKENS = 4
+"""The last format in which what is sealed is a text."""
+WORDED = 4
+"""The last format in which what a command takes back is told by words alone."""
+_HOLD = "hold"
+_UNDO = "undo"
 KINDS = ("file", "directory", "symlink", "exec")
 """The kinds of hosts, as they were when formats 1 to 3 were written."""
-_INSTRUCTIONS = "host."
+_INSTRUCTIONS = b'{"do":"host.'
+"""How an instruction for a host begins: its tag is always written first."""
 _FIELDS = ("path", "target", "owner", "group")
 _WORDS = "argv"
 """The words of a raw command."""
+_TOKEN = re.compile(r"sealed:(0\.)?[A-Za-z0-9_-]{16,}={0,2}")
 _encode = msgspec.json.Encoder().encode
 _Parts = dict[str, msgspec.Raw]
 
 
 def modern(format_: int, name: str, body: bytes) -> bytes:
     """Return the body of a record of a format, by the name of its type, as it would be written today."""
-    if format_ > LITERAL or not (b"\\\\x" in body or b"\\\\X" in body) or name not in _PARTS:
-        return body
+    if name == "accepted" and format_ <= WORDED and (b"hold" in body or b"undo" in body):
+        body = _with_facts(format_, body)
+    if format_ <= LITERAL and (b"\\\\x" in body or b"\\\\X" in body):
+        body = _changed(body, _PARTS.get(name, {}))
+    if format_ <= TOKENS and name == "started" and b'"sealed' in body:
+        body = _changed(body, {"instructions": _sealed})
+    return body
+
+
+def _changed(body: bytes, changes: Mapping[str, Callable[[msgspec.Raw], Any]]) -> bytes:
     parts = msgspec.json.decode(body, type=_Parts)
-    for part, change in _PARTS[name].items():
+    for part, change in changes.items():
         if part in parts:
             parts[part] = msgspec.Raw(_encode(change(parts[part])))
+    return _encode(parts)
+
+
+def _sealed(raw: msgspec.Raw) -> list[Any]:
+    """Return instructions in which what is sealed is an object, with the place that it is for."""
+    found = msgspec.json.decode(raw, type=list[Any])
+    return [_with_place(one) if isinstance(one, dict) else one for one in found]
+
+
+def _with_place(one: dict[str, Any]) -> dict[str, Any]:
+    """Return an instruction of a host in the words, and in the order of fields, of today."""
+    place = {"place": f"file/{one.get('machine')}:{one.get('path')} secret"}
+    told = dict[str, Any]()
+    for name, value in one.items():
+        token = isinstance(value, str) and _TOKEN.fullmatch(value)
+        if token and (one.get("do"), name) in (("host.write", "content"), ("host.read", "expect")):
+            told[name] = {"sealed:": value.removeprefix("sealed:")}
+            told |= place if name == "content" else {}
+        elif (one.get("do"), name) == ("host.read", "sealed"):
+            told |= {"seal": "always", **place} if value else {}
+        else:
+            told[name] = value
+    return told
+
+
+class _Command(msgspec.Struct):
+    command: str = ""
+
+
+class _Accepted(msgspec.Struct):
+    """What of an acceptance told facts that have fields today."""
+
+    command: _Command
+    because: str | None = None
+
+
+def _with_facts(format_: int, body: bytes) -> bytes:
+    """Put in their fields what a tag and the words of a reason told."""
+    parts, told = msgspec.json.decode(body, type=_Parts), msgspec.json.decode(body, type=_Accepted)
+    words = (told.because or "").split()
+    undone = [int(word) for word in words[1:] if word.isdecimal()] if words[:1] == [_UNDO] else []
+    if undone and "undoes" not in parts:
+        parts["undoes"] = msgspec.Raw(_encode(undone))
+    if format_ <= LITERAL and told.command.command == _HOLD:
+        parts["held"] = msgspec.Raw(b"true")
     return _encode(parts)
 
 
@@ -84,7 +154,7 @@ def _delta(raw: msgspec.Raw) -> dict[str, Any]:
 
 def _instructions(raw: msgspec.Raw) -> list[msgspec.Raw]:
     found = msgspec.json.decode(raw, type=list[msgspec.Raw])
-    return [_fields(one) if f'"do":"{_INSTRUCTIONS}'.encode() in bytes(one)[:20] else one for one in found]
+    return [_fields(one) if bytes(one).startswith(_INSTRUCTIONS) else one for one in found]
 
 
 def _outcomes(raw: msgspec.Raw) -> list[msgspec.Raw]:

@@ -24,6 +24,27 @@ from lasercats.core.program import Known, Program, Step
 from lasercats.core.resource import Resource, StrangeResource, decided_fields, decisions
 from lasercats.core.state import State
 
+
+class Knowledge(dict[Address, Resource | None]):
+    """What a look is told of addresses: what is known there, None where nobody manages anything.
+
+    What is `expected` is what a command is about to make: a look reads no more than it takes to compare with
+    it, and what is there when a secret is brought comes sealed. So does what nobody manages and not everybody
+    there may read, unless it is wanted `in_clear`.
+    """
+
+    def __init__(
+        self,
+        known: Mapping[Address, Resource | None],
+        expected: Mapping[Address, Resource] | None = None,
+        *,
+        in_clear: bool = False,
+    ) -> None:
+        """Take what is known, and what is expected."""
+        super().__init__(known)
+        self.expected, self.in_clear = expected or {}, in_clear
+
+
 HELD = "held/"
 """Begins what stands for all that one thing holds: what is put into it or taken out goes one by one."""
 Found = Mapping[Address, Resource | None]
@@ -73,6 +94,7 @@ class Kind:
     observe: Callable[[str, Mapping[Address, Any]], "Program[Found]"] | None
     """Looks at a machine, given what is known at some addresses; answers what is really there.
 
+    What is known may be `Knowledge`, which tells what a command is about to make, too.
     None where nobody but a person can look: what was reported is what is known.
     """
     canonical: Callable[[str], str] = str
@@ -228,13 +250,21 @@ class Kinds:
         if tag not in self.commands:
             raise UnknownName("command", tag, self.commands)
         type_ = self.commands[tag]
-        on = data.get("on", ())
+        command: Command = convert({**data, "on": self.on(data)}, type_, f"command {tag}")
+        return command
+
+    def on(self, data: Mapping[str, Any]) -> list[Address]:
+        """Return the addresses that a command is about, from its plain data; its tag is a known one.
+
+        Raises:
+            BadInput: there are none, or one is no address.
+
+        """
+        tag, on = data["command"], data.get("on", ())
         texts = [on] if isinstance(on, str) else list(on)
         if not texts or not all(isinstance(text, str) for text in texts):
             raise BadInput(f"command {tag} needs 'on', the address or addresses it is about")
-        named = [address for text in texts for address in self._named(type_, text)]
-        command: Command = convert({**data, "on": list(dict.fromkeys(named))}, type_, f"command {tag}")
-        return command
+        return list(dict.fromkeys(a for text in texts for a in self._named(self.commands[tag], text)))
 
     def decode_command(self, raw: bytes) -> Command:
         """Decode a command from a log; one for which there is no type is a `StrangeCommand`."""

@@ -16,6 +16,8 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias, Union, get_args
 import msgspec
 from msgspec.structs import force_setattr
 
+from lasercats.core.secret import Sealed, of_text
+
 Forms: TypeAlias = Mapping[str, Callable[[Any], Any]]
 ODD = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 """What code that expects a good value raises on a strange one."""
@@ -127,6 +129,8 @@ def _as(data: Any, kind: Any) -> Any:  # noqa: ANN401
     origin = get_origin(kind)
     if kind is Any:
         return data
+    if kind is Sealed and isinstance(data, str):  # as it was up to format 4
+        return of_text(data) or _NOT
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return _struct(data, kind) if isinstance(data, dict) else _NOT
     if origin is dict:

@@ -4,13 +4,16 @@ Implementations stand in `lasercats.logs`, `.machines` and `.interpreters`, or i
 found by the entry points of the same names.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
 from lasercats.core.address import Address
 from lasercats.core.fold import Fold, Open, Version
 from lasercats.core.instruction import Batch, Instruction
+from lasercats.core.lease import Lease
 from lasercats.core.record import AnyEntry, Record, Reversal
+from lasercats.core.secret import Sealed
 
 
 @runtime_checkable
@@ -30,17 +33,52 @@ class Log(Protocol):
         seen: Mapping[int, int] | None = None,
         run: str = "",
         request: str = "",
+        holder: str = "",
     ) -> int:
         """Commit entries together, durably, and return the position of the first.
 
         `run` is the run of the program that appends. An append whose `request` was written already does
         nothing and returns what it returned then, so that one whose answer was lost can be repeated.
 
+        With a `holder`, who it is, the lease of the run is taken in the same commit. It is given back in the
+        commit after which no command of the run is open, those apart that are only held. Every append says
+        that the holder of the leases that were taken here lives.
+
         Raises:
-            LogConflict: an address in `expect` is at another version, or is claimed by another run; or more
-                came of a batch than what was `seen` of it, the last position that it caused.
+            LogConflict: an address in `expect` is at another version; one that is claimed, or changed by an
+                event, is claimed by another run; more came of a batch than what was `seen` of it, the last
+                position that it caused; or another process has the lease that is to be taken.
+            Fenced: the lease of the run was taken over, or given back; or an entry is about a command that is
+                over, or whose run another process has the lease of.
             LogError: it cannot be written, with the reason.
 
+        """
+        ...
+
+    def leases(self) -> Mapping[str, Lease]:
+        """Return which runs are at work, and who says so."""
+        ...
+
+    def take(self, run: str, holder: str, over: int = 0) -> None:
+        """Take the lease of a run over from who has it by a token, or one that nobody has (0).
+
+        From then on what the former holder appends is refused.
+
+        Raises:
+            LogConflict: another process has it by now; of several that take it over, one does.
+            LogError: it cannot be written, with the reason.
+
+        """
+        ...
+
+    def release(self, run: str) -> None:
+        """Give the lease of a run back, if it was taken here; one that was taken over is left."""
+        ...
+
+    def beating(self) -> AbstractContextManager[None]:
+        """Say again and again, as long as the context lasts, that the holder of the leases here lives.
+
+        Work that is over before `lasercats.core.lease.BEAT` costs no commit for it.
         """
         ...
 
@@ -127,10 +165,11 @@ class Machine(Protocol):
     vocabulary: Collection[type[Instruction]]
     """The instructions that it can run."""
 
-    async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
+    async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
         """Run a batch and return an outcome for each item, a `Failure` for one that failed.
 
-        Never raises for one instruction's failure; an item whose predecessor failed is skipped.
+        Never raises for one instruction's failure; an item whose predecessor failed is skipped. By the token
+        what is at work for the batch is found again; no two batches have the same, and a look needs none.
 
         Raises:
             MachineError: the machine cannot be used at all; nothing was done.
@@ -138,12 +177,16 @@ class Machine(Protocol):
         """
         ...
 
-    async def resolve(self, batch: Batch) -> Sequence[Any | None]:
-        """Ask what became of a batch that never came back; change nothing.
+    async def resolve(self, batch: Batch, token: str = "", *, end: bool = False) -> Sequence[Any | None]:
+        """Ask what became of a batch that never came back; change nothing that is managed.
+
+        It returns only when nothing is at work for the batch, and nothing will be: within bounds it waits for
+        that, or with `end` brings it about. What it cannot prove then is taken on the word of who says so.
 
         Returns for each item its outcome, or None where that is not told: then a look at the resource tells.
 
         Raises:
+            StillWorking: something is at work for it, or, without `end`, nobody can tell.
             MachineError: the machine cannot be asked.
 
         """
@@ -206,15 +249,45 @@ class Reverting(Protocol):
         ...
 
 
-class Vault(Protocol):
-    """Seals and opens secrets. The core only ever sees tokens."""
+@runtime_checkable
+class Patient(Protocol):
+    """A machine that may wait long for what it was asked for, and knows how long."""
 
-    def seal(self, secret: bytes) -> str:
-        """Return the sealed token of a secret."""
+    def longest(self, instruction: Instruction) -> float:
+        """Return how many seconds it may wait for what an instruction waits for."""
         ...
 
-    def open(self, token: str) -> bytes:
-        """Return the secret of a token."""
+
+class Vault(Protocol):
+    """Seals and opens secrets. The core only ever sees what is sealed.
+
+    A place is a secret field of an address, or a secret with a name (`lasercats.core.secret`).
+    """
+
+    def seal(self, secret: bytes, places: Sequence[str], known: Iterable[Sealed] = ()) -> Sealed:
+        """Return a secret, sealed for some places; as it was, where one of the `known` holds it.
+
+        Raises:
+            BadInput: the key cannot be made or read.
+
+        """
+        ...
+
+    def places(self, sealed: Sealed) -> Sequence[str]:
+        """Return the places that a secret is sealed for; none where it is not bound, as up to format 4."""
+        ...
+
+    def is_for(self, sealed: Sealed, place: str) -> bool:
+        """Tell whether a secret may be opened for a place."""
+        ...
+
+    def open(self, sealed: Sealed, place: str) -> bytes:
+        """Return the secret that is sealed for a place.
+
+        Raises:
+            BadInput: it is sealed for another, its key was destroyed, or is not at hand.
+
+        """
         ...
 
 
@@ -225,6 +298,6 @@ class Inputs(Protocol):
         """Return the content string of a local file."""
         ...
 
-    def secret(self, reference: str) -> str:
-        """Return the sealed token for `env:NAME`, `file:PATH`, `-`, or a token itself."""
+    def secret(self, reference: str, places: Sequence[str]) -> Sealed:
+        """Return the secret that a reference names (`env:NAME`, `sealed:TOKEN`), sealed for some places."""
         ...

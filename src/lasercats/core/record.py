@@ -6,6 +6,8 @@ deferred   a machine took a batch, and its outcomes come later, when a person re
 finished   the outcomes of a batch, or of some of its instructions
 event      what really changed, as a delta with both sides; the state is the fold of these
 ended      a command is over: done, unchanged, failed, refused or cancelled
+late       what a run was told after another process had taken it over; it changes nothing, and is open until
+           it is looked at
 """
 
 from collections.abc import Iterable, Iterator
@@ -50,8 +52,15 @@ class Accepted(Entry, frozen=True, gc=False):
     """`PID+START@HOST` of that run, so that others can tell whether it still lives."""
     message: str | None = None
     because: str | None = None
-    """What made it: `undo 12`, `apply site.yaml`."""
+    """What made it, in words: `undo 12`, `apply site.yaml`."""
+    undoes: tuple[int, ...] = ()
+    """The commands and observations that it takes back, by position.
+
+    Formats 1 to 4 told it by the words of `because` alone.
+    """
     claims: tuple[Address, ...] = ()
+    resealed: dict[str, str] = {}
+    """The places for which a secret was sealed that was given sealed for others, and which those were."""
     held: bool = False
     """True where the command only holds what others change, until that is confirmed.
 
@@ -165,9 +174,39 @@ class Ended(Entry, frozen=True, gc=False):
         return self.command
 
 
-AnyEntry: TypeAlias = Accepted | Started | Deferred | Finished | Event | Ended
+class Late(Entry, frozen=True, gc=False):
+    """What a run was told after another process had taken it over, or what it recorded then.
+
+    It changes neither state nor claims. It is a matter of its own, open until an `ended` of its position:
+    what is there must be looked at.
+    """
+
+    name: ClassVar[str] = "late"
+    commands: tuple[int, ...]
+    """Whose outcomes and events these are."""
+    on: tuple[Address, ...] = ()
+    """What is in doubt until it is over."""
+    actor: str = ""
+    finished: tuple[Finished, ...] = ()
+    """What came back."""
+    events: tuple[Event, ...] = ()
+    """What the run took for the change that it made; it is no event of the log."""
+    after: tuple[int, ...] = ()
+    """Events on record, by position, that came after the end of their command.
+
+    Programs of formats 1 to 4 let that happen. They count as recorded, and need not start from what the
+    events before them left.
+    """
+
+    @property
+    def cause(self) -> int | None:
+        """The first of the commands."""
+        return self.commands[0] if self.commands else None
+
+
+AnyEntry: TypeAlias = Accepted | Started | Deferred | Finished | Event | Ended | Late
 ENTRIES: dict[str, type[AnyEntry]] = {
-    e.name: e for e in (Accepted, Started, Deferred, Finished, Event, Ended)
+    e.name: e for e in (Accepted, Started, Deferred, Finished, Event, Ended, Late)
 }
 
 
@@ -209,23 +248,48 @@ def legible(what: str, *more: type[Exception]) -> Iterator[None]:
         ) from None
 
 
+def batch_token(run: str, position: int) -> str:
+    """Return by what a machine knows the batch again whose `started` record of a run stands at a position.
+
+    It follows from the log alone. The run is part of it because a log that was restored from a copy uses
+    positions anew. A batch that is not recorded has none.
+    """
+    return f"{run}-{position}" if position else ""
+
+
 def came_back(records: Iterable[Record]) -> dict[int, list[msgspec.Raw | None]]:
-    """Return for each batch among records an outcome for each instruction; None where none came back yet."""
+    """Return for each batch among records an outcome for each instruction; None where none came back yet.
+
+    What came back late counts, too.
+    """
     found: dict[int, list[msgspec.Raw | None]] = {}
     for record in records:
         entry = record.entry
         if isinstance(entry, Started):
             found[record.position] = [None] * len(entry.instructions)
-        elif isinstance(entry, Finished) and entry.started in found:
-            for n, outcome in entry.items():
-                if not 0 <= n < len(found[entry.started]):
-                    raise LogCorrupt(
-                        f"record {record.position} has an outcome of no instruction of batch "
-                        f"{entry.started}; restore the log from a backup"
-                    )
-                if found[entry.started][n] is None:
-                    found[entry.started][n] = outcome
+        for back in _finished(entry):
+            if back.started in found:
+                _take(found[back.started], back, record.position)
     return found
+
+
+def _finished(entry: AnyEntry) -> tuple[Finished, ...]:
+    """Return what an entry tells of batches that came back."""
+    if isinstance(entry, Late):
+        return entry.finished
+    return (entry,) if isinstance(entry, Finished) else ()
+
+
+def _take(outcomes: list[msgspec.Raw | None], back: Finished, position: int) -> None:
+    """Take outcomes of a batch that a record at a position tells; the first that is told of one counts."""
+    for n, outcome in back.items():
+        if not 0 <= n < len(outcomes):
+            raise LogCorrupt(
+                f"record {position} has an outcome of no instruction of batch {back.started}; restore the "
+                "log from a backup"
+            )
+        if outcomes[n] is None:
+            outcomes[n] = outcome
 
 
 def raw(value: Any) -> msgspec.Raw:  # noqa: ANN401

@@ -3,7 +3,7 @@
 * *specified*: the operator decides. `None` means that nobody decided; it is left as the machine
   has it and is not compared.
 * *given*: the machine assigns it; a plan never compares it.
-* *secret*: specified, but only ever held as a sealed token (see `lasercats.core.secret`).
+* *secret*: specified, but only ever held sealed (see `lasercats.core.secret`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,7 +31,15 @@ GIVEN = msgspec.Meta(extra={"role": Role.GIVEN})
 REPORTED = msgspec.Meta(extra={"reported": True})
 """`Annotated[str | None, REPORTED]`: where nobody decided this field, what its machine reports is kept."""
 SECRET = msgspec.Meta(extra={"role": Role.SECRET})
-"""`Annotated[str | None, SECRET]`: this field holds a sealed token."""
+"""`Annotated[Sealed, SECRET] | None`: this field holds a sealed value."""
+
+
+def secret_of(field: str) -> msgspec.Meta:
+    """Return what says, as `SECRET` does, that a field holds a sealed value: that of another, clear field.
+
+    Only one of the two is decided. A clear value that is given where a sealed one is known is sealed first.
+    """
+    return msgspec.Meta(extra={"role": Role.SECRET, "of": field})
 
 
 class Resource(Part, frozen=True, kw_only=True, gc=False):
@@ -48,7 +56,7 @@ class Resource(Part, frozen=True, kw_only=True, gc=False):
         """Bring the fields to their one form, and refuse a secret in clear.
 
         Raises:
-            ValueError: a secret field holds something that is not a sealed token.
+            ValueError: a secret field holds something that is not sealed.
 
         """
         super().__post_init__()
@@ -99,6 +107,14 @@ def reported_fields(resource: type[msgspec.Struct]) -> frozenset[str]:
     )
 
 
+@cache
+def clear_fields(resource: type[msgspec.Struct]) -> Mapping[str, str]:
+    """Return the clear field that each secret field is another form of, by the name of the secret one."""
+    found = ((field.name, list(notes(field.type))) for field in msgspec.structs.fields(resource))
+    extras = ((name, getattr(n, "extra", None) or {}) for name, told in found for n in told)
+    return {name: extra["of"] for name, extra in extras if "of" in extra}
+
+
 def decisions(resource: Resource | None) -> dict[str, Any]:
     """Return the decided fields that hold a decision, by name."""
     if resource is None:
@@ -115,8 +131,16 @@ def same(one: Resource | None, other: Resource | None) -> bool:
 
 
 def overlay(base: R | None, wish: R) -> R:
-    """Return the base with every decision of the wish put over it."""
-    return wish if base is None else replace(base, **decisions(wish))
+    """Return the base with every decision of the wish put over it.
+
+    Where the wish decides one of a secret field and its clear form, the other is not decided any more.
+    """
+    if base is None:
+        return wish
+    pairs = clear_fields(type(wish)).items()
+    decided = decisions(wish)
+    gone = {a: None for pair in pairs for a, b in (pair, pair[::-1]) if b in decided and a not in decided}
+    return replace(base, **gone, **decided)
 
 
 def settle(known: R | None, found: R | None) -> R | None:

@@ -13,7 +13,7 @@ import msgspec
 from lasercats.core import content as contents
 from lasercats.core.instruction import Failure, Instruction
 from lasercats.core.ports import Vault
-from lasercats.core.secret import is_sealed
+from lasercats.core.secret import Sealed
 from lasercats.core.text import unescape
 from lasercats.instructions.look import LOOK
 from lasercats.instructions.path import Answers, Question, ask, noted
@@ -41,10 +41,12 @@ class ReadPath(Look, frozen=True, tag="host.read"):
     path: str
     whole: bool = False
     """True to bring the content of a file along, where it is not the expected one."""
-    expect: str | None = None
-    """The digest `sha256:…` of the expected content, or its sealed token."""
-    sealed: bool = False
-    """True when the content is a secret: it is answered sealed."""
+    expect: str | Sealed | None = None
+    """The digest `sha256:…` of the expected content, or that content sealed."""
+    seal: Literal["closed", "always"] | None = None
+    """When its content is answered sealed, if ever: `closed` is where not everybody there may read it."""
+    place: str = ""
+    """What it is, or would be, sealed for."""
 
     def line(self) -> str:
         """Return a line that shows the path."""
@@ -60,7 +62,9 @@ class ReadPath(Look, frozen=True, tag="host.read"):
             return Question(unescape(self.path))
         if self.expect is None:
             return Question(unescape(self.path), "-")
-        digest = contents.digest_of(vault.open(self.expect)) if is_sealed(self.expect) else self.expect
+        digest = self.expect
+        if isinstance(digest, Sealed):
+            digest = contents.digest_of(vault.open(digest, self.place))
         return Question(unescape(self.path), digest.removeprefix("sha256:") or "-")
 
     @classmethod
@@ -74,11 +78,15 @@ class ReadPath(Look, frozen=True, tag="host.read"):
         answers = Answers(told, mark)
         for look in looks:
             status = answers.status(look.question(vault))
-            if look.sealed and isinstance(status, PathStatus) and status.content is not None:
-                if not contents.is_digest(status.content):
-                    sealed = vault.seal(contents.decode(status.content))
-                    status = msgspec.structs.replace(status, content=sealed)
-            yield status
+            yield look.sealed(status, vault) if isinstance(status, PathStatus) else status
+
+    def sealed(self, status: PathStatus, vault: Vault) -> PathStatus:
+        """Return what is at the path, with its content sealed where that is wanted."""
+        content = status.content
+        wanted = self.seal == "always" or (self.seal == "closed" and _is_closed(status))
+        if not wanted or not isinstance(content, str) or contents.is_digest(content):
+            return status
+        return msgspec.structs.replace(status, content=vault.seal(contents.decode(content), [self.place]))
 
 
 class PathAct(Act, frozen=True):
@@ -106,8 +114,10 @@ class PathAct(Act, frozen=True):
 class WriteFile(PathAct, frozen=True, tag="host.write"):
     """Replace a file, whole and at once."""
 
-    content: str
-    """A content string, or the sealed token of one."""
+    content: str | Sealed
+    """A content string, or the bytes of the content, sealed."""
+    place: str = ""
+    """What it is sealed for, if it is: it is opened for nothing else."""
     mode: str | None = None
     owner: str | None = None
     group: str | None = None
@@ -116,7 +126,7 @@ class WriteFile(PathAct, frozen=True, tag="host.write"):
 
     def line(self) -> str:
         """Return the call; a sealed content is taken from an environment variable."""
-        if not is_sealed(self.content):
+        if isinstance(self.content, str):
             return super().line()
         plain = re.fullmatch(r"[A-Za-z0-9@%+=:,./_-]+", self.path)
         hint = f"the secret content of {self.path if plain else 'a file'}"
@@ -141,8 +151,9 @@ class WriteFile(PathAct, frozen=True, tag="host.write"):
         return PathStatus("file", mode=self.mode, owner=self.owner, group=self.group)
 
     def _data(self, vault: Vault | None) -> bytes:
-        sealed = is_sealed(self.content) and vault is not None
-        return vault.open(self.content) if sealed and vault else contents.decode(self.content)
+        if isinstance(self.content, str):
+            return contents.decode(self.content)
+        return str(self.content).encode() if vault is None else vault.open(self.content, self.place)
 
     def _function(self, form: str) -> bytes:
         verb = b"lc_create" if self.new else b"lc_write"
@@ -239,9 +250,14 @@ class Execute(Instruction, frozen=True, tag="host.execute"):
 VOCABULARY = (ReadPath, WriteFile, SetAttributes, MakeDirectory, MakeSymlink, RemovePath, Execute)
 
 
-def secret_variable(token: str) -> str:
+def secret_variable(sealed: Sealed) -> str:
     """Return the name of the environment variable that a printed script takes a secret from."""
-    return f"LASERCATS_SECRET_{contents.digest(token)[7:15].upper()}"
+    return f"LASERCATS_SECRET_{contents.digest_of(str(sealed).encode())[7:15].upper()}"
+
+
+def _is_closed(status: PathStatus) -> bool:
+    """Tell whether not everybody may read a file; where its mode is not told, it is taken to be so."""
+    return status.mode is None or not int(status.mode, 8) & 0o4
 
 
 def _words(*values: str | None) -> tuple[bytes, ...]:

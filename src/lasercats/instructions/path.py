@@ -15,6 +15,7 @@ import msgspec
 
 from lasercats.core import content as contents
 from lasercats.core.instruction import Failure
+from lasercats.core.secret import Sealed
 from lasercats.core.text import escape
 from lasercats.instructions.shell import Told, Unread, raw
 
@@ -45,8 +46,8 @@ class PathStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     """Seconds since 1970 UTC."""
     target: str | None = None
     """Where a symbolic link points."""
-    content: str | None = None
-    """The content string, or its sealed token, when it is not the one that was expected."""
+    content: str | Sealed | None = None
+    """The content string, or the content sealed, when it is not the one that was expected."""
     same: bool = False
     """True when the content is the expected one."""
     notes: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ lc_here= lc_room= lc_up=. lc_safe= lc_plain= lc_closed= lc_host= lc_me=
 lc_mode= lc_probe= lc_rooms= lc_cp= lc_ls= lc_home=$PWD
 lc_line='
 '
-trap 'lc_leave; lc_tidy' EXIT
+trap 'lc_leave; lc_tidy; $lc_unlock' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
@@ -155,6 +155,12 @@ lc_empty() {
     if [ -e "$lc_p" ] || [ -L "$lc_p" ]; then return 1; fi
   done
 }
+lc_lives() { # PID  One that nobody has waited for yet, as in a container without an init, is dead.
+  kill -0 "$1" 2>/dev/null || return 1
+  lc_l=
+  { read -r lc_l <"/proc/$1/stat"; } 2>/dev/null
+  case ${lc_l##*) } in Z* | X*) return 1 ;; esac
+}
 lc_swept() { # FOLDER  Remove what dead shells left in a folder.
   if lc_enter "$1/." 2>/dev/null; then lc_sweep; fi
   lc_leave
@@ -166,11 +172,11 @@ lc_sweep() {
     lc_from=${lc_left#.lasercats.}
     case $lc_from in
       *[!0-9]*) lc_pid=${lc_from%.*} lc_from=${lc_pid%.*} lc_pid=${lc_pid##*.} ;;
-      *) if [ -f "$lc_left" ] && ! kill -0 "$lc_from" 2>/dev/null; then rm -f -- "$lc_left"; fi; continue ;;
+      *) if [ -f "$lc_left" ] && ! lc_lives "$lc_from"; then rm -f -- "$lc_left"; fi; continue ;;
     esac
     case $lc_pid in '' | *[!0-9]*) continue ;; esac
     if [ -z "$lc_host" ]; then lc_random; fi
-    if [ "$lc_from" != "$lc_host" ] || kill -0 "$lc_pid" 2>/dev/null; then continue; fi
+    if [ "$lc_from" != "$lc_host" ] || lc_lives "$lc_pid"; then continue; fi
     if lc_inside "$lc_left"; then
       case $(stat -c %a .) in *700) lc_clear ;; esac
     fi

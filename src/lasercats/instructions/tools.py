@@ -5,9 +5,18 @@ from typing import Any, ClassVar
 
 from lasercats.core.ports import Vault
 from lasercats.core.text import escape
+from lasercats.instructions.lock import PLACES
 from lasercats.instructions.shell import Look, Told
 
-PROBE = r"""
+OPTIONAL = {
+    "flock": "so that only /proc can tell whether what was cut off is still at work there",
+    "folder for locks": "so that nobody can tell whether what was cut off is still at work there",
+}
+"""What a host can do without, and what then is so."""
+
+PROBE = (
+    PLACES
+    + r"""
 lc_lacks() { lc_say lacks "$1"; }
 lc_probe() {
   for lc_w in base64 cat chmod chown head id ln mkdir mv readlink rm rmdir sha256sum stat xargs; do
@@ -25,8 +34,12 @@ lc_probe() {
     *'ot a directory'* | *non-directory*) ;;
     *) lc_lacks 'mv -T' ;;
   esac
+  if ! command -v flock >/dev/null; then lc_lacks flock; fi
+  lc_find_places one
+  if [ -z "$lc_places" ]; then lc_lacks 'folder for locks'; fi
 }
-""".lstrip()
+"""
+)
 
 
 class ProbeTools(Look, frozen=True, tag="host.probe"):

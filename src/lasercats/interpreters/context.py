@@ -1,6 +1,6 @@
 """What an interpreter is given, and what it answers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -75,8 +75,15 @@ class Context:
     actor: str
     run: str = ""
     process: str = ""
+    """Who it is that works, for people: `PID+START@HOST`."""
+    holder: str = ""
+    """Who it is, so that others can tell whether it lives; it holds the lease of the run."""
     message: str | None = None
     because: str | None = None
+    resealed: Mapping[str, str] = field(default_factory=dict)
+    """The places for which secrets were sealed that were given sealed for others, and which those were."""
+    undoes: tuple[int, ...] = ()
+    """What the commands take back, by position."""
     watcher: Watcher = field(default_factory=Watcher)
     write: Callable[[str], object] = _unheard
     """Receives what an interpreter prints: a script, a trace."""
@@ -98,6 +105,8 @@ class Result:
     observed: Delta = field(default_factory=Delta)
     """What had changed outside, and was noticed on the way."""
     problems: Mapping[Address, str] = field(default_factory=dict)
+    untried: Collection[Address] = ()
+    """Where a problem is that a step was not tried."""
     notes: Mapping[Address, str] = field(default_factory=dict)
     """What a machine noted of how it did what it should."""
     reports: Mapping[Address, Any] = field(default_factory=dict)

@@ -12,12 +12,14 @@ is done when nothing else is left to do.
 import asyncio
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
-from lasercats.core.errors import LaserCatsError, Refused
+from lasercats.core.errors import LaserCatsError, LogError, Refused
 from lasercats.core.instruction import Failure, Instruction, InstructionFailed, Item, Later, PartlyDone
 from lasercats.core.loose import ODD
 from lasercats.core.program import Program, Request, Step, answer, generator
+from lasercats.core.record import batch_token
 from lasercats.interpreters.context import Context
 
 MOST = 5000
@@ -49,6 +51,8 @@ class Task:
         """Which of its instructions are with a machine."""
         self.result: Any = None
         self.failure: Failure | None = None
+        self.cancelled = False
+        """True when the operator stopped it."""
         self.partly = False
         """True when it failed after it had changed something; its result is then what it leaves."""
         self._acted = False
@@ -166,6 +170,7 @@ class Driver:
         """Use the machines and the watcher of a context."""
         self._context = context
         self._journal = journal
+        self._fault: LogError | None = None
 
     async def run(self, tasks: Sequence[Task]) -> None:
         """Run all tasks; each is done at the end, with a result or a failure."""
@@ -176,19 +181,33 @@ class Driver:
                 self._start_ready(waiting)
                 waiting = [task for task in waiting if not task.done]
                 if not self._context.stop.is_set():
-                    for sent in self._sent(self._ready(waiting, set(busy.values()))):
-                        busy[asyncio.create_task(self._send(sent))] = sent.machine
+                    with self._journaled():
+                        for sent in self._sent(self._ready(waiting, set(busy.values()))):
+                            busy[asyncio.create_task(self._send(sent))] = sent.machine
                 if not busy:
                     break
                 finished, _ = await asyncio.wait(busy, return_when=asyncio.FIRST_COMPLETED)
-                self._take(finished, busy)
+                with self._journaled():
+                    self._take(finished, busy)
         finally:
             for future in busy:
                 future.cancel()
+        if self._fault is not None:
+            raise self._fault
         for task in waiting:
             task.deferred = task.deferred or any(other.deferred for other in task.after)
             if not task.deferred:
+                task.cancelled = True
                 task.fail(Failure(reason="cancelled before it was sent", skipped=True))
+
+    @contextmanager
+    def _journaled(self) -> Iterator[None]:
+        """Where the journal cannot be written, let what is under way come back, and send nothing more."""
+        try:
+            yield
+        except LogError as error:
+            self._fault = self._fault or error
+            self._context.stop.set()
 
     def _start_ready(self, tasks: Sequence[Task]) -> None:
         for task in tasks:
@@ -288,7 +307,8 @@ class Driver:
         begin = time.perf_counter()
         try:
             batch = tuple(slot.item for slot in slots)
-            outcomes = await self._context.machines.get(machine).run(batch, watcher.output)
+            token = batch_token(self._context.run, sent.started)
+            outcomes = await self._context.machines.get(machine).run(batch, watcher.output, token)
             if len(outcomes) != len(slots):
                 raise ValueError(f"{len(outcomes)} outcomes for {len(slots)} instructions")
         except LaserCatsError as error:  # the machine, or the key of a secret; nothing was sent

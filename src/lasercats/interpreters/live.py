@@ -6,11 +6,13 @@ Every step is in the log before it is taken, so that `lasercats recover` can fin
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command, Effect
+from lasercats.core.errors import Fenced, LogError, Unrecorded
 from lasercats.core.instruction import Later
 from lasercats.core.order import Order
 from lasercats.core.program import Program
@@ -31,7 +33,8 @@ from lasercats.core.settle import Target, believe, decide_all, drift, learn, ref
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Result
 from lasercats.interpreters.driver import Driver, Sending, Task
-from lasercats.interpreters.looking import look
+from lasercats.interpreters.late import interrupted, told_late
+from lasercats.interpreters.looking import expectations, look
 
 
 class Live:
@@ -73,8 +76,14 @@ class _Run:
         self._refused = [0] * len(commands)
         self._reports: list[dict[Address, Any]] = [{} for _ in commands]
         self._doubt: set[int] = set()
+        self._cancelled: list[set[Address]] = [set() for _ in commands]
+        self._untried: list[set[Address]] = [set() for _ in commands]
         self._targets: dict[int, Target] = {}
         self._sent: dict[int, tuple[int, ...]] = {}
+        self._acting: set[int] = set()
+        """Which of the batches that were sent do not only look."""
+        self._fenced: Fenced | None = None
+        self._late: list[int] = []
         self._due = False
         self._orders: dict[int, int] = {}
         self._waiting: set[int] = set()
@@ -82,17 +91,54 @@ class _Run:
     async def run(self) -> Sequence[Result]:
         self._accept()
         try:
-            targets = await self._decide()
-            tasks = self._tasks(targets)
-            await Driver(self._context, self).run(tasks)
-            for task in tasks:
-                if id(task) in self._targets and task.deferred:
-                    self._wait(task)
-                elif id(task) in self._targets:
-                    self._finish(task)
-        finally:
+            await self._carry_out()
             self._flush()
+            self._context.log.release(self._context.run)
+        except Fenced as error:
+            raise self._fenced_off(error) from None
+        except LogError as error:
+            raise self._unrecorded(error) from None
+        except BaseException:
+            self._give_up()
+            raise
         return [self._result(index) for index in range(len(self._commands))]
+
+    async def _carry_out(self) -> None:
+        targets = await self._decide()
+        tasks = self._tasks(targets)
+        await Driver(self._context, self).run(tasks)
+        for task in tasks:
+            if id(task) in self._targets and task.deferred:
+                self._wait(task)
+            elif id(task) in self._targets:
+                self._finish(task)
+
+    def _give_up(self) -> None:
+        """Record what is known, as far as that can be, where something stopped us in the middle."""
+        with suppress(LogError):
+            self._flush()
+            self._context.log.release(self._context.run)
+
+    def _unrecorded(self, error: LogError) -> LogError:
+        """Return what is told where the log cannot be written: what was done, and what is in doubt."""
+        done = [a for e in self._queue if isinstance(e, Event) and e.type != OBSERVED for a in e.delta]
+        done += [a for reports in self._reports for a in reports]
+        self._give_up()
+        if not self._acting:
+            return Unrecorded(f"{error}; nothing was changed; run the command again when it can be written")
+        served = {owner for batch in self._acting for owner in self._sent[batch]}
+        doubtful = [
+            address
+            for index, command in enumerate(self._commands)
+            for address in command.on
+            if self._positions[index] in served and not self._is_known(index, address)
+        ]
+        return Unrecorded(interrupted(error, done, doubtful))
+
+    def _is_known(self, index: int, address: Address) -> bool:
+        """Tell whether a command is over at an address, for better or worse."""
+        over = (self._problems[index], self._reports[index], *self._deltas[index])
+        return any(address in one for one in over)
 
     def _accept(self) -> None:
         context, entries, expect = self._context, list[AnyEntry](), dict[Address, int]()
@@ -109,11 +155,17 @@ class _Run:
                     process=context.process,
                     message=context.message,
                     because=context.because,
+                    undoes=context.undoes if command.ends else (),
                     claims=claims,
+                    resealed={
+                        place: others
+                        for place, others in context.resealed.items()
+                        if place.rpartition(" ")[0] in command.on
+                    },
                     held=not command.ends,
                 )
             )
-        first = context.log.append(entries, expect=expect, run=context.run)
+        first = context.log.append(entries, expect=expect, run=context.run, holder=context.holder)
         self._positions = list(range(first, first + len(entries)))
 
     def _places(self, command: Command) -> tuple[Address, ...]:
@@ -138,7 +190,8 @@ class _Run:
     async def _decide(self) -> list[Target]:
         """Look, take in what changed outside, and decide."""
         state, decided = self._state, self._commands
-        found, unseen = await look(self._look_at(), state, self._context, self)
+        expected = expectations(decided, self._context.kinds)
+        found, unseen = await look(self._look_at(), state, self._context, self, expected=expected)
         believed = believe(state, found).absent(self._missed(found))
         believed = learn(decide_all(decided, believed)[0], believed, found)
         targets, _ = decide_all(decided, believed)
@@ -276,10 +329,17 @@ class _Run:
             )
             for batch in batches
         ]
+        before = [*self._queue]
         self._queue += entries
-        last = self._flush()
+        try:
+            last = self._flush()
+        except LogError:
+            self._queue = before if self._fenced is None else []  # they are not sent
+            raise
         positions = range(last - len(entries) + 1, last + 1)
         self._sent |= {at: entry.commands for at, entry in zip(positions, entries, strict=True)}
+        pairs = zip(positions, batches, strict=True)
+        self._acting |= {at for at, batch in pairs if not all(i.looks for i in batch.instructions)}
         return positions
 
     def finished(self, started: int, outcomes: Sequence[Any], tasks: Sequence[Task]) -> None:
@@ -326,6 +386,10 @@ class _Run:
         if task.notes:
             self._notes[index][address] = "; ".join(dict.fromkeys(task.notes))
         if task.failure is not None:
+            if task.cancelled:
+                self._cancelled[index].add(address)
+            if task.failure.skipped:
+                self._untried[index].add(address)
             if task.partly and change is not None:
                 self._finish_partly(index, address, change, task)
                 return
@@ -387,10 +451,35 @@ class _Run:
         """Commit what is queued; return the position of the last entry."""
         if not self._queue:
             return 0
-        first = self._context.log.append(self._queue, run=self._context.run)
-        last = first + len(self._queue) - 1
+        if self._fenced is None:
+            try:
+                first = self._context.log.append(self._queue, run=self._context.run)
+            except Fenced as error:
+                self._fenced = error
+            else:
+                last = first + len(self._queue) - 1
+                self._queue = []
+                return last
+        self._record_late()
+        raise self._fenced
+
+    def _record_late(self) -> None:
+        """Record what machines told after this run was taken over: it changes nothing, and is looked at."""
+        sent = {batch: self._sent[batch] for batch in self._acting}
+        commands = dict(zip(self._positions, self._commands, strict=True))
+        late = told_late(self._queue, sent, commands, self._context.actor)
         self._queue = []
-        return last
+        if late is not None:
+            self._late.append(self._context.log.append([late]))
+
+    def _fenced_off(self, error: Fenced) -> Fenced:
+        """Return what is told where another process took this run over, with what it was told since."""
+        with suppress(Fenced):
+            self._flush()
+        if not self._late:
+            return error
+        at = ", ".join(map(str, self._late))
+        return Fenced(f"{error}; what it was told since then is recorded at position {at}")
 
     def _status(self, index: int) -> str:
         if index in self._doubt:
@@ -400,7 +489,7 @@ class _Run:
         if self._refused[index] == len(self._commands[index].on):
             return "refused"
         if self._problems[index]:
-            cancelled = all(why.startswith("cancelled") for why in self._problems[index].values())
+            cancelled = self._problems[index].keys() <= self._cancelled[index]
             return "cancelled" if cancelled else "failed"
         changed = composed(self._deltas[index]) or self._reports[index]
         return "done" if changed else "unchanged"
@@ -412,6 +501,7 @@ class _Run:
             delta=composed(self._deltas[index]),
             observed=self._observed[index],
             problems=self._problems[index],
+            untried=self._untried[index],
             notes=self._notes[index],
             reports=self._reports[index],
             position=self._positions[index],

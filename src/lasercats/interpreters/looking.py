@@ -1,21 +1,32 @@
 """Looking: what is really there at some addresses, one batch a machine."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+from msgspec.structs import replace
 
 from lasercats.core.address import Address
-from lasercats.core.kind import Kinds
+from lasercats.core.command import Command, Effect
+from lasercats.core.kind import Kinds, Knowledge
 from lasercats.core.reference import renamed
-from lasercats.core.resource import Resource
+from lasercats.core.resource import Resource, decided_fields
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context
 from lasercats.interpreters.driver import Driver, Journal, Task
 
 
 async def look(
-    wanted: Mapping[Address, int], state: State, context: Context, journal: Journal | None = None
+    wanted: Mapping[Address, int],
+    state: State,
+    context: Context,
+    journal: Journal | None = None,
+    *,
+    expected: Mapping[Address, Resource] | None = None,
+    in_clear: bool = False,
 ) -> tuple[dict[Address, Resource | None], dict[Address, str]]:
     """Look at addresses, each on behalf of the command at a position.
 
+    What is `expected` at some of them is what commands are about to make (`expectations`); `in_clear` has
+    what nobody manages come as it is (`Knowledge`).
     Returns what was found, and for each address that could not be looked at, why. An address that belongs
     to no machine, or that only a person can look at, is left out of both.
     """
@@ -23,7 +34,7 @@ async def look(
     for address, position in wanted.items():
         machine, observe = context.kinds.machine_of(address), context.kinds.kind(address).observe
         if machine is not None and observe is not None:
-            program = observe(machine, {address: state.get(address)})
+            program = observe(machine, Knowledge({address: state.get(address)}, expected, in_clear=in_clear))
             tasks[address] = Task(program, position)
     await Driver(context, journal).run(list(tasks.values()))
     found: dict[Address, Resource | None] = {}
@@ -34,6 +45,24 @@ async def look(
         else:
             found |= {a: r for a, r in task.result.items() if r is not None or a not in found}
     return addressed(found, state, context.kinds), unseen
+
+
+def expectations(commands: Iterable[Command], kinds: Kinds) -> dict[Address, Resource]:
+    """Return what commands are about to make, as far as their fields tell, for the look before them.
+
+    Where one of several is decided on all that is there, and says nothing of it, nothing is expected.
+    """
+    expected, open_ = dict[Address, Resource](), set[Address]()
+    for command in commands:
+        for address in command.on if command.effect is Effect.STATE else ():
+            type_ = kinds.kind(address).resource
+            told = {name: getattr(command, name, None) for name in decided_fields(type_)}
+            told = {name: value for name, value in told.items() if value is not None}
+            if told or not command.whole:
+                expected[address] = replace(expected.get(address) or type_(), **told)
+            else:
+                open_.add(address)
+    return {address: made for address, made in expected.items() if address not in open_}
 
 
 def addressed(

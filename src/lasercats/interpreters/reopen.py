@@ -11,11 +11,11 @@ from typing import Any
 from lasercats.core.errors import LaserCatsError
 from lasercats.core.fold import Fold
 from lasercats.core.instruction import Batch, Failure, Item, Later
-from lasercats.core.record import Deferred, Record, Started, raw
+from lasercats.core.record import Deferred, Record, Started, batch_token, raw
 from lasercats.interpreters.context import Context
 from lasercats.interpreters.replay import NOT_ON_RECORD, Tape
 
-NEVER_SENT = Failure(reason="the next step was never sent")
+NEVER_SENT = Failure(reason="the next step was never sent", skipped=True)
 NOT_TOLD = Failure(reason="nobody knows whether the last step was done", in_doubt=True, final=True)
 
 
@@ -29,8 +29,8 @@ class Reopened(Tape):
         self.handed: list[Deferred] = []
         """What turned out to be in the hands of a person."""
 
-    async def resolve(self) -> dict[int, str]:
-        """Ask what became of batches that are in doubt.
+    async def resolve(self, *, end: bool = False) -> dict[int, str]:
+        """Ask what became of batches that are in doubt; with `end` what is still at work for them is ended.
 
         Returns, for each command whose machine could not be asked, why.
         """
@@ -47,7 +47,8 @@ class Reopened(Tape):
             if not doubtful:
                 continue
             try:
-                became = await self._context.machines.get(batch.machine).resolve(items)
+                token = batch_token(self._context.run, record.position)
+                became = await self._context.machines.get(batch.machine).resolve(items, token, end=end)
             except LaserCatsError as error:
                 unasked |= {batch.commands[n]: str(error) for n in doubtful}
                 continue

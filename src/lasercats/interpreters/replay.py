@@ -79,13 +79,17 @@ class Tape:
         seen: Mapping[int, int] | None = None,
         run: str = "",
         request: str = "",
+        holder: str = "",
     ) -> int:
         """Keep what would be recorded."""
-        del expect, seen, run, request
+        del expect, seen, run, request, holder
         first, self._next = self._next, self._next + len(entries)
         self.entries += entries
         self._started |= {entry.machine: entry for entry in entries if isinstance(entry, Started)}
         return first
+
+    def release(self, run: str) -> None:
+        """Do nothing: nobody else is there."""
 
     # In place of the machines.
 
@@ -129,10 +133,10 @@ class _Machine:
         self.trips = 0
         self._tape, self._name = tape, name
 
-    async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
+    async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
         return await self._tape.answer(self._name, batch)
 
-    async def resolve(self, batch: Batch) -> Sequence[Any | None]:
+    async def resolve(self, batch: Batch, token: str = "", *, end: bool = False) -> Sequence[Any | None]:
         await sleep(0)
         return [None] * len(batch)
 

@@ -12,12 +12,14 @@ import msgspec
 from msgspec.structs import replace
 
 from lasercats.core.change import Delta
-from lasercats.core.errors import LaserCatsError
+from lasercats.core.command import Command
+from lasercats.core.errors import Fenced, LaserCatsError
 from lasercats.core.fold import Fold
 from lasercats.core.instruction import Batch, Failure, Instruction, Item
 from lasercats.core.kind import tag_of
-from lasercats.core.record import OBSERVED, AnyEntry, Ended, Event, Finished, Record, Started
+from lasercats.core.record import OBSERVED, AnyEntry, Ended, Event, Finished, Record, Started, batch_token
 from lasercats.interpreters.context import Context
+from lasercats.interpreters.late import told_late
 from lasercats.interpreters.live import answered
 from lasercats.interpreters.replay import NOT_ON_RECORD, Asked, Tape
 
@@ -34,6 +36,7 @@ class Resumed(Tape):
         still_open: Collection[int],
         reports: Sequence[Finished] = (),
         seen: Mapping[int, int] | None = None,
+        commands: Mapping[int, Command] | None = None,
     ) -> None:
         """Play the records of commands, of which some are `still_open`, and the reports.
 
@@ -45,6 +48,10 @@ class Resumed(Tape):
         self._queue: list[AnyEntry] = list(reports)
         self._on_record = {key for record in records for key in _keys(record.entry)}
         self._seen = dict(seen or {})
+        self._commands = commands or {}
+        self._sent = {
+            record.position: record.entry.commands for record in records if isinstance(record.entry, Started)
+        }
         self.changes: list[Delta] = []
         """What came of it now."""
 
@@ -71,14 +78,23 @@ class Resumed(Tape):
                 self.changes.append(self._kinds.decode_delta(new))
 
     def commit(self) -> int:
-        """Write what is kept to the log, in one append; return the last position, 0 for nothing."""
+        """Write what is kept to the log, in one append; return the last position, 0 for nothing.
+
+        Raises:
+            Fenced: another process took the commands over; what was told is recorded as late.
+
+        """
         if not self._queue:
             return 0
-        last = (
-            self._context.log.append(self._queue, seen=self._seen, run=self._context.run)
-            + len(self._queue)
-            - 1
-        )
+        try:
+            first = self._context.log.append(self._queue, seen=self._seen, run=self._context.run)
+        except Fenced:
+            late = told_late(self._queue, self._sent, self._commands, self._context.actor)
+            self._queue = []
+            if late is not None:
+                self._context.log.append([late])
+            raise
+        last = first + len(self._queue) - 1
         self._queue, self._seen = [], {}
         return last
 
@@ -121,8 +137,11 @@ class Resumed(Tape):
         )
         self._queue.append(started)
         position = self.commit()
+        self._sent[position] = started.commands
         try:
-            outcomes = await self._context.machines.get(machine).run(items, self._context.watcher.output)
+            sent_to = self._context.machines.get(machine)
+            token = batch_token(self._context.run, position)
+            outcomes = await sent_to.run(items, self._context.watcher.output, token)
         except LaserCatsError as error:  # nothing was sent
             outcomes = [Failure(reason=str(error)) for _ in items]
         self._queue += answered(position, started.commands, outcomes)

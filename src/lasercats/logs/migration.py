@@ -25,7 +25,7 @@ def begin(db: sqlite3.Connection) -> None:
 
     first = db.execute("SELECT hash FROM records WHERE hash IS NOT NULL ORDER BY position LIMIT 1").fetchone()
     made = secrets.token_hex(16) if first is None else hashlib.sha256(b"id" + first[0]).hexdigest()[:32]
-    facts = {"id": made, "read": "", "write": ""}
+    facts = {"id": made, "read": "", "write": schema.SEALED}
     db.executemany("INSERT INTO about VALUES (?, ?)", facts.items())
 
 
@@ -34,6 +34,10 @@ def migrate(db: sqlite3.Connection, version: int) -> bool:
 
     It is called in a transaction.
     """
+    if version == 4:  # noqa: PLR2004 - only what records hold is otherwise since
+        db.execute("UPDATE about SET value = trim(value || ' ' || ?) WHERE name = 'write'", (schema.SEALED,))
+        db.execute(f"PRAGMA user_version = {schema.FORMAT}")
+        return False
     if version == 1:
         _add_causes(db)
         db.execute("DROP TABLE snapshots")

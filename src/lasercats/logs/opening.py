@@ -107,7 +107,7 @@ class LogFile:
 
         """
         if self.barred:
-            raise LogError(f"the log {self.path} can only be read here: {self.barred}; nothing was done")
+            raise LogError(f"the log {self.path} can only be read here: {self.barred}; nothing was written")
 
     @contextmanager
     def explained(self) -> Iterator[None]:
@@ -118,11 +118,11 @@ class LogFile:
             raise
         except UnicodeEncodeError as error:
             raise LogError(
-                f"the log {self.path} cannot hold {error.object!r:.80}, which is no text; nothing was done"
+                f"the log {self.path} cannot hold {error.object!r:.80}, which is no text; nothing was written"
             ) from None
         except sqlite3.Error as error:
             if _code(error) in _UNUSABLE:
-                raise LogError(f"the log {self.path} cannot be used: {error}; nothing was done") from None
+                raise LogError(f"the log {self.path} cannot be used: {error}; nothing was written") from None
             raise self.damaged(str(error)) from None
         except (
             sqlite3.Warning,

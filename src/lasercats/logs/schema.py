@@ -26,7 +26,9 @@ from lasercats.core.record import FORGOTTEN, NULL
 
 APPLICATION = 0x4C436174
 """`LCat`, in the header of the file (SQLite's application_id)."""
-FORMAT = 4
+FORMAT = 5
+SEALED = "sealed"
+"""What a program must know to write to a log from format 5 on: how sealed values stand."""
 
 RECORDS = """
 CREATE TABLE records (

@@ -9,7 +9,7 @@ Each append is one transaction: the records, their hash, and what follows from t
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from lasercats import PROGRAM
 from lasercats.core.address import Address
 from lasercats.core.errors import LogCorrupt, LogTooNew
 from lasercats.core.fold import Claims, Fold, Open, Version, check_batches, check_versions, left_by
-from lasercats.core.formats import LITERAL, modern
+from lasercats.core.formats import modern
+from lasercats.core.lease import Fence, Lease, is_at_work
 from lasercats.core.record import (
     ENTRIES,
     Accepted,
@@ -28,14 +29,15 @@ from lasercats.core.record import (
     Deferred,
     Ended,
     Event,
+    Late,
     Record,
     Reversal,
 )
-from lasercats.logs import check, migration, schema
+from lasercats.logs import about, check, leases, migration, schema
 from lasercats.logs.chain import Facts, chain
-from lasercats.logs.opening import LogFile
+from lasercats.logs.opening import MEMORY, LogFile
 
-CLAIMING = ("accepted", "deferred", "ended")
+CLAIMING = ("accepted", "deferred", "ended", "late")
 CHUNK = 10_000
 """Records that are taken in at once when the tables are made anew."""
 _END = 2**62
@@ -75,7 +77,11 @@ class SqliteLog:
         self._path, self._program = self._file.path, program
         self._clock = clock or (lambda: time.time_ns() // 1000)
         self._head, self._hash, self._time, self._told = 0, b"", 0, 0
-        self._id, self._literal, self._writer = "", 0, ""
+        self._id, self._writer = "", (0, "")
+        self._eras: list[tuple[int, int]] = []
+        """Until which position records have which earlier format."""
+        self._mine: dict[str, int] = {}
+        """The leases that were taken here, each with its token; also those that somebody took over since."""
         self._claims: Claims | None = None
         self._fold: Fold | None = None
         with self._explained():
@@ -99,6 +105,7 @@ class SqliteLog:
         seen: Mapping[int, int] | None = None,
         run: str = "",
         request: str = "",
+        holder: str = "",
     ) -> int:
         """Commit entries together, durably, and return the position of the first."""
         self._file.check_writable()
@@ -107,17 +114,22 @@ class SqliteLog:
             self._file.check_writable()
             if request and (before := self._requested(request)) is not None:
                 return before
+            first, told = self._head + 1, self._clock()
+            fence = Fence(leases.tokens(self._db), self._mine, claims.open)
+            if holder:
+                fence.check_free(run)
+            fence.check(entries, "" if holder else run, first, self._cause)
             check_versions(expect or {}, self._version)
             check_batches(seen or {}, self._last_of)
             claims.check(entries)
-            first, told = self._head + 1, self._clock()
             if not entries:
                 return first
             now = max(told, self._time)
             digest = self._insert(first, now, told, entries, run, request)
             self._take_in(first, entries)
+            mine = self._leased(first, entries, claims.open, (run, holder), told)
         self._head, self._hash, self._time, self._told = self._head + len(entries), digest, now, told
-        self._writer = self._program
+        self._writer, self._mine = (schema.FORMAT, self._program), mine
         for position, entry in enumerate(entries, first):
             if entry.name in CLAIMING:
                 claims.add(position, entry)
@@ -216,6 +228,34 @@ class SqliteLog:
         with self._explained(), self._snapshot():
             return self._catch_up().open
 
+    def leases(self) -> Mapping[str, Lease]:
+        """Return which runs are at work, and who says so."""
+        with self._explained(), self._snapshot():
+            since, opened = about.used_since(self._db, leases.WORD), self._catch_up().open
+            return leases.leases(self._db, self._clock(), opened, since)
+
+    def take(self, run: str, holder: str, over: int = 0) -> None:
+        """Take the lease of a run over from who has a token, or one that nobody has (0)."""
+        self._file.check_writable()
+        with self._explained(), self._commit():
+            self._catch_up()
+            about.use(self._db, "write", leases.WORD, self._head + 1)
+            token = leases.take(self._db, run, holder, over, self._clock())
+        self._mine[run] = token
+
+    def release(self, run: str) -> None:
+        """Give the lease of a run back, if it is still held here."""
+        token = self._mine.pop(run, None)
+        if token is not None:
+            with self._explained(), self._commit():
+                leases.drop(self._db, run, token)
+
+    def beating(self) -> AbstractContextManager[None]:
+        """Say again and again, as long as the context lasts, that the holder of the leases here lives."""
+        if self._file.path == MEMORY:
+            return nullcontext()
+        return leases.beating(self._file.connect, lambda: dict(self._mine), self._clock)
+
     def tail(self, after: int, *, patience: float) -> Iterator[Record]:
         """Iterate over records after a position as they come, until none came for `patience` seconds."""
         deadline = time.monotonic() + patience
@@ -308,7 +348,7 @@ class SqliteLog:
             if version < schema.FORMAT and migration.migrate(self._db, version):
                 for statement in schema.GONE:
                     self._db.execute(statement)
-                self._literal = self.head() + 1
+                self._eras = about.eras(self._db, self.head())
                 self._derive()
 
     def _learn(self) -> None:
@@ -317,17 +357,13 @@ class SqliteLog:
         if not facts.get("id") or not all(isinstance(fact, str) for fact in facts.values()):
             raise self._file.damaged("it does not tell its id")
         self._id = facts["id"]
-        if facts.get("read"):
+        if strange := about.unknown(facts, "read"):
             raise LogTooNew(
-                f"the log {self._path} keeps {facts['read']} in a way that this LaserCats cannot read; "
-                "upgrade it"
+                f"the log {self._path} keeps {strange} in a way that this LaserCats cannot read; upgrade it"
             )
-        if facts.get("write") and not self._file.barred:
-            self._file.barred = f"it keeps {facts['write']}, which this LaserCats does not know; upgrade it"
-        sql = f"SELECT first, format > {LITERAL} FROM stretches ORDER BY first LIMIT 2"  # noqa: S608 - a constant
-        stretches = self._db.execute(sql).fetchall()
-        old = bool(stretches) and not stretches[0][1]
-        self._literal = (stretches[1][0] if len(stretches) > 1 else self.head() + 1) if old else 0
+        if (strange := about.unknown(facts, "write")) and not self._file.barred:
+            self._file.barred = f"it keeps {strange}, which this LaserCats does not know; upgrade it"
+        self._eras = about.eras(self._db, self.head())
 
     def _commit(self) -> AbstractContextManager[None]:
         """Write all of it or nothing."""
@@ -371,7 +407,7 @@ class SqliteLog:
         self._db.execute(schema.INSERT, ends[0])
         self._db.executemany(schema.INSERT_MORE, rows[1:-1])
         self._db.executemany(schema.INSERT, ends[1:])
-        if self._writer != self._program:
+        if self._writer != (schema.FORMAT, self._program):
             self._db.execute("INSERT INTO stretches VALUES (?, ?, ?)", (first, schema.FORMAT, self._program))
         if told < self._told:
             self._db.execute("INSERT INTO segments VALUES (?, ?)", (first, told))
@@ -384,7 +420,7 @@ class SqliteLog:
         for position, entry in enumerate(entries, first):
             if isinstance(entry, Event):
                 put += [(address, position, schema.stored(raw)) for address, raw in left_by(entry)]
-            elif isinstance(entry, Accepted):
+            elif isinstance(entry, Accepted | Late):
                 begun.append((position,))
             elif isinstance(entry, Deferred):
                 waiting += [(entry.started, command) for command in entry.commands]
@@ -394,6 +430,39 @@ class SqliteLog:
         self._db.executemany("INSERT INTO open VALUES (?, NULL)", begun)
         self._db.executemany("UPDATE open SET waits = ? WHERE position = ?", waiting)
         self._db.executemany("DELETE FROM open WHERE position = ?", ended)
+        if any(isinstance(entry, Late) for entry in entries):
+            about.use(self._db, "read", about.LATE, first)
+
+    def _leased(
+        self,
+        first: int,
+        entries: Sequence[AnyEntry],
+        opened: Mapping[int, Open],
+        taking: tuple[str, str],
+        now: int,
+    ) -> dict[str, int]:
+        """Take the lease of a run for a holder, give back those of runs that are over; return the rest."""
+        (run, holder), mine = taking, dict(self._mine)
+        if holder:
+            about.use(self._db, "write", leases.WORD, first)
+            mine[run] = leases.give(self._db, run, holder, now)
+        if not mine:
+            return mine
+        claims = Claims()
+        claims.open |= {position: one._replace(claims=()) for position, one in opened.items()}
+        for position, entry in enumerate(entries, first):
+            claims.add(position, entry)
+        for held, token in [*mine.items()]:
+            if is_at_work(held, claims.open.values()):
+                leases.touch(self._db, held, token, now)
+            elif leases.tokens(self._db).get(held) == token:
+                leases.drop(self._db, held, token)
+                del mine[held]
+        return mine
+
+    def _cause(self, position: int) -> int | None:
+        row = self._db.execute("SELECT cause FROM records WHERE position = ?", (position,)).fetchone()
+        return row[0] if row else None
 
     def _fold_of(self, position: int, addresses: Sequence[Address] | None) -> Fold:
         if addresses is None:
@@ -429,14 +498,16 @@ class SqliteLog:
         return None if row is None else int(row[0])
 
     def _records(self, sql: str, arguments: Sequence[Any]) -> Iterator[Record]:
-        literal = self._literal
+        eras = self._eras
         with self._explained():
             for position, when, name, body in self._db.execute(sql, arguments):
                 if type(when) is not int or type(body) is not bytes:
                     raise self._illegible(position)
                 try:
-                    if position < literal:
-                        body = modern(LITERAL, name, body)  # noqa: PLW2901 - it is the same body
+                    for end, format_ in eras:
+                        if position < end:
+                            body = modern(format_, name, body)  # noqa: PLW2901 - it is the same body
+                            break
                     body.decode()  # parts of it are carried as they are, and decoded later
                     entry = _DECODERS[name].decode(body)
                 except (KeyError, UnicodeDecodeError, RecursionError, msgspec.DecodeError):
@@ -482,7 +553,8 @@ class SqliteLog:
         if row is None or not isinstance(row[0], bytes) or not isinstance(row[2], int):
             raise LogCorrupt(f"the log {self._path} ends in the middle of a commit; restore it from a backup")
         self._hash, self._time, self._told = row
-        self._writer = self.writer(head)
+        sql = "SELECT format, program FROM stretches WHERE first <= ? ORDER BY first DESC LIMIT 1"
+        self._writer = self._db.execute(sql, (head,)).fetchone() or (0, "")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

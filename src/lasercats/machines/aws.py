@@ -72,7 +72,7 @@ class AwsMachine:
             raise BadInput(f"option 'attempts' in {text!r} must be a whole number from 1 to 99")
         return url
 
-    async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
+    async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
         """Run a batch in few calls; what does not depend on each other goes side by side.
 
         Raises:
@@ -97,6 +97,10 @@ class AwsMachine:
                 outcomes |= dict(zip(group.indices, answers, strict=True))
         return [outcomes[i] for i in range(len(batch))]
 
+    def longest(self, instruction: Instruction) -> float:
+        """Return how many seconds it may wait for what an instruction waits for."""
+        return self._timeout if instruction.waits else 0
+
     def script(self, instructions: Sequence[Instruction], *, alone: bool) -> str:
         """Return instructions as a script for any place that has the `aws` command line and credentials."""
         option = self._url.options.get
@@ -108,7 +112,7 @@ class AwsMachine:
         body = body if alone else ["(", *body, ") || lc_failed=1"]
         return "\n".join([f"# {self.name}: EC2 in {self._region}", *body])
 
-    async def resolve(self, batch: Batch) -> Sequence[Any | None]:
+    async def resolve(self, batch: Batch, token: str = "", *, end: bool = False) -> Sequence[Any | None]:
         """Ask what became of a batch that never came back: by tokens, where it made something.
 
         Raises:

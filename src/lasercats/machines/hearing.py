@@ -27,6 +27,8 @@ class Hearing:
         self._clock = asyncio.timeout(patience)
         self.ended: str | None = None
         """Why it was not heard to its end."""
+        self.way = "given up"
+        """What then was done to it."""
 
     def out(self, data: bytes) -> None:
         """Hear standard output.
@@ -86,7 +88,7 @@ class Hearing:
         return tuple(bytes(said.partition(self._mark)[0].strip()) for said in (self.output, self.messages))  # type: ignore[return-value]
 
     def _silence(self) -> str:
-        return f"the host told nothing for {self.patience:g} s, and was given up"
+        return f"the host told nothing for {self.patience:g} s"
 
     def _heard(self, data: bytes) -> None:
         self._since += len(data)
@@ -95,7 +97,7 @@ class Hearing:
             if not self._clock.expired():
                 self._clock.reschedule(asyncio.get_running_loop().time() + self.patience)
         if self._most is not None and len(self.output) + len(self.messages) > self._most:
-            raise TooMuch(f"the host printed more than {self._most // 2**20} MiB, and was given up")
+            raise TooMuch(f"the host printed more than {self._most // 2**20} MiB")
 
 
 class Streaming(Hearing):
@@ -148,5 +150,6 @@ class Streaming(Hearing):
 
     def _silence(self) -> str:
         if self._pid is not None and self._limit is not None:
-            return f"it ran longer than {self._limit:g} s, and was ended"
+            self.way = "ended"
+            return f"it ran longer than {self._limit:g} s"
         return super()._silence()

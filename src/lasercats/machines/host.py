@@ -1,18 +1,25 @@
-"""A host: a machine that runs a batch as one shell script. Local and SSH hosts differ in the pipe only."""
+"""A host: a machine that runs a batch as one shell script. Local and SSH hosts differ in the pipe only.
 
+What may change something holds a lock there as long as anything is at work for it (`instructions.lock`). So
+what became of it is only judged when nothing is at work any more, and what did not begin by then never does.
+"""
+
+import hashlib
 from collections.abc import Collection, Iterator, Sequence
+from itertools import count
 from posixpath import dirname
-from typing import Any
+from typing import Any, NamedTuple
 
-from lasercats.core.errors import MachineError
+from lasercats.core.errors import LaserCatsError, MachineError, StillWorking
 from lasercats.core.instruction import Batch, Failure, Instruction, Item
 from lasercats.core.ports import Sink, Vault
+from lasercats.core.secret import Sealed
 from lasercats.core.text import escape, unescape
 from lasercats.instructions.host import PRELUDE, VOCABULARY, ExecResult, Execute, ReadPath
-from lasercats.instructions.shell import ending, raw
-from lasercats.instructions.tools import ProbeTools
+from lasercats.instructions.shell import ending
+from lasercats.instructions.tools import OPTIONAL, ProbeTools
 from lasercats.machines.hearing import Hearing, Streaming
-from lasercats.machines.shell import HEARD, MOST, Command, Script, new_mark, skipped, weight
+from lasercats.machines.shell import HEARD, MOST, OVER, Command, Script, Settling, skipped, weight
 
 RUNNER = r"""
 lc_failed=0
@@ -24,13 +31,13 @@ lc() { # A raw command runs where the script was begun, and meets nothing of our
 END = "LASERCATS_SCRIPT_END"
 SILENCE = 60
 """Seconds that a host may tell nothing while it looks or acts."""
+WAIT = 15
+"""Seconds that a batch that is to be judged may take to end by itself."""
 
 
-def swept(paths: Sequence[bytes]) -> bytes:
-    """Return a script that removes what dead shells left beside paths."""
-    folders = dict.fromkeys(dirname(path) for path in paths)
-    calls = (b"lc_swept " + raw(folder) for folder in folders)
-    return b"\n".join([b"{", PRELUDE.encode(), *calls, b"exit 0", b"}", b""])
+def lock(token: str) -> bytes:
+    """Return what the lock of a batch is called on a host; a token may be any text."""
+    return hashlib.blake2s(token.encode(), digest_size=16).hexdigest().encode() if token else b""
 
 
 class HostMachine:
@@ -72,13 +79,40 @@ class HostMachine:
         end = ending(body, END)
         return f"# {self.name}\n{self.shell()} <<'{end}' || lc_failed=1\n{body}\n{end}"
 
-    async def resolve(self, batch: Batch) -> Sequence[Any | None]:
-        """Remove what a dead shell left of the batch; a look at the paths says what became of it."""
+    async def resolve(self, batch: Batch, token: str = "", *, end: bool = False) -> Sequence[Any | None]:
+        """Let the batch end, or end it, and remove what a dead shell left; a look says what became of it.
+
+        Raises:
+            StillWorking: something is at work for it; or nobody can tell, unless it was to be ended.
+
+        """
         acts = [item.instruction for item in batch if not item.instruction.looks]
-        paths = [unescape(act.path) for act in acts if hasattr(act, "path")]
-        if paths:
-            await self._pipe(swept(paths), Hearing(new_mark(), self._patience, HEARD))
+        folders = dict.fromkeys(dirname(unescape(act.path)) for act in acts if hasattr(act, "path"))
+        if acts and (token or folders):
+            told = await self._settle(token, 0 if end else WAIT, list(folders), end=end)
+            if told is not None and (told.still or not end):
+                remedy = (
+                    "look there for what holds it up"
+                    if end
+                    else "run `lasercats recover` again later, or end it with `lasercats recover --force`"
+                )
+                raise StillWorking(f"machine {self.name}: {told.fact}; {remedy}")
         return [None] * len(batch)
+
+    async def _settle(
+        self, token: str, seconds: int, folders: Sequence[bytes] = (), *, end: bool
+    ) -> "_Left | None":
+        """Let a batch end within some seconds, or then end it; return what is left of it."""
+        script = Settling(lock(token), seconds, folders, end=end)
+        hearing = Hearing(script.mark, self._patience + seconds, HEARD)
+        why = self._why(hearing, await self._pipe(script.encode(), hearing))
+        told = script.told(hearing.output)
+        if told is None:
+            raise MachineError(f"what became of it cannot be asked of machine {self.name}: {why.reason}")
+        still, unknown = (
+            b" ".join(f for fs in told.get(key, ()) for f in fs) for key in (b"still", b"unknown")
+        )
+        return _Left(escape(still), escape(unknown)) if still or unknown else None
 
     async def check(self) -> str | None:
         """Make the round trip that work makes: a look, and a look at the tools. Return what is worth telling.
@@ -93,36 +127,55 @@ class HostMachine:
         missing, root = script.outcomes(hearing.output, hearing.messages, why)
         if isinstance(missing, Failure):
             raise MachineError(f"machine {self.name} answers, but cannot be worked with: {missing.reason}")
-        if missing:
+        lacking = [name for name in missing if name in OPTIONAL]
+        if len(lacking) < len(missing):
+            missing = [name for name in missing if name not in OPTIONAL]
             raise MachineError(
                 f"machine {self.name} answers, but lacks {', '.join(missing)}; "
                 "install the tools of GNU coreutils, findutils or busybox there"
             )
         if isinstance(root, Failure):
             raise MachineError(f"machine {self.name} answers, but a look at / fails: {root.reason}")
-        printed = [said for said in hearing.before() if said]
-        return (
-            f"answers, and prints {_shown(printed[0])} before our script, which is passed over"
-            if printed
-            else None
-        )
+        told = [
+            f"prints {_shown(said)} before our script, which is passed over"
+            for said in hearing.before()
+            if said
+        ]
+        told = [*told[:1], *(f"has no {name}, {OPTIONAL[name]}" for name in lacking)]
+        return f"answers, and {'; and it '.join(told)}" if told else None
 
-    async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
+    async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
         """Run a batch: its scripted part in one round trip, a raw command in one of its own."""
-        outcomes: list[Any] = [None] * len(batch)
-        for part in self._parts(batch):
+        outcomes: list[Any] = [self._unopened(item.instruction) for item in batch]
+        sending = _Sending(token)
+        for part in self._parts(batch, outcomes):
             item = batch[part[0]]
             if isinstance(item.instruction, Execute):
                 failed = any(isinstance(outcomes[j], Failure) for j in item.after)
-                outcomes[part[0]] = skipped() if failed else await self._execute(item.instruction, sink)
+                outcomes[part[0]] = (
+                    skipped() if failed else await self._execute(item.instruction, sink, sending)
+                )
             else:
-                await self._scripted(batch, part, outcomes)
+                await self._scripted(batch, part, outcomes, sending)
         return outcomes
 
-    def _parts(self, batch: Batch) -> Iterator[list[int]]:
+    def _unopened(self, instruction: Instruction) -> Failure | None:
+        """Return the failure of an instruction whose secret cannot be opened; its neighbours go on."""
+        for name in instruction.__struct_fields__:
+            value = getattr(instruction, name)
+            if isinstance(value, Sealed):
+                try:
+                    self._vault.open(value, getattr(instruction, "place", ""))
+                except LaserCatsError as error:
+                    return Failure(reason=str(error))
+        return None
+
+    def _parts(self, batch: Batch, outcomes: Sequence[Any]) -> Iterator[list[int]]:
         """Split a batch where a raw command stands, and where a script would be too large."""
         part, size = list[int](), 0
         for i, item in enumerate(batch):
+            if outcomes[i] is not None:
+                continue
             raw = isinstance(item.instruction, Execute)
             more = 0 if raw else weight(item, self._vault)
             if part and (raw or size + more > MOST):
@@ -136,7 +189,9 @@ class HostMachine:
         if part:
             yield part
 
-    async def _scripted(self, batch: Batch, part: Sequence[int], outcomes: list[Any]) -> None:
+    async def _scripted(
+        self, batch: Batch, part: Sequence[int], outcomes: list[Any], sending: "_Sending"
+    ) -> None:
         """Run a part of a batch; what its host leaves for later is asked once more."""
         while part := [i for i in part if outcomes[i] is None]:
             for i in part:
@@ -148,35 +203,48 @@ class HostMachine:
                 Item(batch[i].instruction, tuple(place[j] for j in batch[i].after if j in place))
                 for i in left
             )
-            script = Script(tuple(items), self._vault)
-            hearing, why = await self._talk(script)
+            script = Script(tuple(items), self._vault, sending.lock())
+            hearing, why = await self._talk(script, sending.token)
             answers = script.outcomes(hearing.output, hearing.messages, why)
             if left and all(answer is None for answer in answers):
                 answers = [Failure(reason="the host left it for later, and then again") for _ in left]
             for i, answer in zip(left, answers, strict=True):
                 outcomes[i] = answer
 
-    async def _talk(self, script: Script) -> tuple[Hearing, Failure]:
+    async def _talk(self, script: Script, token: str = "") -> tuple[Hearing, Failure]:
         """Send a script; return what was heard, and what became of an item of which nothing was."""
         hearing = Hearing(script.mark, self._patience, script.most)
-        return hearing, self._why(hearing, await self._pipe(script.encode(), hearing))
+        return hearing, self._why(hearing, await self._pipe(script.encode(), hearing, token))
 
-    async def _execute(self, instruction: Execute, sink: Sink | None) -> Any:  # noqa: ANN401
+    async def _execute(self, instruction: Execute, sink: Sink | None, sending: "_Sending") -> Any:  # noqa: ANN401
         def receive(data: bytes) -> None:
             if sink is not None:
                 sink(self.name, instruction, data)
 
-        command = Command(instruction.words())
+        command = Command(instruction.words(), sending.lock())
         hearing = Streaming(command.mark, self._patience, instruction.timeout, receive)
-        status = await self._pipe(command.encode(), hearing)
-        if status is None or not hearing.begun:
-            return self._why(hearing, status)
-        return ExecResult(status, escape(bytes(hearing.output), lines=True))
+        status = await self._pipe(command.encode(), hearing, sending.token)
+        if status is not None and hearing.begun:
+            return ExecResult(status, escape(bytes(hearing.output), lines=True))
+        return Failure(reason=OVER) if command.judged(hearing.output) else self._why(hearing, status)
 
-    async def _pipe(self, script: bytes, hearing: Hearing) -> int | None:
+    async def _pipe(self, script: bytes, hearing: Hearing, token: str = "") -> int | None:
         self.trips += 1
         status = await self.pipe(script, hearing)
-        return None if hearing.ended else status
+        if hearing.ended is None:
+            return status
+        hearing.ended += f", and {await self._ended(token) or f'was {hearing.way}'}"
+        return None
+
+    async def _ended(self, token: str) -> str | None:
+        """See that what was given up has ended; return why that is not certain, if it is not."""
+        if not token:
+            return None
+        try:
+            left = await self._settle(token, 0, end=True)
+        except MachineError as error:
+            return f"it may be at work still: {error}"
+        return None if left is None else left.fact
 
     def _why(self, hearing: Hearing, status: int | None) -> Failure:
         if hearing.ended is not None:
@@ -194,6 +262,34 @@ class HostMachine:
         else:
             told = f"no shell was started: status {status}, {told}"
         return Failure(reason=told)
+
+
+class _Sending:
+    """A batch on its way: each of its shells has a lock of its own."""
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+        self._name, self._numbers = lock(token), count(1)
+
+    def lock(self) -> bytes:
+        """Return the lock of the next shell; nothing where the batch has no token."""
+        return b"%s %d" % (self._name, next(self._numbers)) if self._name else b""
+
+
+class _Left(NamedTuple):
+    """What is left of a batch on its host."""
+
+    still: str
+    """The numbers of the processes that are at work."""
+    unknown: str
+    """Why nobody can tell."""
+
+    @property
+    def fact(self) -> str:
+        """What is so."""
+        if self.still:
+            return f"it is still at work there (process {self.still})"
+        return f"nobody can tell whether it is still at work there: {self.unknown}"
 
 
 def _shown(said: bytes) -> str:

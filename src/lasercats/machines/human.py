@@ -44,14 +44,14 @@ class HumanMachine:
             raise BadInput(f"{text!r} is no person; write human: or human:NAME, without options")
         return Url(name)
 
-    async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
+    async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
         """Hand a work order out; what becomes of it is reported later."""
         del sink
         self.trips += bool(batch)
         await sleep(0)
         return [Later() for _ in batch]
 
-    async def resolve(self, batch: Batch) -> Sequence[Any | None]:
+    async def resolve(self, batch: Batch, token: str = "", *, end: bool = False) -> Sequence[Any | None]:
         """Tell that it is still to be reported what became of it."""
         await sleep(0)
         return [Later() for _ in batch]

@@ -17,7 +17,7 @@ from lasercats.core.errors import BadInput, MachineError, Unreachable
 from lasercats.core.instruction import Batch, Failure, Instruction
 from lasercats.core.loose import ODD
 from lasercats.core.ports import Sink, Vault
-from lasercats.core.secret import is_sealed
+from lasercats.core.secret import of_text
 from lasercats.core.text import clean
 from lasercats.instructions import ios, junos
 from lasercats.instructions.shell import ending
@@ -131,7 +131,7 @@ class NapalmMachine:
             raise BadInput(f"{text!r} does not name host and user; write {url.scheme}://user@host")
         for option in ("password", "secret"):
             value = url.options.get(option, "env:X")
-            if not re.fullmatch("(env|file):.+", value) and not is_sealed(value):
+            if not re.fullmatch("(env|file):.+", value) and of_text(value) is None:
                 raise BadInput(
                     f"option {option!r} of {url.scheme}://{url.host} must be env:NAME or file:PATH"
                 )
@@ -154,7 +154,7 @@ class NapalmMachine:
         by_ssh = self._url.scheme == "nxos" and self._url.options.get("transport") == "ssh"
         return get_network_driver("nxos_ssh" if by_ssh else self._url.scheme)
 
-    async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
+    async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
         """Run a batch: all looks are one read, and all that is configured is one commit.
 
         Raises:
@@ -183,7 +183,7 @@ class NapalmMachine:
                 outcomes.append(_seen(item.instruction, late))
         return outcomes
 
-    async def resolve(self, batch: Batch) -> Sequence[Any | None]:
+    async def resolve(self, batch: Batch, token: str = "", *, end: bool = False) -> Sequence[Any | None]:
         """Tell nothing: a look says what became of an instruction."""
         return [None] * len(batch)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from lasercats.core.errors import MachineError, Unreachable
 from lasercats.core.ports import Vault
-from lasercats.core.secret import is_sealed
+from lasercats.core.secret import of_text, place
 from lasercats.core.text import clean
 from lasercats.machines.url import Url, secret
 
@@ -129,8 +129,9 @@ class Client:
 
         """
         value = self._url.options.get(option)
-        if value is None or is_sealed(value):
-            return value and self._vault.open(value).decode()
+        sealed = None if value is None else of_text(value)
+        if sealed is not None:
+            return self._vault.open(sealed, place(f"machine/{self.name}", option)).decode()
         return secret(value, f"machine {self.name}")
 
     def unusable(self, error: Exception) -> MachineError:

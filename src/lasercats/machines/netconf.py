@@ -60,7 +60,7 @@ class NetconfMachine:
             raise BadInput(f"option 'password' of netconf://{url.host} must be env:NAME or file:PATH")
         return url
 
-    async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
+    async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
         """Run a batch: one read for all looks, one commit for all that is configured.
 
         Raises:
@@ -75,7 +75,7 @@ class NetconfMachine:
         there = await self._thread(self._survey) if len(wanted) < len(asked) else Surveyed()
         return [next(done) if isinstance(i, Configure) else _look(i, there) for i in asked]
 
-    async def resolve(self, batch: Batch) -> Sequence[Any | None]:
+    async def resolve(self, batch: Batch, token: str = "", *, end: bool = False) -> Sequence[Any | None]:
         """Tell nothing: a look says what became of an instruction."""
         return [None] * len(batch)
 

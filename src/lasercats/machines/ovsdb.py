@@ -82,7 +82,7 @@ class OvsdbMachine:
             url.seconds("apply", 5)
         return url
 
-    async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
+    async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
         """Run a batch: one read for all looks, one transaction for all that is configured.
 
         Raises:
@@ -100,7 +100,7 @@ class OvsdbMachine:
             raise MachineError(f"{self._where()} went away: {lost}") from None
         return [next(done) if isinstance(i, Configure) else _look(i, there) for i in asked]
 
-    async def resolve(self, batch: Batch) -> Sequence[Any | None]:
+    async def resolve(self, batch: Batch, token: str = "", *, end: bool = False) -> Sequence[Any | None]:
         """Tell nothing: a look says what became of an instruction."""
         return [None] * len(batch)
 

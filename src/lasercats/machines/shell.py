@@ -13,6 +13,8 @@ from typing import Any
 from lasercats.core.instruction import Batch, Failure, Item
 from lasercats.core.ports import Vault
 from lasercats.core.text import escape
+from lasercats.instructions.lock import LOCK, SETTLE
+from lasercats.instructions.prelude import PRELUDE
 from lasercats.instructions.shell import FRAMES, Act, Look, Told, gathered, raw, raw_command
 
 MOST = 64 * 1024 * 1024
@@ -24,6 +26,7 @@ EACH = 12 * 1024
 
 _BEGIN = b"{ exec 3>&1 1>&2 </dev/null\nlc_m=%s"
 _END = b"lc_say end 0\nexit 0\n}\n"
+OVER = "nothing was done, because what was to become of it was judged by now"
 LATER = b'if [ -n "$lc_later" ]; then lc_say end 0; exit 0; fi'
 """Ends a script before it changes anything, when a look has to be asked for once more."""
 
@@ -36,9 +39,9 @@ def new_mark() -> bytes:
 class Script:
     """The script of a batch, and the reader of what it prints."""
 
-    def __init__(self, batch: Batch, vault: Vault) -> None:
-        """Write the script of a batch; secrets are taken out of the vault."""
-        self._batch, self._vault = batch, vault
+    def __init__(self, batch: Batch, vault: Vault, lock: bytes = b"") -> None:
+        """Write the script of a batch: secrets come out of the vault, a lock is taken before it changes."""
+        self._batch, self._vault, self._lock = batch, vault, lock
         self.mark, self._other = new_mark(), new_mark()
         self._looks = [i for i, item in enumerate(batch) if isinstance(item.instruction, Look)]
         self._acts = [i for i, item in enumerate(batch) if isinstance(item.instruction, Act)]
@@ -63,7 +66,9 @@ class Script:
         `why` is what became of an item of which nothing came. None stands for one that is to be sent again.
         """
         told = gathered(output, self.mark)
-        if b"end" in told:
+        if b"over" in told:
+            why = Failure(reason=OVER)
+        elif b"end" in told:
             why = Failure(reason="the host told nothing of it", in_doubt=True)
         results: list[Any] = [self._missing(i, why) for i in range(len(self._batch))]
         again = self._read(told, b"", self._looks, results)
@@ -88,6 +93,8 @@ class Script:
         yield from self._ask(b"", self._looks)
         if self._looks and self._acts:
             yield LATER
+        if self._lock and self._acts:
+            yield LOCK.encode() + b"if ! lc_lock %s; then lc_say over 0; lc_say end 0; exit; fi" % self._lock
         for i in self._acts:
             guards = b"".join(b'[ "$lc_%d" = 0 ] && ' % j for j in self._batch[i].after)
             words = b" ".join(map(raw, instructions[i].words(self._vault)))
@@ -143,15 +150,50 @@ class Script:
 class Command:
     """The script that executes one command, and passes by what is printed before it begins."""
 
-    def __init__(self, words: Sequence[bytes]) -> None:
-        """Take the command, word by word."""
+    def __init__(self, words: Sequence[bytes], lock: bytes = b"") -> None:
+        """Take the command, word by word, and the lock that is held as long as it runs."""
         self.mark = new_mark()
-        self._words = words
+        self._words, self._lock = words, lock
 
     def encode(self) -> bytes:
-        """Return the script: the command has no input, and its messages go where its output goes."""
-        mark, words = self.mark, raw_command(self._words)
-        return b"{ printf '%%s%%s;' %s $$\nexec 2>&1 </dev/null\n%s\nexit\n}\n" % (mark, words)
+        """Return the script: the command has no input, and its messages go where its output goes.
+
+        The shell outlives it, so that the lock does, and the command does not have the lock.
+        """
+        lines = [b"{"]
+        if self._lock:
+            lines += [LOCK.encode() + b"trap : HUP INT TERM"]
+            judged = b"printf '%%s;' %sover; $lc_unlock; exit 1" % self.mark
+            lines += [b"if ! lc_lock %s; then %s; fi" % (self._lock, judged)]
+        lines += [b"printf '%%s%%s;' %s $$\nexec 2>&1 </dev/null" % self.mark]
+        lines += [b"( exec 9>&-\n%s\n)\nlc_s=$?\n$lc_unlock\nexit $lc_s\n}\n" % raw_command(self._words)]
+        return b"\n".join(lines)
+
+    def judged(self, output: bytes | bytearray) -> bool:
+        """Tell whether nothing was done because it was judged already."""
+        return self.mark + b"over;" in output
+
+
+class Settling:
+    """The script that finds out whether anything is at work for a batch, and sweeps after it."""
+
+    def __init__(self, lock: bytes, seconds: int, folders: Sequence[bytes], *, end: bool) -> None:
+        """Wait so many seconds for the end of a batch, then end it if that is wanted; then sweep folders."""
+        self.mark = new_mark()
+        self._lock, self._folders = lock, folders
+        self._how = b"%d %s" % (seconds, b"end" if end else b"wait")
+
+    def encode(self) -> bytes:
+        """Return the script."""
+        settle = b"lc_settle %s %s || { lc_say end 0; exit 0; }" % (self._lock, self._how)
+        lines = [_BEGIN % self.mark, FRAMES.encode() + b"lc_say begin $$", PRELUDE.encode(), SETTLE.encode()]
+        lines += [settle] if self._lock else []
+        return b"\n".join([*lines, *(b"lc_swept " + raw(folder) for folder in self._folders), _END])
+
+    def told(self, output: bytes | bytearray) -> Told | None:
+        """Return what is `still` at work, or why that is `unknown`; None where the host tells nothing."""
+        told = gathered(output, self.mark)
+        return told if b"end" in told else None
 
 
 def ending(pid: int) -> bytes:

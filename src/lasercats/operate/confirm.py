@@ -6,29 +6,33 @@ power cut, `recover` takes back what is overdue.
 """
 
 import asyncio
-import os
 import re
 import secrets
-import signal
-import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from itertools import islice
 from typing import Any, NamedTuple
 
 from lasercats.core.address import Address
+from lasercats.core.address import told as shown
+from lasercats.core.change import Delta
 from lasercats.core.command import Command, Effect, Hold
-from lasercats.core.errors import BadInput, LaserCatsError, MachineError
-from lasercats.core.kind import Kinds
-from lasercats.core.ports import Reverting
-from lasercats.core.record import Accepted, Ended
+from lasercats.core.errors import BadInput, Interrupted, LaserCatsError, MachineError
+from lasercats.core.instruction import Instruction
+from lasercats.core.order import Order
+from lasercats.core.ports import Patient, Reverting
+from lasercats.core.record import Ended
+from lasercats.core.resource import Resource
 from lasercats.interpreters.context import Result
+from lasercats.interpreters.script import instructions_of
+from lasercats.interpreters.simulate import simulate
 from lasercats.operate import history
+from lasercats.operate.guard import Watching, start
 from lasercats.operate.issue import carry_out, each_reverting, run_until
 from lasercats.operate.observe import observe
-from lasercats.operate.project import FOLDER, Project
-from lasercats.operate.recover import living, recover
+from lasercats.operate.project import Project
+from lasercats.operate.recover import recover
 from lasercats.operate.replay import together
 from lasercats.operate.undo import plan_undo
 
@@ -76,13 +80,23 @@ def duration(text: str) -> timedelta:
     return told
 
 
-def hold(kinds: Kinds, commands: Sequence[Command], within: timedelta) -> Hold:
-    """Return the command that holds what others change.
+def hold(commands: Sequence[Command], within: timedelta) -> Hold:
+    """Return the command that holds what others change."""
+    on = tuple(dict.fromkeys(address for command in commands for address in command.on))
+    return Hold(on=on, until=int((time.time() + within.total_seconds()) * 1e6))
+
+
+def check(project: Project, commands: Sequence[Command], within: timedelta) -> None:
+    """Check that commands can be taken back, and can be done in the time after which they are.
+
+    What counts of that is what they are known to wait for, as for an instance to stop; that a host is slow is
+    not foreseen.
 
     Raises:
-        BadInput: one of them has an effect that nobody can take back.
+        BadInput: one of them has an effect that nobody can take back, or they may take longer.
 
     """
+    kinds = project.kinds
     opaque = next((c for c in commands if c.effect is Effect.OPAQUE), None)
     if opaque is not None:
         raise BadInput(
@@ -95,8 +109,12 @@ def hold(kinds: Kinds, commands: Sequence[Command], within: timedelta) -> Hold:
             f"what is done at {by_hand} is done by a person, who takes nothing back in time; "
             "leave --confirm-within out"
         )
-    on = tuple(dict.fromkeys(address for command in commands for address in command.on))
-    return Hold(on=on, until=int((time.time() + within.total_seconds()) * 1e6))
+    longest = _longest(project, commands)
+    if longest > within.total_seconds():
+        raise BadInput(
+            f"this can take {longest:g} s, and would be taken back in the middle; give "
+            "--confirm-within more time than that, or leave it out"
+        )
 
 
 def carry_out_held(
@@ -108,15 +126,48 @@ def carry_out_held(
     """Carry commands out, held until they are confirmed; a guard takes them back if that is not in time.
 
     Raises:
-        BadInput: one of them cannot be taken back; nothing was done.
+        BadInput: one of them cannot be taken back, or not be done in time; nothing was done.
+        LaserCatsError: no guard could be started, and nothing was done; or the time was over in the middle.
 
     """
-    held, run = hold(project.kinds, commands, within), secrets.token_hex(8)
-    guard(project, run)
-    first, *results = carry_out(project, [held, *commands], run=run, seconds=within.total_seconds(), **more)
+    check(project, commands, within)
+    run, machines = secrets.token_hex(8), {project.kinds.machine_of(a) for c in commands for a in c.on}
+    guard = start(project, run, sorted(name for name in machines if name))
+    held = hold(commands, within)
+    try:
+        seconds = within.total_seconds()
+        first, *results = carry_out(
+            project, [held, *commands], run=run, seconds=seconds, heed=guard.heed, **more
+        )
+    except Interrupted:
+        if guard.why is not None:
+            raise LaserCatsError(guard.why) from None
+        raise
+    finally:
+        guard.close()
+    if guard.why is not None:
+        raise LaserCatsError(guard.why)
     if first.position is not None and not any(r.delta or r.status == "open" for r in results):
         project.log.append([Ended(command=first.position, status="unchanged")])
     return results
+
+
+def _longest(project: Project, commands: Sequence[Command]) -> float:
+    """Return how many seconds commands may wait for something, those after each other that have to be."""
+    kinds, state = project.kinds, project.state()
+    order, made, ends = Order[int](kinds), dict[Address, Resource | None](), list[float]()
+    for result in simulate(commands, state)[0]:
+        for address, change in result.delta.items():
+            said = instructions_of(replace(result, delta=Delta({address: change})), kinds, state, made)
+            own = sum(_patience(project, i) for i in said.instructions if i.waits)
+            before = order.add(address, change, len(ends))
+            ends.append(own + max((ends[n] for n in before), default=0))
+    return max(ends, default=0)
+
+
+def _patience(project: Project, instruction: Instruction) -> float:
+    machine = project.machines.get(instruction.machine)
+    return machine.longest(instruction) if isinstance(machine, Patient) else 0
 
 
 def pending(project: Project) -> list[Held]:
@@ -201,17 +252,17 @@ def _with_machines(project: Project, held: Held, do: Callable[[Reverting], Await
     run_until(work(), asyncio.Event())
 
 
-def take_back(project: Project, held: Held) -> bool:
-    """Take a change back as far as that goes; return whether it is over.
+def take_back(project: Project, held: Held, *, force: bool = False) -> str | None:
+    """Take a change back as far as that goes; return why it is not over, if it is not.
 
-    What is still at it is stopped, and what became of it is found out.
+    What became of it is found out first. Whose process still lives is left to it, unless `force` is given by
+    one who knows that it does not; what is still at work on a machine is then ended.
     """
     positions = _commands(project, held)
     still = {position for position in positions if position in project.log.open()}
-    for position in still:
-        _stop(project.log.open()[position].process)
-    if still and any(found.status == "open" for found in recover(project, force=True, only=still)):
-        return False
+    left = [one for one in recover(project, force=force, only=still) if one.status == "open"] if still else []
+    if left:
+        return f"command {left[0].position} is not over: {next(iter(left[0].facts.values()), 'nobody knows')}"
     _with_machines(project, held, lambda machine: machine.reject(held.run))
     done = [p for p in positions if history.happening(project, p).delta]
     plan = plan_undo(project, done, partial=True)
@@ -219,16 +270,18 @@ def take_back(project: Project, held: Held) -> bool:
         project,
         plan.commands,
         because=f"undo {' '.join(map(str, done))}",
+        undoes=done,
         message=f"not confirmed by {history.iso(held.until)}",
         run=held.run,
     )
-    if not all(result.ok for result in results):
-        return False
+    failed = next((result for result in results if not result.ok), None)
+    if failed is not None:
+        return "; ".join(f"{shown(a)}: {why}" for a, why in failed.problems.items())
     if held.position in project.log.open():
-        left = "; ".join(f"{address}: {why}" for address, why in plan_undo(project, done).problems.items())
-        error = f"not confirmed, so taken back{', but for ' if left else ''}{left}"
+        rest = "; ".join(f"{address}: {why}" for address, why in plan_undo(project, done).problems.items())
+        error = f"not confirmed, so taken back{', but for ' if rest else ''}{rest}"
         project.log.append([Ended(command=held.position, status="failed", error=error)])
-    return True
+    return None
 
 
 def take_back_overdue(project: Project, *, force: bool = False) -> dict[int, str]:
@@ -238,82 +291,54 @@ def take_back_overdue(project: Project, *, force: bool = False) -> dict[int, str
         if held.left > (0 if force else -GRACE):
             told[held.position] = f"to be confirmed by {history.iso(held.until)}"
         else:
-            done = take_back(project, held)
-            told[held.position] = "not confirmed, so taken back" if done else "could not be taken back yet"
+            left = take_back(project, held, force=force)
+            told[held.position] = (
+                f"could not be taken back yet: {left}" if left else "not confirmed, so taken back"
+            )
     return told
-
-
-def guard(project: Project, run: str) -> int:
-    """Start the process that takes back what a run holds, and return its number.
-
-    It has a session of its own, so it outlives this process and its terminal. What it has to say goes to
-    `.lasercats/guard.log`.
-
-    Raises:
-        LaserCatsError: it cannot be started.
-
-    """
-    code = "from lasercats.cli.main import main; main()"
-    command = [sys.executable, "-c", code, "-C", str(project.root), "--env", project.environment]
-    output = str(project.root / FOLDER / "guard.log")
-    actions = [
-        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 1, output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
-        (os.POSIX_SPAWN_DUP2, 1, 2),
-    ]
-    try:
-        return os.posix_spawn(
-            sys.executable,
-            [*command, "confirm", "--guard", run],
-            os.environ,
-            file_actions=actions,
-            setsid=True,
-        )
-    except OSError as error:
-        raise LaserCatsError(f"nothing was done, because no guard could be started: {error}") from None
 
 
 def watch(project: Project, run: str, tell: Callable[[str], object]) -> None:
     """Wait until what a run holds is confirmed or overdue, and take that back; try until it is done.
 
     What went wrong is told, line by line.
+
+    Raises:
+        LaserCatsError: this guard cannot do its work; nothing was done.
+
     """
-    seen, patience = False, time.monotonic() + 60
+    line, seen = Watching.inherited(), False
+    line.greet(project)
     while True:
+        alone = line.closed  # before the log is asked, so that nothing can have come between
         held = next((h for h in pending(project) if h.run == run), None)
         if held is None:
-            if seen or time.monotonic() > patience or _is_accepted(project, run):
+            if seen or alone:
                 return
-            time.sleep(0.1)
-            continue
-        seen = True
-        if held.left > 0:
-            time.sleep(min(held.left, PAUSE))
-            continue
-        try:
-            if take_back(project, held):
+            line.wait(0.1)
+        elif held.left > 0:
+            seen = True
+            _pause(line, min(held.left, PAUSE))
+        else:
+            try:
+                line.stop()
+                left = take_back(project, held, force=True)
+            except LaserCatsError as error:
+                left = str(error)
+            if left is None:
                 return
-        except LaserCatsError as error:
-            tell(f"{history.iso(int(time.time() * 1e6))} {error}")
-        time.sleep(PAUSE)
+            tell(f"{history.iso(int(time.time() * 1e6))} {left}")
+            time.sleep(PAUSE)
+
+
+def _pause(line: Watching, seconds: float) -> None:
+    if line.closed:
+        time.sleep(seconds)
+    else:
+        line.wait(seconds)
 
 
 def _commands(project: Project, held: Held) -> list[int]:
     """Return the positions of what was issued with a hold."""
     accepted = together(project.log, held.position)
     return [record.position for record, _ in accepted if record.position != held.position]
-
-
-def _is_accepted(project: Project, run: str) -> bool:
-    """Tell whether a run is in the log already; it is looked for among the latest."""
-    latest = islice(project.log.read(names=("accepted",), backwards=True), 1000)
-    return any(record.entry.run == run for record in latest if isinstance(record.entry, Accepted))
-
-
-def _stop(process: str) -> None:
-    """Stop the process of a run, if it still lives here."""
-    pid = living(process)
-    if pid is not None and pid != os.getpid():
-        os.kill(pid, signal.SIGKILL)
-        while living(process) is not None:
-            time.sleep(0.01)

@@ -1,17 +1,18 @@
 """`log`, `show`, `diff`: the history, command by command; and how a position is written."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
 
 from lasercats.core.address import Address, kind_of
 from lasercats.core.change import Delta
-from lasercats.core.command import Command, as_told
+from lasercats.core.command import Command, as_shown
 from lasercats.core.errors import BadInput, LogCorrupt
 from lasercats.core.instruction import Instruction, Later
 from lasercats.core.kind import Kinds, tag_of
@@ -24,12 +25,12 @@ from lasercats.core.record import (
     Ended,
     Event,
     Finished,
+    Late,
     Record,
     Started,
     came_back,
     legible,
 )
-from lasercats.core.secret import hide_all
 from lasercats.core.state import State, diff
 from lasercats.operate.project import Project
 
@@ -61,8 +62,12 @@ class Happening(NamedTuple):
     because: str | None = None
     error: str | None = None
     opaque: bool = False
+    resealed: Mapping[str, str] = MappingProxyType({})
+    """The places for which secrets were sealed that were given sealed for others, and which those were."""
     run: str = ""
     """Commands that were issued together share it."""
+    undoes: tuple[int, ...] = ()
+    """What it takes back, by position."""
     events: tuple[tuple[int, str, int], ...] = ()
     """Position, type, and number of addresses of each event."""
 
@@ -199,6 +204,7 @@ def batches(project: Project, position: int) -> list[Batch]:
 def _batches(project: Project, position: int) -> list[Batch]:
     names = ("started", "deferred", "finished")
     records = list(project.log.read(position, end_of(project.log, position), names=names))
+    records += [record for record in project.log.caused(position) if isinstance(record.entry, Late)]
     back, times = came_back(records), dict[int, int]()
     deferred = {r.entry.started for r in records if isinstance(r.entry, Deferred)}
     for record in records:
@@ -237,7 +243,8 @@ def command_at(log: Log, position: int) -> int:
         entry = record_at(log, entry.started, Started).entry
     if isinstance(entry, Started):
         return entry.commands[0] if entry.commands else position
-    return position if entry.cause is None else entry.cause
+    cause = position if entry.cause is None else entry.cause
+    return command_at(log, cause) if isinstance(entry, Ended) and cause < position else cause
 
 
 def record_at(log: Log, position: int, *types: type[AnyEntry]) -> Record:
@@ -396,9 +403,13 @@ def _happening(project: Project, record: Record) -> Happening:
         entry.message,
         entry.because,
         run=entry.run,
+        resealed=entry.resealed,
+        undoes=entry.undoes,
     )
     for later in project.log.caused(record.position):
         happened = _with(happened, later, kinds)
+        if isinstance(later.entry, Ended):
+            break  # what an earlier version let come after the end is no work of the command any more
     return happened
 
 
@@ -439,16 +450,18 @@ def as_data(happened: Happening) -> dict[str, object]:
         "status": happened.status,
         "message": happened.message,
         "because": happened.because,
+        "resealed": dict(happened.resealed),
         "error": happened.error,
+        "undoes": list(happened.undoes),
         "opaque": happened.opaque,
         "delta": delta_data(happened.delta),
         "observed": delta_data(happened.observed),
     }
     if happened.command is not None:
-        data["command"] = as_told(happened.command)
-    return {name: hide_all(value) for name, value in data.items() if value not in (None, {}, False)}
+        data["command"] = as_shown(happened.command)
+    return {name: value for name, value in data.items() if value not in (None, {}, [], False)}
 
 
 def delta_data(delta: Delta) -> dict[str, object]:
     """Return a delta as plain data: address to before and after."""
-    return {a: {"before": as_told(c.before), "after": as_told(c.after)} for a, c in delta.items()}
+    return {a: {"before": as_shown(c.before), "after": as_shown(c.after)} for a, c in delta.items()}

@@ -27,14 +27,20 @@ def carry_out(
     interpreter: str = "live",
     message: str | None = None,
     because: str | None = None,
+    undoes: Sequence[int] = (),
     watcher: Watcher | None = None,
     write: Callable[[str], object] | None = None,
     run: str | None = None,
     seconds: float | None = None,
+    heed: Callable[[Callable[[], None]], object] | None = None,
 ) -> Sequence[Result]:
     """Interpret commands for the operator, as part of a `run` if one is named.
 
-    With `seconds`, machines that can take back by themselves what nobody confirms by then are told to.
+    What they undo is told by position, and `because` in words. What was told late about their addresses is
+    looked at first.
+
+    With `seconds`, machines that can take back by themselves what nobody confirms by then are told to. Who is
+    to be heeded besides Ctrl-C is given, when the work begins, what to call to the same effect.
 
     A first Ctrl-C lets what is under way finish and sends nothing more; a second one stops at once, and
     `lasercats recover` finds out what became of it.
@@ -43,17 +49,25 @@ def carry_out(
         UnknownName: there is no such interpreter or machine.
         LogConflict: an address is being changed by someone else; nothing was done.
         Interrupted: the operator stopped it at once.
+        Fenced: another process took it over in the middle; what was told since is recorded as late.
+        Unrecorded: the log cannot be written in the middle; what was done and what is in doubt is told.
 
     """
+    from lasercats.operate.late import settle_at  # noqa: PLC0415 - it stands on this module
+
     chosen: Interpreter = plugins.load("interpreters", interpreter, "interpreter")()
     context = project.context(message=message, because=because, **({} if write is None else {"write": write}))
     if watcher is not None:
         context.watcher = watcher
     if run is not None:
         context.run = run
-    results: Sequence[Result] = run_until(
-        _interpret(chosen, commands, context, project, seconds), context.stop
-    )
+    context.undoes = tuple(undoes)
+    if interpreter in ACTING:
+        settle_at(project, [place for c in commands for a in c.on for place in (a, *project.kinds.rivals(a))])
+    with project.log.beating():
+        results: Sequence[Result] = run_until(
+            _interpret(chosen, commands, context, project, seconds), context.stop, heed
+        )
     return results
 
 
@@ -89,8 +103,12 @@ async def each_reverting(
             raise error
 
 
-def run_until(work: Any, stop: asyncio.Event) -> Any:  # noqa: ANN401
-    """Run a coroutine, with Ctrl-C as `carry_out` promises.
+def run_until(
+    work: Any,  # noqa: ANN401
+    stop: asyncio.Event,
+    heed: Callable[[Callable[[], None]], object] | None = None,
+) -> Any:  # noqa: ANN401
+    """Run a coroutine, with Ctrl-C, and what else is heeded, as `carry_out` promises.
 
     Raises:
         Interrupted: a second Ctrl-C.
@@ -107,6 +125,8 @@ def run_until(work: Any, stop: asyncio.Event) -> Any:  # noqa: ANN401
 
         loop.add_signal_handler(signal.SIGINT, interrupt)
         loop.add_signal_handler(signal.SIGTERM, interrupt)
+        if heed is not None:
+            heed(interrupt)
         return await work
 
     try:
@@ -136,7 +156,7 @@ def read_commands(text: str, kinds: Kinds, inputs: Inputs, name: str) -> list[Co
 def build(data: Mapping[str, Any], kinds: Kinds, inputs: Inputs) -> Command:
     """Build a command from plain data, with what it names put in."""
     type_ = kinds.commands.get(str(data.get("command")))
-    return kinds.command(data if type_ is None else fill(type_, data, inputs))
+    return kinds.command(data if type_ is None else fill(type_, data, inputs, kinds.on(data)))
 
 
 def _entries(text: str, name: str) -> list[tuple[str, Any]]:

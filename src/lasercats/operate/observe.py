@@ -1,12 +1,13 @@
 """`observe` and `drift`: look at the machines, and take in or put back what changed outside."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from lasercats.core.address import Address
 from lasercats.core.change import NOTHING, Delta
 from lasercats.core.errors import BadInput, LogError
 from lasercats.core.record import OBSERVED, Event, raw_delta
+from lasercats.core.resource import Resource
 from lasercats.core.settle import believe, drift, refreshed
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Watcher
@@ -36,22 +37,26 @@ def observe(
     project: Project,
     targets: Sequence[str] = (),
     *,
-    also: Iterable[Address] = (),
+    also: Mapping[Address, Resource] | None = None,
     watcher: Watcher | None = None,
+    in_clear: bool = False,
 ) -> Observation:
     """Look at what is managed on machines, or at addresses, managed or not, and at others; record nothing.
+
+    Those others are given with what is wished there. What nobody manages and not everybody there may read is
+    sealed, unless it is wanted `in_clear`.
 
     Raises:
         BadInput: a target is neither a bound machine nor an address.
 
     """
     state = project.state()
-    others = (address for address in also if _is_seen(project, address))
+    others = (address for address in also or () if _is_seen(project, address))
     addresses = list(dict.fromkeys((*select(project, targets, state), *others)))
     context = project.context()
     if watcher is not None:
         context.watcher = watcher
-    found, unseen = run_until(_look(addresses, state, context, project), context.stop)
+    found, unseen = run_until(_look(addresses, state, context, project, also, in_clear), context.stop)
     believed = believe(state, {a: r for a, r in found.items() if a in set(addresses)})
     seen = Observation(drift(state, believed, addresses), unseen, len(addresses) - len(unseen), believed)
     return seen._replace(refreshed=refreshed(state, believed, addresses))
@@ -123,8 +128,15 @@ def _is_seen(project: Project, address: Address) -> bool:
     return project.kinds.kind(address).observe is not None
 
 
-async def _look(addresses: Sequence[Address], state: State, context: Context, project: Project):  # type: ignore[no-untyped-def]  # noqa: ANN202
+async def _look(  # type: ignore[no-untyped-def]  # noqa: ANN202
+    addresses: Sequence[Address],
+    state: State,
+    context: Context,
+    project: Project,
+    expected: Mapping[Address, Resource] | None,
+    in_clear: bool,
+):
     try:
-        return await look(dict.fromkeys(addresses, 0), state, context)
+        return await look(dict.fromkeys(addresses, 0), state, context, expected=expected, in_clear=in_clear)
     finally:
         await project.machines.close()

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from lasercats.core import content
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command
@@ -21,12 +22,13 @@ from lasercats.core.document import parse
 from lasercats.core.errors import BadDocument, BadInput, LogCorrupt, StalePlan
 from lasercats.core.kind import Kinds
 from lasercats.core.record import FORGOTTEN, OBSERVED, Event
-from lasercats.core.resource import Resource, decisions
+from lasercats.core.resource import Resource, clear_fields, decisions
+from lasercats.core.secret import place
 from lasercats.core.state import State
 from lasercats.interpreters.simulate import simulate
 from lasercats.operate import files
 from lasercats.operate.history import record_at
-from lasercats.operate.project import LocalInputs, Project
+from lasercats.operate.project import Project
 
 FORMAT = 1
 
@@ -78,9 +80,7 @@ def read_documents(project: Project, names: Sequence[str], stdin: str = "") -> d
             text = stdin if path is None else _read(path)
             folder = Path() if path is None else path.parent
             label = "standard input" if path is None else str(path)
-            for address, resource in parse(
-                text, project.kinds, LocalInputs(folder, project.vault), label
-            ).items():
+            for address, resource in parse(text, project.kinds, project.inputs(folder), label).items():
                 if address in wish:
                     raise BadDocument(label, f"{address} stands in another of the documents too")
                 wish[address] = resource
@@ -97,12 +97,36 @@ def make(
     exclude: Sequence[str] = (),
     documents: Sequence[str] = (),
 ) -> Plan:
-    """Make the plan from the state to a wish, on the addresses that the patterns select."""
+    """Make the plan from the state to a wish, on the addresses that the patterns select.
+
+    What was told late about them is looked at first.
+
+    Raises:
+        LogConflict: it cannot be looked at now.
+
+    """
+    from lasercats.operate.late import settle_at  # noqa: PLC0415 - only where something was told late
+
+    if state is None:
+        settle_at(project, [*wish, *(project.state().resources() if prune else ())])
     state = project.state() if state is None else state
+    wish = _sealed(project, wish, state)
     chosen = {a: r for a, r in wish.items() if selected(a, only, exclude)}
     gone = [a for a, _ in state.items() if a not in wish and selected(a, only, exclude)] if prune else []
     plan = plan_delta(project.kinds, wanted(state, chosen, prune=gone), state, documents=documents)
     return replace(plan, corrective=_corrective(project, plan.delta))
+
+
+def _sealed(project: Project, wish: Mapping[Address, Resource], state: State) -> dict[Address, Resource]:
+    """Return a wish in which what is clear is sealed, where what is known of it is sealed."""
+    sealed, inputs = dict(wish), project.inputs(Path())
+    for address, resource in wish.items():
+        for secret, clear in clear_fields(type(resource)).items():
+            value, known = getattr(resource, clear), getattr(state.get(address), secret, None)
+            if known is not None and value is not None and not content.is_digest(value):
+                token = inputs.seal(content.decode(value), [place(address, secret)])
+                sealed[address] = replace(resource, **{clear: None, secret: token})
+    return sealed
 
 
 def plan_delta(

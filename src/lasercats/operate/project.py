@@ -11,7 +11,7 @@ import os
 import re
 import socket
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,14 @@ from lasercats.core.address import Address, check_machine_name
 from lasercats.core.errors import BadInput, LaserCatsError, UnknownName
 from lasercats.core.kind import Domain, Kinds
 from lasercats.core.ports import Log, Machine
-from lasercats.core.secret import is_sealed
+from lasercats.core.resource import Resource
+from lasercats.core.secret import Sealed, of_text, told
 from lasercats.core.state import State
 from lasercats.core.text import clean
 from lasercats.interpreters.context import Context
 from lasercats.machines.vault import KeyVault
 from lasercats.operate import files, plugins
+from lasercats.operate.holder import holder, process_name
 
 FILE = "lasercats.toml"
 FOLDER = ".lasercats"
@@ -58,6 +60,8 @@ class Project:
         self.kinds: Kinds = plugins.kinds()
         self.vault = KeyVault(root / FOLDER / "key", self._has_secrets)
         self._log: Log | None = None
+        self.resealed: dict[str, str] = {}
+        """Which secrets were given sealed for other places than they are now sealed for; it is recorded."""
         self.machines = BoundMachines(self.urls, self.vault)
 
     @property
@@ -77,6 +81,10 @@ class Project:
     def state(self, position: int | None = None, addresses: Sequence[Address] | None = None) -> State:
         """Return the state, at a position of the past if one is given, of all addresses or of some."""
         return self.log.fold(position, addresses).state(self.kinds)
+
+    def inputs(self, folder: Path) -> "LocalInputs":
+        """Return where the values come from that commands and documents name, with paths from a folder."""
+        return LocalInputs(folder, self.vault, lambda a: self.state(addresses=[a]).get(a), self.resealed)
 
     def recorded(self, text: str) -> Address:
         """Read the address of something on record, also of a kind that is not installed.
@@ -99,6 +107,8 @@ class Project:
             actor=actor(),
             run=secrets.token_hex(8),
             process=process_name(os.getpid()),
+            resealed=self.resealed,
+            holder=holder(),
             **more,
         )
 
@@ -164,27 +174,65 @@ class BoundMachines:
 class LocalInputs:
     """Values that a command or document names, from the files and variables of this machine."""
 
-    def __init__(self, folder: Path, vault: KeyVault) -> None:
-        """Find relative paths in `folder`."""
-        self._folder, self._vault = folder, vault
+    def __init__(
+        self,
+        folder: Path,
+        vault: KeyVault,
+        at: Callable[[Address], Resource | None] = lambda _: None,
+        resealed: dict[str, str] | None = None,
+    ) -> None:
+        """Find relative paths in `folder`, and seal with a vault; `at` tells what is known at an address.
+
+        Into `resealed` go the places for which a secret is sealed that was given for others, and those.
+        """
+        self._folder, self._vault, self._at = folder, vault, at
+        self._resealed: dict[str, str] = {} if resealed is None else resealed
 
     def source(self, path: str) -> str:
         """Return the content string of a local file."""
         return content.encode(self._read(path))
 
-    def secret(self, reference: str) -> str:
-        """Return the sealed token for `env:NAME`, `file:PATH`, or a token itself."""
-        if is_sealed(reference):
-            self._vault.open(reference)
-            return reference
+    def secret(self, reference: str, places: Sequence[str]) -> Sealed:
+        """Return the secret that a reference names, sealed for some places.
+
+        It is `env:NAME`, `file:PATH`, or what is sealed already; where that is for other places, it is sealed
+        again for these, and told. A secret that stands at the places already stays sealed as it is.
+        """
+        given = of_text(reference)
+        if given is not None:
+            return self._for(given, places)
         sort, colon, name = reference.partition(":")
         if colon and sort == "env":
             if name not in os.environ:
                 raise BadInput(f"the secret is to come from the variable {name}, which is not set; export it")
-            return self._vault.seal(os.environb[os.fsencode(name)])
+            return self.seal(os.environb[os.fsencode(name)], places)
         if colon and sort == "file":
-            return self._vault.seal(self._read(name))
+            return self.seal(self._read(name), places)
         raise BadInput("a secret is never written in clear; give env:NAME or file:PATH")
+
+    def seal(self, secret: bytes, places: Sequence[str]) -> Sealed:
+        """Seal a secret for places; one that stands there already stays sealed as it is."""
+        return self._vault.seal(secret, places, self._known(places))
+
+    def _for(self, given: Sealed, places: Sequence[str]) -> Sealed:
+        """Return what is given sealed, for some places."""
+        if all(self._vault.is_for(given, place) for place in places):
+            self._vault.open(given, places[0])
+            return given
+        before, known = self._vault.places(given), self._known(places)
+        sealed = self._vault.seal(self._vault.open(given, before[0]), places, known)
+        if sealed not in known:
+            self._resealed |= dict.fromkeys(places, ", ".join(map(told, before)))
+        return sealed
+
+    def _known(self, places: Sequence[str]) -> list[Sealed]:
+        """Return what is known to be sealed at places."""
+        known = list[Sealed]()
+        for place in places:
+            address, _, field = place.rpartition(" ")
+            value = getattr(self._at(Address(address)), field, None)
+            known += [value] if isinstance(value, Sealed) else []
+        return known
 
     def _read(self, path: str) -> bytes:
         def read() -> bytes:
@@ -240,20 +288,6 @@ def actor() -> str:
     except (KeyError, OSError):
         user = str(os.getuid())
     return clean(f"{user}@{socket.gethostname()}")
-
-
-def process_name(pid: int) -> str:
-    """Return `PID+START@HOST`, where START (clock ticks since boot) tells a process from a later one."""
-    return clean(f"{pid}+{started(pid) or ''}@{socket.gethostname()}")
-
-
-def started(pid: int) -> str | None:
-    """Return when a process of this machine started, None when it does not run (any more)."""
-    try:
-        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if state in "ZX" else fields[18]  # field 22 of proc(5): starttime
 
 
 def machine_type(url: str) -> Any:  # noqa: ANN401

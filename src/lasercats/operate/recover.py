@@ -1,12 +1,13 @@
 """`recover`: finish what a crash left open, by asking the machines; nothing is ever blindly repeated.
 
-A command whose run died holds its addresses. It is run again from what is on record, and from what machines
-tell of the batches that never came back, as far as it had come (`reopen`). Where that ends in no event, the
-machine is looked at: what is there is what the command would have made, what was there before, or neither.
+A command whose run died holds its addresses. First the lease of the run is taken over, so that nothing which
+it may still append counts (`lasercats.core.lease`). Then it is run again from what is on record, and from
+what machines tell of the batches that never came back, as far as it had come (`reopen`). Where that ends in
+no event, the machine is looked at: what is there is what the command would have made, what was there before,
+or neither.
 """
 
 import asyncio
-import socket
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -15,7 +16,9 @@ from lasercats import PROGRAM
 from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Effect, StrangeCommand
-from lasercats.core.errors import LaserCatsError, Refused
+from lasercats.core.errors import LaserCatsError, LogConflict, LogError, Refused
+from lasercats.core.fold import Open
+from lasercats.core.lease import PATIENCE, Lease
 from lasercats.core.loose import ODD
 from lasercats.core.record import (
     OBSERVED,
@@ -32,12 +35,13 @@ from lasercats.core.resource import Resource, same, settle
 from lasercats.core.settle import believe
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Result, Watcher
-from lasercats.interpreters.looking import look
-from lasercats.interpreters.reopen import NEVER_SENT, Reopened
+from lasercats.interpreters.looking import expectations, look
+from lasercats.interpreters.reopen import Reopened
 from lasercats.interpreters.replay import replay
 from lasercats.operate.history import command_of
+from lasercats.operate.holder import holder, is_dead, process_of
 from lasercats.operate.issue import run_until
-from lasercats.operate.project import Project, started
+from lasercats.operate.project import Project
 from lasercats.operate.replay import together
 from lasercats.operate.work import resume
 
@@ -51,68 +55,118 @@ class Recovered(NamedTuple):
     """`done`, `failed`, `waiting` for a person, or `open` where nobody could be asked or the run lives."""
     facts: Mapping[Address, str]
     """For each address: `done`, `done in part`, `not done`, `changed otherwise`, or why it is not known."""
+    late: bool = False
+    """True where it is no open command, but what was told late of one that was over."""
 
 
 def recover(project: Project, *, force: bool = False, only: Collection[int] | None = None) -> list[Recovered]:
     """Find out what became of every open command, or only of some, and end it in the log.
 
-    All machines are looked at once, in one batch each. A command whose run still lives on this host is left
-    alone, unless `force` is given.
+    All machines are looked at once, in one batch each. A command whose run lives, as far as anybody can tell,
+    is left alone, unless `force` is given.
     """
-    living, dead, resumed = dict[int, Recovered](), dict[int, Command](), set[str]()
-    for position, opened in sorted(project.log.open().items()):
-        if opened.held or (only is not None and position not in only):
-            continue
-        if opened.waits is not None:
-            if opened.run not in resumed:
+    from lasercats.operate.late import settle  # noqa: PLC0415 - it runs commands again as we do
+
+    opened = {p: o for p, o in project.log.open().items() if not o.held and (only is None or p in only)}
+    told_ = _go_on(project, {p: o for p, o in opened.items() if o.waits is not None})
+    mine, living = _take_over(project, {p: o for p, o in opened.items() if o.at_work}, force=force)
+    told_ += living
+    try:
+        with project.log.beating():
+            told_ += _judged(project, mine, force=force)
+            told_ += settle(project, [p for p, o in opened.items() if o.late], force=force)
+    finally:
+        for run in {one.run for one in mine.values()}:
+            project.log.release(run)
+    return sorted(told_, key=lambda found: found.position)
+
+
+def _go_on(project: Project, opened: Mapping[int, Open]) -> list[Recovered]:
+    """Let commands that wait for a person go on with what a crash cut off."""
+    found, resumed = [], dict[str, str]()
+    for position, one in sorted(opened.items()):
+        if one.run not in resumed:
+            try:
                 resume(project, position)
-                resumed.add(opened.run)
-            living[position] = _in_hand(project, position)
+                resumed[one.run] = ""
+            except (LaserCatsError, *ODD) as error:  # it never stops the recovery of others
+                resumed[one.run] = str(error)
+        found.append(_in_hand(project, position, one, resumed[one.run]))
+    return found
+
+
+def _take_over(
+    project: Project, opened: Mapping[int, Open], *, force: bool
+) -> tuple[dict[int, Open], list[Recovered]]:
+    """Take over the runs of commands, each atomically; return the commands that are ours now, and the others.
+
+    From then on nothing that their processes append changes anything.
+    """
+    leases, why = project.log.leases(), dict[str, str]()
+    for run in dict.fromkeys(one.run for one in opened.values()):
+        lease = leases.get(run)
+        if lease is not None and not force and not is_dead(lease):
+            why[run] = _at_it(lease)
             continue
-        command = command_of(project, position)
+        try:
+            project.log.take(run, holder(), lease.token if lease else 0)
+        except LogConflict as error:
+            why[run] = str(error)
+    mine = {position: one for position, one in sorted(opened.items()) if one.run not in why}
+    left = {position: one for position, one in opened.items() if one.run in why}
+    return mine, [_open(_read(project, p, one), p, why[one.run]) for p, one in left.items()]
+
+
+def _at_it(lease: Lease) -> str:
+    """Return what is told of a run that seems to live."""
+    heard = f", and was last heard of {lease.age:.0f} s ago" if lease.age > PATIENCE else ""
+    return f"process {process_of(lease.holder)} is still at it{heard}"
+
+
+def _open(command: Command, position: int, fact: str) -> Recovered:
+    return Recovered(position, command, "open", dict.fromkeys(command.on or (Address("?"),), fact))
+
+
+def _read(project: Project, position: int, opened: Open) -> Command:
+    """Return the command at a position; one that cannot be read is told of by what it claims."""
+    try:
+        return command_of(project, position)
+    except LaserCatsError:
+        return StrangeCommand(on=opened.claims or (Address("?"),))
+
+
+def _judged(project: Project, mine: Mapping[int, Open], *, force: bool) -> list[Recovered]:
+    """Find out what became of commands whose runs are ours."""
+    found, dead = list[Recovered](), dict[int, Command]()
+    for position, one in mine.items():
+        command = _read(project, position, one)
         if isinstance(command, StrangeCommand):
-            living[position] = _strange(project, position, command, force=force)
-        elif not force and alive(opened.process):
-            facts = dict.fromkeys(command.on, f"process {opened.process} is still at it")
-            living[position] = Recovered(position, command, "open", facts)
+            found.append(_strange(project, position, command, force=force))
         else:
             dead[position] = command
-    return sorted([*living.values(), *run_until(_recover(project, dead, force=force), asyncio.Event())])
+    found += run_until(_recover(project, dead, force=force), asyncio.Event())
+    return found
 
 
 def _strange(project: Project, position: int, command: StrangeCommand, *, force: bool) -> Recovered:
     """Tell of a command that no installed plugin knows; with `force` it ends, and its records stay."""
     if not force:
         fact = f"no plugin is installed for {command.name}; install it, or end the command with --force"
-        return Recovered(position, command, "open", dict.fromkeys(command.on, fact))
+        return _open(command, position, fact)
     fact = f"ended without its plugin; `lasercats trace {position}` shows what was sent and answered"
     return _end(project, position, command, [], dict.fromkeys(command.on, fact))
 
 
-def _in_hand(project: Project, position: int) -> Recovered:
+def _in_hand(project: Project, position: int, was: Open, problem: str) -> Recovered:
     """Tell of a command that waited for a person, after it went on with what a crash had cut off."""
-    command, opened = command_of(project, position), project.log.open().get(position)
+    command, opened = _read(project, position, was), project.log.open().get(position)
+    if problem:
+        return _open(command, position, f"it cannot go on: {problem}")
     if opened is None:
         facts = dict.fromkeys(command.on, "went on with what was reported")
         return Recovered(position, command, "done", facts)
     facts = dict.fromkeys(command.on, f"in work order {opened.waits}; `lasercats work show {opened.waits}`")
     return Recovered(position, command, "waiting", facts)
-
-
-def alive(process: str) -> bool:
-    """Tell whether `PID+START@HOST` is a living process; one of another host is taken to be."""
-    host = process.partition("@")[2]
-    return bool(host) if host != socket.gethostname() else living(process) is not None
-
-
-def living(process: str) -> int | None:
-    """Return the number of a process of this host, while it lives."""
-    name, _, host = process.partition("@")
-    pid, _, start = name.partition("+")
-    if host != socket.gethostname() or not pid.isdigit():
-        return None
-    now = started(int(pid))
-    return int(pid) if now is not None and start in ("", now) else None
 
 
 async def _recover(project: Project, dead: Mapping[int, Command], *, force: bool) -> list[Recovered]:
@@ -129,9 +183,12 @@ async def _find_out(
     known = _on_record(project, min(dead, default=0))
     learned = await _reopen(project, dead, context, known, force=force)
     state = project.state()
-    for events in learned.events.values():
-        for event in events:
-            state = state.apply(project.kinds.decode_delta(event.delta))
+    for position, events in learned.events.items():
+        try:
+            for event in events:
+                state = state.apply(project.kinds.decode_delta(event.delta))
+        except (LaserCatsError, *ODD) as error:
+            learned.unasked[position] = f"what it did cannot be read: {error}"
     todo = {
         (position, address): command
         for position, command in dead.items()
@@ -139,7 +196,9 @@ async def _find_out(
         for address in command.on
         if (position, address, False) not in known and project.kinds.kind(address).observe is not None
     }
-    found, unseen = await look({address: position for position, address in todo}, state, context)
+    expected = expectations(todo.values(), project.kinds)
+    wanted = {address: position for position, address in todo}
+    found, unseen = await look(wanted, state, context, expected=expected)
     results = []
     for position, command in dead.items():
         mine = [address for p, address in todo if p == position]
@@ -155,13 +214,16 @@ async def _find_out(
             continue
         entries: list[AnyEntry] = [*learned.events.get(position, ())]
         facts = {address: learned.fact(position, command, address) for address in command.on}
-        for address in mine:
-            now = believe(state, {address: found[address]}).get(address)
-            facts[address], entry = _judge(command, position, address, state, now)
-            if entry is not None:
-                entries.append(entry)
-                state = state.put([(address, now)])
-        results.append(_end(project, position, command, entries, facts))
+        try:
+            for address in mine:
+                now = believe(state, {address: found[address]}).get(address)
+                facts[address], entry = _judge(command, position, address, state, now)
+                if entry is not None:
+                    entries.append(entry)
+                    state = state.put([(address, now)])
+            results.append(_end(project, position, command, entries, facts))
+        except (LogError, *ODD) as error:  # one that cannot be ended never stops the others
+            results.append(_open(command, position, f"it cannot be ended: {error}"))
     return results
 
 
@@ -172,6 +234,8 @@ class _Learned(NamedTuple):
     """Those that are not on record yet, by command."""
     problems: dict[tuple[int, Address], str]
     """What went wrong, or was never sent."""
+    untried: set[tuple[int, Address]]
+    """Where the next step was never sent."""
     reports: set[tuple[int, Address]]
     """What came back of a command whose effect is not in the state."""
     unasked: dict[int, str]
@@ -182,7 +246,7 @@ class _Learned(NamedTuple):
     def fact(self, position: int, command: Command, address: Address) -> str:
         """Return what is known at an address without looking at it."""
         key, problem = (position, address), self.problems.get((position, address))
-        never = problem == NEVER_SENT.reason
+        never = key in self.untried
         if command.effect is Effect.RECORD or (never and not self._changed(position, address)):
             return "not done"
         if command.effect is Effect.OPAQUE and key not in self.reports:
@@ -202,17 +266,25 @@ async def _reopen(
     force: bool,
 ) -> _Learned:
     """Run what was cut off again, with all that was issued together, as far as it had come."""
-    learned, left = _Learned({}, {}, set(), {}, {}), sorted(dead)
+    learned, left = _Learned({}, {}, set(), set(), {}, {}), sorted(dead)
     while left:
-        accepted = together(project.log, left[0])
+        try:
+            accepted = together(project.log, left[0])
+        except LaserCatsError as error:
+            learned.unasked[left.pop(0)] = str(error)
+            continue
         positions = [record.position for record, _ in accepted]
         left = [position for position in left if position > positions[-1]]
         writer = project.log.writer(positions[0])
-        commands = [project.kinds.decode_command(bytes(entry.command)) for _, entry in accepted]
-        if any(isinstance(command, StrangeCommand) for command in commands):
-            continue  # they cannot be run again together, so a look judges those that are known
         try:
-            tape, results = await _play(project, context, accepted, learned)
+            commands = [project.kinds.decode_command(bytes(entry.command)) for _, entry in accepted]
+            if any(isinstance(command, StrangeCommand) for command in commands):
+                continue  # they cannot be run again together, so a look judges those that are known
+            tape, results, unasked = await play(project, context, accepted, force=force)
+            learned.unasked.update(unasked)
+            for deferred in tape.handed:
+                project.log.append([deferred])
+                learned.handed.update(dict.fromkeys(deferred.commands, deferred.started))
             otherwise = tape.worded_otherwise() & set(dead) if writer != PROGRAM else set[int]()
         except (LaserCatsError, *ODD) as error:  # one that cannot be run again never stops the others
             if writer != PROGRAM:
@@ -231,6 +303,7 @@ async def _reopen(
         for position, result in zip(positions, results, strict=True):
             learned.reports.update((position, address) for address in result.reports)
             if position not in otherwise:
+                learned.untried.update((position, address) for address in result.untried)
                 learned.problems.update(((position, a), why) for a, why in result.problems.items())
         for entry in tape.entries:
             if not isinstance(entry, Event) or entry.command in otherwise:
@@ -240,24 +313,27 @@ async def _reopen(
     return learned
 
 
-async def _play(
-    project: Project, context: Context, accepted: Sequence[tuple[Record, Accepted]], learned: _Learned
-) -> tuple[Reopened, Sequence[Result]]:
-    """Run commands that were issued together on the tape of what is recorded, and ask what is in doubt."""
+async def play(
+    project: Project, context: Context, accepted: Sequence[tuple[Record, Accepted]], *, force: bool
+) -> tuple[Reopened, Sequence[Result], dict[int, str]]:
+    """Run commands that were issued together on the tape of what is recorded, and ask what is in doubt.
+
+    What machines are still at for them is ended with `force`.
+
+    Returns the tape, what came of each command, and of which nobody could be asked, and why.
+    """
     positions = [record.position for record, _ in accepted]
     records = [
         record
         for record in project.log.read(positions[0])
         if not isinstance(record.entry, Started) or set(positions) & set(record.entry.commands)
     ]
-    tape = Reopened(context, project.log.fold(positions[0] - 1), positions[0], records)
-    learned.unasked.update(await tape.resolve())
-    for deferred in tape.handed:
-        project.log.append([deferred])
-        learned.handed.update(dict.fromkeys(deferred.commands, deferred.started))
+    asking = replace(context, run=accepted[0][1].run)
+    tape = Reopened(asking, project.log.fold(positions[0] - 1), positions[0], records)
+    unasked = await tape.resolve(end=force)
     commands = [project.kinds.decode_command(bytes(entry.command)) for _, entry in accepted]
     rerun = replace(context, run=accepted[0][1].run, actor=accepted[0][1].actor, watcher=Watcher())
-    return tape, await replay(commands, tape, rerun)
+    return tape, await replay(commands, tape, rerun), unasked
 
 
 def _can_be_looked_at(project: Project, command: Command) -> bool:

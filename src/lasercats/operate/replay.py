@@ -15,7 +15,7 @@ from lasercats.core.errors import BadInput, LaserCatsError
 from lasercats.core.kind import Kinds
 from lasercats.core.ports import Log
 from lasercats.core.record import Accepted, Event, Record, Started, came_back
-from lasercats.core.secret import hide
+from lasercats.core.secret import shown
 from lasercats.interpreters.context import Context, Result, Watcher
 from lasercats.interpreters.replay import Facts, Tape, facts, replay
 from lasercats.operate.history import command_at, end_of, record_at
@@ -158,8 +158,7 @@ def _sides(
     if key not in changed:
         return "nothing"
     after = msgspec.json.decode(changed[key][1])
-    shown = {name: hide(value) for name, value in after.items()} if isinstance(after, dict) else after
-    return msgspec.json.encode(shown).decode()
+    return msgspec.json.encode(shown(after)).decode()
 
 
 def _ended(then: Facts, now: Facts) -> list[str]:

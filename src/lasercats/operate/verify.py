@@ -1,17 +1,21 @@
 """`verify`: check what can be checked of a log without touching a machine."""
 
+from collections.abc import Iterator
+
 from lasercats.core.address import Address
 from lasercats.core.errors import LogCorrupt
 from lasercats.core.fold import Fold
-from lasercats.core.record import FORGOTTEN, NULL, Event
-from lasercats.operate.project import Project
+from lasercats.core.ports import Log
+from lasercats.core.record import FORGOTTEN, NULL, Ended, Event, Late, Record
+from lasercats.operate.project import Project, actor
 
 
 def verify(project: Project, *, repair: bool = False) -> dict[str, int]:
     """Check the chain of hashes, that deltas meet, and that the tables are the fold of the events.
 
-    With `repair`, make the tables anew from the records first. Returns how many records, events and
-    versions of resources were checked.
+    With `repair`, make the tables anew from the records first, and record of events that came after the end
+    of their command, as earlier versions let happen, that they are late: `recover` looks at what is there. No
+    record is changed. Returns how many records, events and versions of resources were checked.
 
     Raises:
         LogCorrupt: something does not hold, with the position or the address.
@@ -24,12 +28,14 @@ def verify(project: Project, *, repair: bool = False) -> dict[str, int]:
         rebuild = getattr(log, "rebuild", None)
         if rebuild is not None:
             rebuild()
-    fold, report["events"] = Fold(), 0
+        _mend(log)
+    report["events"] = sum(1 for _ in log.read(names=("event",)))
+    late = {at for one in _lates(log) for at in one.after}
+    for address, position, culprit in _apart(log):
+        if culprit not in late:
+            raise _wrong(address, position, culprit)
+    fold = Fold()
     for record in log.read(names=("event",)):
-        assert isinstance(record.entry, Event)  # noqa: S101 - only these were asked for
-        report["events"] += 1
-        for address, (before, _) in record.entry.delta.items():
-            _check_meets(fold, address, bytes(before), record.position)
         fold.add(record.position, record.entry)
     check_tables = getattr(log, "check_tables", None)
     if check_tables is not None:
@@ -42,10 +48,63 @@ def verify(project: Project, *, repair: bool = False) -> dict[str, int]:
     return report
 
 
-def _check_meets(fold: Fold, address: Address, before: bytes, position: int) -> None:
-    known = fold.entries.get(address)
-    left = bytes(known.raw) if known is not None and known.raw != FORGOTTEN else bytes(NULL)
-    if left != before:
-        raise LogCorrupt(
-            f"the event at position {position} starts from another {address} than the events before it left"
+def _wrong(address: Address, position: int, culprit: int | None) -> LogCorrupt:
+    told = f"the event at position {position} starts from another {address} than the events before it left"
+    if culprit is not None:
+        which = "that" if culprit == position else f"the one at position {culprit}"
+        told += (
+            f", as {which} was recorded when its command had ended; `lasercats verify --repair` records "
+            "that, and then `lasercats recover` looks at what is there"
         )
+    return LogCorrupt(told)
+
+
+def _apart(log: Log) -> Iterator[tuple[Address, int, int | None]]:
+    """Iterate over where an event starts from something else than what the events before it left.
+
+    Tells the address, the position, and which event there was recorded when its command had ended, if one
+    was: that one, or the one before it, which left what was not there.
+    """
+    fold = Fold()
+    for record in log.read(names=("event",)):
+        assert isinstance(record.entry, Event)  # noqa: S101 - only these were asked for
+        for address, (before, _) in record.entry.delta.items():
+            known = fold.entries.get(address)
+            left = bytes(known.raw) if known is not None and known.raw != FORGOTTEN else bytes(NULL)
+            if left != bytes(before):
+                near = [record, *(log.read(known.since, known.since) if known is not None else ())]
+                late = (one.position for one in near if _is_after_its_end(log, one))
+                yield address, record.position, next(late, None)
+        fold.add(record.position, record.entry)
+
+
+def _is_after_its_end(log: Log, record: Record) -> bool:
+    """Tell whether an event was recorded when its command had ended."""
+    command = record.entry.cause
+    ends = (later for later in log.caused(command) if isinstance(later.entry, Ended)) if command else ()
+    return any(end.position < record.position for end in ends)
+
+
+def _lates(log: Log) -> Iterator[Late]:
+    for record in log.read(names=("late",)):
+        assert isinstance(record.entry, Late)  # noqa: S101 - only these were asked for
+        yield record.entry
+
+
+def _mend(log: Log) -> None:
+    """Record of events that came after the end of their command that what they are about is in doubt."""
+    known = {at for one in _lates(log) for at in one.after}
+    doubt: dict[int, dict[Address, None]] = {}
+    for address, _, culprit in _apart(log):
+        if culprit is not None and culprit not in known:
+            doubt.setdefault(culprit, {})[address] = None
+    late = [
+        Late(commands=(_cause(log, position),), on=tuple(on), actor=actor(), after=(position,))
+        for position, on in doubt.items()
+    ]
+    if late:
+        log.append(late)
+
+
+def _cause(log: Log, position: int) -> int:
+    return next(record.entry.cause or 0 for record in log.read(position, position))

@@ -6,6 +6,7 @@ were begun (`lasercats.interpreters.resume`).
 """
 
 import asyncio
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -13,8 +14,9 @@ from typing import Any, NamedTuple
 
 from lasercats.core.address import Address
 from lasercats.core.change import Delta, composed
-from lasercats.core.errors import BadInput
+from lasercats.core.errors import BadInput, LogConflict
 from lasercats.core.instruction import Failure
+from lasercats.core.lease import PATIENCE
 from lasercats.core.record import Accepted, Deferred, Finished, Record, Started, beginning, came_back, raw
 from lasercats.core.state import State
 from lasercats.domains.rack import device_programs, place, power
@@ -33,6 +35,7 @@ from lasercats.interpreters.replay import replay
 from lasercats.interpreters.resume import Resumed
 from lasercats.interpreters.simulate import simulate
 from lasercats.operate.history import record_at
+from lasercats.operate.holder import holder, is_dead, process_of
 from lasercats.operate.issue import run_until
 from lasercats.operate.project import Project, actor
 from lasercats.operate.replay import together
@@ -354,7 +357,8 @@ def resume(
     come after those positions.
 
     Raises:
-        LogConflict: somebody else reported on the same batch meanwhile; nothing was recorded.
+        LogConflict: somebody else reported on the same batch meanwhile, or is going on with the commands;
+            nothing was recorded.
 
     """
     accepted = together(project.log, position)
@@ -365,7 +369,8 @@ def resume(
     context = project.context(message=head.message, because=head.because)
     rerun = replace(context, run=head.run, actor=head.actor, watcher=Watcher())
     records = _of_run(project, positions)
-    tape = Resumed(rerun, project.log.fold(first - 1), first, records, still_open, reports, seen or {})
+    fold, by_position = project.log.fold(first - 1), dict(zip(positions, commands, strict=True))
+    tape = Resumed(rerun, fold, first, records, still_open, reports, seen or {}, by_position)
 
     async def go_on() -> Sequence[Result]:
         try:
@@ -375,10 +380,33 @@ def resume(
         finally:
             await project.machines.close()
 
-    results: Sequence[Result] = run_until(go_on(), asyncio.Event())
+    _take_lease(project, head.run)
+    try:
+        with project.log.beating():
+            results: Sequence[Result] = run_until(go_on(), asyncio.Event())
+    finally:
+        project.log.release(head.run)
     delta = composed(tape.changes)
     told = {a: why for result in results for a, why in result.problems.items() if a in delta}
     return delta, told
+
+
+def _take_lease(project: Project, run: str) -> None:
+    """Take the lease of a run that waits, to go on with it; where another process has just that, wait for it.
+
+    Raises:
+        LogConflict: the other does not come to an end.
+
+    """
+    deadline = time.monotonic() + PATIENCE
+    while (lease := project.log.leases().get(run)) is not None and not is_dead(lease):
+        if time.monotonic() > deadline:
+            raise LogConflict(
+                f"process {process_of(lease.holder)} is going on with these commands, so nothing was "
+                "recorded; report again when that is over"
+            )
+        time.sleep(0.1)
+    project.log.take(run, holder(), lease.token if lease else 0)
 
 
 def _of_run(project: Project, positions: Collection[int]) -> list[Record]:

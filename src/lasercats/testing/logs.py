@@ -9,9 +9,10 @@ class TestSqlite(LogContract):
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise, product
+from itertools import count, pairwise, product
 from pathlib import Path
 from random import Random
 
@@ -19,10 +20,21 @@ import pytest
 from msgspec.structs import replace
 
 from lasercats.core.address import Address
-from lasercats.core.errors import LogConflict, LogError
+from lasercats.core.errors import Fenced, LogConflict, LogError
 from lasercats.core.fold import Fold
 from lasercats.core.ports import Log
-from lasercats.core.record import NULL, Accepted, AnyEntry, Deferred, Ended, Event, Finished, Started, raw
+from lasercats.core.record import (
+    NULL,
+    Accepted,
+    AnyEntry,
+    Deferred,
+    Ended,
+    Event,
+    Finished,
+    Late,
+    Started,
+    raw,
+)
 
 A, B = Address("file/m:/a"), Address("file/m:/b")
 
@@ -139,8 +151,8 @@ class LogContract:
         for n in range(len(told)):
             log.append([event()] * (1 + n % 2))
         records = list(log.read())
-        for time in range(13):
-            assert log.at(time) == max([r.position for r in records if r.time <= time], default=0)
+        for moment in range(13):
+            assert log.at(moment) == max([r.position for r in records if r.time <= moment], default=0)
         back = [(b.position, a.time, b.time) for a, b in pairwise(records) if b.time < a.time]
         assert log.reversals() == back
 
@@ -194,7 +206,7 @@ class LogContract:
         folder.mkdir()
         log = self.open(folder, create=True)
         log.append([accepted(), event(content="one")])
-        log.append([event(content="two")])
+        log.append([replace(event(content="two"), command=1)])
         wanted = (list(log.read()), log.fold().entries, dict(log.open()), log.id, log.head())
         log.close()
         self.bar(folder)
@@ -208,7 +220,7 @@ class LogContract:
                 other.head(),
             ) == wanted
             assert (other.at(2**62), other.reversals(), len(list(other.versions(A)))) == (3, [], 2)
-            with pytest.raises(LogError, match=r"can only be read here: .*; nothing was done"):
+            with pytest.raises(LogError, match=r"can only be read here: .*; nothing was written"):
                 other.append([event()])
             assert other.head() == 3
             other.close()
@@ -261,6 +273,171 @@ class LogContract:
         log.append([Ended(command=1, status="done"), Ended(command=2, status="done")])
         log.append([accepted("two")])
 
+    def test_a_run_has_a_lease_while_it_is_at_work(self, tmp_path: Path) -> None:
+        """It is taken in the commit of the acceptance, and given back in that of the last end."""
+        log = self.open(tmp_path, create=True)
+        log.append([accepted("one"), accepted("one", B)], run="one", holder="me")
+        log.append([Ended(command=1, status="done")], run="one")
+        other = self.open(tmp_path, create=False)
+        for each in (log, other):
+            assert [(lease.run, lease.holder) for lease in each.leases().values()] == [("one", "me")]
+        log.append([Ended(command=2, status="done")], run="one")
+        assert log.leases() == other.leases() == {}
+        assert log.head() == 4
+
+    def test_what_is_held_needs_no_lease(self, log: Log) -> None:
+        """A run of which only a hold is open is not at work; anybody may end that."""
+        log.append([replace(accepted("one"), held=True), accepted("one", B)], run="one", holder="me")
+        log.append([Ended(command=2, status="done")], run="one")
+        assert log.leases() == {}
+        log.append([Ended(command=1, status="done")])
+        assert log.open() == {}
+
+    def test_who_waits_for_a_person_gives_its_lease_back(self, tmp_path: Path) -> None:
+        """The claims of a run stand without a lease, and who goes on with it takes one."""
+        log, other = self.open(tmp_path, create=True), self.open(tmp_path, create=False)
+        log.append([accepted("one")], run="one", holder="me")
+        log.append([Started(machine="human", commands=(1,), instructions=(raw({}),))], run="one")
+        log.append([Deferred(started=2, commands=(1,))], run="one")
+        log.release("one")
+        assert log.leases() == {}
+        with pytest.raises(LogConflict, match="is in the work order 2"):
+            other.append([accepted("two")], run="two", holder="you")
+        other.take("one", "you")
+        other.append([Finished(started=2, outcomes=(raw({}),)), Ended(command=1, status="done")], run="one")
+        assert other.leases() == {}
+
+    def test_tokens_grow(self, tmp_path: Path) -> None:
+        """Each lease that is taken, or taken over, has a higher token than all before it."""
+        one, two = self.open(tmp_path, create=True), self.open(tmp_path, create=False)
+        tokens = []
+        for log, run in ((one, "a"), (two, "b"), (one, "c")):
+            log.append([accepted(run, Address(f"file/m:/{run}"))], run=run, holder="me")
+            tokens.append(log.leases()[run].token)
+        one.append([Ended(command=3, status="done")], run="c")
+        two.take("a", "two", over=tokens[0])
+        tokens.append(two.leases()["a"].token)
+        two.append([Ended(command=1, status="done")])
+        two.append([accepted("a", A)], run="a", holder="two")
+        tokens.append(one.leases()["a"].token)
+        assert tokens == sorted({*tokens})
+
+    def test_who_was_taken_over_is_fenced_off(self, tmp_path: Path) -> None:
+        """Nothing of it is written, whatever it is and whoever ends the command, and so for ever."""
+        one, two = self.open(tmp_path, create=True), self.open(tmp_path, create=False)
+        one.append([accepted("one")], run="one", holder="me")
+        batch = Started(machine="m", commands=(1,), instructions=(raw({}),))
+        one.append([batch], run="one")
+        two.take("one", "you", over=one.leases()["one"].token)
+        refused: list[AnyEntry] = [
+            batch,
+            Finished(started=2, outcomes=(raw({}),)),
+            replace(event(), command=1),
+            Ended(command=1, status="done"),
+            accepted("one", B),
+        ]
+        for entry in refused:
+            with pytest.raises(Fenced):
+                one.append([entry], run="one")
+        for entry in refused[:-1]:
+            with pytest.raises(Fenced):
+                one.append([entry])
+        two.append([replace(event(content="yours"), command=1), Ended(command=1, status="done")])
+        for entry in refused:
+            with pytest.raises(Fenced):
+                one.append([entry], run="one")
+        assert (one.head(), one.open(), one.leases()) == (4, {}, {})
+
+    def test_one_of_two_takes_it_over(self, tmp_path: Path) -> None:
+        """Who names a token that is not that of now is refused; a release of what was lost takes nothing."""
+        one, two = self.open(tmp_path, create=True), self.open(tmp_path, create=False)
+        one.append([accepted("one")], run="one", holder="dead")
+        token = one.leases()["one"].token
+        two.take("one", "two", over=token)
+        for over in (token, 0):
+            with pytest.raises(LogConflict, match="has just taken over"):
+                one.take("one", "three", over=over)
+        with pytest.raises(LogConflict, match="another process is at work"):
+            one.append([], run="one", holder="one")
+        one.release("one")
+        assert two.leases()["one"].holder == "two"
+
+    def test_a_beat_is_by_the_clock_of_the_store(self, tmp_path: Path) -> None:
+        """What the holder appends tells that it lives; others see how long ago that was."""
+        clock = [1_000_000]
+        log = self.open(tmp_path, create=True, clock=lambda: clock[0])
+        log.append([accepted("one")], run="one", holder="me")
+        clock[0] += 7_000_000
+        assert log.leases()["one"].age == 7
+        log.append([event(B)], run="one")
+        assert log.leases()["one"].age == 0
+        clock[0] -= 3_000_000
+        assert log.leases()["one"].age == 0
+
+    def test_it_beats_while_its_work_lasts(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Who appends nothing for long says that it lives nevertheless, and needs no turn for it."""
+        monkeypatch.setattr("lasercats.logs.leases.BEAT", 0.01)
+        clock = count(1_000_000, 1_000_000)
+        log = self.open(tmp_path, create=True, clock=lambda: next(clock))
+        other = self.open(tmp_path, create=False, clock=lambda: 0)
+        log.append([accepted("one")], run="one", holder="me")
+        first = other.leases()["one"]
+        with log.beating():
+            seen = self._beat_of(tmp_path, "one")
+            deadline = time.monotonic() + 30
+            while self._beat_of(tmp_path, "one") < seen + 3 and time.monotonic() < deadline:
+                time.sleep(0.01)
+        assert self._beat_of(tmp_path, "one") >= seen + 3
+        assert other.leases()["one"].token == first.token
+
+    def _beat_of(self, folder: Path, run: str) -> float:
+        """Return when, by a clock that stands still, a run said that it lives, in seconds."""
+        far = 2**60
+        log = self.open(folder, create=False, clock=lambda: far)
+        age = log.leases()[run].age
+        log.close()
+        return far / 1e6 - age
+
+    def test_what_was_begun_before_leases_is_held_by_its_process(self, log: Log) -> None:
+        """Of a command that no lease covers, as an earlier version accepted it, the process counts."""
+        log.append([accepted("old")])
+        assert [(x.run, x.holder, x.token) for x in log.leases().values()] == [("old", "1@here", 0)]
+        log.append([accepted("new", B)], run="new", holder="me")
+        assert {lease.holder for lease in log.leases().values()} == {"1@here", "me"}
+        log.take("old", "you")
+        log.append([Ended(command=1, status="failed"), Ended(command=2, status="done")])
+        assert log.leases() == {}
+        log.append([accepted("newer")])
+        assert log.leases() == {}
+
+    def test_nobody_records_where_another_is_at_work(self, log: Log) -> None:
+        """What was observed at an address that an open command is about to change would not fit its event."""
+        log.append([accepted("one")])
+        with pytest.raises(LogConflict, match="is being changed by command 1"):
+            log.append([event()])
+        log.append([replace(event(), command=1), Ended(command=1, status="done")])
+        log.append([event(content="later")])
+
+    def test_what_is_late_is_open_and_changes_nothing(self, tmp_path: Path) -> None:
+        """Who was fenced off may record it; state and claims of others stay; new claims are refused there."""
+        log, other = self.open(tmp_path, create=True), self.open(tmp_path, create=False)
+        log.append([accepted("one")], run="one", holder="me")
+        other.take("one", "you", over=log.leases()["one"].token)
+        other.append([Ended(command=1, status="failed")])
+        other.append([accepted("two")], run="two", holder="you")
+        told = Finished(started=9, outcomes=(raw({"id": "i-1"}),))
+        late = Late(commands=(1,), on=(A,), actor="me", finished=(told,), events=(event(),))
+        assert log.append([late]) == 4
+        other.append([replace(event(content="yours"), command=3), Ended(command=3, status="done")])
+        assert bytes(log.fold().entries[A].raw) == b'{"content":"yours"}'
+        for one in (log, other, self.open(tmp_path, create=False)):
+            assert [(p, o.late, o.claims) for p, o in one.open().items()] == [(4, True, (A,))]
+            assert [r.entry for r in one.caused(1)][-1] == late
+        with pytest.raises(LogConflict, match="is in doubt"):
+            other.append([accepted("three")], run="three", holder="you")
+        other.append([event(content="seen"), Ended(command=4, status="done")])
+        other.append([accepted("three")], run="three", holder="you")
+
     def test_the_fold_is_of_any_position(self, log: Log) -> None:
         """The fold up to a position has what was there then."""
         for content in ("one", "two", "three"):
@@ -273,7 +450,8 @@ class LogContract:
         """At each position, of all addresses or of one, the log knows what its records fold to."""
         for n, (address, kind) in enumerate(product((A, B), ("file.written", "forgotten", "removed"))):
             left = (NULL, raw({"content": str(n)})) if kind == "file.written" else (raw({}), NULL)
-            log.append([accepted(), Event(type=kind, delta={address: left}), event(B, str(n))])
+            change = Event(type=kind, delta={address: left}, command=log.head() + 1)
+            log.append([accepted(), change, event(B, str(n))])
         fold = Fold()
         assert log.fold(0).entries == {}
         for record in log.read():

@@ -10,6 +10,7 @@ import pytest
 from lasercats.core import content as contents
 from lasercats.core.instruction import Batch, Failure, Instruction, Item
 from lasercats.core.ports import Machine, Vault
+from lasercats.core.secret import Sealed
 from lasercats.core.text import escape
 from lasercats.instructions.host import (
     ExecResult,
@@ -22,6 +23,7 @@ from lasercats.instructions.host import (
     SetAttributes,
     WriteFile,
 )
+from lasercats.testing.still import StillContract
 
 ODD: tuple[bytes, ...] = (
     b"two words",
@@ -41,19 +43,11 @@ def batch(*items: Instruction | tuple[Instruction, int]) -> Batch:
     return tuple(Item(i[0], (i[1],)) if isinstance(i, tuple) else Item(i) for i in items)
 
 
-class HostContract:
+class HostContract(StillContract):
     """What every host does."""
-
-    def connect(self) -> Machine:
-        """Return a machine that is not connected yet."""
-        raise NotImplementedError
 
     def vault(self) -> Vault:
         """Return the vault that the machine uses."""
-        raise NotImplementedError
-
-    def folder(self) -> str:
-        """Return the path of an empty folder on it."""
         raise NotImplementedError
 
     def run(self, *items: Instruction | tuple[Instruction, int], sink: Any = None) -> list[Any]:  # noqa: ANN401
@@ -136,15 +130,42 @@ class HostContract:
 
     def test_secrets_never_come_back_in_clear(self) -> None:
         """A secret is written in clear on the host and is answered sealed."""
-        token, path = self.vault().seal(b"hunter2"), f"{self.folder()}/secret"
-        (wrote,) = self.run(WriteFile(machine="m", path=path, content=token, mode="0600"))
+        path = f"{self.folder()}/secret"
+        place = f"file/m:{path} secret"
+        token = self.vault().seal(b"hunter2", [place])
+        (wrote,) = self.run(WriteFile(machine="m", path=path, content=token, place=place, mode="0600"))
         assert wrote.size == len(b"hunter2")
-        look = ReadPath(machine="m", path=path, whole=True, expect=token, sealed=True)
+        look = ReadPath(machine="m", path=path, whole=True, expect=token, seal="always", place=place)
         assert self.run(look)[0].same
         self.run(WriteFile(machine="m", path=path, content="swordfish", mode="0600"))
         (changed,) = self.run(look)
-        assert changed.content.startswith("sealed:")
-        assert self.vault().open(changed.content) == b"swordfish"
+        assert isinstance(changed.content, Sealed)
+        assert self.vault().open(changed.content, place) == b"swordfish"
+
+    def test_what_not_everybody_may_read_is_answered_sealed(self) -> None:
+        """A look for `closed` content answers it in clear only where every user of the host may read it."""
+        path = f"{self.folder()}/key"
+        place = f"file/m:{path} secret"
+        look = ReadPath(machine="m", path=path, whole=True, seal="closed", place=place)
+        for mode, sealed in (("0644", False), ("0640", True), ("0600", True), ("0604", False)):
+            self.run(WriteFile(machine="m", path=path, content="hunter2", mode=mode))
+            (found,) = self.run(look)
+            assert isinstance(found.content, Sealed) == sealed, mode
+
+    def test_a_secret_is_opened_only_for_its_place(self) -> None:
+        """What is sealed for one path is not written to another, and a text is written as it is."""
+        place = f"file/m:{self.folder()}/one secret"
+        token = self.vault().seal(b"hunter2", [place])
+        other = f"{self.folder()}/two"
+        moved = WriteFile(machine="m", path=other, content=token, place=f"file/m:{other} secret")
+        beside = WriteFile(machine="m", path=f"{self.folder()}/three", content="3", mode="0644")
+        refused, wrote = self.run(moved, beside)
+        assert isinstance(refused, Failure)
+        assert "sealed for" in refused.reason
+        assert wrote.type == "file"
+        self.run(WriteFile(machine="m", path=other, content=str(token), mode="0644"))
+        (found,) = self.run(ReadPath(machine="m", path=other, whole=True))
+        assert found.content == str(token)
 
     def test_one_failure_fails_no_neighbour(self) -> None:
         """A write that cannot be made fails alone; what depends on it is skipped."""

@@ -14,6 +14,7 @@ from lasercats.core.document import loading_field
 from lasercats.core.kind import Kind
 from lasercats.core.loose import strict
 from lasercats.core.resource import Resource, Role, fields_of, notes, roles_of
+from lasercats.core.secret import Sealed
 from lasercats.core.state import State
 
 Fields = Mapping[str, st.SearchStrategy[Any]]
@@ -48,7 +49,7 @@ ODD_TEXTS = (
 )
 """What was met on machines, or will be."""
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)
-tokens = st.binary(min_size=1, max_size=6).map(lambda data: "sealed:" + data.hex())
+tokens = st.binary(min_size=1, max_size=6).map(lambda data: Sealed(data.hex()))
 
 
 def field(owner: type[msgspec.Struct], spec: Any, fields: Fields) -> st.SearchStrategy[Any]:  # noqa: ANN401

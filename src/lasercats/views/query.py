@@ -14,7 +14,7 @@ import msgspec
 
 from lasercats.core.errors import BadInput, LaserCatsError, LogCorrupt, UnknownName
 from lasercats.core.kind import Kinds
-from lasercats.core.secret import HIDDEN, PREFIX, hide
+from lasercats.core.secret import HIDDEN
 from lasercats.views.statement import TABLE_FUNCTIONS, Resolve, Statement, columns_of, read
 from lasercats.views.tables import iso, tables
 
@@ -26,7 +26,7 @@ LONGEST = 256 * 1024 * 1024
 """The most bytes of one value: larger ones are made between two looks at the clock."""
 _ALLOWED = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-_TOKEN = re.compile(r'"sealed:[^"]*"')
+_TOKEN = re.compile(r'\{"sealed:": ?"[^"]*"\}|"sealed:[^"]*"')
 _NO_COLUMN = re.compile(r"no such column: (?:(.+)\.)?(.+)")
 _NO_FUNCTION = re.compile(r"no such function: (.+)")
 _AMBIGUOUS = re.compile(r"ambiguous column name: (?:(.+)\.)?(.+)")
@@ -184,8 +184,6 @@ def _unknown_column(statement: Statement, name: str, qualifier: str) -> LaserCat
 
 def _shown(cell: object) -> object:
     """Return a cell without what is sealed."""
-    if isinstance(cell, bytes) and cell.startswith(PREFIX.encode()):
-        return HIDDEN
-    if isinstance(cell, str) and PREFIX in cell:
-        return _TOKEN.sub(f'"{HIDDEN}"', str(hide(cell)))
+    if isinstance(cell, str):
+        return _TOKEN.sub(f'"{HIDDEN}"', cell)
     return cell

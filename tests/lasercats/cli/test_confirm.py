@@ -7,13 +7,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from lasercats.core.errors import BadInput
-from lasercats.operate.confirm import duration
+from lasercats.core.errors import BadInput, LaserCatsError
+from lasercats.operate import guard
+from lasercats.operate.confirm import check, duration
+from lasercats.operate.project import Project
 
 if TYPE_CHECKING:
     from tests.lasercats.cli.conftest import Cli
@@ -46,6 +49,16 @@ def guards(cli: "Cli") -> list[int]:
         if b"--guard" in line and os.fsencode(cli.folder) in line:
             found.append(int(entry.name))
     return found
+
+
+def slow_tools(cli: "Cli", begun: Path, go: Path) -> Path:
+    """Return a folder with a `mv` that tells that it has begun, and goes on when it is let."""
+    tools = cli.folder / "tools"
+    tools.mkdir()
+    wait = f"touch {begun}; until [ -e {go} ]; do sleep 0.05; done"
+    (tools / "mv").write_text(f'#!/bin/sh\n{wait}\nexec /bin/mv "$@"\n')
+    (tools / "mv").chmod(0o755)
+    return tools
 
 
 def statuses(cli: "Cli") -> list[tuple[str, str]]:
@@ -194,3 +207,145 @@ def test_it_leaves_no_trace_in_a_rewritten_history(cli: "Cli", place: Place) -> 
     cli.done("confirm")
     lines = [line for line in cli.done("rewrite").out.splitlines() if not line.startswith("#")]
     assert [json.loads(line)["command"] for line in lines] == ["file.write"]
+
+
+def test_the_guard_imports_nothing_of_others(
+    cli: "Cli", place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Modules in the current folder, and those that the environment names, are not imported by the guard."""
+    code = f"open({str(tmp_path / 'imported')!r}, 'a').write(__name__ + ' ')\n"
+    for name in ("secrets", "click", "usercustomize", "sitecustomize", "msgspec", "lasercats", "startup"):
+        (tmp_path / f"{name}.py").write_text(code)
+    for name in ("PYTHONPATH", "PYTHONUSERBASE", "PYTHONHOME", "PYTHONSTARTUP"):
+        monkeypatch.setenv(name, str(tmp_path / "startup.py" if name == "PYTHONSTARTUP" else tmp_path))
+    cli.done("file", "write", place("f"), "--content", "x", "--confirm-within", "1s")
+    until(lambda: ("hold", "failed") in statuses(cli))
+    assert not (tmp_path / "imported").exists()
+    assert not path(place, "f").exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("raise SystemExit(3)", "its guard died, see "),
+        ("import time; time.sleep(600)", "its guard was not ready within 1 s, see "),
+        ("import socket; socket.socket(fileno=0).send(b'-it is so\\n')", "its guard cannot work: it is so"),
+    ],
+    ids=["dies", "silent", "unable"],
+)
+def test_without_a_guard_nothing_is_done(
+    cli: "Cli", place: Place, monkeypatch: pytest.MonkeyPatch, code: str, told: str
+) -> None:
+    """Where no guard says in time that it is ready nothing is changed, and none is left."""
+    monkeypatch.setattr(guard, "_START", code)
+    monkeypatch.setattr(guard, "READY", 1.0)
+    line = ("file", "write", place("f"), "--content", "x", "--confirm-within", "1h")
+    assert cli.refuses(*line).startswith(f"nothing was done, because {told}")
+    assert not path(place, "f").exists()
+    until(lambda: not guards(cli))
+
+
+def test_a_guard_opens_its_machines_first(cli: "Cli") -> None:
+    """A guard that could not use a machine says so before anything is done."""
+    project = Project(cli.folder)
+    try:
+        with pytest.raises(LaserCatsError, match="its guard cannot work: no machine is called 'nowhere'"):
+            guard.start(project, "run", ["a", "nowhere"])
+    finally:
+        project.close()
+
+
+def test_a_guard_that_dies_stops_the_work(cli: "Cli", place: Place) -> None:
+    """Where the guard dies in the middle nothing more is done, and the operator hears who takes it back."""
+    tools = slow_tools(cli, path(place, "begun"), path(place, "go"))
+    line = ("file", "write", place("f"), "--content", "x", "--confirm-within", "1h")
+    process = subprocess.Popen(
+        [*LASERCATS, "-C", str(cli.folder), *line],
+        env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until(path(place, "begun").exists)
+    for pid in guards(cli):
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: not guards(cli))
+    path(place, "go").touch()
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "its guard died before it was done" in told
+    cli.done("confirm", "--reject")
+    assert not path(place, "f").exists()
+    cli.verifies()
+
+
+@pytest.mark.crash
+def test_a_suspended_operator_is_ended(cli: "Cli", place: Place) -> None:
+    """A process that does not heed that the time is over is ended, and what it did is taken back."""
+    begun = path(place, "begun")
+    tools = slow_tools(cli, begun, path(place, "go"))
+    line = ("file", "write", place("f"), "--content", "x")
+    process = subprocess.Popen(
+        [*LASERCATS, "-C", str(cli.folder), *line, "--confirm-within", "2s"],
+        env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"},
+        stderr=subprocess.DEVNULL,
+    )
+    until(begun.exists)
+    process.send_signal(signal.SIGSTOP)
+    path(place, "go").touch()
+    assert process.wait(90) == -signal.SIGKILL
+    until(lambda: ("hold", "failed") in statuses(cli), 90)
+    assert not path(place, "f").exists()
+    cli.verifies()
+
+
+def test_a_time_that_is_too_short_is_refused(cli: "Cli") -> None:
+    """What AWS may take longer for than the time to confirm is not begun."""
+    launch = ("ec2", "launch", "aws:one", "--image", "ami-1", "--type", "t3.micro", "--confirm-within", "9m")
+    cli.done("machine", "add", "aws", "aws://us-east-1")
+    told = cli.refuses(*launch)
+    assert told.startswith("this can take 600 s, and would be taken back in the middle; give")
+    cli.done("machine", "add", "fast", "aws://us-east-1?timeout=100")
+    project = Project(cli.folder)
+    try:
+        commands = [
+            project.kinds.command(
+                {
+                    "command": "ec2.launch",
+                    "on": [f"ec2.instance/fast:{n}" for n in range(20)],
+                    "image": "ami-1",
+                    "type": "t3.micro",
+                }
+            )
+        ]
+        check(project, commands, timedelta(seconds=100))
+        with pytest.raises(BadInput, match="this can take 100 s"):
+            check(project, commands, timedelta(seconds=99))
+    finally:
+        project.close()
+
+
+def test_recover_sends_no_signal(cli: "Cli", place: Place) -> None:
+    """A process that a log names is not ended, whatever is overdue."""
+    import socket
+
+    from lasercats.core.record import Accepted, raw
+
+    sleeping = subprocess.Popen(["sleep", "600"])
+    project, on = Project(cli.folder), (f"file/{place('f')}",)
+    try:
+        for command, process in (
+            ({"command": "hold", "on": on, "until": 1}, "1+1@elsewhere"),
+            ({"command": "file.write", "on": on, "content": "x"}, f"{sleeping.pid}+@{socket.gethostname()}"),
+        ):
+            built = project.kinds.command(command)
+            entry = Accepted(
+                command=raw(built), actor="x", run="r", process=process, claims=built.on, held=not built.ends
+            )
+            project.log.append([entry], run="r")
+    finally:
+        project.close()
+    for line in (["recover"], ["confirm", "--reject"], ["recover", "--force"]):
+        cli(*line)
+        assert sleeping.poll() is None
+    sleeping.kill()
+    sleeping.wait()

@@ -8,6 +8,7 @@ from lasercats.core import content
 from lasercats.core.address import Address, kind_of, machine_of, name_of, parse, rest_of
 from lasercats.core.errors import BadInput, UnknownName
 from lasercats.core.resource import Role, decisions, fields_of, overlay, same, settle
+from lasercats.core.secret import Sealed
 from lasercats.core.state import State
 from lasercats.domains.host.file import File
 
@@ -85,9 +86,10 @@ def test_what_nobody_decided_stays_undecided() -> None:
 
 def test_a_secret_in_clear_is_refused() -> None:
     """A secret field takes a sealed token and nothing else."""
-    assert decisions(File(secret="sealed:abc")) == {"secret": "sealed:abc"}  # noqa: S106 - a token
-    with pytest.raises(ValueError, match="must be sealed"):
-        File(secret="hunter2")  # noqa: S106 - what must be refused
+    assert decisions(File(secret=Sealed("abc"))) == {"secret": Sealed("abc")}
+    for clear in ("hunter2", "sealed:abc"):
+        with pytest.raises(ValueError, match="must be sealed"):
+            File(secret=clear)  # type: ignore[arg-type]
 
 
 def test_the_nearest_name_is_suggested() -> None:

@@ -56,7 +56,7 @@ class Recorder:
         self.trips, self._broken, self.parallel = 0, broken, parallel
         self.over = asyncio.Event()
 
-    async def run(self, batch: Batch, sink: object = None) -> Sequence[Any]:
+    async def run(self, batch: Batch, sink: object = None, token: str = "") -> Sequence[Any]:
         self.batches.append([item.instruction.what for item in batch])  # type: ignore[attr-defined]
         self.trips += 1
         await asyncio.sleep(0)
@@ -196,7 +196,7 @@ def test_an_answer_that_nobody_foresaw_fails_for_itself_alone(context: Context) 
 def test_a_machine_that_stumbles_takes_no_other_along(context: Context, answered: Any) -> None:  # noqa: ANN401
     """Whatever a machine raises or answers in the wrong number is a failure of its batch, and of no other."""
 
-    async def run_(batch: Batch, sink: Any = None) -> Any:  # noqa: ANN401
+    async def run_(batch: Batch, sink: Any = None, token: str = "") -> Any:  # noqa: ANN401
         if isinstance(answered, Exception):
             raise answered
         return answered

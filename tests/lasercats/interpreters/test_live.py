@@ -216,7 +216,12 @@ def test_what_is_sent_at_one_moment_is_one_commit(
 def test_a_secret_is_nowhere_in_the_log(context: Context, tmp_path: Path) -> None:
     """A secret reaches the file and neither the log nor a printed script."""
     vault = KeyVault(tmp_path / "key")
-    write = command(context, "file.write", tmp_path / "f", secret=vault.seal(b"hunter2-hunter2"))
+    write = command(
+        context,
+        "file.write",
+        tmp_path / "f",
+        secret=vault.seal(b"hunter2-hunter2", [f"file/m:{tmp_path}/f secret"]),
+    )
     printed: list[str] = []
     context.write = printed.append
     asyncio.run(Script().run([write], context))

@@ -5,15 +5,22 @@ from contextlib import closing
 from pathlib import Path
 from threading import Thread
 
+import msgspec
 import pytest
 
+from lasercats import PROGRAM
+from lasercats.core.address import Address
 from lasercats.core.errors import LogCorrupt
 from lasercats.core.formats import modern
 from lasercats.core.kind import Kinds
 from lasercats.core.record import Accepted, Event, Finished, Started
+from lasercats.core.secret import Sealed
 from lasercats.core.text import unescape
 from lasercats.domains.host import DOMAIN
+from lasercats.domains.host.file import File, observe
+from lasercats.instructions.host import ReadPath, WriteFile
 from lasercats.logs.sqlite import SqliteLog
+from lasercats.machines.vault import KeyVault
 from lasercats.testing.logs import event
 
 FORMATS = sorted((Path(__file__).parent / "formats").glob("*.sql"))
@@ -32,8 +39,12 @@ def restore(written: Path, path: Path) -> Path:
 
 
 def test_there_is_a_log_of_every_format_that_landed() -> None:
-    """Formats 1, with both of its hashes, 2 and 3 are among the files."""
-    assert [path.stem for path in FORMATS] == ["format-1-first", "format-1", "format-2", "format-3"]
+    """Formats 1, with both of its hashes, 2, 3 and 4 are among the files."""
+    assert [path.stem for path in FORMATS] == [
+        "format-1-first",
+        "format-1",
+        *(f"format-{n}" for n in (2, 3, 4)),
+    ]
 
 
 @every
@@ -45,7 +56,8 @@ def test_its_hashes_hold_by_the_rule_of_then(written: Path, tmp_path: Path) -> N
         assert log.check_tables() == 5
         log.append([event()])
         assert log.check_chain() == count + 1
-        assert [log.writer(1), log.writer(count + 1)] == ["", log.writer(log.head())]
+        then = PROGRAM if "4" in written.stem else ""
+        assert [log.writer(1), log.writer(count + 1)] == [then, PROGRAM]
     for position in (3, count + 1):
         copy = restore(written, tmp_path / f"{position}.db")
         with closing(SqliteLog(copy)) as log:
@@ -65,7 +77,7 @@ def test_its_open_commands_are_open(written: Path, tmp_path: Path) -> None:
         assert claims[:3] == [set(), {"file/web1:/srv/open"}, {r"symlink/web1:/srv/l\x5cxff"}]
         assert not any(opened.held for opened in log.open().values())
         waits = [opened.waits for opened in log.open().values() if opened.waits is not None]
-        assert len(waits) == (1 if "3" in written.stem else 0)
+        assert len(waits) == (1 if written.stem in ("format-3", "format-4") else 0)
 
 
 @every
@@ -156,7 +168,7 @@ def test_copies_of_an_old_log_have_one_id(tmp_path: Path) -> None:
         with closing(SqliteLog(restore(written, tmp_path / f"{n}.db"))) as log:
             ids.append(log.id)
     assert ids[: len(FORMATS)] == ids[len(FORMATS) :]
-    assert len({*ids}) == 2  # with the hashes of today's rule the first record is the same in three of them
+    assert len({*ids}) == 3  # with the hashes of one rule the first record is the same in three of them
 
 
 @every
@@ -197,8 +209,46 @@ def test_many_open_it_at_once(written: Path, tmp_path: Path) -> None:
 
 def test_a_program_of_then_cannot_write_any_more(tmp_path: Path) -> None:
     """What still has the log open as format 3 is refused by the tables, and breaks nothing."""
-    path = restore(FORMATS[-1], tmp_path / "log.db")
+    path = restore(FORMATS[-2], tmp_path / "log.db")
     with closing(sqlite3.connect(path, isolation_level=None)) as old:
         SqliteLog(path).close()
         with pytest.raises(sqlite3.OperationalError, match="9 columns but 6 values"):
             old.execute("INSERT INTO records VALUES (99, 1, 'event', x'', NULL, NULL)")
+
+
+def test_a_running_program_of_format_4_is_told_before_it_writes(tmp_path: Path) -> None:
+    """The log says that it keeps what is sealed otherwise, which such a program looks up at each append."""
+    path = restore(FORMATS[-1], tmp_path / "log.db")
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        assert old.execute("SELECT value FROM about WHERE name = 'write'").fetchone() == ("",)
+        SqliteLog(path).close()
+        assert old.execute("SELECT value FROM about WHERE name = 'write'").fetchone() == ("sealed",)
+
+
+def test_secrets_of_then_are_read_as_sealed(tmp_path: Path) -> None:
+    """A token in a secret field or an instruction is sealed and opens with the key of then; a text is one."""
+    written = Path(__file__).parent / "formats" / "secrets" / "format-4.sql"
+    (tmp_path / "key").write_text(written.read_text().partition("\n")[0].removeprefix("-- key: ") + "\n")
+    vault, kinds = KeyVault(tmp_path / "key"), Kinds([DOMAIN])
+    with closing(SqliteLog(restore(written, tmp_path / "log.db"))) as log:
+        state = log.fold().state(kinds)
+        secret = state.get(Address("file/web1:/srv/pass")).secret  # type: ignore[union-attr]
+        assert vault.open(secret, "file/web1:/srv/pass secret") == b"swordfish-2"
+        assert state.get(Address("file/web1:/srv/jar")).content.startswith("sealed:")  # type: ignore[union-attr]
+        asked = [
+            kinds.decode_instruction(bytes(i))
+            for record in log.read(names=("started",))
+            for i in record.entry.instructions  # type: ignore[union-attr]
+        ]
+        wrote = [i.content for i in asked if isinstance(i, WriteFile)]
+        opened = [vault.open(c, "") if isinstance(c, Sealed) else c for c in wrote]
+        assert opened == [b"swordfish", b"swordfish-2", "sealed: the jar is closed", b""]
+        looks = [i for i in asked if isinstance(i, ReadPath) and i.seal == "always"]
+        assert [vault.open(i.expect, "") for i in looks] == [b"swordfish"]  # type: ignore[arg-type]
+        known = File(secret=secret)
+        program = observe("web1", {Address("file/web1:/srv/pass"): known})
+        (again,) = next(program)  # type: ignore[misc]
+        assert msgspec.json.encode(looks[0]) == msgspec.json.encode(again).replace(
+            secret.token.encode(),
+            looks[0].expect.token.encode(),  # type: ignore[union-attr]
+        )

@@ -117,9 +117,9 @@ def test_what_is_no_log_is_told(tmp_path: Path) -> None:
         SqliteLog(tmp_path / "other.db")
     path = make(tmp_path)
     db = sqlite3.connect(path)
-    db.execute("PRAGMA user_version = 5")
+    db.execute("PRAGMA user_version = 6")
     db.close()
-    with pytest.raises(LogTooNew, match="has format 5, this LaserCats reads up to 4; upgrade"):
+    with pytest.raises(LogTooNew, match="has format 6, this LaserCats reads up to 5; upgrade"):
         SqliteLog(path)
     with pytest.raises(LogError, match="there is a log at"):
         SqliteLog(path, create=True)
@@ -169,19 +169,17 @@ def test_what_a_program_must_know_is_asked(tmp_path: Path) -> None:
     """A log that a later version writes otherwise is only read, one that it keeps otherwise is not opened."""
     path = make(tmp_path)
     late = SqliteLog(path)
-    change(path, "UPDATE about SET value = 'leases' WHERE name = 'write'")
+    change(path, "UPDATE about SET value = 'leases seals' WHERE name = 'write'")
     with closing(SqliteLog(path)) as log:
         assert len(list(log.read())) == log.check_chain() == 6
         with pytest.raises(
-            LogError, match="only be read here: it keeps leases, which this LaserCats does not"
+            LogError, match="only be read here: it keeps seals, which this LaserCats does not"
         ):
             log.append([event()])
-    with pytest.raises(LogError, match="only be read here: it keeps leases"):
+    with pytest.raises(LogError, match="only be read here: it keeps seals"):
         late.append([event()])
     change(path, "UPDATE about SET value = 'contents late' WHERE name = 'read'")
-    with pytest.raises(
-        LogTooNew, match="keeps contents late in a way that this LaserCats cannot read; upgrade"
-    ):
+    with pytest.raises(LogTooNew, match="keeps contents in a way that this LaserCats cannot read; upgrade"):
         SqliteLog(path)
 
 
@@ -203,7 +201,7 @@ def change(path: Path, statement: str) -> None:
 def test_what_is_no_text_is_not_written(tmp_path: Path) -> None:
     """A lone surrogate, which JSON cannot hold, is told, and the log is as it was."""
     with closing(SqliteLog(make(tmp_path))) as log:
-        with pytest.raises(LogError, match="which is no text; nothing was done"):
+        with pytest.raises(LogError, match="which is no text; nothing was written"):
             log.append([event(), replace(event(), message="\udcff")])
         assert log.append([event()]) == log.check_chain() == 7
 

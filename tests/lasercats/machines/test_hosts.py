@@ -188,8 +188,10 @@ class TestBusybox(SshContract):
         self._host.ssh("rm -rf /contract /contract.out; mkdir /contract")
 
     def test_check_answers(self) -> None:
-        """It passes its check, which tells what its sshd prints before us."""
-        assert "prints 'Changed root directory" in str(self.using(lambda machine: machine.check()))
+        """It passes its check, which tells what its sshd prints before us, and that it has no flock."""
+        told = str(self.using(lambda machine: machine.check()))
+        assert "prints 'Changed root directory" in told
+        assert "it has no flock, so that only /proc can tell" in told
 
 
 @pytest.mark.lab

@@ -15,9 +15,10 @@ from lasercats.core.instruction import Batch
 from lasercats.core.ports import Machine, Sink
 from lasercats.core.record import Accepted, Finished, Started, raw
 from lasercats.logs.sqlite import SqliteLog
+from lasercats.operate.holder import lives
 from lasercats.operate.issue import carry_out
 from lasercats.operate.project import Project
-from lasercats.operate.recover import Recovered, alive, recover
+from lasercats.operate.recover import Recovered, recover
 from lasercats.operate.verify import verify
 
 HOST = socket.gethostname()
@@ -46,9 +47,9 @@ def cut_off(project: Project, monkeypatch: pytest.MonkeyPatch, **command: Any) -
         def __getattr__(self, name: str) -> Any:  # noqa: ANN401
             return getattr(self.machine, name)
 
-        async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
+        async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
             if all(item.instruction.looks for item in batch):
-                return await self.machine.run(batch, sink)
+                return await self.machine.run(batch, sink, token)
             raise asyncio.CancelledError
 
     with monkeypatch.context() as patch:
@@ -176,12 +177,10 @@ def test_a_machine_that_cannot_be_asked(project: Project, tmp_path: Path) -> Non
 
 
 def test_who_lives() -> None:
-    """A process of this host is looked for; one of another is taken to live; one without a name is dead."""
-    assert alive(f"{os.getpid()}@{HOST}")
-    assert alive("1@elsewhere.invalid")
-    assert not alive(DEAD)
-    assert not alive("")
-    assert not alive(f"x@{HOST}")
+    """A process of this host is looked for; of one of another nobody can tell; one without a name is dead."""
+    assert lives(f"{os.getpid()}@{HOST}")
+    assert lives("1@elsewhere.invalid") is None
+    assert [lives(process) for process in (DEAD, "", f"x@{HOST}")] == [False] * 3
 
 
 def written_by(project: Project, program: str) -> None:

@@ -2,20 +2,22 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
 from msgspec.structs import replace
 
 from lasercats.core import content as contents
+from lasercats.core import secret as secrets
 from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import LOADS, Command
 from lasercats.core.errors import Refused
-from lasercats.core.kind import Found, Kind
+from lasercats.core.kind import Found, Kind, Knowledge
 from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program, Step
-from lasercats.core.resource import GIVEN, SECRET, Resource
+from lasercats.core.resource import GIVEN, Resource, secret_of
+from lasercats.core.secret import Sealed
 from lasercats.core.state import State
 from lasercats.domains.host import place
 from lasercats.domains.host.place import Group, Mode, User
@@ -25,7 +27,7 @@ CYCLE = 146_097 * 86_400
 """Seconds in 400 years of the Gregorian calendar."""
 
 Content = Annotated[str, Meta(extra=LOADS, description="the content, as text")]
-SecretContent = Annotated[str, SECRET, Meta(description="the content, kept sealed")]
+SecretContent = Annotated[Sealed, secret_of("content"), Meta(description="the content, kept sealed")]
 
 
 class File(Resource, frozen=True):
@@ -114,8 +116,12 @@ def act(address: Address, change: Change[Any], _known: Known) -> Step:
         instruction: Any = SetAttributes(machine=machine, path=path, type="file", **changed)
     else:
         new = {name: getattr(after, name) for name in ("mode", "owner", "group")}
-        content = after.secret or after.content
-        instruction = WriteFile(machine=machine, path=path, content=content, **new, new=before is None)
+        content, where = after.content, ""
+        if after.secret is not None:
+            content, where = after.secret, secrets.place(address, "secret")
+        instruction = WriteFile(
+            machine=machine, path=path, content=content, place=where, **new, new=before is None
+        )
     return Step(instruction, lambda status: resource(status, after))
 
 
@@ -144,22 +150,36 @@ def observe(machine: str, known: Mapping[Address, File | None]) -> Program[Found
     return (yield from place.look(machine, known, place.Reading(_read, resource)))
 
 
-def _read(machine: str, path: str, known: File | None) -> ReadPath:
-    if known is None:
-        return ReadPath(machine=machine, path=path, whole=True)
-    if known.secret is not None:
-        return ReadPath(machine=machine, path=path, whole=True, expect=known.secret, sealed=True)
-    if known.content is None:
+def _read(machine: str, path: str, told: Knowledge, address: Address) -> ReadPath:
+    """Return the look at a file; what is there where a secret is, or is about to be, comes sealed.
+
+    So does what nobody manages, where not everybody may read it: keys, passwords. Where only attributes are
+    known, or wished of what nobody manages, nothing is read.
+    """
+    known, wish = told[address], told.expected.get(address)
+    file = next((one for one in (known, wish) if isinstance(one, File)), None)
+    brought = any(isinstance(one, File) and one.secret is not None for one in (known, wish))
+    if file is not None and file.content is None and not brought:
         return ReadPath(machine=machine, path=path)
-    return ReadPath(machine=machine, path=path, whole=True, expect=contents.digest(known.content))
+    seal: Literal["always", "closed"] | None = "always" if brought else "closed"
+    if not brought and (known is not None or told.in_clear):
+        seal = None
+    expect: str | Sealed | None = None if file is None else file.secret
+    if file is not None and file.content is not None:
+        expect = contents.digest(file.content)
+    where = secrets.place(address, "secret") if seal else ""
+    return ReadPath(machine=machine, path=path, whole=True, expect=expect, seal=seal, place=where)
 
 
 def resource(status: PathStatus, known: File | None) -> File:
     """Return the file that a status tells of, where `known` is what was expected."""
     known = known or File()
     content, secret = known.content, known.secret
-    if status.content is not None:
-        content, secret = (None, status.content) if known.secret else (status.content, None)
+    if isinstance(status.content, Sealed):
+        content, secret = None, status.content
+    elif status.content is not None:
+        old = secrets.of_text(status.content) if known.secret else None  # as it was up to format 4
+        content, secret = (status.content, None) if old is None else (None, old)
     return File(
         content=content,
         secret=secret,

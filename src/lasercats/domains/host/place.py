@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from lasercats.core.address import Address, kind_of, machine_of, make, rest_of
 from lasercats.core.command import Command
 from lasercats.core.errors import BadInput, Refused
-from lasercats.core.kind import Found
+from lasercats.core.kind import Found, Knowledge
 from lasercats.core.loose import Forms
 from lasercats.core.program import Program
 from lasercats.core.resource import Resource
@@ -145,6 +145,8 @@ def check(address: Address, state: State) -> None:
 class Chmod(Command, frozen=True):
     """Change permission bits."""
 
+    whole: ClassVar[bool] = False
+
     mode: Mode
 
     forms: ClassVar[Forms] = {"mode": mode_of}
@@ -157,6 +159,8 @@ class Chmod(Command, frozen=True):
 
 class Chown(Command, frozen=True):
     """Change the owner or the group."""
+
+    whole: ClassVar[bool] = False
 
     owner: User | None = None
     group: Group | None = None
@@ -232,12 +236,14 @@ def look(machine: str, known: Mapping[Address, R | None], read: "Reading[R]") ->
     addresses = list(known)
     if not addresses:
         return {}
-    instructions = tuple(read.instruction(machine, rest_of(a), known[a]) for a in addresses)
+    told = known if isinstance(known, Knowledge) else Knowledge(known)
+    wished = told.expected
+    instructions = tuple(read.instruction(machine, rest_of(a), told, a) for a in addresses)
     found: dict[Address, Resource | None] = {}
     for address, status in zip(addresses, (yield instructions), strict=True):
         found[address] = None
         if status.type == kind_of(address):
-            found[address] = read.resource(status, known[address])
+            found[address] = read.resource(status, known[address] or wished.get(address))
         elif status.type in KINDS:
             found[make(status.type, f"{machine}:{rest_of(address)}")] = Stranger()
         elif status.type == "other":
@@ -256,7 +262,7 @@ class Stranger(Resource, frozen=True):
     """Something of another kind that was met in passing."""
 
 
-def read_plain(machine: str, path: str, _known: object) -> ReadPath:
+def read_plain(machine: str, path: str, *_: object) -> ReadPath:
     """Look at a path, not into it."""
     return ReadPath(machine=machine, path=path)
 

@@ -9,28 +9,30 @@ from posixpath import dirname
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lasercats.core import content
 from lasercats.core.address import Address, rest_of
 from lasercats.core.command import Command
 from lasercats.core.document import parse, render
 from lasercats.core.kind import Kinds
+from lasercats.core.secret import Sealed, place
 from lasercats.core.text import escape
 from lasercats.domains.host import DOMAIN
 from lasercats.domains.host.directory import Create, Directory
 from lasercats.domains.host.file import File
 from lasercats.domains.host.symlink import Symlink
-from lasercats.instructions.host import ExecResult, Execute
+from lasercats.instructions.host import ExecResult, Execute, secret_variable
 from lasercats.interpreters.context import Context
 from lasercats.interpreters.live import Live
 from lasercats.interpreters.script import Script
 from lasercats.logs.sqlite import SqliteLog
 from lasercats.machines.host import HostMachine
 from lasercats.machines.vault import KeyVault
-from lasercats.operate.project import BoundMachines
+from lasercats.operate.project import BoundMachines, LocalInputs
 from lasercats.testing import strategies
 from lasercats.testing.lab import Host, Lab
-from lasercats.testing.laws import NoInputs, check_fidelity, check_recreate, check_replay
+from lasercats.testing.laws import check_fidelity, check_recreate, check_replay
 from lasercats.testing.machines import batch
 
 pytestmark = pytest.mark.lab
@@ -41,7 +43,7 @@ FIELDS = {
     "owner": st.sampled_from(["root", "daemon", "0", "nobody"]),
     "group": st.sampled_from(["root", "daemon", "0", "nogroup"]),
     "mode": st.sampled_from(["600", "0644", "755", "4755", "1777", "000", "0062"]),
-    "secret": st.nothing(),
+    "secret": st.sampled_from(["hunter2", "", "two\nlines", "\x00\xff"]).map(Sealed),
     "target": st.binary(min_size=1, max_size=40).map(lambda data: escape(data.replace(b"\0", rb"\xff"))),
     "content": st.one_of(strategies.texts, st.binary(max_size=40).map(content.encode)),
 }
@@ -75,7 +77,18 @@ class Bench:
     def __init__(self, lab: Lab, runner: asyncio.Runner, folder: Path) -> None:
         self.hosts, self.runner = lab.hosts[:2], runner
         urls = {name: host.url for name, host in zip("mn", self.hosts, strict=True)}
-        self.machines = BoundMachines(urls, KeyVault(folder / "key"))
+        self.vault = KeyVault(folder / "key")
+        self.machines = BoundMachines(urls, self.vault)
+        self.inputs = LocalInputs(folder, self.vault)
+
+    def sealed(self, log: list[Command]) -> list[Command]:
+        """Return commands whose secrets are sealed by the vault of the hosts."""
+        return [self._sealed(command) if getattr(command, "secret", None) else command for command in log]
+
+    def _sealed(self, command: Command) -> Command:
+        places = [place(address, "secret") for address in command.on]
+        secret: Sealed = command.secret  # type: ignore[attr-defined]
+        return replace(command, secret=self.vault.seal(secret.token.encode("latin-1"), places))
 
     def fresh(self) -> Context:
         """Clear both hosts and start a new log."""
@@ -96,7 +109,7 @@ class Bench:
 def test_law_6_fidelity_and_law_8_replay(bench: Bench, log: list[Command]) -> None:
     """What is simulated is what a real host does, and every recorded program runs again the same way."""
     context = bench.fresh()
-    check_fidelity([GROUND, *log], context, bench.runner)
+    check_fidelity([GROUND, *bench.sealed(log)], context, bench.runner)
     check_replay(context)
 
 
@@ -105,9 +118,9 @@ def test_law_6_fidelity_and_law_8_replay(bench: Bench, log: list[Command]) -> No
 def test_law_6_one_command_at_a_time(bench: Bench, log: list[Command]) -> None:
     """The prediction holds as well when every command is a run of its own; independent eyes agree."""
     context = bench.fresh()
-    for command in [GROUND, *log]:
+    for command in [GROUND, *bench.sealed(log)]:
         check_fidelity([command], context, bench.runner)
-    _check_with_independent_eyes(bench.hosts[0], context)
+    _check_with_independent_eyes(bench, context)
 
 
 @FEW
@@ -115,9 +128,11 @@ def test_law_6_one_command_at_a_time(bench: Bench, log: list[Command]) -> None:
 def test_law_7_recreate(bench: Bench, log: list[Command]) -> None:
     """The document of one host's state makes the same state on another."""
     context = bench.fresh()
-    bench.runner.run(Live().run([GROUND, *log], context))
+    bench.runner.run(Live().run([GROUND, *bench.sealed(log)], context))
     text = render(context.log.fold().state(KINDS).items()).replace("/m:/", "/n:/")
-    check_recreate(parse(text, KINDS, NoInputs()), context, bench.runner)
+    wish = parse(text, KINDS, bench.inputs)
+    assert all(bench.vault.is_for(s, place(a, "secret")) for a, f in wish.items() if (s := _secret(f)))
+    check_recreate(wish, context, bench.runner)
 
 
 @FEW
@@ -125,10 +140,10 @@ def test_law_7_recreate(bench: Bench, log: list[Command]) -> None:
 def test_laws_6_7_and_8_with_busybox(busybox: Bench, log: list[Command]) -> None:
     """The laws hold with busybox: what is simulated is done, runs again, and is made anew elsewhere."""
     context = busybox.fresh()
-    check_fidelity([GROUND, *log], context, busybox.runner)
+    check_fidelity([GROUND, *busybox.sealed(log)], context, busybox.runner)
     check_replay(context)
     text = render(context.log.fold().state(KINDS).items()).replace("/m:/", "/n:/")
-    check_recreate(parse(text, KINDS, NoInputs()), context, busybox.runner)
+    check_recreate(parse(text, KINDS, busybox.inputs), context, busybox.runner)
 
 
 @FEW
@@ -136,13 +151,22 @@ def test_laws_6_7_and_8_with_busybox(busybox: Bench, log: list[Command]) -> None
 def test_the_script_leaves_the_same_files(bench: Bench, log: list[Command]) -> None:
     """What `--interpreter script` prints, run by sh on a fresh host, leaves what the live run leaves."""
     context = bench.fresh()
+    log = bench.sealed([command for command in log if "\x00" not in getattr(_secret(command), "token", "")])
     printed: list[str] = []
     context.write = printed.append
     bench.runner.run(Script().run([GROUND, *log], context))
     bench.runner.run(Live().run([GROUND, *log], context))
-    ran = bench.hosts[1].ssh("cat >/tmp/script && sh /tmp/script", printed[0].encode())
+    secrets = [(command, s) for command in log if (s := _secret(command))]
+    opened = {secret_variable(s): bench.vault.open(s, place(c.on[0], "secret")) for c, s in secrets}
+    given = b"".join(b"export %s='%s'\n" % (name.encode(), value) for name, value in opened.items())
+    ran = bench.hosts[1].ssh("cat >/tmp/script && sh /tmp/script", given + printed[0].encode())
     assert ran.returncode == 0, ran.stderr
     assert _listing(bench.hosts[0]) == _listing(bench.hosts[1])
+
+
+def _secret(value: object) -> Sealed | None:
+    secret = getattr(value, "secret", None)
+    return secret if isinstance(secret, Sealed) else None
 
 
 def _listing(host: Host) -> bytes:
@@ -155,8 +179,8 @@ def _listing(host: Host) -> bytes:
     return told.stdout
 
 
-def _check_with_independent_eyes(host: Host, context: Context) -> None:
-    entries, _, digested = _listing(host).rpartition(b"\0\0")
+def _check_with_independent_eyes(bench: Bench, context: Context) -> None:
+    entries, _, digested = _listing(bench.hosts[0]).rpartition(b"\0\0")
     listed = [list(map(escape, entry.split(b"\1", 5))) for entry in entries.split(b"\0")]
     seen = {entry[4]: entry for entry in listed}
     lines = [line.split(b"  ", 1) for line in digested.split(b"\0") if line]
@@ -177,7 +201,9 @@ def _check_with_independent_eyes(host: Host, context: Context) -> None:
                 assert owner == (resource.owner or owner).replace("0", "root")
                 assert group == (resource.group or group).replace("0", "root")
                 if isinstance(resource, File):
-                    wanted = hashlib.sha256(content.decode(resource.content or "")).hexdigest()
-                    assert digests[path] == wanted
+                    data = content.decode(resource.content or "")
+                    if resource.secret is not None:
+                        data = bench.vault.open(resource.secret, place(address, "secret"))
+                    assert digests[path] == hashlib.sha256(data).hexdigest()
             case _:
                 raise AssertionError(resource)

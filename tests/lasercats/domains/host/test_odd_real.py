@@ -41,7 +41,7 @@ def test_what_is_odd_is_seen_told_changed_and_put_back(cli: Cli, lab: Lab, seed:
     assert _kept(first) == _kept(made)
     ours = dict(list(made.items())[:-NEIGHBOURS])  # the others are neighbours that nobody manages
     addresses = _addresses(ours)
-    cli.done("observe", *addresses)
+    cli.done("observe", "--in-clear", *addresses)
     _is_shown(cli, {path: first[path] for path in ours})
     (cli.folder / "site.yaml").write_text(cli.done("document").out)
     assert "nothing to do" in cli.done("plan", "--refresh", "site.yaml").err

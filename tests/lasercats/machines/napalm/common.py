@@ -1,13 +1,14 @@
 """What the tests of switches through NAPALM share: machines, the contract, and changes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import pytest
 
 from lasercats.core.instruction import Instruction, Item
 from lasercats.core.ports import Machine, Sink
+from lasercats.core.secret import Sealed
 from lasercats.instructions.switch import Configure, Seen, Settings, Survey, Surveyed
 from lasercats.machines.napalm import VENDORS, NapalmMachine
 from lasercats.testing.cli_config import PORTS
@@ -22,11 +23,21 @@ each_vendor = pytest.mark.parametrize("vendor", list(LAGS))
 class Vault:
     """A vault that keeps nothing secret."""
 
-    def seal(self, secret: bytes) -> str:
-        return secret.decode()
+    def seal(self, secret: bytes, places: Sequence[str], known: Iterable[Sealed] = ()) -> Sealed:
+        del places, known
+        return Sealed(secret.decode())
 
-    def open(self, token: str) -> bytes:
-        return token.encode()
+    def places(self, sealed: Sealed) -> tuple[str, ...]:
+        del sealed
+        return ()
+
+    def is_for(self, sealed: Sealed, place: str) -> bool:
+        del sealed, place
+        return True
+
+    def open(self, sealed: Sealed, place: str) -> bytes:
+        del place
+        return str(sealed).encode()
 
 
 class Simulated(NapalmMachine):

@@ -1,0 +1,113 @@
+"""Leases: which runs are at work, and how the records of one that was taken over are refused.
+
+A run takes a lease when its commands are accepted, says again and again that it lives, and gives the lease
+back with its last end. Who takes it over gets a token that is higher than any before, and from then on
+nothing that the former holder appends changes the state or ends a command: it is *fenced*. What machines told
+it can still be recorded, as `Late`.
+
+Pure; every store of logs uses it, in the transaction of an append.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from lasercats.core.errors import Fenced, LogConflict
+from lasercats.core.fold import Open
+from lasercats.core.record import AnyEntry, Deferred, Ended, Event, Finished, Started
+
+BEAT = 5.0
+"""Seconds after which a run says again that it lives."""
+PATIENCE = 30.0
+"""Seconds without a sign of life after which a run is taken for dead, where nobody can tell for sure."""
+
+
+class Lease(NamedTuple):
+    """That a run is at work."""
+
+    run: str
+    token: int
+    """A number that grows with each lease of a log that is taken, or taken over."""
+    holder: str
+    """Who it is, in the words of the holder."""
+    age: float
+    """Seconds since it last said that it lives, by the clock of the store."""
+
+
+class Fence(NamedTuple):
+    """What is known, at one moment, of the leases of a log and of those that one who appends holds."""
+
+    tokens: Mapping[str, int]
+    """Of each run that is at work."""
+    mine: Mapping[str, int]
+    """Of each run of which the one who appends holds the lease, or held it."""
+    open: Mapping[int, Open]
+    """The commands that are not over."""
+
+    def check(
+        self, entries: Iterable[AnyEntry], run: str, first: int, cause: Callable[[int], int | None]
+    ) -> None:
+        """Check that nothing is written by one who was fenced off, nor of a command that another is at.
+
+        The entries are to stand from position `first` on; `cause` tells what a record came of.
+
+        Raises:
+            Fenced: it is.
+
+        """
+        if run and self._is_lost(run):
+            raise Fenced(
+                f"another process took over run {run} while this one was at it, so nothing more of it is "
+                "recorded; `lasercats recover` finds out what became of it"
+            )
+        for entry in entries:
+            for command in self._subjects(entry, cause):
+                if command < first:
+                    self._check_command(command, entry)
+
+    def check_free(self, run: str) -> None:
+        """Check that nobody holds the lease of a run, or that it is the one who asks.
+
+        Raises:
+            LogConflict: another does.
+
+        """
+        if run in self.tokens and self._is_lost(run):
+            raise LogConflict(
+                f"another process is at work on run {run}; wait for it, or run `lasercats recover` if it died"
+            )
+
+    def _is_lost(self, run: str) -> bool:
+        return self.tokens.get(run) != self.mine.get(run)
+
+    def _check_command(self, command: int, entry: AnyEntry) -> None:
+        opened = self.open.get(command)
+        if opened is None:
+            if isinstance(entry, Finished):  # it changes nothing by itself
+                return
+            raise Fenced(
+                f"command {command} was ended by another process while this one was at it, so nothing was "
+                f"written; see with `lasercats show {command}` how it ended"
+            )
+        if not opened.held and not opened.late and opened.run in self.tokens and self._is_lost(opened.run):
+            raise Fenced(
+                f"command {command} is in the hands of another process, so nothing was written; wait for it, "
+                "or run `lasercats recover` if it died"
+            )
+
+    def _subjects(self, entry: AnyEntry, cause: Callable[[int], int | None]) -> Iterable[int]:
+        """Return the commands that an entry is about."""
+        match entry:
+            case Started(commands=commands) | Deferred(commands=commands):
+                return commands
+            case Event(command=command) | Ended(command=command):
+                return () if command is None else (command,)
+            case Finished(started=started):
+                first = cause(started)
+                return () if first is None else (first,)
+            case _:
+                return ()
+
+
+def is_at_work(run: str, opened: Iterable[Open]) -> bool:
+    """Tell whether a command of a run is not over, but for those that are only held."""
+    return any(one.run == run and not one.held and not one.late for one in opened)
