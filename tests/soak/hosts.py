@@ -103,7 +103,7 @@ class OnHost(Peer):
         return self.shell(f"cat {self.folder}.marks 2>/dev/null || :").split().count(mark)
 
     def orphans(self) -> list[str]:
-        """Find temporary names of ours in the folder, and shells of ours that nobody waits for."""
+        """Find temporary names of ours in the folder."""
         return self.shell(f"find {self.folder} -name '.lasercats*'").split()
 
     def sweep(self, run: Callable[..., str]) -> None:
@@ -149,6 +149,11 @@ class There(OnHost):
         ran = self._host.ssh(f"PATH=/usr/bin:/bin; {script}")
         assert ran.returncode == 0, ran.stderr.decode()
         return ran.stdout.decode()
+
+    def orphans(self) -> list[str]:
+        """Find temporary names of ours in the folder, and locks; what stands for what was judged is kept."""
+        script = "for d in /run/lasercats /tmp/.lasercats-*; do [ ! -d $d ] || find $d -type f; done"
+        return super().orphans() + [lock for lock in self.shell(script).split() if not lock.endswith(".over")]
 
     def harm(self, rng: random.Random) -> str | None:
         """Cut its network or its power."""

@@ -52,6 +52,7 @@ class Counts:
     turns: int = 0
     kills: dict[str, int] = field(default_factory=dict)
     harms: dict[str, int] = field(default_factory=dict)
+    stopped: int = 0
     compared: int = 0
 
     @property
@@ -125,7 +126,10 @@ class Storm:
             file = self.project / "commands.jsonl"
             file.write_text("".join(json.dumps(dict(step.command)) + "\n" for step in steps))
             arguments = ["issue", str(file)]
-        self.killed(arguments, harm=self.rng.random() < 0.4)
+        if self.rng.random() < 0.15:
+            self.stopped(arguments)
+        else:
+            self.killed(arguments, harm=self.rng.random() < 0.4)
         return steps
 
     def _former(self) -> list[str]:
@@ -154,8 +158,18 @@ class Storm:
             process.send_signal(signal.SIGKILL)
         self._tell(arguments, process, environment)
 
+    def stopped(self, arguments: Sequence[str]) -> None:
+        """Let something stand still while it is at work, have it taken for dead, and let it go on."""
+        process, environment = self._start(arguments, self._environment), self._environment
+        time.sleep(self.rng.uniform(0.1, 2.5))
+        process.send_signal(signal.SIGSTOP)
+        self.told.append(f"  stands still; recover --force: {self.run('recover', '--force')}")
+        process.send_signal(signal.SIGCONT)
+        self._tell(arguments, process, environment)
+        self.counts.stopped += 1
+
     def _start(self, arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
-        with (self.folder / "output").open("w") as output:
+        with self._output(arguments).open("w") as output:
             return subprocess.Popen(
                 [sys.executable, "-c", PROGRAM, "-C", str(self.project), *arguments],
                 env=environment,
@@ -168,7 +182,7 @@ class Storm:
     def _tell(
         self, arguments: Sequence[str], process: subprocess.Popen[str], environment: Mapping[str, str]
     ) -> None:
-        code, said = process.wait(), (self.folder / "output").read_text()
+        code, said = process.wait(), self._output(arguments).read_text()
         how = f"ended with {code}"
         if code == -signal.SIGKILL:
             verb = arguments[0]
@@ -178,6 +192,9 @@ class Storm:
         assert "Traceback" not in said, said
         assert "nobody foresaw" not in said, said
         assert "is being changed by command" not in said, f"something is stuck: {said}"
+
+    def _output(self, arguments: Sequence[str]) -> Path:
+        return self.folder / f"output of {arguments[0]} {arguments[-1].rpartition('/')[2]}"
 
     def harm(self) -> None:
         """Let something bad happen to a peer."""
@@ -190,12 +207,15 @@ class Storm:
         """Recover, maybe killed at that, before and after all peers are healthy; nothing is open then."""
         for _ in range(self.rng.choice((0, 0, 1, 1, 2))):
             self.killed(["recover"])
+        other = self._start(["recover", "--json"], self._environment) if self.rng.random() < 0.2 else None
         for peer in self.peers:
             if peer.harmed:
                 self.told.append(f"  {peer.name} is healthy again")
                 peer.heal()
         for _ in range(self.rng.choice((0, 0, 1, 2))):
             self.killed(["recover"])
+        if other is not None:
+            self._tell(["recover", "--json"], other, self._environment)
         deadline = time.monotonic() + PATIENCE
         while left := self._left():
             assert time.monotonic() < deadline, f"stuck: {left}"
