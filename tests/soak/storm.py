@@ -190,7 +190,7 @@ class Storm:
             how = f"killed {environment.get('KILL', 'at any time')} {environment.get('KILL_AT', '')}"
         self.told.append(f"  {' '.join(arguments)}: {how}\n{said[-1500:]}")
         assert "Traceback" not in said, said
-        assert "nobody foresaw" not in said, said
+        assert "unforeseen fault" not in said, said
         assert "is being changed by command" not in said, f"something is stuck: {said}"
 
     def _output(self, arguments: Sequence[str]) -> Path:
