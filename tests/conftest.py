@@ -24,6 +24,16 @@ settings.register_profile("suite", settings.get_profile("explore"), derandomize=
 settings.load_profile(os.environ.get("EXAMPLES", "suite"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def home_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let what is remembered for a user, and what he decided, be the tests' own, also in their processes."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+        patch.setenv("XDG_STATE_HOME", str(home / "state"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     """Three real SSH hosts; without root a skip with the reason, in CI as root an error."""

@@ -41,6 +41,11 @@ class Request:
     brief: bool = False
     """True when the operator has seen the changes already, as a plan."""
 
+    @property
+    def predicts(self) -> bool:
+        """True where nothing is done, and it is only told what would be."""
+        return self.interpreter in PREDICTING
+
     @classmethod
     def take(cls, values: dict[str, Any]) -> "Request":
         """Take the shared options out of the values of a verb."""
@@ -85,7 +90,7 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
         for result in results:
             show.print_problems(result.problems)
     else:
-        predicted = request.interpreter in PREDICTING
+        predicted = request.predicts
         held = _held(project, results) if within else None
         both, brief = request.show_diff, request.brief
         show.print_results(
@@ -131,7 +136,7 @@ def _carrier(request: Request, commands: Sequence[Command]) -> tuple[Callable[..
     """Return what carries commands out, and whether it holds them until they are confirmed."""
     from lasercats.operate.issue import carry_out  # noqa: PLC0415 - start-up stays light
 
-    if request.confirm_within is None or request.interpreter in PREDICTING:
+    if request.confirm_within is None or request.predicts:
         return carry_out, False
     from lasercats.operate.confirm import carry_out_held, duration  # noqa: PLC0415
 

@@ -81,7 +81,7 @@ def query(
     from lasercats.operate import query as queries  # noqa: PLC0415
 
     form = "json" if as_json else form
-    with options.opened(context) as project:
+    with options.opened(context, looking=True) as project:
         if tables:
             _print_tables(queries.tables(project), form)
             return
@@ -107,7 +107,7 @@ def for_(context: click.Context, /, sql: str, command: tuple[str, ...], check: b
     command = command[1:] if command[:1] == ("--check",) else command
     if not command:
         raise BadInput("no command is given; write `lasercats for SQL COMMAND ...`")
-    with options.opened(context) as project:
+    with options.opened(context, looking=True, quiet=True) as project:
         names = _names(queries.ask(project, _text(sql), **more))
     if not names:
         printing.note("nothing to do: the query gave no rows")

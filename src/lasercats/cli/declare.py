@@ -11,7 +11,7 @@ import click
 from lasercats.cli import arguments, options, printing, show
 from lasercats.cli.act import Request, act
 from lasercats.core.address import Address
-from lasercats.core.change import Delta
+from lasercats.core.command import Effect
 from lasercats.core.errors import BadInput, LaserCatsError
 from lasercats.core.resource import Resource
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def state(context: click.Context, addresses: tuple[str, ...], as_of: str | None, as_json: bool) -> None:
     """Show the state, now or at any time, with what the machines gave."""
-    with options.opened(context) as project:
+    with options.opened(context, looking=True) as project:
         chosen = _chosen(project, addresses, as_of)
     data = {"resources": {a: show.resource_fields(r) for a, r in chosen.items()}}
     if as_json:
@@ -62,14 +62,14 @@ def document(context: click.Context, addresses: tuple[str, ...], as_of: str | No
     """Print the state as a document that `plan` and `apply` take."""
     from lasercats.core.document import render  # noqa: PLC0415
 
-    with options.opened(context) as project:
+    with options.opened(context, looking=True) as project:
         chosen = _chosen(project, addresses, as_of)
     text = render(chosen.items(), form="json" if as_json else "yaml", kinds=project.kinds)
     (printing.json_text if as_json else printing.exact)(text)
 
 
 @click.command()
-@options.argument("documents", type=arguments.FILE, nargs=-1, required=True, metavar="DOCUMENT...")
+@options.argument("documents", type=arguments.FILE, nargs=-1, required=True, metavar="DOCUMENT...|PLAN")
 @options.option("--prune", is_flag=True, help="Remove what is in the state and in no document.")
 @options.option("--refresh", is_flag=True, help="Look at the machines first.")
 @options.option("--out", type=arguments.FILE, metavar="FILE", help="Save the plan for `apply FILE`.")
@@ -81,7 +81,7 @@ def document(context: click.Context, addresses: tuple[str, ...], as_of: str | No
 @options.option("--interpreter", default="simulate", metavar="NAME", help="simulate, or script to print one.")
 @click.pass_context
 def plan(context: click.Context, /, documents: tuple[str, ...], **values: Any) -> None:  # noqa: ANN401
-    """Show what would make the state as documents wish; `-` is standard input.
+    """Show what would make the state as documents wish, or what a saved plan carries; `-` is standard input.
 
     It is made from the state, and looks at no machine unless --refresh asks for it; `apply` looks before
     it acts. A folder stands for every YAML and JSON file in it.
@@ -92,13 +92,16 @@ def plan(context: click.Context, /, documents: tuple[str, ...], **values: Any) -
         raise BadInput(
             "a plan changes nothing, so its interpreter is simulate or script; use `lasercats apply`"
         )
-    with options.opened(context) as project:
-        made = _plan(project, documents, **values)
+    with options.opened(context, looking=not values["refresh"]) as project:
+        saved = _is_saved(documents)
+        made = plans.load(project, Path(documents[0])) if saved else _plan(project, documents, **values)
         if values["out"]:
-            plans.save(made, Path(values["out"]))
+            plans.save(project, made, Path(values["out"]))
         if values["interpreter"] == "script":
             act(context, project, made.commands, Request("script"))
             return
+        if saved and not values["as_json"]:
+            show.print_carried(made.commands)
         _show_plan(made, as_json=values["as_json"], both=values["show_diff"])
         show.print_resealed(project.resealed)
     if made.problems:
@@ -126,10 +129,12 @@ def apply(context: click.Context, /, documents: tuple[str, ...], yes: bool, **va
     from lasercats.operate import plan as plans  # noqa: PLC0415
 
     request = Request.take(values)
-    with options.opened(context) as project:
-        saved = len(documents) == 1 and plans.is_saved(Path(documents[0]))
+    with options.opened(context, looking=request.predicts and not values["refresh"]) as project:
+        saved = _is_saved(documents)
         made = plans.load(project, Path(documents[0])) if saved else _plan(project, documents, **values)
-        predicting = request.interpreter in ("simulate", "script")
+        predicting = request.predicts
+        if saved and not request.as_json:
+            show.print_carried(made.commands)
         if not (request.as_json or predicting):
             _show_plan(made, as_json=False, both=request.show_diff)
             show.print_resealed(project.resealed)
@@ -312,6 +317,12 @@ def _show_seen(seen: "Observation", *, as_json: bool, both: bool, recorded: bool
     printing.note(told)
 
 
+def _is_saved(documents: Sequence[str]) -> bool:
+    from lasercats.operate.plan import is_saved  # noqa: PLC0415
+
+    return len(documents) == 1 and documents[0] != "-" and is_saved(Path(documents[0]))
+
+
 def _plan(
     project: "Project",
     documents: Sequence[str],
@@ -357,7 +368,7 @@ def _show_plan(made: "Plan", *, as_json: bool, both: bool) -> None:
     show.print_withheld(made.withheld)
     show.print_problems(made.problems)
     if made.commands or made.problems:
-        printing.note(f"plan: {_pending(made.delta)}{_split(made)}")
+        printing.note(f"plan: {_pending(made)}{_split(made)}")
     else:
         printing.note("nothing to do: the state is as the documents wish")
 
@@ -373,8 +384,11 @@ def _split(made: "Plan") -> str:
     return f" ({', '.join(f'{count} {word}' for count, word in counts if count)})"
 
 
-def _pending(delta: Delta) -> str:
-    told = show.summary(delta)
+def _pending(made: "Plan") -> str:
+    told = show.summary(made.delta)
+    opaque = sum(command.effect is Effect.OPAQUE for command in made.commands)
+    if opaque:
+        told += f", and {opaque} raw command{'' if opaque == 1 else 's'} to carry out"
     for past, infinitive in (("created", "to create"), ("changed", "to change"), ("removed", "to remove")):
         told = told.replace(past, infinitive)
     return told

@@ -112,7 +112,7 @@ def _callback(command: type[Command]) -> Any:  # noqa: ANN401
         from lasercats.operate.issue import build  # noqa: PLC0415
 
         request = Request.take(values)
-        with options.opened(context) as project:
+        with options.opened(context, looking=request.predicts) as project:
             given = {name: v for name, v in values.items() if v is not None and v != ()}
             data: dict[str, Any] = {name: _value(command, name, value) for name, value in given.items()}
             data |= {"command": tag_of(command), "on": expand(project, names)}
@@ -259,7 +259,7 @@ def _complete(
     from lasercats.core.errors import LaserCatsError  # noqa: PLC0415
 
     try:
-        with options.opened(context) as project:
+        with options.opened(context, looking=True, quiet=True) as project:
             first, others = next(iter(kinds), None), {kind.name for kind in kinds[1:]}
             machines = [] if first is None or first.machine else project.machines.names()
             there = [a for a, _ in project.state().items()]

@@ -55,7 +55,7 @@ def log(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
         values["grep"],
         values["status"],
     )
-    with options.opened(context) as project:
+    with options.opened(context, looking=True) as project:
         if wanted.kind is not None and wanted.kind not in project.kinds.kinds:
             raise UnknownName("kind", wanted.kind, project.kinds.kinds)
         first, last = history.resolve_range(project.log, values["span"])
@@ -92,7 +92,7 @@ def show_(context: click.Context, position: str, as_json: bool) -> None:
     """Show one command with all that came of it: batches, instructions, outcomes, events."""
     from lasercats.operate import history  # noqa: PLC0415
 
-    with options.opened(context) as project:
+    with options.opened(context, looking=True) as project:
         chosen = one(project, position)
         happened = history.happening(project, chosen)
         batches = [_batch_data(batch) for batch in history.batches(project, happened.position)]
@@ -137,7 +137,7 @@ def diff(context: click.Context, first: str, last: str, detailed: bool, as_json:
     """Show what changed between two positions; the second is HEAD if it is left out."""
     from lasercats.operate import history  # noqa: PLC0415
 
-    with options.opened(context) as project:
+    with options.opened(context, looking=True) as project:
         a, b = (history.resolve(project.log, p) for p in (first, last))
         delta, _, _ = history.between(project, a, b)
     if as_json:
@@ -156,7 +156,7 @@ def verify(context: click.Context, repair: bool, as_json: bool) -> None:
     """Check the hashes of the log, that its events meet, and that its tables are the fold of them."""
     from lasercats.operate.verify import verify as check  # noqa: PLC0415
 
-    with options.opened(context) as project:
+    with options.opened(context, looking=not repair) as project:
         report, name = check(project, repair=repair), project.log.id
     if as_json:
         printing.data({"log": name, **report})

@@ -16,6 +16,7 @@ LONGEST = 8_000
 """How many characters of a sentence are told: more than two paths, and less than what floods a terminal."""
 VERBS = {
     "init": ("work", "Make a project."),
+    "project": ("projects", "Trust projects of others, and no more; list them."),
     "machine": ("work", "Add, list, check and remove machines."),
     "exec": ("work", "Execute a raw command on machines."),
     "issue": ("work", "Issue commands from a file."),

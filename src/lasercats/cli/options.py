@@ -75,7 +75,7 @@ def complete_address(context: click.Context, _parameter: click.Parameter, incomp
     from lasercats.core.errors import LaserCatsError  # noqa: PLC0415
 
     try:
-        with opened(context) as project:
+        with opened(context, looking=True, quiet=True) as project:
             return sorted(visible(a) for a, _ in project.state().items() if visible(a).startswith(incomplete))
     except LaserCatsError:
         return []
@@ -86,25 +86,32 @@ def complete_machine(context: click.Context, _parameter: click.Parameter, incomp
     from lasercats.core.errors import LaserCatsError  # noqa: PLC0415
 
     try:
-        with opened(context) as project:
+        with opened(context, looking=True, quiet=True) as project:
             return [name for name in project.machines.names() if name.startswith(incomplete)]
     except LaserCatsError:
         return []
 
 
 @contextmanager
-def opened(context: click.Context) -> Iterator["Project"]:
-    """Open the project that the operator stands in, or that `-C` names."""
+def opened(context: click.Context, *, looking: bool = False, quiet: bool = False) -> Iterator["Project"]:
+    """Open the project that the operator stands in, or that `-C` names.
+
+    A verb that only reads the log says that it is `looking`: no other is carried out in a project of somebody
+    else. What else is to be said of the project is not said where it is `quiet`.
+    """
     from pathlib import Path  # noqa: PLC0415
 
+    from lasercats.cli import printing  # noqa: PLC0415
     from lasercats.cli.unforeseen import hear_libraries  # noqa: PLC0415
-    from lasercats.operate import files  # noqa: PLC0415
+    from lasercats.operate import files, trust  # noqa: PLC0415
     from lasercats.operate.project import Project, find  # noqa: PLC0415
 
     hear_libraries()
     root = context.find_root().params
     folder = files.had(root.get("project") or ".", Path(root.get("project") or ".").resolve)
-    project = Project(find(folder), root.get("env") or "default")
+    project = Project(find(folder), root.get("env") or "default", looking=looking)
+    if not quiet and (told := trust.looseness(project.root)):
+        printing.note(told, fg="yellow")
     try:
         yield project
     finally:

@@ -1,6 +1,7 @@
 """`work`: what people have in hand, and what became of it."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from lasercats.core.instruction import Failure
 from lasercats.instructions.work_order import Done
 
 if TYPE_CHECKING:
+    from lasercats.operate.project import Project
     from lasercats.operate.work import Order, Reported, Task
 
 BOXES = {"open": "☐", "done": "☑", "failed": "☒", "skipped": "⊘"}
@@ -38,7 +40,7 @@ def work_list(context: click.Context, everything: bool, as_json: bool) -> None:
     from lasercats.operate import work as working  # noqa: PLC0415
     from lasercats.operate.history import iso  # noqa: PLC0415
 
-    with options.opened(context) as project:
+    with options.opened(context, looking=True) as project:
         found = working.orders(project, everything=everything)
         if as_json:
             printing.data([order_data(one) for one in found])
@@ -76,7 +78,7 @@ def work_show(context: click.Context, number: int, markdown: bool, html: str | N
     from lasercats.operate import paper  # noqa: PLC0415
     from lasercats.operate import work as working  # noqa: PLC0415
 
-    with options.opened(context) as project:
+    with options.opened(context, looking=True) as project:
         one = working.order(project, number)
         if as_json:
             printing.data(order_data(one))
@@ -99,6 +101,7 @@ def work_show(context: click.Context, number: int, markdown: bool, html: str | N
 @options.option("--serial", metavar="TEXT", help="The serial number of the device, as found.")
 @options.option("--asset-tag", metavar="TEXT", help="The asset tag of the device, as found.")
 @options.option("--note", metavar="TEXT", help="What else is to be said.")
+@options.yes
 @options.as_json
 @click.pass_context
 def work_done(
@@ -108,12 +111,14 @@ def work_done(
     serial: str | None,
     asset_tag: str | None,
     note: str | None,
+    yes: bool,
     as_json: bool,
 ) -> None:
     """Report that steps are done, by default all that are open. The commands that waited go on."""
     from lasercats.operate import work as working  # noqa: PLC0415
 
     with options.opened(context) as project:
+        _check(project, number, yes=yes, as_json=as_json)
         told = working.done(project, number, steps, serial=serial, asset_tag=asset_tag, note=note)
         _print_reported(told, as_json=as_json)
         context.exit(1 if told.problems else 0)
@@ -123,9 +128,12 @@ def work_done(
 @options.argument("number", type=int, metavar="ORDER")
 @options.argument("steps", type=int, nargs=-1, metavar="[STEP]...")
 @options.option("--why", metavar="TEXT", required=True, help="What stands in the way.")
+@options.yes
 @options.as_json
 @click.pass_context
-def work_fail(context: click.Context, number: int, steps: tuple[int, ...], why: str, as_json: bool) -> None:
+def work_fail(
+    context: click.Context, number: int, steps: tuple[int, ...], why: str, yes: bool, as_json: bool
+) -> None:
     """Report that steps cannot be done, by default all that are open: so an order is called off.
 
     What must wait for them is skipped, and no more.
@@ -133,7 +141,18 @@ def work_fail(context: click.Context, number: int, steps: tuple[int, ...], why: 
     from lasercats.operate import work as working  # noqa: PLC0415
 
     with options.opened(context) as project:
+        _check(project, number, yes=yes, as_json=as_json)
         _print_reported(working.fail(project, number, steps, why=why), as_json=as_json)
+
+
+def _check(project: "Project", number: int, *, yes: bool, as_json: bool) -> None:
+    """Check that what goes on with a report was begun by this user, or that he agrees to it."""
+    from lasercats.cli import agree  # noqa: PLC0415
+    from lasercats.operate import prospect  # noqa: PLC0415
+    from lasercats.operate import work as working  # noqa: PLC0415
+
+    waiting = working.commands(project, number)
+    agree.check(project, partial(prospect.of_commands, project, waiting), yes=yes, quiet=as_json)
 
 
 def print_order(one: "Order", *, whole: bool = False) -> None:

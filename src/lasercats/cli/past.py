@@ -65,7 +65,7 @@ def rewrite(
     from lasercats.operate import history  # noqa: PLC0415
     from lasercats.operate import rewrite as rewriting  # noqa: PLC0415
 
-    with options.opened(context) as project:
+    with options.opened(context, looking=True) as project:
         first, last = history.resolve_range(project.log, span)
         choices = _choose(project, first, last) if interactive else None
         made = rewriting.plan_rewrite(project, first, last, choices=choices)
@@ -89,7 +89,7 @@ def blame(context: click.Context, address: str, as_of: str | None, as_json: bool
     from lasercats.operate import history  # noqa: PLC0415
     from lasercats.operate.blame import blame as find  # noqa: PLC0415
 
-    with options.opened(context) as project:
+    with options.opened(context, looking=True) as project:
         position = None if as_of is None else history.resolve(project.log, as_of)
         found = find(project, project.recorded(address), position)
     if as_json:
@@ -123,7 +123,7 @@ def replay(context: click.Context, position: str, pausing: bool, as_json: bool) 
     """
     from lasercats.operate.replay import replay_command  # noqa: PLC0415
 
-    with options.opened(context) as project:
+    with options.opened(context, looking=True) as project:
         chosen = one(project, position)
         watcher = None if as_json else _Steps(pausing=pausing)
         found = replay_command(project.log, project.kinds, chosen, watcher=watcher)
@@ -176,7 +176,7 @@ def trace(context: click.Context, position: str, as_json: bool) -> None:
     from lasercats.interpreters.trace import describe, lines, outcome_text  # noqa: PLC0415
     from lasercats.operate import history  # noqa: PLC0415
 
-    with options.opened(context) as project:
+    with options.opened(context, looking=True) as project:
         chosen = one(project, position)
         found = history.batches(project, chosen)
     if as_json:
@@ -230,7 +230,7 @@ def bisect(
 
     if (command is None) == (sql is None) or command == "":
         raise BadInput("give a check: either --run CMD or --query SQL")
-    with options.opened(context) as project:
+    with options.opened(context, looking=command is None) as project:
         first, last = history.resolve_range(project.log, span)
         check = _run_check(project, command, form) if command else _query_check(project, sql or "")
         found = search(project, first, last, check, lambda step: _tell(step, quiet=as_json))

@@ -25,7 +25,7 @@ def make_show(domain: str) -> click.Command:
     def verb(context: click.Context, machine: str, svg: str | None, as_of: str | None) -> None:
         from lasercats.operate.picture import draw  # noqa: PLC0415 - start-up stays light
 
-        with options.opened(context) as project:
+        with options.opened(context, looking=as_of is not None) as project:
             picture, unseen = draw(project, domain, machine, as_of)
         from lasercats.cli import show  # noqa: PLC0415
 

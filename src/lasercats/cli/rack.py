@@ -45,7 +45,7 @@ def show_(
 
     if between and as_of:
         raise BadInput("--diff names both positions itself; leave --as-of out")
-    with options.opened(context) as project:
+    with options.opened(context, looking=True) as project:
         drawn = elevation.chosen(project, names, face, as_of=as_of, between=between)
     if as_json:
         printing.data([elevation.as_data(one) for one in drawn])
@@ -72,7 +72,7 @@ def swap(context: click.Context, /, one: str, other: str, **values: Any) -> None
     from lasercats.operate.racks import swapped  # noqa: PLC0415
 
     request = Request.take(values)
-    with options.opened(context) as project:
+    with options.opened(context, looking=request.predicts) as project:
         made = swapped(project, one, other)
         if not request.as_json:
             show.print_detours(made.detours)

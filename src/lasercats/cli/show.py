@@ -13,7 +13,7 @@ from lasercats.cli import printing
 from lasercats.core import secret
 from lasercats.core.address import Address, kind_of, told
 from lasercats.core.change import Change, Delta
-from lasercats.core.command import Effect, as_shown
+from lasercats.core.command import Command, Effect, as_shown
 from lasercats.core.resource import Resource, decisions
 from lasercats.core.secret import shown
 from lasercats.interpreters.context import Result
@@ -83,6 +83,24 @@ def ranges(addresses: Sequence[Address]) -> str:
 
     before, colon, _ = addresses[0].partition(":")
     return f"{before}{colon}{vlans.ranges(a.partition(':')[2] for a in addresses)}"
+
+
+def print_carried(commands: Sequence[Command]) -> None:
+    """Print each command of a plan that was saved, as whoever wrote the file may have put any into it.
+
+    What a change of the state does not tell, as the words of a raw command, is printed to its end.
+    """
+    printing.fact(f"the plan carries {len(commands)} command{'' if len(commands) == 1 else 's'}:")
+    for command in commands:
+        data = as_shown(command)
+        name, on = data.pop("command"), ", ".join(map(told, data.pop("on")))
+        cut = short if command.effect is Effect.STATE else _whole
+        fields = "  ".join(f"{field}: {cut(value)}" for field, value in data.items() if value is not None)
+        printing.fact(f"  {name} {on}{'  ' if fields else ''}{fields}")
+
+
+def _whole(value: object) -> str:
+    return value if isinstance(value, str) else _json(value)
 
 
 def print_lost(lost: Mapping[Address, Sequence[str]]) -> None:
@@ -183,6 +201,8 @@ def _told(
     text = summary(total, removed="forgotten" if forgot else "removed")
     positions = [r.position for r in results if r.position is not None and r.delta]
     ran = _ran(results)
+    if not total and any(result.status == "open" for result in results):
+        return "what changed is not known"
     if predicted:
         return f"would be: {text}" if total else "nothing would change"
     if ran:

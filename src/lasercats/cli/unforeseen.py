@@ -91,8 +91,10 @@ def _details(error: BaseException) -> str:
 def _written(details: str) -> Path | None:
     """Write the details into a new file of the operator's, and return where; None where it cannot be."""
     name = f"fault-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}-{time.monotonic_ns()}.txt"
+    from lasercats.operate.own import state_folder  # noqa: PLC0415 - start-up stays light
+
     try:
-        folder = _folder()
+        folder = state_folder()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for old in sorted(folder.glob("fault-*.txt"))[: -KEPT + 1]:
             with suppress(OSError):
@@ -105,10 +107,3 @@ def _written(details: str) -> Path | None:
     except (OSError, RuntimeError, ValueError):  # RuntimeError: there is no home
         return None
     return folder / name
-
-
-def _folder() -> Path:
-    """Return where a program keeps what is no configuration (XDG Base Directory Specification 0.8)."""
-    given = os.environ.get("XDG_STATE_HOME", "")
-    state = Path(given) if given.startswith("/") else Path.home() / ".local" / "state"
-    return state / "lasercats"

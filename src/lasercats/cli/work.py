@@ -1,6 +1,7 @@
 """Verbs that act: init, machine, exec, issue, forget, undo, recover; and completion."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,26 @@ from lasercats.core.text import escape
 
 @click.command()
 @options.argument("directory", type=arguments.FILE, default=".", metavar="[DIR]")
+@options.option("--shared", metavar="GROUP", help="Let the members of a group work in it, too.")
 @options.as_json
-def init(directory: str, as_json: bool) -> None:
-    """Make a project in DIR: `lasercats.toml` and the log."""
-    from lasercats.operate import files  # noqa: PLC0415
-    from lasercats.operate.project import init as make  # noqa: PLC0415
+def init(directory: str, shared: str | None, as_json: bool) -> None:
+    """Make a project in DIR: `lasercats.toml` and the log; or what is missing of one, as in a clone."""
+    from lasercats.operate import begin, files  # noqa: PLC0415
+    from lasercats.operate.project import FILE  # noqa: PLC0415
 
-    folder = make(files.had(directory, Path(directory).resolve))
+    folder = files.had(directory, Path(directory).resolve)
+    made = begin.init(folder, shared)
     if as_json:
-        printing.data({"project": str(folder)})
-    else:
+        printing.data({"project": str(folder), "made": made})
+    elif FILE in made:
         printing.note(f"a project in {folder}; add machines with `lasercats machine add NAME URL`")
+    elif made:
+        printing.note(
+            f"the project in {folder} now has {' and '.join(made)}; a new log knows nothing yet, and "
+            "`lasercats adopt` takes in what there is"
+        )
+    if shared is not None and (left := begin.left_out(folder)):
+        printing.note(left, fg="yellow")
 
 
 @click.group(cls=VerbGroup)
@@ -62,7 +72,7 @@ def machine_add(context: click.Context, name: str, url: str, as_json: bool) -> N
 @click.pass_context
 def machine_list(context: click.Context, as_json: bool) -> None:
     """List the machines."""
-    with options.opened(context) as project:
+    with options.opened(context, looking=True) as project:
         if as_json:
             printing.data([{"name": name, "url": url} for name, url in sorted(project.urls.items())])
         else:
@@ -147,7 +157,7 @@ def exec_(
     from lasercats.cli.generate import expand  # noqa: PLC0415
 
     request = Request.take(values)
-    with options.opened(context) as project:
+    with options.opened(context, looking=request.predicts) as project:
         names = expand(project, [f"{name.removesuffix(':')}:" for name in machines])
         data = {"command": "exec", "on": [f"exec/{name}" for name in names], "argv": context.meta["argv"]}
         limit = {} if timeout is None else {"timeout": timeout}
@@ -167,7 +177,7 @@ def issue(context: click.Context, /, file: str, **values: Any) -> None:  # noqa:
     from lasercats.operate.issue import read_commands  # noqa: PLC0415
 
     request = Request.take(values)
-    with options.opened(context) as project:
+    with options.opened(context, looking=request.predicts) as project:
         folder = Path() if file == "-" else Path(file).parent
         label = "standard input" if file == "-" else file
         commands = read_commands(_text(file), project.kinds, project.inputs(folder), label)
@@ -198,7 +208,7 @@ def forget(
 ) -> None:
     """Take resources out of the state, or decisions on some of their fields; touch no machine."""
     request = Request.take(values)
-    with options.opened(context) as project:
+    with options.opened(context, looking=request.predicts) as project:
         on = [project.recorded(address) for address in addresses]
         data = {"command": "forget", "on": on, "fields": list(fields)}
         act(context, project, [project.kinds.command(data)], request)
@@ -224,7 +234,7 @@ def undo(context: click.Context, /, positions: tuple[str, ...], partial: bool, *
     from lasercats.operate.undo import plan_undo  # noqa: PLC0415
 
     request = Request.take(values)
-    with options.opened(context) as project:
+    with options.opened(context, looking=request.predicts) as project:
         chosen = history.positions(project.log, list(positions))
         plan = plan_undo(project, chosen, partial=partial)
         if plan.problems:
@@ -241,17 +251,27 @@ def undo(context: click.Context, /, positions: tuple[str, ...], partial: bool, *
 
 @click.command()
 @options.option("--force", is_flag=True, help="Also commands whose process seems to live.")
+@options.yes
 @options.as_json
 @click.pass_context
-def recover(context: click.Context, force: bool, as_json: bool) -> None:
-    """Find out what became of commands that a crash left open, by asking the machines."""
+def recover(context: click.Context, force: bool, yes: bool, as_json: bool) -> None:
+    """Find out what became of commands that a crash left open, by asking the machines.
+
+    What is taken back because nobody confirmed it is shown. It asks first where somebody changed that outside
+    since, and where what is open was not begun by this user.
+    """
+    from lasercats.cli import agree  # noqa: PLC0415
     from lasercats.core.kind import tag_of  # noqa: PLC0415
-    from lasercats.operate.confirm import take_back_overdue  # noqa: PLC0415
+    from lasercats.operate import confirm as confirming  # noqa: PLC0415
+    from lasercats.operate import prospect  # noqa: PLC0415
     from lasercats.operate.recover import recover as find_out  # noqa: PLC0415
 
     with options.opened(context) as project:
+        overdue = partial(confirming.is_overdue, force=force)
+        agree.check(project, partial(prospect.of_open, project, overdue), yes=yes, quiet=as_json)
         results = find_out(project, force=force)
-        held = take_back_overdue(project, force=force)
+        may = partial(agree.may_take_back, project, yes=yes, quiet=as_json)
+        held = confirming.take_back_overdue(project, force=force, may=may)
     if as_json:
         told_ = [{**r._asdict(), "facts": dict(r.facts)} for r in results]
         printing.data([*told_, *({"position": p, "status": "held", "told": t} for p, t in held.items())])
@@ -264,7 +284,8 @@ def recover(context: click.Context, force: bool, as_json: bool) -> None:
         printing.fact(f"command {position} (hold): {said}")
     if not results and not held:
         printing.note("nothing is open")
-    context.exit(1 if any(result.status == "open" for result in results) else 0)
+    left = any(said.startswith("not taken back") for said in held.values())
+    context.exit(1 if left or any(result.status == "open" for result in results) else 0)
 
 
 @click.command()
@@ -272,6 +293,7 @@ def recover(context: click.Context, force: bool, as_json: bool) -> None:
 @options.option("--reject", is_flag=True, help="Take it back now.")
 @options.option("--list", "listing", is_flag=True, help="Only list what is to be confirmed.")
 @options.option("--guard", metavar="RUN", hidden=True, help="Wait, and take back what a run holds.")
+@options.yes
 @options.as_json
 @click.pass_context
 def confirm(
@@ -280,6 +302,7 @@ def confirm(
     reject: bool,
     listing: bool,
     guard: str | None,
+    yes: bool,
     as_json: bool,
 ) -> None:
     """Confirm what was changed with --confirm-within, so that it stays; by default all that is held.
@@ -287,18 +310,20 @@ def confirm(
     What is not confirmed in time is taken back by a process of its own, which needs no terminal; if that died
     too, `lasercats recover` does it.
     """
+    from lasercats.cli import agree  # noqa: PLC0415
     from lasercats.operate import confirm as confirming  # noqa: PLC0415
-    from lasercats.operate import history  # noqa: PLC0415
+    from lasercats.operate import history, prospect  # noqa: PLC0415
 
     if reject and listing:
         raise BadInput("--list only lists, and --reject takes back; choose one")
-    with options.opened(context) as project:
+    with options.opened(context, looking=listing) as project:
         if guard is not None:
             confirming.watch(project, guard, printing.fact)
             return
         held = confirming.chosen(project, positions)
         failed: dict[int, str] = {}
         if reject:
+            agree.check(project, partial(prospect.of_all_held, project, held), yes=yes, quiet=as_json)
             found = ((h.position, confirming.take_back(project, h)) for h in held)
             failed = {position: why for position, why in found if why is not None}
         elif held and not listing:

@@ -15,6 +15,7 @@
     │   ├── LogCorrupt             its bytes are damaged
     │   └── LogTooNew              written by a later LaserCats
     ├── StalePlan                  the state moved since the plan was saved
+    ├── Untrusted                  a project or log of somebody else, that is only to be looked at
     └── Interrupted                the operator stopped it              (exit code 130)
 
 A message is one sentence: the fact, the subject, the remedy.
@@ -102,6 +103,10 @@ class LogTooNew(LogError):
 
 class StalePlan(LaserCatsError):
     """The state moved since this plan was made."""
+
+
+class Untrusted(LaserCatsError):
+    """A project, or what is open in a log, is somebody else's: it can be looked at, and does nothing."""
 
 
 class Interrupted(LaserCatsError):

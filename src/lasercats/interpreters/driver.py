@@ -7,6 +7,9 @@ depends on programs whose instructions are known beforehand (`Step`) goes into t
 
 What a person does is answered later: then a program waits, and so does all that depends on it, and the driver
 is done when nothing else is left to do.
+
+What has acted is never given up as if it had not: a program that changed something and then fails, without
+telling what it leaves, is in doubt. One that is called off in the middle may still look.
 """
 
 import asyncio
@@ -14,6 +17,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
+
+from msgspec.structs import replace
 
 from lasercats.core.errors import LaserCatsError, LogError, Refused
 from lasercats.core.instruction import Failure, Instruction, InstructionFailed, Item, Later, PartlyDone
@@ -24,6 +29,7 @@ from lasercats.interpreters.context import Context
 
 MOST = 5000
 """The most instructions in one batch."""
+CANCELLED = Failure(reason="cancelled before it was sent", skipped=True)
 
 
 class Task:
@@ -55,7 +61,8 @@ class Task:
         """True when the operator stopped it."""
         self.partly = False
         """True when it failed after it had changed something; its result is then what it leaves."""
-        self._acted = False
+        self.acted = False
+        """True when a machine did something for it, or may have."""
         self.notes: list[str] = []
         """What machines noted of how they did it."""
         self._program = generator(program)
@@ -71,7 +78,7 @@ class Task:
         """Take the outcome of one instruction; go on when all are there."""
         self._outcomes[index] = outcome
         self.notes += getattr(outcome, "notes", ())
-        del self.waiting[index]
+        self.acted = _did(self.waiting.pop(index), outcome) or self.acted
         self.sent.discard(index)
         if self.waiting:
             return
@@ -89,7 +96,19 @@ class Task:
         return instruction.once(f"{self._token}-{self._given}")
 
     def fail(self, failure: Failure) -> None:
-        """Give it up."""
+        """Give it up; what it did by then is in doubt until somebody looks."""
+        if self.acted and not failure.in_doubt:
+            failure = replace(failure, in_doubt=True)
+        self._end(failure)
+
+    def call_off(self) -> None:
+        """Have nothing more sent for it that acts, or takes its time; it may look at what it leaves."""
+        while left := [n for n, i in self.waiting.items() if n not in self.sent and (i.waits or not i.looks)]:
+            self.cancelled = True
+            for index in left:
+                self.receive(index, CANCELLED)
+
+    def _end(self, failure: Failure) -> None:
         self.done, self.failure = True, failure
         self.waiting, self.sent = {}, set()
 
@@ -99,21 +118,26 @@ class Task:
         except StopIteration as stop:
             self.done, self.result = True, stop.value
         except PartlyDone as failed:
-            self.fail(failed.failure)
+            self._end(failed.failure)
             self.partly, self.result = True, failed.left
         except InstructionFailed as failed:
             self.fail(failed.failure)
         except Refused as refused:
             self.fail(Failure(reason=str(refused)))
         except ODD as error:  # an answer that its program did not foresee; it fails for itself alone
-            self.fail(Failure(reason=f"the answer cannot be understood: {error!r}", in_doubt=self._acted))
+            self.fail(Failure(reason=f"the answer cannot be understood: {error!r}"))
         else:
             request = self._request
             instructions = request if isinstance(request, tuple) else (request,)
             self.waiting, self._outcomes = dict(enumerate(map(self._marked, instructions))), {}
-            self._acted = self._acted or not all(instruction.looks for instruction in instructions)
             if not instructions:
                 self._advance(lambda: self._program.send(()))
+
+
+def _did(instruction: Instruction, outcome: Any) -> bool:  # noqa: ANN401
+    """Tell whether an instruction changed something, or may have; what a person did is what they report."""
+    failed = isinstance(outcome, Failure) and not outcome.in_doubt
+    return not (failed or instruction.looks or instruction.by_hand)
 
 
 class Sending(NamedTuple):
@@ -180,9 +204,10 @@ class Driver:
             while True:
                 self._start_ready(waiting)
                 waiting = [task for task in waiting if not task.done]
-                if not self._context.stop.is_set():
+                able = self._called_off(waiting) if self._context.stop.is_set() else waiting
+                if self._fault is None:
                     with self._journaled():
-                        for sent in self._sent(self._ready(waiting, set(busy.values()))):
+                        for sent in self._sent(self._ready(able, set(busy.values()))):
                             busy[asyncio.create_task(self._send(sent))] = sent.machine
                 if not busy:
                     break
@@ -198,7 +223,14 @@ class Driver:
             task.deferred = task.deferred or any(other.deferred for other in task.after)
             if not task.deferred:
                 task.cancelled = True
-                task.fail(Failure(reason="cancelled before it was sent", skipped=True))
+                task.fail(CANCELLED)
+
+    def _called_off(self, tasks: Sequence[Task]) -> list[Task]:
+        """Call off what is under way; return what still has to look at what it leaves."""
+        acted = [task for task in tasks if task.acted]
+        for task in acted:
+            task.call_off()
+        return [task for task in acted if not task.done]
 
     @contextmanager
     def _journaled(self) -> Iterator[None]:

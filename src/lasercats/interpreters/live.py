@@ -28,7 +28,7 @@ from lasercats.core.record import (
     raw,
     raw_delta,
 )
-from lasercats.core.resource import Resource, keeps, same, settle
+from lasercats.core.resource import Resource, keeps, overlay, same, settle
 from lasercats.core.settle import Target, believe, decide_all, drift, learn, refreshed
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Result
@@ -409,7 +409,8 @@ class _Run:
 
     def _finish_partly(self, index: int, address: Address, change: Change[Resource], task: Task) -> None:
         """Record what a program left that failed half-way, or did not where only a look could tell."""
-        left, failure = settle(change.after or change.before, task.result), task.failure
+        decided = change.before if change.after is None else overlay(change.before, change.after)
+        left, failure = settle(decided, task.result), task.failure
         if failure is not None and not (failure.final and same(left, change.after)):
             self._problems[index][address] = failure.reason
         self._record(index, address, left, self._commands[index].past)

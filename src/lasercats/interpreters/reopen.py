@@ -1,16 +1,19 @@
 """`reopen`: runs commands that were cut off again, as far as they had come, to learn what they did.
 
 It is `live` on a tape, as in `replay`, but the tape asks where the record ends: a batch that never came back
-is resolved by its machine, a look that is missing is made. What was never sent is not sent now.
+is resolved by its machine; a look that is missing, or failed after something was done, is made. What was
+never sent is not sent now.
 """
 
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from lasercats.core.errors import LaserCatsError
 from lasercats.core.fold import Fold
-from lasercats.core.instruction import Batch, Failure, Item, Later
+from lasercats.core.instruction import Batch, Failure, Instruction, Item, Later
 from lasercats.core.record import Deferred, Record, Started, batch_token, raw
 from lasercats.interpreters.context import Context
 from lasercats.interpreters.replay import NOT_ON_RECORD, Tape
@@ -24,10 +27,14 @@ class Reopened(Tape):
 
     def __init__(self, context: Context, fold: Fold, first: int, records: Sequence[Record]) -> None:
         """Play the records of commands on the fold before them, and ask the machines of a context."""
+        self.did: set[int] = set()
+        """The commands for which a machine has done something, as it told then or tells now."""
         super().__init__(context.kinds, fold, first, records)
         self._context, self._records = context, records
         self.handed: list[Deferred] = []
         """What turned out to be in the hands of a person."""
+        self.unseen: dict[int, str] = {}
+        """The commands for which a look was made now, and failed; and why."""
 
     async def resolve(self, *, end: bool = False) -> dict[int, str]:
         """Ask what became of batches that are in doubt; with `end` what is still at work for them is ended.
@@ -60,6 +67,28 @@ class Reopened(Tape):
                 self.handed.append(Deferred(started=record.position, commands=tuple(later)))
         return unasked
 
+    def _read_back(self, records: Sequence[Record]) -> dict[int, list[msgspec.Raw | None]]:
+        """Return what came back of each batch, without looks that failed once something was done.
+
+        What could not be seen then may be seen now. A look before that decided what to do, and stands.
+        """
+        back, acted = super()._read_back(records), False
+        for record in records:
+            if not isinstance(record.entry, Started):
+                continue
+            told = [self._kinds.decode_instruction(bytes(i)) for i in record.entry.instructions]
+            acted = acted or not all(instruction.looks for instruction in told)
+            for n, (instruction, outcome) in enumerate(zip(told, back[record.position], strict=True)):
+                failed = outcome is None or self._has_failed(instruction, outcome)
+                if not (failed or instruction.looks):
+                    self.did.add(record.entry.commands[n])
+                if acted and failed and instruction.looks:
+                    back[record.position][n] = None
+        return back
+
+    def _has_failed(self, instruction: Instruction, outcome: msgspec.Raw) -> bool:
+        return isinstance(self._kinds.decode_outcome(instruction, bytes(outcome)), Failure)
+
     def worded_otherwise(self) -> set[int]:
         """Return the commands of which something that acts was asked then and is not asked now.
 
@@ -81,25 +110,37 @@ class Reopened(Tape):
 
     def _settle(self, owner: int, instruction: bytes, outcome: Any) -> None:  # noqa: ANN401
         """Put what a machine tells in place of what is not known."""
+        if not isinstance(outcome, Failure | Later):
+            self.did.add(owner)
         known = self._outcomes[owner, instruction]
         self._outcomes[owner, instruction] = deque([*list(known)[:-1], raw(outcome)])
 
     async def answer(self, machine: str, batch: Batch) -> list[Any]:
         """Return what is on record, or else is there to see."""
+        owners = self._started[machine].commands
         outcomes = await super().answer(machine, batch)
         missing = [n for n, outcome in enumerate(outcomes) if self._is_missing(batch[n], outcome)]
-        looks = [n for n in missing if batch[n].instruction.looks]
         for n, outcome in enumerate(outcomes):
             if n in missing:
                 outcomes[n] = NEVER_SENT
             elif isinstance(outcome, Failure) and outcome.in_doubt:
                 outcomes[n] = NOT_TOLD  # a look must tell
-        if looks:
-            asked = tuple(Item(batch[n].instruction) for n in looks)
-            seen = await self._context.machines.get(machine).run(asked)
-            for n, outcome in zip(looks, seen, strict=True):
-                outcomes[n] = outcome
+        looks = [n for n in missing if batch[n].instruction.looks]
+        asked = [n for n in looks if not any(isinstance(outcomes[m], Failure) for m in batch[n].after)]
+        for n, outcome in zip(asked, await self._seen(machine, [batch[n] for n in asked]), strict=True):
+            outcomes[n] = outcome
+            if isinstance(outcome, Failure):
+                self.unseen[owners[n]] = outcome.reason
         return outcomes
+
+    async def _seen(self, machine: str, items: Sequence[Item]) -> Sequence[Any]:
+        """Make looks now."""
+        if not items:
+            return ()
+        try:
+            return await self._context.machines.get(machine).run(tuple(Item(i.instruction) for i in items))
+        except LaserCatsError as error:
+            return [Failure(reason=str(error))] * len(items)
 
     def _is_missing(self, item: Item, outcome: Any) -> bool:  # noqa: ANN401
         if outcome is NOT_ON_RECORD:

@@ -55,7 +55,7 @@ class Tape:
         self._started: dict[str, Started] = {}
         self._outcomes: dict[Asked, deque[msgspec.Raw | None]] = {}
         """For each instruction the outcomes that came back, in order; None for one that never did."""
-        self._back = came_back(records)
+        self._back = self._read_back(records)
         self._deferred = {r.entry.started for r in records if isinstance(r.entry, Deferred)}
         for record in records:
             batch = record.entry
@@ -64,6 +64,10 @@ class Tape:
                 for n, outcome in enumerate(self._back[record.position]):
                     asked = (batch.commands[n], bytes(batch.instructions[n]))
                     self._outcomes.setdefault(asked, deque()).append(missing if outcome is None else outcome)
+
+    def _read_back(self, records: Sequence[Record]) -> dict[int, list[msgspec.Raw | None]]:
+        """Return what came back of each batch."""
+        return came_back(records)
 
     # In place of the log.
 

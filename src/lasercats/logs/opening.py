@@ -46,22 +46,26 @@ _TRIES = 5
 class LogFile:
     """A file that holds a log, or a log in memory."""
 
-    def __init__(self, path: Path | str, *, create: bool) -> None:
-        """Find out how it can be opened.
+    def __init__(self, path: Path | str, *, create: bool, barred: str = "", mode: int = 0o600) -> None:
+        """Find out how it can be opened, or make an empty file of a mode, which what lies beside it gets.
+
+        One that is `barred`, for a reason, is only read, and nothing is made beside it.
 
         Raises:
-            LogError: there is none, or one is there already, or it may not be read.
+            LogError: there is none, or it may not be read, or not be made.
 
         """
         self.path = str(path)
-        self.barred = ""
+        self.barred = barred
         """Why nothing can be written to it; empty where it can."""
+        self._strange = bool(barred)
         self._uri, self._copy = self.path, list["TemporaryDirectory[str]"]()
         if self.path == MEMORY:
             return
-        self._check_there(Path(path), create=create)
-        if not create:
-            self.barred = _barred(Path(path))
+        made = create and self._made(Path(path), mode)
+        self._check_there(Path(path))
+        if not made:
+            self.barred = barred or _barred(Path(path))
 
     def connect(self) -> sqlite3.Connection:
         """Return a connection: one that reads and writes, or, where that cannot be, one that reads."""
@@ -70,8 +74,8 @@ class LogFile:
         if self._uri != self.path:
             return _connect(self._uri)
         base = Path(self.path).absolute().as_uri()
-        ways = ["mode=ro"] if _holds(f"{self.path}-wal") else ["mode=ro", "mode=ro&immutable=1"]
-        for way in ways:
+        ways = [] if self._strange else ["mode=ro"]  # where it can, that makes what lies beside the file
+        for way in ways if _holds(f"{self.path}-wal") else [*ways, "mode=ro&immutable=1"]:
             try:
                 return self._try(f"{base}?{way}")
             except sqlite3.OperationalError as error:
@@ -147,17 +151,24 @@ class LogFile:
         while self._copy:
             self._copy.pop().cleanup()
 
-    def _check_there(self, path: Path, *, create: bool) -> None:
+    def _made(self, path: Path, mode: int) -> bool:
+        """Make an empty file, unless one is there; return whether it was made."""
         try:
-            mode = (os.lstat if create else os.stat)(path).st_mode
+            return make_file(path, mode)
+        except (OSError, ValueError) as error:
+            told = error.strerror if isinstance(error, OSError) else str(error)
+            raise LogError(f"no log can be made at {path}: {told}") from None
+
+    def _check_there(self, path: Path) -> None:
+        try:
+            mode = path.stat().st_mode
         except PermissionError:
             raise self._hidden() from None
         except (OSError, ValueError):
-            if not create:
-                raise LogError(f"there is no log at {path}; make one with `lasercats init`") from None
-            return
-        if create:
-            raise LogError(f"there is a log at {path} already")
+            raise LogError(
+                f"there is no log at {path}; make one with `lasercats init`, or bring that of this project, "
+                "which no clone has"
+            ) from None
         if not stat.S_ISREG(mode):
             raise LogCorrupt(f"{path} is no LaserCats log, as it is no file; restore it from a backup")
         if not os.access(path, os.R_OK):
@@ -200,6 +211,26 @@ class LogFile:
     def _marks(self) -> list[tuple[int, int]]:
         found = [Path(f"{self.path}{suffix}").stat() for suffix in ("", "-wal")]
         return [(one.st_size, one.st_mtime_ns) for one in found]
+
+
+def make_file(path: Path, mode: int) -> bool:
+    """Make an empty file of a mode, whatever the umask is; return False where one is there, which stays.
+
+    SQLite gives the files that it makes beside a log the mode of that.
+
+    Raises:
+        OSError: it cannot be made.
+
+    """
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    except FileExistsError:
+        return False
+    try:
+        os.fchmod(handle, mode)
+    finally:
+        os.close(handle)
+    return True
 
 
 def _connect(uri: str) -> sqlite3.Connection:

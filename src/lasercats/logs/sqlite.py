@@ -18,7 +18,7 @@ import msgspec
 
 from lasercats import PROGRAM
 from lasercats.core.address import Address
-from lasercats.core.errors import LogCorrupt, LogTooNew
+from lasercats.core.errors import LogCorrupt, LogError, LogTooNew
 from lasercats.core.fold import Claims, Fold, Open, Version, check_batches, check_versions, left_by
 from lasercats.core.formats import modern
 from lasercats.core.lease import Fence, Lease, is_at_work
@@ -59,13 +59,17 @@ class SqliteLog:
         path: Path | str,
         *,
         create: bool = False,
+        exist_ok: bool = False,
+        barred: str = "",
+        mode: int = 0o600,
         clock: Callable[[], int] | None = None,
         program: str = PROGRAM,
     ) -> None:
-        """Open the log at `path`, or make it; `:memory:` keeps it in memory.
+        """Open the log at `path`, or make it, in a file of a `mode`; `:memory:` keeps it in memory.
 
-        Where the file cannot be written it is opened for reading. `clock` tells microseconds since 1970, and
-        `program` is recorded as what wrote.
+        To `create` is also to finish what was begun and cut off; with `exist_ok` a whole one is opened. Where
+        the file cannot be written, or is `barred` for a reason, it is opened for reading. `clock` tells
+        microseconds since 1970, and `program` is recorded as what wrote.
 
         Raises:
             LogError: there is none, or one is there already.
@@ -73,7 +77,7 @@ class SqliteLog:
             LogCorrupt: it is no log of ours, or it is damaged.
 
         """
-        self._file = LogFile(path, create=create)
+        self._file = LogFile(path, create=create, barred=barred, mode=mode)
         self._path, self._program = self._file.path, program
         self._clock = clock or (lambda: time.time_ns() // 1000)
         self._head, self._hash, self._time, self._told = 0, b"", 0, 0
@@ -87,7 +91,7 @@ class SqliteLog:
         with self._explained():
             self._db = self._file.connect()
             try:
-                self._open(create=create)
+                self._open(create=create, exist_ok=exist_ok)
             except BaseException:
                 self.close()
                 raise
@@ -312,12 +316,10 @@ class SqliteLog:
         self._db.close()
         self._file.close()
 
-    def _open(self, *, create: bool) -> None:
+    def _open(self, *, create: bool, exist_ok: bool) -> None:
+        self._db.execute("PRAGMA trusted_schema = OFF")  # whoever made the file says what is in its schema
         if create:
-            self._db.execute("PRAGMA journal_mode = WAL")
-            with self._commit():
-                schema.make(self._db)
-                migration.begin(self._db)
+            self._create(exist_ok=exist_ok)
         version = self._version_of_format()
         if version < schema.FORMAT:
             self._migrate(version)
@@ -327,10 +329,31 @@ class SqliteLog:
             self._db.execute("PRAGMA synchronous = FULL")
         self._learn()
 
+    def _create(self, *, exist_ok: bool) -> None:
+        """Make the tables, in one transaction, so that what is killed leaves all of them or none."""
+        if self._is_empty():
+            self._file.check_writable()
+            self._db.execute("PRAGMA journal_mode = WAL")
+            with self._commit():
+                if self._is_empty():  # somebody else may have made them in the meantime
+                    schema.make(self._db)
+                    migration.begin(self._db)
+        elif not exist_ok and self._pragma("application_id") == schema.APPLICATION:
+            raise LogError(f"there is a log at {self._path} already")
+
+    def _is_empty(self) -> bool:
+        return not self._db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+
+    def _pragma(self, name: str) -> int:
+        return int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
+
     def _version_of_format(self) -> int:
-        application = self._db.execute("PRAGMA application_id").fetchone()[0]
-        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+        application, version = self._pragma("application_id"), self._pragma("user_version")
         if application != schema.APPLICATION or version < 1:
+            if self._is_empty():
+                raise LogError(
+                    f"the log {self._path} was begun and not finished; `lasercats init` finishes it"
+                )
             raise LogCorrupt(f"{self._path} is no LaserCats log; restore it from a backup")
         if version > schema.FORMAT:
             raise LogTooNew(

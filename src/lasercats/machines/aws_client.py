@@ -1,5 +1,6 @@
 """The calls of `aws://`, each made in a thread: what is asked of boto3, and how its answers are told."""
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,7 @@ class Client:
 
         option = url.options.get
         self._where, self._pause = where, url.seconds("poll", 1)
+        self._attempt = threading.local()  # each call is made in one thread
         self._attempts = int(url.seconds("attempts", ATTEMPTS))
         silence = url.seconds("read_timeout", 60)
         clients: list[EC2Client] = []
@@ -68,12 +70,25 @@ class Client:
                 endpoint = client._endpoint  # botocore reads all of any answer, and has no bound to set
                 endpoint.http_session = Bounded(endpoint.http_session, SLOW * silence)
                 client.meta.events.register("before-send.ec2", lambda **_: count())
+                client.meta.events.register("needs-retry.ec2", self._note)
                 clients.append(client)
         except Exception as error:
             raise unusable(error, where) from None
         if not clients:
             raise no_credentials(where)
         self._client, self._careful = clients
+
+    def _note(self, response: Any = None, caught_exception: Exception | None = None, **_: Any) -> None:  # noqa: ANN401
+        """Keep in mind that an attempt was lost: what botocore tells in the end is only the last error."""
+        from botocore.exceptions import ClientError  # noqa: PLC0415
+
+        from lasercats.machines.aws_errors import is_lost  # noqa: PLC0415
+
+        error = caught_exception
+        if error is None and response is not None and "Error" in response[1]:
+            error = ClientError(response[1], "")
+        if error is not None and is_lost(error):
+            self._attempt.lost = True
 
     def close(self) -> None:
         """Close the connections."""
@@ -119,18 +134,25 @@ class Client:
         return gathered(pages, what, sort.path, sort.id)
 
     def call(self, operation: str, parameters: Mapping[str, Any]) -> Answered:
-        """Call an operation, by the careful client where it must not be repeated."""
+        """Call an operation, by the careful client where it must not be repeated.
+
+        Raises:
+            Unsure: one attempt was lost, and a later one tells nothing of it.
+
+        """
         from lasercats.machines.aws_answers import plain  # noqa: PLC0415
-        from lasercats.machines.aws_errors import THROTTLED, code_of  # noqa: PLC0415
+        from lasercats.machines.aws_errors import THROTTLED, Unsure, code_of, is_lost  # noqa: PLC0415
 
         repeatable = operation in REPEATABLE or operation.startswith("Describe")
         client = self._client if repeatable else self._careful
-        attempts = 1 if repeatable else self._attempts
+        attempts, self._attempt.lost = 1 if repeatable else self._attempts, False
         while True:
             try:
                 response = getattr(client, _snake(operation))(**parameters)
             except Exception as error:
                 attempts -= 1
+                if self._attempt.lost and not is_lost(error):
+                    raise Unsure(error) from None
                 if not attempts or code_of(error) not in THROTTLED:
                     raise
                 time.sleep(self._pause)

@@ -1,7 +1,9 @@
 """What AWS refuses, and what botocore cannot do, as one sentence: fact, subject, remedy."""
 
 import socket
+import ssl
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from botocore import exceptions as boto
 from urllib3.exceptions import NameResolutionError
@@ -84,8 +86,16 @@ _NEVER_SENT = (
     boto.EndpointConnectionError,
     boto.ConnectTimeoutError,
     boto.ProxyConnectionError,
-    boto.SSLError,
 )
+
+
+class Unsure(Exception):
+    """The last error of several attempts, an earlier one of which was lost: nobody knows what that did."""
+
+    def __init__(self, last: Exception) -> None:
+        """Carry the last error."""
+        super().__init__(str(last))
+        self.last = last
 
 
 _UNUSABLE: Sequence[tuple[tuple[type[Exception], ...], str]] = (
@@ -112,9 +122,23 @@ def code_of(error: Exception) -> str:
 
 def failure(error: Exception, *, changes: bool, where: str) -> Failure:
     """Return the failure that an error means, for something that changes or only looks."""
+    return Failure(reason=told(error, where), in_doubt=changes and is_lost(error))
+
+
+def is_lost(error: Exception) -> bool:
+    """Tell whether an error leaves open what became of the call."""
+    if isinstance(error, boto.SSLError):  # a certificate is refused before anything is sent
+        return not isinstance(_cause(error), ssl.SSLCertVerificationError)
     lost = isinstance(error, _LOST) and not isinstance(error, _NEVER_SENT)
-    lost = lost or is_garbled(error) or code_of(error) in _BROKEN or _is_foreign(error)
-    return Failure(reason=told(error, where), in_doubt=changes and lost)
+    return lost or is_garbled(error) or code_of(error) in _BROKEN or _is_foreign(error)
+
+
+def _cause(error: boto.SSLError) -> BaseException | None:
+    """Return what the ssl module said, which urllib3 and botocore wrap."""
+    cause: Any = error.kwargs.get("error")
+    while isinstance(cause, BaseException) and not isinstance(cause, ssl.SSLError):
+        cause = next((a for a in cause.args if isinstance(a, BaseException)), cause.__cause__)
+    return cause if isinstance(cause, BaseException) else None
 
 
 def is_garbled(error: Exception) -> bool:
@@ -129,8 +153,12 @@ def _is_foreign(error: Exception) -> bool:
 
 def told(error: Exception, where: str) -> str:
     """Return an error as one sentence."""
+    if isinstance(error, Unsure):
+        return f"a call was lost on its way to {where}, and then: {told(error.last, where)}"
     if isinstance(error, boto.ClientError):
         return _refused(error, where)
+    if isinstance(error, boto.SSLError):
+        return f"{where} does not answer: {_line(error)}; {_way(error)}"
     if is_garbled(error):
         return f"what {where} answers cannot be understood: {_line(error)}; is its endpoint one of EC2?"
     if isinstance(error, _NEVER_SENT):
@@ -177,7 +205,7 @@ def _is_unknown(error: BaseException | None) -> bool:
 def unusable(error: Exception, where: str) -> LaserCatsError:
     """Return the error for a machine that cannot be used at all."""
     said = told(error, where)
-    if isinstance(error, (*_NEVER_SENT, *_LOST)):
+    if isinstance(error, (*_NEVER_SENT, *_LOST, boto.SSLError)):
         return Unreachable(said)
     return MachineError(said if where in said else f"{where}: {said}")
 

@@ -145,18 +145,27 @@ class HostMachine:
         return f"answers, and {'; and it '.join(told)}" if told else None
 
     async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
-        """Run a batch: its scripted part in one round trip, a raw command in one of its own."""
+        """Run a batch: its scripted part in one round trip, a raw command in one of its own.
+
+        Raises:
+            MachineError: the host cannot be used; nothing was done.
+
+        """
         outcomes: list[Any] = [self._unopened(item.instruction) for item in batch]
         sending = _Sending(token)
-        for part in self._parts(batch, outcomes):
-            item = batch[part[0]]
-            if isinstance(item.instruction, Execute):
-                failed = any(isinstance(outcomes[j], Failure) for j in item.after)
-                outcomes[part[0]] = (
-                    skipped() if failed else await self._execute(item.instruction, sink, sending)
-                )
-            else:
-                await self._scripted(batch, part, outcomes, sending)
+        try:
+            for part in self._parts(batch, outcomes):
+                item = batch[part[0]]
+                if not isinstance(item.instruction, Execute):
+                    await self._scripted(batch, part, outcomes, sending)
+                elif any(isinstance(outcomes[j], Failure) for j in item.after):
+                    outcomes[part[0]] = skipped()
+                else:
+                    outcomes[part[0]] = await self._execute(item.instruction, sink, sending)
+        except LaserCatsError as error:  # what is not answered yet was not sent; the rest stands
+            if all(outcome is None for outcome in outcomes):
+                raise
+            return [Failure(reason=str(error)) if outcome is None else outcome for outcome in outcomes]
         return outcomes
 
     def _unopened(self, instruction: Instruction) -> Failure | None:

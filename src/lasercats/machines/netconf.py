@@ -71,9 +71,36 @@ class NetconfMachine:
             return []
         asked = [item.instruction for item in batch]
         wanted = [i for i in asked if isinstance(i, Configure)]
-        done = iter(await self._thread(lambda: self._configure(wanted)) if wanted else ())
-        there = await self._thread(self._survey) if len(wanted) < len(asked) else Surveyed()
+        done = iter(await self._configured(wanted) if wanted else ())
+        there = await self._looked(wanted) if len(wanted) < len(asked) else Surveyed()
         return [next(done) if isinstance(i, Configure) else _look(i, there) for i in asked]
+
+    async def _configured(self, wanted: Sequence[Configure]) -> Sequence[Any]:
+        """Configure all or nothing; where the library is stuck in that, nobody knows which.
+
+        Raises:
+            MachineError: the switch cannot be used; nothing was done.
+
+        """
+        try:
+            return await self._within(lambda: self._configure(wanted))
+        except Stuck:
+            told = str(self._away(TimeoutError("it takes for ever")))
+            return [Failure(reason=told, in_doubt=True)] * len(wanted)
+
+    async def _looked(self, done: Sequence[Configure]) -> Surveyed | Failure:
+        """Read what there is; once something is done, that it cannot be read is a failure of looks alone.
+
+        Raises:
+            MachineError: it cannot be read, and nothing was done.
+
+        """
+        try:
+            return await self._thread(self._survey)
+        except MachineError as error:
+            if not done:
+                raise
+            return Failure(reason=str(error))
 
     async def resolve(self, batch: Batch, token: str = "", *, end: bool = False) -> Sequence[Any | None]:
         """Tell nothing: a look says what became of an instruction."""
@@ -306,12 +333,21 @@ class NetconfMachine:
             self._give_up()
 
     async def _thread(self, work: Callable[[], T]) -> T:
-        """Work in the thread; the client keeps to its times, unless the library is stuck."""
-        often = self._url.seconds("connect_timeout", 10) + 10 * self._url.seconds("timeout", 60)
+        """Work in the thread, and take what is stuck as gone."""
         try:
-            return await self._worker.run(work, often)
+            return await self._within(work)
         except Stuck:
             raise self._away(TimeoutError("it takes for ever")) from None
+
+    async def _within(self, work: Callable[[], T]) -> T:
+        """Work in the thread; the client keeps to its times.
+
+        Raises:
+            Stuck: the library does not.
+
+        """
+        often = self._url.seconds("connect_timeout", 10) + 10 * self._url.seconds("timeout", 60)
+        return await self._worker.run(work, often)
 
 
 def _read(client: "Client") -> Surveyed:
@@ -331,8 +367,8 @@ def _differs(before: Surveyed, after: Surveyed) -> bool:
     )
 
 
-def _look(instruction: Instruction, there: Surveyed) -> Any:  # noqa: ANN401
-    if isinstance(instruction, Survey):
+def _look(instruction: Instruction, there: Surveyed | Failure) -> Any:  # noqa: ANN401
+    if isinstance(instruction, Survey) or isinstance(there, Failure):
         return there
     assert isinstance(instruction, Look)  # noqa: S101 - of the vocabulary
     return seen(there, instruction.what, instruction.name)

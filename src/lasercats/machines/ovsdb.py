@@ -95,10 +95,25 @@ class OvsdbMachine:
         wanted = [i for i in asked if isinstance(i, Configure)]
         try:
             done = iter(await self._configure(wanted)) if wanted else iter(())
-            there = await self._read() if len(wanted) < len(asked) else Surveyed()
         except _lost() as lost:
             raise MachineError(f"{self._where()} went away: {lost}") from None
+        there = await self._looked(wanted) if len(wanted) < len(asked) else Surveyed()
         return [next(done) if isinstance(i, Configure) else _look(i, there) for i in asked]
+
+    async def _looked(self, done: Sequence[Configure]) -> Surveyed | Failure:
+        """Read what there is; once something is done, that it cannot be read is a failure of looks alone.
+
+        Raises:
+            MachineError: it cannot be read, and nothing was done.
+
+        """
+        try:
+            return await self._read()
+        except (MachineError, _lost()) as error:
+            told = str(error) if isinstance(error, MachineError) else f"{self._where()} went away: {error}"
+            if not done:
+                raise MachineError(told) from None
+            return Failure(reason=told)
 
     async def resolve(self, batch: Batch, token: str = "", *, end: bool = False) -> Sequence[Any | None]:
         """Tell nothing: a look says what became of an instruction."""
@@ -277,8 +292,8 @@ def _outcome(configure: Configure, settings: Any, there: Surveyed, late: str, he
     return Seen(settings, problem=late or wrong)
 
 
-def _look(instruction: Instruction, there: Surveyed) -> Any:  # noqa: ANN401
-    if isinstance(instruction, Survey):
+def _look(instruction: Instruction, there: Surveyed | Failure) -> Any:  # noqa: ANN401
+    if isinstance(instruction, Survey) or isinstance(there, Failure):
         return there
     assert isinstance(instruction, Look)  # noqa: S101 - of the vocabulary
     return seen(there, instruction.what, instruction.name)

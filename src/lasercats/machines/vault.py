@@ -22,9 +22,18 @@ if TYPE_CHECKING:
 class KeyVault:
     """Seals with the key in a file, which is made when the first secret is sealed."""
 
-    def __init__(self, path: Path, in_use: Callable[[], bool] = lambda: False) -> None:
-        """Use the key at `path`; `in_use` tells whether there are tokens that a key has sealed."""
-        self._path, self._in_use = path, in_use
+    def __init__(
+        self,
+        path: Path,
+        in_use: Callable[[], bool] = lambda: False,
+        mode: int = 0o600,
+        check: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Use the key at `path`; `in_use` tells whether there are tokens that a key has sealed.
+
+        One that is made has the `mode`. `check` raises where no secret may be sealed or opened.
+        """
+        self._path, self._in_use, self._mode, self._check = path, in_use, mode, check
 
     def seal(self, secret: bytes, places: Sequence[str], known: Iterable[Sealed] = ()) -> Sealed:
         """Return a secret, sealed for some places; as it was, where one of the `known` holds it.
@@ -85,14 +94,17 @@ class KeyVault:
         return b"" if empty else secret
 
     def _make_key(self) -> None:
+        self._check()
         self._path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        with os.fdopen(os.open(self._path, flags, 0o600), "w") as file:
+        with os.fdopen(os.open(self._path, flags, self._mode), "w") as file:
+            os.fchmod(file.fileno(), self._mode)
             file.write(base64.b64encode(os.urandom(64)).decode() + "\n")
 
     def _cipher(self) -> "AESSIV":
         from cryptography.hazmat.primitives.ciphers.aead import AESSIV  # noqa: PLC0415
 
+        self._check()
         try:
             return AESSIV(base64.b64decode(self._path.read_text()))
         except OSError as error:

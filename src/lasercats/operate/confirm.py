@@ -284,12 +284,24 @@ def take_back(project: Project, held: Held, *, force: bool = False) -> str | Non
     return None
 
 
-def take_back_overdue(project: Project, *, force: bool = False) -> dict[int, str]:
-    """Take back what is overdue and no guard took back; return what is said of each that is held."""
+def is_overdue(held: Held, *, force: bool = False) -> bool:
+    """Tell whether `recover` takes a change back; with `force` it leaves the guard no time."""
+    return held.left <= (0 if force else -GRACE)
+
+
+def take_back_overdue(
+    project: Project, *, force: bool = False, may: Callable[[Held], str] = lambda _: ""
+) -> dict[int, str]:
+    """Take back what is overdue and no guard took back; return what is said of each that is held.
+
+    What `may` gives a reason against is left as it is.
+    """
     told = {}
     for held in pending(project):
-        if held.left > (0 if force else -GRACE):
+        if not is_overdue(held, force=force):
             told[held.position] = f"to be confirmed by {history.iso(held.until)}"
+        elif why := may(held):
+            told[held.position] = f"not taken back: {why}"
         else:
             left = take_back(project, held, force=force)
             told[held.position] = (

@@ -1,6 +1,9 @@
 """Files that the operator names: read and written here, and told of in one sentence where they cannot be."""
 
+import os
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,3 +38,27 @@ def had(name: str | Path, get: Callable[[], T]) -> T:
         return get()
     except FAILURES as error:
         raise BadInput(f"{name} cannot be read: {why(error)}") from None
+
+
+def replace(path: Path, data: bytes, mode: int) -> None:
+    """Replace a file at once by a new one of a mode, of the same group where that may be.
+
+    So nobody who had it open, or made it before us, sees or changes what is written.
+
+    Raises:
+        OSError: it cannot be written; the one before is as it was.
+
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:50]}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            with suppress(OSError):
+                os.fchown(file.fileno(), -1, path.stat().st_gid)
+            os.fchmod(file.fileno(), mode)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

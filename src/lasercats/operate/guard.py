@@ -27,6 +27,7 @@ from pathlib import Path
 
 import lasercats
 from lasercats.core.errors import LaserCatsError
+from lasercats.logs.opening import make_file
 from lasercats.operate.project import FOLDER, Project
 
 READY = 30.0
@@ -39,8 +40,8 @@ TIME_IS_OVER = (
     "now; `lasercats log` tells what became of it"
 )
 DIED = (
-    "its guard died before it was done, so the rest was left; keep what was done with `lasercats confirm`, or "
-    "take it back with `lasercats confirm --reject`"
+    "its guard died before it was done, so the rest was left; keep what was done with `lasercats confirm`, "
+    "or take it back with `lasercats confirm --reject`"
 )
 _START = """
 import sys
@@ -101,6 +102,8 @@ def start(project: Project, run: str, machines: Iterable[str]) -> Guarded:
     with contextlib.ExitStack() as failed:
         failed.callback(ours.close)
         output = project.root.absolute() / FOLDER / "guard.log"
+        project.check_open()
+        make_file(output, project.mode)
         try:
             with theirs:
                 pid = _spawn(project, run, theirs.fileno(), output)

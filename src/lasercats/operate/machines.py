@@ -1,14 +1,13 @@
 """`machine add`, `list`, `check`, `remove`: the machines of an environment, in `lasercats.toml`."""
 
 import asyncio
-import os
-import tempfile
+import stat
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from lasercats.core.address import check_machine_name
 from lasercats.core.errors import BadInput, LaserCatsError, MachineError
+from lasercats.operate import files
 from lasercats.operate.issue import run_until
 from lasercats.operate.project import FILE, Project, check_url
 
@@ -92,15 +91,7 @@ def _edit(project: Project, change: Callable[[Any], object]) -> None:
     document = tomlkit.parse(path.read_text())
     environment: Any = document["environments"][project.environment]
     change(environment.setdefault("machines", tomlkit.table()))
-    _replace(path, tomlkit.dumps(document))
-
-
-def _replace(path: Path, text: str) -> None:
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
-        Path(temporary).chmod(path.stat().st_mode & 0o777)
-        Path(temporary).replace(path)
+        files.replace(path.resolve(), tomlkit.dumps(document).encode(), stat.S_IMODE(path.stat().st_mode))
     except OSError as error:
         raise LaserCatsError(f"{path} cannot be written: {error.strerror}") from None

@@ -4,6 +4,8 @@ A plan is `diff(state, documents)`, turned into commands by `converge`, with wha
 them. It does not look at the machines unless asked to: `apply` looks anyway, before it acts.
 """
 
+import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
@@ -30,7 +32,10 @@ from lasercats.operate import files
 from lasercats.operate.history import record_at
 from lasercats.operate.project import Project
 
-FORMAT = 1
+FORMAT = 2
+"""Of saved plans. Format 1 was bound to no log, environment or machine."""
+_BEGINNING = re.compile(rb'\s*\{\s*"lasercats_plan"\s*:')
+"""How a saved plan begins: it is a JSON object, and this is its first key. No document has that key."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,11 +65,21 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return f"apply {' '.join(self.documents)}".rstrip()
 
 
-class _Saved(msgspec.Struct, frozen=True, kw_only=True):
+class _Saved(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A saved plan, with what it is bound to."""
+
     lasercats_plan: int
+    log: str
+    environment: str
+    machines: dict[str, str]
+    """For each machine that it is about, which one that is: see `_binding`."""
     documents: tuple[str, ...]
     versions: dict[Address, int]
     commands: tuple[msgspec.Raw, ...]
+
+
+class _Numbered(msgspec.Struct, frozen=True):
+    lasercats_plan: int
 
 
 def read_documents(project: Project, names: Sequence[str], stdin: str = "") -> dict[Address, Resource]:
@@ -292,8 +307,8 @@ def _predicted(
     )
 
 
-def save(plan: Plan, path: Path) -> None:
-    """Save a plan; it is refused later if anything that it rests on has moved.
+def save(project: Project, plan: Plan, path: Path) -> None:
+    """Save a plan; it is refused later if anything that it rests on has moved, or anywhere else.
 
     Raises:
         BadInput: the file cannot be written.
@@ -301,35 +316,48 @@ def save(plan: Plan, path: Path) -> None:
     """
     saved = _Saved(
         lasercats_plan=FORMAT,
+        log=project.log.id,
+        environment=project.environment,
+        machines={name: _binding(project, name) for name in _machines(project, plan.commands)},
         documents=plan.documents,
         versions=dict(plan.versions),
         commands=tuple(msgspec.Raw(msgspec.json.encode(c)) for c in plan.commands),
     )
     if any(name != "-" and path.exists() and path.samefile(name) for name in plan.documents):
         raise BadInput(f"the plan cannot be written to {path}, which is a document of it; name another file")
+    data = msgspec.json.format(msgspec.json.encode(saved)) + b"\n"
     try:
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(saved)) + b"\n")
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            path.write_bytes(data)  # a pipe, or what else is no file that others could read later
+        else:
+            files.replace(path, data, 0o600)
     except OSError as error:
         raise BadInput(f"the plan cannot be written to {path}: {error.strerror}") from None
+
+
+def _machines(project: Project, commands: Iterable[Command]) -> list[str]:
+    """Return the machines that commands are about."""
+    names = {project.kinds.machine_of(address) for command in commands for address in command.on}
+    return sorted(name for name in names if name is not None)
+
+
+def _binding(project: Project, name: str) -> str:
+    """Return what tells which machine a name stands for, if it does, without telling its URL."""
+    told = (project.log.id, name, project.urls.get(name))
+    return hashlib.sha256(msgspec.json.encode(told)).hexdigest()[:32]
 
 
 def load(project: Project, path: Path) -> Plan:
     """Load a saved plan and check that it still holds.
 
     Raises:
-        BadInput: it is no saved plan.
+        BadInput: it is no saved plan, or was made for another log, environment or machine.
         StalePlan: an address that it changes has moved since.
 
     """
-    try:
-        saved = msgspec.json.decode(files.had(path, path.read_bytes), type=_Saved)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise BadInput(f"{path} is no saved plan: {error}; make the plan again") from None
+    saved = _read_saved(path)
     commands = [_given(project.kinds, raw, path) for raw in saved.commands]
-    if saved.lasercats_plan != FORMAT:
-        raise BadInput(
-            f"{path} is a plan of format {saved.lasercats_plan}; make it again with this LaserCats"
-        )
+    _check_bound(project, saved, commands, path)
     state = project.state()
     loose = next((a for c in commands for a in c.on if a not in saved.versions), None)
     if loose is not None:
@@ -342,6 +370,50 @@ def load(project: Project, path: Path) -> Plan:
             )
     plan = _predicted(project.kinds, commands, state, saved.versions, saved.documents)
     return replace(plan, corrective=_corrective(project, plan.delta))
+
+
+def _read_saved(path: Path) -> _Saved:
+    """Read a saved plan, which has exactly the form that one is saved in.
+
+    Raises:
+        BadInput: it has not.
+
+    """
+    data = files.had(path, path.read_bytes)
+    try:
+        format_ = msgspec.json.decode(data, type=_Numbered).lasercats_plan
+        if format_ != FORMAT:
+            raise BadInput(f"{path} is a plan of format {format_}; make it again with this LaserCats")
+        return msgspec.json.decode(data, type=_Saved)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise BadInput(f"{path} is no saved plan: {error}; make the plan again") from None
+
+
+def _check_bound(project: Project, saved: _Saved, commands: Sequence[Command], path: Path) -> None:
+    """Check that a plan was made here.
+
+    Raises:
+        BadInput: it was made for another environment or log, or one of its machines is another by now.
+
+    """
+    if saved.environment != project.environment:
+        raise BadInput(
+            f"the plan {path} was made for the environment {saved.environment!r}, and this is "
+            f"{project.environment!r}; name the environment with --env, or make the plan again"
+        )
+    if saved.log != project.log.id:
+        raise BadInput(
+            f"the plan {path} was made for the log {saved.log}, and this is the log {project.log.id}; "
+            "apply it in the project that it was made in, or make the plan again"
+        )
+    for name in _machines(project, commands):
+        if name not in saved.machines:
+            raise BadInput(f"{path} does not say which machine {name!r} is; make the plan again")
+        if saved.machines[name] != _binding(project, name):
+            raise BadInput(
+                f"the plan {path} was made for another machine {name!r}, as its URL was changed since; "
+                "make the plan again"
+            )
 
 
 def _given(kinds: Kinds, raw: msgspec.Raw, path: Path) -> Command:
@@ -364,10 +436,12 @@ def _given(kinds: Kinds, raw: msgspec.Raw, path: Path) -> Command:
 
 
 def is_saved(path: Path) -> bool:
-    """Tell whether a file is a saved plan and no document."""
+    """Tell by its form whether a file is a saved plan, whole or not, and no document."""
     try:
+        if not path.is_file():
+            return False
         with path.open("rb") as file:
-            return b'"lasercats_plan"' in file.read(200)
+            return _BEGINNING.match(file.read(4096)) is not None
     except files.FAILURES:
         return False
 

@@ -4,6 +4,8 @@ lasercats.toml           the machines of each environment; belongs into version 
 .lasercats/log.db        the log
 .lasercats/key           the key of the secrets, mode 0600; must never be committed
 .lasercats/.gitignore    keeps the last two out of version control
+
+One that is somebody else's is opened for looking only (`lasercats.operate.trust`).
 """
 
 import getpass
@@ -26,54 +28,74 @@ from lasercats.core.state import State
 from lasercats.core.text import clean
 from lasercats.interpreters.context import Context
 from lasercats.machines.vault import KeyVault
-from lasercats.operate import files, plugins
+from lasercats.operate import files, plugins, trust
 from lasercats.operate.holder import holder, process_name
 
-FILE = "lasercats.toml"
-FOLDER = ".lasercats"
+FILE, FOLDER = trust.FILE, trust.FOLDER
 DEFAULT = "default"
 LOG = "log"
 """What the file of the default environment's log is called, before `.db`; others are called after theirs."""
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_TEMPLATE = """\
-# A LaserCats project. `lasercats machine add NAME URL` adds a machine here.
-
-[environments.default.machines]
-local = "local:"
-"""
 
 
 class Project:
     """An open project: its log, kinds, machines and vault."""
 
-    def __init__(self, root: Path, environment: str = DEFAULT) -> None:
+    def __init__(self, root: Path, environment: str = DEFAULT, *, looking: bool = False) -> None:
         """Open the project in `root`, in one of its environments.
 
+        One of somebody else is opened only for `looking`: then its log is read, and nothing else of it works.
+
         Raises:
+            Untrusted: it is somebody else's, and not only to be looked at.
             BadInput: its `lasercats.toml` is malformed, or has no such environment.
-            LogError: its log cannot be opened.
 
         """
         self.root = root
         self.environment = environment
+        self.closed = trust.closed(root)
+        """Why it can only be looked at; empty where it may act."""
+        if not looking:
+            self.check_open()
+        self._looking = looking
         self.urls = _read_machines(root / FILE, environment)
         self.kinds: Kinds = plugins.kinds()
-        self.vault = KeyVault(root / FOLDER / "key", self._has_secrets)
+        self.mode = trust.mode_of_files(root)
+        """Of the files in its folder."""
+        self.vault = KeyVault(root / FOLDER / "key", self._has_secrets, self.mode, self.check_open)
         self._log: Log | None = None
         self.resealed: dict[str, str] = {}
         """Which secrets were given sealed for other places than they are now sealed for; it is recorded."""
-        self.machines = BoundMachines(self.urls, self.vault)
+        self.machines = BoundMachines(self.urls, self.vault, self.check_open)
+
+    def check_open(self) -> None:
+        """Check that the project may act.
+
+        Raises:
+            Untrusted: it can only be looked at.
+
+        """
+        if self.closed:
+            raise trust.untrusted(self.root, self.closed)
 
     @property
     def log(self) -> Log:
         """The log of the environment; opened when it is first needed."""
         if self._log is None:
             name = f"{LOG if self.environment == DEFAULT else self.environment}.db"
-            path = self.root / FOLDER / name
             open_log = plugins.load("logs", "sqlite", "log store")
-            create = self.environment != DEFAULT and not path.exists()
-            self._log = open_log(path, create=create)
+            create = self.environment != DEFAULT and not self.closed
+            self._log = open_log(
+                self.root / FOLDER / name, create=create, exist_ok=True, barred=self.closed, mode=self.mode
+            )
+            if not self._looking:
+                trust.meet(self._log, self.root)
         return self._log
+
+    @property
+    def is_known(self) -> bool:
+        """True where what is open in the log was begun by this user, or by whom he trusts."""
+        return trust.knows(self.log, self.root)
 
     def _has_secrets(self) -> bool:
         return any(b'"sealed:' in bytes(raw) for _, raw in self.log.fold().entries.values())
@@ -121,9 +143,11 @@ class Project:
 class BoundMachines:
     """The machines of an environment; each connects when it is first used."""
 
-    def __init__(self, urls: Mapping[str, str], vault: KeyVault) -> None:
-        """Bind names to URLs."""
-        self._urls, self._vault = urls, vault
+    def __init__(
+        self, urls: Mapping[str, str], vault: KeyVault, check: Callable[[], object] = lambda: None
+    ) -> None:
+        """Bind names to URLs; `check` tells whether any may be talked to."""
+        self._urls, self._vault, self._check = urls, vault, check
         self._open: dict[str, Machine] = {}
 
     def names(self) -> list[str]:
@@ -155,6 +179,7 @@ class BoundMachines:
     def get(self, name: str) -> Machine:
         """Return the machine of a name."""
         if name not in self._open:
+            self._check()
             text = self.url(name)
             self._open[name] = machine_type(text)(name, check_url(text), self._vault)
         return self._open[name]
@@ -256,27 +281,11 @@ def find(start: Path) -> Path:
     for folder in (start, *start.parents):
         if files.had(start, (folder / FILE).is_file):
             return folder
+    if files.had(start, (start / FOLDER).is_dir):
+        raise LaserCatsError(
+            f"the project in {start} was begun and not finished; `lasercats init` finishes it"
+        )
     raise LaserCatsError(f"{start} lies in no LaserCats project; make one with `lasercats init`")
-
-
-def init(folder: Path) -> Path:
-    """Make a project in a folder, which is made too if need be.
-
-    Raises:
-        LaserCatsError: there is one already, or the folder cannot be written.
-
-    """
-    if files.had(folder, (folder / FILE).exists):
-        raise LaserCatsError(f"{folder / FILE} is there already; this is a project")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / FOLDER).mkdir(mode=0o700, exist_ok=True)
-        plugins.load("logs", "sqlite", "log store")(folder / FOLDER / f"{LOG}.db", create=True).close()
-        (folder / FOLDER / ".gitignore").write_text("*\n")
-        (folder / FILE).write_text(_TEMPLATE)
-    except OSError as error:
-        raise LaserCatsError(f"no project can be made in {folder}: {error.strerror}") from None
-    return folder
 
 
 def actor() -> str:

@@ -45,6 +45,8 @@ from lasercats.operate.project import Project
 from lasercats.operate.replay import together
 from lasercats.operate.work import resume
 
+NOT_FOUND = "something was made for it that cannot be found; --force gives it up"
+
 
 class Recovered(NamedTuple):
     """What was found out about one open command."""
@@ -215,16 +217,32 @@ async def _find_out(
         entries: list[AnyEntry] = [*learned.events.get(position, ())]
         facts = {address: learned.fact(position, command, address) for address in command.on}
         try:
-            for address in mine:
-                now = believe(state, {address: found[address]}).get(address)
-                facts[address], entry = _judge(command, position, address, state, now)
-                if entry is not None:
-                    entries.append(entry)
-                    state = state.put([(address, now)])
-            results.append(_end(project, position, command, entries, facts))
+            seen = {address: found[address] for address in mine}
+            judged, more, after = _judge_all(command, position, state, seen)
+            made = {a for a, fact in judged.items() if fact == "not done" and after.get(a) is None}
+            if made and position in learned.made and not force:
+                lost = dict.fromkeys(made, NOT_FOUND)
+                results.append(Recovered(position, command, "open", lost))
+            else:
+                results.append(_end(project, position, command, [*entries, *more], facts | judged))
+                state = after
         except (LogError, *ODD) as error:  # one that cannot be ended never stops the others
             results.append(_open(command, position, f"it cannot be ended: {error}"))
     return results
+
+
+def _judge_all(
+    command: Command, position: int, state: State, found: Mapping[Address, Resource | None]
+) -> tuple[dict[Address, str], list[AnyEntry], State]:
+    """Judge a command by what was found; return the facts, what is to be recorded, and the state then."""
+    facts, entries = dict[Address, str](), list[AnyEntry]()
+    for address, seen in found.items():
+        now = believe(state, {address: seen}).get(address)
+        facts[address], entry = _judge(command, position, address, state, now)
+        if entry is not None:
+            entries.append(entry)
+            state = state.put([(address, now)])
+    return facts, entries, state
 
 
 class _Learned(NamedTuple):
@@ -242,6 +260,8 @@ class _Learned(NamedTuple):
     """The commands of which nobody can be asked now, and why."""
     handed: dict[int, int]
     """The commands that a person has in hand, and in which work order."""
+    made: set[int]
+    """The commands for which something was done, and of which only a look can tell what."""
 
     def fact(self, position: int, command: Command, address: Address) -> str:
         """Return what is known at an address without looking at it."""
@@ -266,7 +286,7 @@ async def _reopen(
     force: bool,
 ) -> _Learned:
     """Run what was cut off again, with all that was issued together, as far as it had come."""
-    learned, left = _Learned({}, {}, set(), set(), {}, {}), sorted(dead)
+    learned, left = _Learned({}, {}, set(), set(), {}, {}, set()), sorted(dead)
     while left:
         try:
             accepted = together(project.log, left[0])
@@ -285,7 +305,7 @@ async def _reopen(
             for deferred in tape.handed:
                 project.log.append([deferred])
                 learned.handed.update(dict.fromkeys(deferred.commands, deferred.started))
-            otherwise = tape.worded_otherwise() & set(dead) if writer != PROGRAM else set[int]()
+            otherwise = tape.worded_otherwise() & set(dead)
         except (LaserCatsError, *ODD) as error:  # one that cannot be run again never stops the others
             if writer != PROGRAM:
                 _leave_to_a_look(project, learned, [p for p in positions if p in dead], dead, writer)
@@ -300,6 +320,9 @@ async def _reopen(
             [p for p, r in zip(positions, results, strict=True) if r.status == "waiting"],
             dead,
         )
+        still = {p for p, r in zip(positions, results, strict=True) if r.status == "open" and p in dead}
+        learned.unasked.update((p, tape.unseen[p]) for p in still if p in tape.unseen)
+        learned.made.update((otherwise | still) & tape.did)
         for position, result in zip(positions, results, strict=True):
             learned.reports.update((position, address) for address in result.reports)
             if position not in otherwise:

@@ -85,7 +85,7 @@ def _replay_command(log: Log, kinds: Kinds, position: int, watcher: Watcher | No
     results = asyncio.run(replay(commands, tape, context))
     then, now = facts([r.entry for r in records], [position]), facts(tape.entries, [position])
     index = positions.index(position)
-    cut = _cut_off(records, position, then)
+    cut = _cut_off(records, position, then) or results[index].status == "open"
     if cut:
         now = Facts(
             {key: count for key, count in now.asked.items() if key in then.asked},

@@ -225,6 +225,18 @@ def order(project: Project, number: int) -> Order:
     return Order(project, record)
 
 
+def commands(project: Project, number: int) -> list[int]:
+    """Return the commands that go on with what is reported of a work order, as far as they are open.
+
+    Raises:
+        BadInput: there is none of that number.
+
+    """
+    still_open = project.log.open()
+    run = together(project.log, order(project, number).tasks[0].command)
+    return [record.position for record, _ in run if record.position in still_open]
+
+
 class Reported(NamedTuple):
     """What came of a report."""
 

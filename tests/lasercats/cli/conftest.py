@@ -48,6 +48,10 @@ class Cli:
         assert "unforeseen fault" not in err
         return Ran(code, out, err)
 
+    def patch(self, target: object, name: str, value: object) -> None:
+        """Replace something of this process until the test is over."""
+        self._monkeypatch.setattr(target, name, value)
+
     def done(self, *args: str, stdin: str = "") -> Ran:
         """Run one that must succeed."""
         ran = self(*args, stdin=stdin)
@@ -106,6 +110,7 @@ def bare(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.
         monkeypatch.delenv(name)
     monkeypatch.setenv("LASERCATS_ACTOR", "tester")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / ".state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / ".config"))
     monkeypatch.chdir(tmp_path)
     return Cli(tmp_path, capfd, monkeypatch)
 

@@ -101,11 +101,14 @@ def test_another_database(cli: "Cli") -> None:
 
 
 def test_an_empty_log(cli: "Cli") -> None:
-    """A log of no bytes is told as none."""
+    """A log of no bytes is told as begun and not finished, and init finishes it."""
     cli.path.write_bytes(b"")
     ran = cli("state")
     assert ran.code == 1
-    assert "is no LaserCats log" in ran.err
+    assert "was begun and not finished; `lasercats init` finishes it" in ran.err
+    assert "now has .lasercats/log.db" in cli.done("init").err
+    assert cli.done("machine", "list", "--json").data[0]["name"] == "a"
+    cli.verifies()
 
 
 @pytest.mark.parametrize("verb", VERBS)

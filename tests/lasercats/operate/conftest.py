@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lasercats.interpreters.context import Result
+from lasercats.operate import begin
 from lasercats.operate import project as projects
 from lasercats.operate.issue import carry_out
 
@@ -16,7 +17,8 @@ Issue = Callable[..., Result]
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[projects.Project]:
     """An open project."""
-    folder = projects.init(tmp_path / "project")
+    folder = tmp_path / "project"
+    begin.init(folder)
     (folder / projects.FILE).write_text('[environments.default.machines]\na = "local:"\n')
     opened = projects.Project(folder)
     yield opened

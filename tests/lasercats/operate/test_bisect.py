@@ -14,8 +14,7 @@ from lasercats.core.change import Change, Delta
 from lasercats.core.errors import BadInput
 from lasercats.core.record import OBSERVED, Event, raw_delta
 from lasercats.domains.host.file import File
-from lasercats.operate import observe
-from lasercats.operate import project as projects
+from lasercats.operate import begin, observe
 from lasercats.operate.bisect import Check, Found, Step, bisect
 from lasercats.operate.project import Project
 from tests.lasercats.operate.test_undo import Issue
@@ -26,7 +25,9 @@ MANY = 100
 @pytest.fixture(scope="module")
 def long(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project in which a file was seen to change a hundred times: position N is change N."""
-    project = Project(projects.init(tmp_path_factory.mktemp("long") / "project"))
+    folder = tmp_path_factory.mktemp("long") / "project"
+    begin.init(folder)
+    project = Project(folder)
     before, address = None, make("file", "local:/f")
     for n in range(MANY):
         after = File(content=str(n))

@@ -64,7 +64,7 @@ def test_a_plan_is_the_same_after_it_was_saved(project: Project, tmp_path: Path)
     f = Address(f"file/a:{tmp_path}/f")
     made = plans.make(project, {f: File(content="x\n\x00")}, documents=["site.yaml"])
     path = tmp_path / "plan"
-    plans.save(made, path)
+    plans.save(project, made, path)
     assert plans.is_saved(path)
     assert plans.load(project, path) == made
     assert made.because == "apply site.yaml"
@@ -73,7 +73,7 @@ def test_a_plan_is_the_same_after_it_was_saved(project: Project, tmp_path: Path)
 def test_a_plan_is_stale(project: Project, issue: Issue, tmp_path: Path) -> None:
     """A saved plan is refused once an address of it moved, and only then."""
     f, path = Address(f"file/a:{tmp_path}/f"), tmp_path / "plan"
-    plans.save(plans.make(project, {f: File(content="x")}), path)
+    plans.save(project, plans.make(project, {f: File(content="x")}), path)
     issue("file.write", f"a:{tmp_path}/other", content="y")
     assert plans.load(project, path).commands
     issue("file.write", f, content="y")
@@ -89,4 +89,4 @@ def test_what_is_no_plan(project: Project, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="nope cannot be read: No such file"):
         plans.load(project, tmp_path / "nope")
     with pytest.raises(BadInput, match="the plan cannot be written to"):
-        plans.save(plans.make(project, {}), tmp_path)
+        plans.save(project, plans.make(project, {}), tmp_path)

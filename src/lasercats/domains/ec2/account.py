@@ -346,11 +346,12 @@ def change_tags(machine: str, id_: str, change: Change[Any]) -> Program[None]:
         yield Call(machine=machine, operation="DeleteTags", parameters={"Resources": [id_], "Tags": tags})
 
 
-def leaving(steps: Program[Any], look: Callable[[], Program[Any]]) -> Program[Any]:
-    """Run steps; when one fails, look at what they leave behind, so that it is recorded.
+def leaving(id_: str, steps: Program[Any], look: Callable[[], Program[Any]]) -> Program[Any]:
+    """Run steps on what has an id; when one fails, look at what they leave behind, so that it is recorded.
 
     Raises:
         PartlyDone: a step failed, or turned out to make no sense; it carries what is there now.
+        InstructionFailed: it cannot be looked at either.
 
     """
     try:
@@ -361,5 +362,9 @@ def leaving(steps: Program[Any], look: Callable[[], Program[Any]]) -> Program[An
         failure = failed.failure
     except Refused as refused:
         failure = Failure(reason=str(refused))
-    left = yield from look()
+    try:
+        left = yield from look()
+    except InstructionFailed as unseen:
+        why = f"{id_} cannot be looked at: {unseen.failure.reason}"
+        raise InstructionFailed(replace(unseen.failure, reason=why)) from None
     raise PartlyDone(failure, left)

@@ -154,7 +154,7 @@ def _change(address: Address, change: Change[Any], known: Known) -> Program[Any]
 
     return (
         yield from account.leaving(
-            all_of_it(), lambda: steps.seen(address, replace(after, id=id_), known, LOOKING)
+            id_, all_of_it(), lambda: steps.seen(address, replace(after, id=id_), known, LOOKING, before)
         )
     )
 

@@ -16,6 +16,7 @@ from lasercats.domains.ec2 import account, instance, looks, steps
 from lasercats.domains.ec2.instance import Disk, Instance
 from lasercats.domains.ec2.instance_looks import POWER, devices, discover, observe, read, volumes_of
 from lasercats.instructions.aws import (
+    Ask,
     Call,
     Describe,
     Wait,
@@ -45,8 +46,7 @@ def _launch(address: Address, wish: Any, known: Known) -> Program[Any]:  # noqa:
         gives=variable(address),
         at="Instances[0].InstanceId",
     )
-    made = answered.response["Instances"][0]
-    new = looks.as_wished(read(made, wish), wish, known)
+    new = replace(wish, id=answered.response["Instances"][0]["InstanceId"])
 
     def finish() -> Program[Any]:
         told = yield Wait(machine=machine, what="instance", id=new.id, state="running")
@@ -57,7 +57,18 @@ def _launch(address: Address, wish: Any, known: Known) -> Program[Any]:  # noqa:
             read(told.found[0] if told.found else {"InstanceId": new.id}, wish), wish, known
         )
 
-    return (yield from account.leaving(finish(), lambda: _seen(address, new, wish, known)))
+    return (yield from account.leaving(str(new.id), finish(), lambda: _left(address, new, known)))
+
+
+def _left(address: Address, new: Instance, known: Known) -> Program[Any]:
+    """Look at what has been launched; that EC2 does not tell of it yet does not mean that it is gone."""
+    found = yield from _seen(address, new, new, known)
+    if found is not None:
+        return found
+    machine, _ = account.at(address)
+    by_id = {"Filters": [{"Name": "instance-id", "Values": [new.id]}]}
+    told = yield Ask(machine=machine, operation="DescribeInstances", parameters=by_id)
+    return None if told.response.get("Reservations") else new  # what has ended is told of for a while
 
 
 def _root(machine: str, wish: Instance) -> Program[str]:
@@ -121,7 +132,7 @@ def _terminate(address: Address, before: Instance, known: Known) -> Program[Any]
         yield _power(machine, "TerminateInstances", id_)
         yield Wait(machine=machine, what="instance", id=id_, state="terminated")
 
-    return (yield from account.leaving(steps(), lambda: _seen(address, before, before, known)))
+    return (yield from account.leaving(id_, steps(), lambda: _seen(address, before, before, known)))
 
 
 def _change(address: Address, change: Change[Any], known: Known) -> Program[Any]:
@@ -137,7 +148,7 @@ def _change(address: Address, change: Change[Any], known: Known) -> Program[Any]
         yield from _offline(machine, id_, change)
         return (yield from _seen(address, before, after, known))
 
-    return (yield from account.leaving(steps(), lambda: _seen(address, before, after, known)))
+    return (yield from account.leaving(id_, steps(), lambda: _seen(address, before, after, known)))
 
 
 def _modify(machine: str, id_: str, **attribute: Any) -> Call:  # noqa: ANN401 - as the API has it
@@ -219,7 +230,7 @@ def _seen(address: Address, before: Instance, wish: Instance, known: Known) -> P
     """Look at it, and tell what is there in the words of a wish."""
     found = yield from observe(account.at(address)[0], {address: replace(wish, id=before.id, launched=None)})
     seen = found[address]
-    return None if seen is None else looks.as_wished(seen, wish, known)
+    return None if seen is None else looks.as_wished(seen, wish, known, before)
 
 
 KIND = Kind(

@@ -176,10 +176,10 @@ def told_as_known(told: str | None, known: str | None) -> str | None:
     return known if known and "/" in known and told == at(Address(known))[1] else told
 
 
-def as_wished(found: Any, wished: Any, known: Known) -> Any:  # noqa: ANN401 - a resource of any kind
-    """Return what was found, with references as they were wished for wherever they mean the same."""
+def as_wished(found: Any, wished: Any, known: Known, before: Any = None) -> Any:  # noqa: ANN401 - of any kind
+    """Return what was found, with references as they were wished for, or were, where they mean the same."""
     meant: dict[tuple[str, str], str] = {}
-    for kind, value in references(wished):
+    for kind, value in (*(() if before is None else references(before)), *references(wished)):
         resource = known(Address(value)) if value.startswith(f"{kind}/") else None
         identity = getattr(resource, IDENTITY.get(kind, "id"), None)
         if identity is not None:

@@ -7,6 +7,8 @@ from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change
+from lasercats.core.errors import Refused
+from lasercats.core.instruction import Failure, PartlyDone
 from lasercats.core.program import Known, Program
 from lasercats.domains.ec2 import account, looks
 from lasercats.domains.ec2.looks import Looking
@@ -44,10 +46,13 @@ def create(
         return (yield from left())
 
     def left() -> Program[Any]:
-        """Look at it; EC2 may take a while to tell of what it has made."""
-        return (yield from seen(address, new, known_now, looking)) or new
+        """Look at it; EC2 may take a while to tell of what it has made, or tell what nobody understands."""
+        try:
+            return (yield from seen(address, new, known_now, looking)) or new
+        except Refused as strange:
+            raise PartlyDone(Failure(reason=str(strange)), new) from None
 
-    return (yield from account.leaving(steps(), left))
+    return (yield from account.leaving(new.id, steps(), left))
 
 
 def change(
@@ -64,7 +69,8 @@ def change(
             yield from rest(wish, known)
         return (yield from seen(address, wish, known, looking))
 
-    return (yield from account.leaving(steps(), lambda: seen(address, wish, known, looking)))
+    left = seen(address, wish, known, looking, before)
+    return (yield from account.leaving(wish.id, steps(), lambda: left))
 
 
 def delete(address: Address, before: Any, known: Known, operation: str, parameter: str) -> Program[None]:  # noqa: ANN401
@@ -79,7 +85,13 @@ def modified(machine: str, id_: str) -> Wait:
     return Wait(machine=machine, what="modification", id=id_, state="optimizing|completed")
 
 
-def seen(address: Address, wish: Any, known: Known, looking: Looking) -> Program[Any]:  # noqa: ANN401
-    """Look at it by its id, and tell what is there in the words of a wish."""
+def seen(
+    address: Address,
+    wish: Any,  # noqa: ANN401
+    known: Known,
+    looking: Looking,
+    before: Any = None,  # noqa: ANN401
+) -> Program[Any]:
+    """Look at it by its id, and tell what is there in the words of a wish, and of what was there before."""
     found = (yield from looks.look({address: wish}, looking))[address]
-    return None if found is None else looks.as_wished(found, wish, known)
+    return None if found is None else looks.as_wished(found, wish, known, before)

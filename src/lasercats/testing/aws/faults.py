@@ -3,6 +3,7 @@
 import dataclasses
 import threading
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Literal
 
 from lasercats.testing.aws.moto import PATIENCE
@@ -14,12 +15,27 @@ class Fault:
     """What befalls the next calls of an action."""
 
     action: str
+    """May be a pattern: `*`, `Describe*`."""
     left: int
     when: Literal["before", "after"] = "before"
     answer: Answer | None = None
     """None: the connection is cut."""
     twist: Callable[[Answer], Answer] | None = None
     """What becomes of the answer on its way, after the call is done."""
+    spares: int = 0
+    """How many calls go well before it begins."""
+    struck: bool = False
+    """Whether it has befallen a call."""
+
+    def takes(self, action: str) -> bool:
+        """Tell whether it befalls a call of an action, and count that."""
+        if not self.left or not fnmatchcase(action, self.action):
+            return False
+        if self.spares:
+            self.spares -= 1
+            return False
+        self.left, self.struck = self.left - 1, True
+        return True
 
 
 class Hold:

@@ -104,13 +104,17 @@ class StrictEc2:
 
     def fail(self, action: str, code: str, message: str, status: int = 400, times: int = 1) -> None:
         """Answer the next calls of an action by an error, and do nothing."""
-        with self._turn:
-            self._faults.append(Fault(action, times, "before", Answer(status, error(code, message))))
+        self.befall(Fault(action, times, "before", Answer(status, error(code, message))))
 
     def cut(self, action: str, when: Literal["before", "after"] = "before", times: int = 1) -> None:
         """Close the connection of the next calls of an action, before or after the call is done."""
+        self.befall(Fault(action, times, when))
+
+    def befall(self, fault: Fault) -> Fault:
+        """Have a fault befall calls from now on; return it, as it tells whether it has."""
         with self._turn:
-            self._faults.append(Fault(action, times, when))
+            self._faults.append(fault)
+        return fault
 
     def twist(self, action: str, twist: Callable[[Answer], Answer], times: int = 1) -> None:
         """Do the next calls of an action, and tell another answer in place of that of each."""
@@ -153,13 +157,7 @@ class StrictEc2:
                 hold.set()
 
     def _take(self, action: str) -> Fault | None:
-        for fault in self._faults:
-            if fault.action in (action, "*"):
-                fault.left -= 1
-                if fault.left <= 0:
-                    self._faults.remove(fault)
-                return fault
-        return None
+        return next((fault for fault in self._faults if fault.takes(action)), None)
 
     def _once(self, call: Call) -> Answer:
         """Do a call, or tell again what its client token has got."""

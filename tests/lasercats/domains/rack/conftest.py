@@ -8,8 +8,8 @@ import pytest
 from lasercats.core.command import Command
 from lasercats.core.state import State
 from lasercats.interpreters.context import Result
+from lasercats.operate import begin, work
 from lasercats.operate import project as projects
-from lasercats.operate import work
 from lasercats.operate.issue import carry_out
 
 Choose = Callable[[Sequence[work.Task]], work.Task]
@@ -30,7 +30,8 @@ class Site:
         if self._count:
             self.project.close()
         self._count += 1
-        root = projects.init(self._folder / f"{self._count}")
+        root = self._folder / f"{self._count}"
+        begin.init(root)
         (root / projects.FILE).write_text(
             '[environments.default.machines]\nhuman = "human:"\ndc2 = "human:"\n'
         )
