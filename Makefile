@@ -1,5 +1,5 @@
 # Every target sets up what it needs. `make help` lists them.
-.PHONY: help setup demo test check explore lint bench docs lock changelog clean
+.PHONY: help setup demo test check explore soak lint bench docs lock changelog clean
 # Tests and benchmarks start hundreds of processes, which are to read our modules compiled, as an operator's do.
 unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
@@ -24,6 +24,10 @@ check: setup ## the fast core of the suite, under a minute
 
 explore: setup ## the laws once more, on new random examples
 	EXAMPLES=explore $(BIN)/python -m pytest -n 2 -k "law or odd or lived or bytes" -m "not lab"
+
+soak: setup ## a storm of 300 kills over all peers, and a crowd of 8 at one log; SEED=n repeats one; an hour
+	@PYTHON=$(PYTHON) sh scripts/setup.sh peers
+	SOAK=300 STORM_SEED=$(or $(SEED),0) CROWD=5000 $(BIN)/python -m pytest -rP tests/soak
 
 lint: setup ## format, style, types, layers, and that the docs are up to date
 	$(BIN)/ruff format --check .

@@ -442,13 +442,14 @@ def _judge(
     command: Command, position: int, address: Address, state: State, now: Resource | None
 ) -> tuple[str, AnyEntry | None]:
     before = state.get(address)
+    refused, asked = False, before
     try:
         asked = command.decide(address, state)
     except (Refused, *ODD):
-        asked = before
+        refused = True
     now = settle(asked, now) if before is None and asked is not None else now
     delta = raw_delta(Delta({address: Change(before, now)}))
-    if same(now, asked):
+    if same(now, asked) and not refused:  # what would be refused was not done where nothing changed
         event = Event(type=command.past, delta=delta, command=position) if not same(now, before) else None
         return "done", event
     if same(now, before):

@@ -83,7 +83,7 @@ exec chroot . /bin/sh -c 'umount -l /mnt; exec /usr/sbin/sshd -D -e -f /dev/null
     -o ChrootDirectory=$0 \
     -o PidFile=none -o UsePAM=no -o PasswordAuthentication=no -o KbdInteractiveAuthentication=no \
     -o PermitRootLogin=prohibit-password -o StrictModes=no -o MaxStartups=500 -o MaxSessions=100 \
-    -o LogLevel=VERBOSE -o "Subsystem=sftp internal-sftp"' $inside
+    -o LogLevel=$1 -o "Subsystem=sftp internal-sftp"' $inside $4
 """
 
 
@@ -140,7 +140,15 @@ class Host:
             os.setxattr(home, "trusted.overlay.opaque", b"y")
         with (directory / f"{self.name}.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*_UNSHARE, "sh", str(directory / "init.sh"), str(directory), self.name, self.make],
+                [
+                    *_UNSHARE,
+                    "sh",
+                    str(directory / "init.sh"),
+                    str(directory),
+                    self.name,
+                    self.make,
+                    self._lab.log,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -216,8 +224,12 @@ class Host:
 class Lab:
     """A number of hosts on a bridge of their own."""
 
-    def __init__(self, hosts: int = 1, *, busybox: int = 0) -> None:
-        """Plan a lab with so many hosts, and some with busybox only after them; entering it starts them."""
+    def __init__(self, hosts: int = 1, *, busybox: int = 0, log: str = "VERBOSE") -> None:
+        """Plan a lab with so many hosts, and some with busybox only after them; entering it starts them.
+
+        `log` is the LogLevel of their sshd.
+        """
+        self.log = log
         self._makes = ["debian"] * hosts + ["busybox"] * busybox
         self.bridge = f"lc{secrets.token_hex(3)}"
         self.hosts: tuple[Host, ...] = ()

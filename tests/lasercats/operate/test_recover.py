@@ -87,6 +87,15 @@ def test_it_was_not_done(project: Project, tmp_path: Path) -> None:
     assert project.state().resources() == {}
 
 
+def test_what_would_be_refused_was_not_done(project: Project, tmp_path: Path) -> None:
+    """A change of what is not there left nothing behind, and is not told as done for that."""
+    position = die(project, command="file.chmod", on=f"a:{tmp_path}/f", mode="0600")
+    found = judged(project)
+    assert (found.position, found.status) == (position, "failed")
+    assert set(found.facts.values()) == {"not done"}
+    assert project.state().position == position + 1
+
+
 def test_it_was_sent_and_done(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch that never came back, and did its work, is as good as one that did."""
     cut_off(project, monkeypatch, command="file.write", on=f"a:{tmp_path}/f", content="x", mode="600")
