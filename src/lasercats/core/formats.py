@@ -8,8 +8,8 @@ programs print are left as they are.
 
 Up to format 4, what is sealed was a text `sealed:TOKEN`, also in instructions, where it could as well be a
 text. There it is taken for sealed where it has the form of a token (if it is none, no vault opens it). In the
-secret fields of resources and commands, and in what was answered to a look for a secret, it is known by its
-place, and needs no change here.
+secret field of files, and of commands that write them, it is known by its place. So it is in what was answered
+to a look for a secret, which needs no change here.
 
 Two facts of a command had no field: up to format 3 its tag told that it holds what others change, and up to
 format 4 the words of its reason (`undo 12`) told what it takes back. They are put in their fields.
@@ -51,8 +51,8 @@ def modern(format_: int, name: str, body: bytes) -> bytes:
         body = _with_facts(format_, body)
     if format_ <= LITERAL and (b"\\\\x" in body or b"\\\\X" in body):
         body = _changed(body, _PARTS.get(name, {}))
-    if format_ <= TOKENS and name == "started" and b'"sealed' in body:
-        body = _changed(body, {"instructions": _sealed})
+    if format_ <= TOKENS and b'"sealed' in body:
+        body = _changed(body, _SEALED.get(name, {}))
     return body
 
 
@@ -64,7 +64,7 @@ def _changed(body: bytes, changes: Mapping[str, Callable[[msgspec.Raw], Any]]) -
     return _encode(parts)
 
 
-def _sealed(raw: msgspec.Raw) -> list[Any]:
+def _instructions_sealed(raw: msgspec.Raw) -> list[Any]:
     """Return instructions in which what is sealed is an object, with the place that it is for."""
     found = msgspec.json.decode(raw, type=list[Any])
     return [_with_place(one) if isinstance(one, dict) else one for one in found]
@@ -107,6 +107,36 @@ def _with_facts(format_: int, body: bytes) -> bytes:
     if format_ <= LITERAL and told.command.command == _HOLD:
         parts["held"] = msgspec.Raw(b"true")
     return _encode(parts)
+
+
+def _secret(raw: msgspec.Raw) -> msgspec.Raw:
+    """Change the secret field of a file, or of a command that writes one."""
+    if b'"secret":"sealed:' not in bytes(raw):
+        return raw
+    parts = msgspec.json.decode(raw, type=_Parts)
+    token = msgspec.json.decode(parts["secret"], type=str)
+    parts["secret"] = msgspec.Raw(_encode({"sealed:": token.removeprefix("sealed:")}))
+    return msgspec.Raw(_encode(parts))
+
+
+def _command_sealed(raw: msgspec.Raw) -> msgspec.Raw:
+    tag = bytes(msgspec.json.decode(raw, type=_Parts).get("command", msgspec.Raw(b'""')))
+    return _secret(raw) if tag.startswith(b'"file.') else raw
+
+
+def _delta_sealed(raw: msgspec.Raw) -> dict[str, Any]:
+    delta = msgspec.json.decode(raw, type=dict[str, tuple[msgspec.Raw, msgspec.Raw]])
+    return {
+        address: tuple(map(_secret, sides)) if address.startswith("file/") else sides
+        for address, sides in delta.items()
+    }
+
+
+_SEALED: Mapping[str, Mapping[str, Callable[[msgspec.Raw], Any]]] = {
+    "accepted": {"command": _command_sealed},
+    "started": {"instructions": _instructions_sealed},
+    "event": {"delta": _delta_sealed},
+}
 
 
 def _text(text: str) -> str:

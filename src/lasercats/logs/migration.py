@@ -13,6 +13,9 @@ from lasercats.core.record import ENTRIES
 from lasercats.logs import schema
 
 _CHUNK = 10_000
+LITERAL = ("\\\\x", "\\\\X")
+SECRET = '"secret":"sealed:'
+"""What stands in a record that may read otherwise today."""
 
 
 def begin(db: sqlite3.Connection) -> None:
@@ -37,7 +40,7 @@ def migrate(db: sqlite3.Connection, version: int) -> bool:
     if version == 4:  # noqa: PLR2004 - only what records hold is otherwise since
         db.execute("UPDATE about SET value = trim(value || ' ' || ?) WHERE name = 'write'", (schema.SEALED,))
         db.execute(f"PRAGMA user_version = {schema.FORMAT}")
-        return False
+        return _holds(db, SECRET)
     if version == 1:
         _add_causes(db)
         db.execute("DROP TABLE snapshots")
@@ -48,7 +51,7 @@ def migrate(db: sqlite3.Connection, version: int) -> bool:
     begin(db)
     db.execute("INSERT INTO stretches SELECT 1, ?, '' WHERE EXISTS (SELECT 1 FROM records)", (version,))
     db.execute(f"PRAGMA user_version = {schema.FORMAT}")
-    if version == 1 or _is_literal(db):
+    if version == 1 or _holds(db, *LITERAL, SECRET):
         return True
     if version == 2:  # noqa: PLR2004 - it knew nothing of what is deferred
         db.execute("ALTER TABLE open ADD COLUMN waits INTEGER")
@@ -81,7 +84,8 @@ def _cause(name: str, body: bytes) -> int | None:
     return msgspec.json.decode(body, type=ENTRIES[name]).cause
 
 
-def _is_literal(db: sqlite3.Connection) -> bool:
+def _holds(db: sqlite3.Connection, *texts: str) -> bool:
     """Tell whether a text in the log might read otherwise today."""
-    sql = "SELECT 1 FROM records WHERE instr(body, CAST(? AS BLOB)) OR instr(body, CAST(? AS BLOB)) LIMIT 1"
-    return db.execute(sql, ("\\\\x", "\\\\X")).fetchone() is not None
+    wanted = " OR ".join("instr(body, CAST(? AS BLOB))" for _ in texts)
+    sql = f"SELECT 1 FROM records WHERE {wanted} LIMIT 1"  # noqa: S608 - made of ours
+    return db.execute(sql, texts).fetchone() is not None

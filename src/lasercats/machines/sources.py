@@ -13,7 +13,6 @@ Each sort is an entry point of the group `lasercats.secrets`: a function of the 
 that returns bytes or raises `BadInput`. What it raises never holds the secret.
 """
 
-import os
 import shlex
 import subprocess
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from typing import NamedTuple
 
 from lasercats.core import content
 from lasercats.core.errors import BadInput
+from lasercats.machines import variables
 
 GROUP = "lasercats.secrets"
 Source = Callable[[str, "Sources"], bytes]
@@ -94,9 +94,11 @@ def env(name: str, _: Sources) -> bytes:
         BadInput: it is not set.
 
     """
-    if name not in os.environ:
-        raise BadInput(f"the secret is to come from the variable {name}, which is not set; export it")
-    return os.environb[os.fsencode(name)]
+    try:
+        return variables.take(name)
+    except KeyError:
+        told = f"the secret is to come from the variable {name}, which is not set; export it"
+        raise BadInput(told) from None
 
 
 def file(name: str, sources: Sources) -> bytes:

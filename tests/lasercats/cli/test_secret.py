@@ -279,6 +279,7 @@ def test_secrets_of_before_get_keys_of_their_own(of_before: "Cli") -> None:
     assert "its key was destroyed" in cli("undo", "8", "--check").err
     assert "its key was destroyed" in cli.refuses("plan", "-", stdin=before)
     assert "nothing to do" in cli.done("plan", "-", stdin=cli.done("document").out).err
+    cli.verifies()
 
 
 def test_no_value_is_found_anywhere(cli: "Cli", place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -263,8 +263,11 @@ def test_secrets_of_then_are_read_as_sealed(tmp_path: Path) -> None:
     """A token in a secret field or an instruction is sealed and opens with the key of then; a text is one."""
     written = Path(__file__).parent / "formats" / "secrets" / "format-4.sql"
     (tmp_path / "key").write_text(written.read_text().partition("\n")[0].removeprefix("-- key: ") + "\n")
+    (tmp_path / "key").chmod(0o600)
     vault, kinds = KeyVault(tmp_path / "key"), Kinds([DOMAIN])
     with closing(SqliteLog(restore(written, tmp_path / "log.db"))) as log:
+        assert log.check_tables() == 4
+        log.check_chain()
         state = log.fold().state(kinds)
         secret = state.get(Address("file/web1:/srv/pass")).secret  # type: ignore[union-attr]
         assert vault.open(secret, "file/web1:/srv/pass secret") == b"swordfish-2"
