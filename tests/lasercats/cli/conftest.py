@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import sqlite3
 import sys
 import warnings
@@ -96,6 +97,10 @@ class Cli:
     def verifies(self) -> None:
         """Check that the log is whole."""
         assert "the chain and the fold hold" in self.done("verify").out
+
+    def forget_what_was_seen(self) -> None:
+        """Let the log be another one than it was, without this user having seen more of it."""
+        shutil.rmtree(Path(os.environ["XDG_STATE_HOME"]) / "lasercats" / "heads", ignore_errors=True)
 
     def file(self, name: str, text: str) -> str:
         """Write a file beside the project and return its path."""

@@ -75,6 +75,7 @@ def test_whatever_is_told_every_verb_works(bare: "Cli", domain: str) -> None:
         for rest in bare.path.parent.glob("log.db*"):
             rest.unlink()
         bare.path.write_bytes(empty)
+        bare.forget_what_was_seen()
         first, last = observe(bare.path, {}, one), observe(bare.path, one, other)
         shows(bare, first, last, other)
         accepts(bare)

@@ -347,6 +347,7 @@ def refill(cli: "Cli", whole: Sequence[AnyEntry]) -> None:
     """Make the log anew, of other entries."""
     for path in cli.path.parent.glob("log.db*"):
         path.unlink()
+    cli.forget_what_was_seen()
     with closing(SqliteLog(cli.path, create=True)) as log:
         for entry in whole:
             log.append([entry])
