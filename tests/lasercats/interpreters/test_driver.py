@@ -319,7 +319,7 @@ def test_a_program_that_is_called_off_looks_at_what_it_leaves(context: Context) 
         stop.set()
         return await sent(batch)
 
-    recorder.run = stopping  # type: ignore[method-assign, assignment]
+    recorder.run = stopping  # type: ignore[method-assign]
     task = Task(make_and_look(do("x"), (Await(machine="m", what="w"), do("y")), do("z")))
     run(context, task)
     assert batches(context, "m") == [["x"], ["left"]]
