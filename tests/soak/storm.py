@@ -245,9 +245,9 @@ class Storm:
             real = peer.reality()
             says = {a: peer.told(a, r) for a, r in state.items() if peer.owns(a)}
             odd = [
-                f"{a}: really {real.get(a)}, state {says.get(a)}"
-                for a in {*real, *says}
-                if real.get(a) != says.get(a)
+                f"{address}: really {real.get(address)}, state {says.get(address)}"
+                for address in sorted({*real, *says})
+                if not fits(says.get(address), real.get(address))
             ]
             assert not odd, f"{peer.name}: {odd}"
             if peer.orphans():  # of a host that lost power the next work there clears up

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from lasercats.core.errors import BadInput, MachineError, UnknownName
+from lasercats.machines.variables import take
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def secret(reference: str | None, where: str) -> str | None:
         return None
     sort, _, name = reference.partition(":")
     try:
-        return os.environ[name] if sort == "env" else Path(name).expanduser().read_text().rstrip("\n")
+        return os.fsdecode(take(name)) if sort == "env" else Path(name).expanduser().read_text().rstrip("\n")
     except KeyError:
         told = f"the environment variable {name} is not set; set it"
     except OSError as error:

@@ -27,6 +27,7 @@ from lasercats.core.secret import Sealed, of_text, told
 from lasercats.core.state import State
 from lasercats.core.text import clean
 from lasercats.interpreters.context import Context
+from lasercats.machines import variables
 from lasercats.machines.vault import KeyVault
 from lasercats.operate import files, plugins, trust
 from lasercats.operate.holder import holder, process_name
@@ -228,9 +229,11 @@ class LocalInputs:
             return self._for(given, places)
         sort, colon, name = reference.partition(":")
         if colon and sort == "env":
-            if name not in os.environ:
-                raise BadInput(f"the secret is to come from the variable {name}, which is not set; export it")
-            return self.seal(os.environb[os.fsencode(name)], places)
+            try:
+                return self.seal(variables.take(name), places)
+            except KeyError:
+                told = f"the secret is to come from the variable {name}, which is not set; export it"
+                raise BadInput(told) from None
         if colon and sort == "file":
             return self.seal(self._read(name), places)
         raise BadInput("a secret is never written in clear; give env:NAME or file:PATH")
