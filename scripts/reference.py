@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import click
 import msgspec
 
+from lasercats.cli.history import Log
 from lasercats.cli.main import root
 from lasercats.core import errors
 from lasercats.core.command import Command
@@ -269,13 +270,20 @@ def command(context: click.Context, path: str, depth: int) -> Iterator[str]:
     yield f"```text\n{usage}\n```"
     yield inspect.cleandoc(here.help or "")
     yield table(("Option", "Variable", "Meaning"), map(option_row, options_of(here)))
+    for name, below in below_of(context):
+        yield from command(
+            click.Context(below, info_name=name, parent=context), f"{path} {name}", min(depth + 1, 4)
+        )
+
+
+def below_of(context: click.Context) -> Iterator[tuple[str, click.Command]]:
+    """Iterate over the verbs that stand below one, with their names."""
+    here = context.command
     if isinstance(here, click.Group):
-        for name in here.list_commands(context):
-            below = here.get_command(context, name)
-            if below is not None:
-                yield from command(
-                    click.Context(below, info_name=name, parent=context), f"{path} {name}", min(depth + 1, 4)
-                )
+        found = ((name, here.get_command(context, name)) for name in here.list_commands(context))
+        yield from ((name, below) for name, below in found if below is not None)
+    elif isinstance(here, Log):
+        yield from here.below.items()
 
 
 def options_of(verb: click.Command) -> list[click.Option]:

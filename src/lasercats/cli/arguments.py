@@ -40,21 +40,36 @@ def as_text(value: str) -> str:
     return clean(_utf8(value))
 
 
-def standard_input() -> str:
+def standard_input(mebibytes: int = 32) -> str:
     """Return what is on standard input.
 
     Raises:
-        BadInput: it is no UTF-8.
+        BadInput: it is no UTF-8, or has more `mebibytes` than it may.
 
     """
+    from lasercats.operate import files  # noqa: PLC0415 - start-up stays light
+
     if sys.stdin is None:
         return ""
     if not hasattr(sys.stdin, "buffer"):
         return sys.stdin.read()
     try:
-        return str(sys.stdin.buffer.read(), "utf-8").replace("\r\n", "\n")
+        return str(files.bounded("standard input", sys.stdin.buffer, mebibytes), "utf-8").replace(
+            "\r\n", "\n"
+        )
     except UnicodeDecodeError as error:
         raise BadInput(f"standard input is no UTF-8 at byte {error.start}; write it in UTF-8") from None
+
+
+def secret_input() -> bytes:
+    """Return a secret from standard input, all of it; at a terminal it is asked for, and not shown."""
+    if sys.stdin is None:
+        return b""
+    if sys.stdin.isatty():
+        from getpass import getpass  # noqa: PLC0415 - start-up stays light
+
+        return _utf8(getpass("The secret: ")).encode("utf-8", "surrogateescape")
+    return sys.stdin.buffer.read() if hasattr(sys.stdin, "buffer") else sys.stdin.read().encode()
 
 
 def _utf8(value: str) -> str:

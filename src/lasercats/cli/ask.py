@@ -29,7 +29,7 @@ class Seconds(click.FloatRange):
 
 
 def _limits(function: F) -> F:
-    """Add `--as-of`, `--timeout` and `--max-rows`."""
+    """Add `--as-of`, `--timeout`, `--max-rows` and `--max-memory`."""
     timeout = options.option(
         "--timeout",
         type=Seconds(0, min_open=True),
@@ -46,7 +46,15 @@ def _limits(function: F) -> F:
         metavar="N",
         help="How many rows it may give.",
     )
-    return options.as_of(timeout(max_rows(function)))
+    max_memory = options.option(
+        "--max-memory",
+        type=click.IntRange(1, 1_000_000),
+        default=512,
+        show_default=True,
+        metavar="MIB",
+        help="How much memory it may take, and how large its answer may be.",
+    )
+    return options.as_of(timeout(max_rows(max_memory(function))))
 
 
 @click.command()

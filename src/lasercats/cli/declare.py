@@ -75,6 +75,7 @@ def document(context: click.Context, addresses: tuple[str, ...], as_of: str | No
 @options.option("--out", type=arguments.FILE, metavar="FILE", help="Save the plan for `apply FILE`.")
 @options.only
 @options.exclude
+@options.max_size
 @options.detailed
 @options.as_json
 @options.diff
@@ -102,7 +103,7 @@ def plan(context: click.Context, /, documents: tuple[str, ...], **values: Any) -
             return
         if saved and not values["as_json"]:
             show.print_carried(made.commands)
-        _show_plan(made, as_json=values["as_json"], both=values["show_diff"])
+        show_plan(made, as_json=values["as_json"], both=values["show_diff"])
         show.print_resealed(project.resealed)
     if made.problems:
         context.exit(1)
@@ -116,6 +117,7 @@ def plan(context: click.Context, /, documents: tuple[str, ...], **values: Any) -
 @options.yes
 @options.only
 @options.exclude
+@options.max_size
 @options.as_json
 @options.diff
 @options.message
@@ -136,7 +138,7 @@ def apply(context: click.Context, /, documents: tuple[str, ...], yes: bool, **va
         if saved and not request.as_json:
             show.print_carried(made.commands)
         if not (request.as_json or predicting):
-            _show_plan(made, as_json=False, both=request.show_diff)
+            show_plan(made, as_json=False, both=request.show_diff)
             show.print_resealed(project.resealed)
         if made.problems:
             raise LaserCatsError(f"the plan is refused: {_first(made.problems)}; nothing was done")
@@ -330,12 +332,14 @@ def _plan(
     refresh: bool,
     only: Sequence[str],
     exclude: Sequence[str],
+    max_size: int,
     **_: Any,  # noqa: ANN401
 ) -> "Plan":
     from lasercats.operate import observe as looking  # noqa: PLC0415
     from lasercats.operate import plan as plans  # noqa: PLC0415
 
-    wish = plans.read_documents(project, documents, arguments.standard_input() if "-" in documents else "")
+    stdin = arguments.standard_input(max_size) if "-" in documents else ""
+    wish = plans.read_documents(project, documents, stdin, mebibytes=max_size)
     state = None
     if refresh:
         seen = looking.refresh(project, looking.observe(project, also=wish))
@@ -348,7 +352,8 @@ def _plan(
     )
 
 
-def _show_plan(made: "Plan", *, as_json: bool, both: bool) -> None:
+def show_plan(made: "Plan", *, as_json: bool, both: bool) -> None:
+    """Show what a plan would change, and what does not come back of it."""
     if as_json:
         from msgspec import to_builtins  # noqa: PLC0415
 

@@ -116,7 +116,7 @@ def _callback(command: type[Command]) -> Any:  # noqa: ANN401
             given = {name: v for name, v in values.items() if v is not None and v != ()}
             data: dict[str, Any] = {name: _value(command, name, value) for name, value in given.items()}
             data |= {"command": tag_of(command), "on": expand(project, names)}
-            built = build(data, project.kinds, project.inputs(Path()))
+            built = build(data, project.kinds, project.inputs(Path(), arguments.secret_input))
             show.print_resealed(project.resealed)
             act(context, project, [built], request)
 
@@ -169,7 +169,7 @@ def _field_options(command: type[Command]) -> list[click.Parameter]:
         elif int in _flat(field.type):
             more |= {"type": int}
         if field.name in secret:
-            more |= {"metavar": "env:NAME|file:PATH", "help": _sentence(f"{text}; never written in clear")}
+            more |= {"metavar": "env:NAME|file:PATH|…", "help": _sentence(f"{text}; never written in clear")}
             more["type"] = arguments.BYTES
         spelled = _spellings(field.name, multiple="multiple" in more)
         if bool in _flat(field.type) and field.default is None:

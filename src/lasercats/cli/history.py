@@ -1,12 +1,13 @@
-"""Verbs about the past: log, show, diff, verify."""
+"""Verbs about the past: log, show, diff."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
 from lasercats.cli import arguments, options, printing, show
+from lasercats.cli.evidence import log_head
 from lasercats.cli.printing import Seen
 from lasercats.core.command import Effect
 from lasercats.core.errors import BadInput, UnknownName
@@ -19,7 +20,25 @@ if TYPE_CHECKING:
 STATUSES = ("done", "unchanged", "failed", "refused", "cancelled", "waiting", "open")
 
 
-@click.command()
+class Log(click.Command):
+    """The verb `log`, with others below it: a line that begins with the name of one is for that one."""
+
+    below: ClassVar[Mapping[str, click.Command]] = {"head": log_head}
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401
+    ) -> click.Context:
+        """Read the line for `log` itself, or for what stands below it."""
+        if args and args[0] in self.below:
+            return self.below[args[0]].make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(cls=Log)
 @options.argument("span", required=False, metavar="[A..B]")
 @options.option(
     "--address",
@@ -43,7 +62,8 @@ STATUSES = ("done", "unchanged", "failed", "refused", "cancelled", "waiting", "o
 def log(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
     """Show the history, command by command; a range is A..B in positions or times.
 
-    Filters are combined: what fits all of them is shown.
+    Filters are combined: what fits all of them is shown. `lasercats log head` prints what the log is known
+    by as it is now.
     """
     from lasercats.operate import history  # noqa: PLC0415
 
@@ -108,6 +128,7 @@ def show_(context: click.Context, position: str, as_json: bool) -> None:
         ("message", happened.message),
         ("because", happened.because),
         ("error", happened.error),
+        ("late", f"told at {', '.join(map(str, happened.late))}" if happened.late else None),
     ):
         if text:
             printing.fact(f"{label + ':':8} {text}")
@@ -120,7 +141,7 @@ def show_(context: click.Context, position: str, as_json: bool) -> None:
             printing.fact(f"      → {outcome}")
     anew = [address for address, change in happened.observed.items() if change.verb == "keep"]
     if len(anew) < len(happened.observed):
-        printing.fact("found changed outside:")
+        printing.fact("sealed anew:" if _is_resealed(happened) else "found changed outside:")
         show.print_delta(happened.observed, both=True)
     for address in anew:
         printing.fact(f"found {address} with other values of what only its machine decides")
@@ -146,24 +167,6 @@ def diff(context: click.Context, first: str, last: str, detailed: bool, as_json:
         show.print_delta(delta, both=True)
         printing.note(show.summary(delta))
     context.exit(2 if delta and detailed else 0)
-
-
-@click.command()
-@options.option("--repair", is_flag=True, help="Make the tables anew from the records first.")
-@options.as_json
-@click.pass_context
-def verify(context: click.Context, repair: bool, as_json: bool) -> None:
-    """Check the hashes of the log, that its events meet, and that its tables are the fold of them."""
-    from lasercats.operate.verify import verify as check  # noqa: PLC0415
-
-    with options.opened(context, looking=not repair) as project:
-        report, name = check(project, repair=repair), project.log.id
-    if as_json:
-        printing.data({"log": name, **report})
-    else:
-        told = ", ".join(f"{count} {what}" for what, count in report.items())
-        printing.fact(f"{told}: the chain and the fold hold")
-        printing.fact(f"log {name}")
 
 
 def one(project: "Project", text: str) -> int:
@@ -227,6 +230,12 @@ def _many(count: int) -> str:
     return f"{count} resource{'' if count == 1 else 's'}" if count else "effect not in the state"
 
 
+def _is_resealed(happened: "Happening") -> bool:
+    from lasercats.operate.secret import RESEALED  # noqa: PLC0415 - start-up stays light
+
+    return happened.type == RESEALED
+
+
 def _effect(happened: "Happening") -> str:
     from lasercats.core.command import Hold  # noqa: PLC0415 - start-up stays light
     from lasercats.operate import history  # noqa: PLC0415
@@ -239,7 +248,11 @@ def _effect(happened: "Happening") -> str:
     if happened.error:
         return happened.error
     if happened.command is None:
-        return f"{show.summary(happened.observed)} outside"
+        return (
+            f"{len(happened.observed)} sealed anew"
+            if _is_resealed(happened)
+            else (f"{show.summary(happened.observed)} outside")
+        )
     removed = "forgotten" if happened.command.effect is Effect.RECORD else "removed"
     return "effect not in the state" if happened.opaque else show.summary(happened.delta, removed)
 

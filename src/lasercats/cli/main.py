@@ -36,6 +36,7 @@ VERBS = {
     "log": ("history", "Show the history, command by command."),
     "show": ("history", "Show one command with all that came of it."),
     "diff": ("history", "Show what changed between two positions."),
+    "secret": ("secret", "Set, list, rotate and shred secrets."),
     "query": ("ask", "Answer a query in SQL over the state and its history."),
     "for": ("ask", "Run a command on all that a query gives."),
     "blame": ("past", "Show who gave each field of a resource its value, when and why."),
@@ -43,7 +44,7 @@ VERBS = {
     "replay": ("past", "Run a past command again from its recorded outcomes."),
     "trace": ("past", "Show the trace of a past command from the log alone."),
     "rewrite": ("past", "Make a log of commands shorter, with the evidence."),
-    "verify": ("history", "Check the hashes of the log and its tables."),
+    "verify": ("evidence", "Check the hashes of the log, its tables, and what is known of it elsewhere."),
     "completion": ("work", "Print the completion script of a shell."),
 }
 

@@ -42,6 +42,14 @@ only = option(
 )
 exclude = option("--exclude", multiple=True, type=NAME, metavar="PATTERN", help="No addresses that match.")
 
+max_size = option(
+    "--max-size",
+    type=click.IntRange(1, 1_000_000),
+    default=32,
+    show_default=True,
+    metavar="MIB",
+    help="How large what is read may be.",
+)
 as_of = option("--as-of", metavar="POSITION", help="A number, a time, HEAD~3, @{10 minutes ago}.")
 
 

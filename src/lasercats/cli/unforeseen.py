@@ -90,11 +90,13 @@ def _details(error: BaseException) -> str:
 
 def _written(details: str) -> Path | None:
     """Write the details into a new file of the operator's, and return where; None where it cannot be."""
-    name = f"fault-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}-{time.monotonic_ns()}.txt"
-    from lasercats.operate.own import state_folder  # noqa: PLC0415 - start-up stays light
+    from lasercats.operate.seen import state_folder  # noqa: PLC0415 - start-up stays light
 
+    name = f"fault-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}-{time.monotonic_ns()}.txt"
+    folder = state_folder()
+    if folder is None:
+        return None
     try:
-        folder = state_folder()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for old in sorted(folder.glob("fault-*.txt"))[: -KEPT + 1]:
             with suppress(OSError):
@@ -104,6 +106,6 @@ def _written(details: str) -> Path | None:
             os.open(folder / name, flags, 0o600), "w", encoding="utf-8", errors="surrogateescape"
         ) as file:
             file.write(details)
-    except (OSError, RuntimeError, ValueError):  # RuntimeError: there is no home
+    except (OSError, ValueError):
         return None
     return folder / name

@@ -27,14 +27,13 @@ def init(directory: str, shared: str | None, as_json: bool) -> None:
     folder = files.had(directory, Path(directory).resolve)
     made = begin.init(folder, shared)
     if as_json:
-        printing.data({"project": str(folder), "made": made})
+        printing.data({"project": str(folder)})
     elif FILE in made:
         printing.note(f"a project in {folder}; add machines with `lasercats machine add NAME URL`")
     elif made:
-        printing.note(
-            f"the project in {folder} now has {' and '.join(made)}; a new log knows nothing yet, and "
-            "`lasercats adopt` takes in what there is"
-        )
+        log = any(part.endswith(".db") for part in made)
+        new = "; a new log knows nothing yet, and `lasercats adopt` takes in what there is" if log else ""
+        printing.note(f"the project in {folder} now has {' and '.join(made)}{new}")
     if shared is not None and (left := begin.left_out(folder)):
         printing.note(left, fg="yellow")
 
@@ -55,16 +54,21 @@ def machine_add(context: click.Context, name: str, url: str, as_json: bool) -> N
     `local:` is this machine; `ssh://user@host:port` a host, with the options `?sudo=true`, `timeout`,
     `connect_timeout` (seconds), `identity`, `known_hosts` and `config` (files); `aws://REGION` an account of
     AWS, with `profile`, `endpoint`, `timeout`, `connect_timeout`, `poll`, `grace` (seconds) and `attempts`;
-    `human:` or `human:NAME` a technician.
+    `ovsdb://HOST?key=FILE&cert=FILE&ca=FILE` or `ovsdb:///SOCKET` a bridge of Open vSwitch,
+    `netconf://USER@HOST` and `eos:`, `ios:`, `nxos:` or `junos://USER@HOST` a switch; `human:` or
+    `human:NAME` a technician. It is told where the way there is open to others.
     """
     from lasercats.operate import machines  # noqa: PLC0415
 
     with options.opened(context) as project:
         machines.add(project, name, url)
+    exposed = machines.exposed(url)
     if as_json:
-        printing.data({"name": name, "url": url})
+        printing.data({"name": name, "url": url, "exposed": exposed})
     else:
         printing.note(f"machine {name} is {url}; try it with `lasercats machine check {name}`")
+    if exposed:
+        printing.note(f"lasercats: the way to machine {name} is open: {exposed}")
 
 
 @machine.command("list")
@@ -94,6 +98,9 @@ def machine_check(context: click.Context, names: tuple[str, ...], as_json: bool)
     else:
         rows = [(c.name, f"{c.seconds * 1000:.0f} ms", c.error or c.told or "answers") for c in checks]
         printing.table(rows, ("NAME", "TIME", "RESULT"))
+    for one in checks:
+        if one.exposed:
+            printing.note(f"lasercats: the way to machine {one.name} is open: {one.exposed}")
     context.exit(1 if any(check.error for check in checks) else 0)
 
 
@@ -167,12 +174,13 @@ def exec_(
 
 @click.command()
 @options.argument("file", type=arguments.FILE)
+@options.max_size
 @options.as_json
 @options.diff
 @options.message
 @options.interpreter
 @click.pass_context
-def issue(context: click.Context, /, file: str, **values: Any) -> None:  # noqa: ANN401
+def issue(context: click.Context, /, file: str, max_size: int, **values: Any) -> None:  # noqa: ANN401
     """Issue commands from FILE: JSON lines or a YAML list; `-` is standard input."""
     from lasercats.operate.issue import read_commands  # noqa: PLC0415
 
@@ -180,7 +188,7 @@ def issue(context: click.Context, /, file: str, **values: Any) -> None:  # noqa:
     with options.opened(context, looking=request.predicts) as project:
         folder = Path() if file == "-" else Path(file).parent
         label = "standard input" if file == "-" else file
-        commands = read_commands(_text(file), project.kinds, project.inputs(folder), label)
+        commands = read_commands(_text(file, max_size), project.kinds, project.inputs(folder), label)
         act(context, project, commands, request)
 
 
@@ -360,9 +368,9 @@ def completion(shell: str) -> None:
         printing.fact("COMP_WORDBREAKS=${COMP_WORDBREAKS//:}")
 
 
-def _text(file: str) -> str:
+def _text(file: str, max_size: int) -> str:
     from lasercats.operate import files  # noqa: PLC0415
 
     if file == "-":
-        return arguments.standard_input()
-    return files.had(file, lambda: Path(file).read_text(encoding="utf-8"))
+        return arguments.standard_input(max_size)
+    return files.had(file, lambda: files.text(Path(file), max_size))

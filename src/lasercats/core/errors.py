@@ -13,6 +13,7 @@
     │   ├── Fenced                 another process has taken over what this one was at
     │   ├── Unrecorded             something was sent, and what became of it cannot be written
     │   ├── LogCorrupt             its bytes are damaged
+    │   ├── LogRewound             it is not what was seen, noted or signed of it
     │   └── LogTooNew              written by a later LaserCats
     ├── StalePlan                  the state moved since the plan was saved
     ├── Untrusted                  a project or log of somebody else, that is only to be looked at
@@ -76,6 +77,13 @@ class Unreachable(MachineError):
 class StillWorking(MachineError):
     """A machine that is, or may be, still at what it was asked for, so that nobody can judge it yet."""
 
+    def __init__(self, machine: str, fact: str, *, ended: bool = False) -> None:
+        """Tell the fact, and what can be done, where it was not tried to end it yet, or was."""
+        remedy = "run `lasercats recover` again later, or end it with `lasercats recover --force`"
+        if ended:
+            remedy = "it could not be ended; look there for what holds it up"
+        super().__init__(f"machine {machine}: {fact}; {remedy}")
+
 
 class LogError(LaserCatsError):
     """The log cannot be read or written."""
@@ -95,6 +103,10 @@ class Unrecorded(LogError):
 
 class LogCorrupt(LogError):
     """The bytes of the log are damaged."""
+
+
+class LogRewound(LogError):
+    """The log is shorter than what was seen, noted or signed of it, or is another one."""
 
 
 class LogTooNew(LogError):

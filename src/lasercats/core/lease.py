@@ -56,8 +56,8 @@ class Fence(NamedTuple):
         """
         if run and self._is_lost(run):
             raise Fenced(
-                f"another process took over run {run} while this one was at it, so nothing more of it is "
-                "recorded; `lasercats recover` finds out what became of it"
+                f"another process has taken over run {run} while this one was at it, so nothing more of it "
+                "is recorded; `lasercats recover` finds out what became of it"
             )
         for entry in entries:
             for command in self._subjects(entry, cause):

@@ -10,8 +10,9 @@ from typing import Any, Protocol, runtime_checkable
 
 from lasercats.core.address import Address
 from lasercats.core.fold import Fold, Open, Version
+from lasercats.core.head import Head, Signature
 from lasercats.core.instruction import Batch, Instruction
-from lasercats.core.lease import Lease
+from lasercats.core.lease import BEAT, Lease
 from lasercats.core.record import AnyEntry, Record, Reversal
 from lasercats.core.secret import Sealed
 
@@ -75,10 +76,10 @@ class Log(Protocol):
         """Give the lease of a run back, if it was taken here; one that was taken over is left."""
         ...
 
-    def beating(self) -> AbstractContextManager[None]:
-        """Say again and again, as long as the context lasts, that the holder of the leases here lives.
+    def beating(self, every: float = BEAT) -> AbstractContextManager[None]:
+        """Say every so many seconds, as long as the context lasts, that the holder of the leases here lives.
 
-        Work that is over before `lasercats.core.lease.BEAT` costs no commit for it.
+        It does not wait for what is done meanwhile. Work that is over before costs no commit for it.
         """
         ...
 
@@ -99,6 +100,27 @@ class Log(Protocol):
 
     def head(self) -> int:
         """Return the position of the last record, 0 when there is none."""
+        ...
+
+    def mark(self, position: int | None = None) -> Head:
+        """Return the end of the last append, or of the last one up to a position: the log is known by it."""
+        ...
+
+    def marked(self, digest: bytes) -> int | None:
+        """Return the position at which a hash stands, if it does."""
+        ...
+
+    def signatures(self) -> Sequence[Signature]:
+        """Return the heads that somebody signed, in the order of positions."""
+        ...
+
+    def sign(self, signed: Signature) -> None:
+        """Keep a head that somebody signed, in place of one that the same signed there.
+
+        Raises:
+            LogError: it cannot be written, with the reason.
+
+        """
         ...
 
     def at(self, time: int) -> int:

@@ -9,6 +9,7 @@ import contextlib
 import gc
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from typing import Any, ClassVar, TypeAlias
@@ -36,7 +37,7 @@ def load_yaml(text: str, name: str) -> tuple[Any, Tree]:
     if text.lstrip().startswith("{"):
         # JSON is read as JSON: YAML's own reader refuses control characters and surrogate pairs in it.
         with contextlib.suppress(json.JSONDecodeError):
-            return _json(text, name), lambda: None
+            return read_json(text, name), lambda: None
     return _told(name, lambda: _quickly(text, name)), cache(
         lambda: _told(name, lambda: _slowly(text, name)[1])
     )
@@ -60,18 +61,29 @@ def where(tree: Tree, name: str, path: Iterable[Any]) -> str:
     return f"{name}:{mark.line + 1}:{mark.column + 1}"
 
 
-def _json(text: str, name: str) -> Any:  # noqa: ANN401
+def read_json(text: str, name: str) -> Any:  # noqa: ANN401
+    """Return the data of a JSON text.
+
+    Raises:
+        JSONDecodeError: it is malformed.
+        BadDocument: it is nested too deeply, a key stands twice, or a number in it is too long.
+
+    """
     try:
         return json.loads(text, object_pairs_hook=partial(_no_twins, name))
     except RecursionError:
         raise BadDocument(name, f"it is nested deeper than {DEEPEST} times") from None
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # Python reads no whole number of more than 4,300 digits
+        raise BadDocument(name, "a number in it is too long; write it in quotes") from None
 
 
 def _no_twins(name: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twin = next(key for key in keys if keys.count(key) > 1)
+        counts = Counter(key for key, _ in pairs)
+        twin = next(key for key, count in counts.items() if count > 1)
         raise BadDocument(name, f"the key {twin!r} stands twice")
     return data
 

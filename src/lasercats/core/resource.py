@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from lasercats.core.loose import Part
-from lasercats.core.secret import check_sealed
+from lasercats.core.secret import Sealed, check_sealed
 
 
 class Role(Enum):
@@ -121,6 +121,14 @@ def decisions(resource: Resource | None) -> dict[str, Any]:
         return {}
     values = ((name, getattr(resource, name)) for name in decided_fields(type(resource)))
     return {name: value for name, value in values if value is not None}
+
+
+def sealed_in(part: msgspec.Struct) -> Iterator[tuple[str, Sealed]]:
+    """Iterate over what is sealed in a resource or a command, each with the name of its field."""
+    for name in fields_of(type(part), Role.SECRET):
+        value = getattr(part, name)
+        if isinstance(value, Sealed):
+            yield name, value
 
 
 def same(one: Resource | None, other: Resource | None) -> bool:

@@ -26,13 +26,12 @@ def told_late(
     """
     finished = tuple(e for e in entries if isinstance(e, Finished) and e.started in sent)
     events = tuple(e for e in entries if isinstance(e, Event) and e.type != OBSERVED and e.command)
-    served = [e.command or 0 for e in events] + [c for back in finished for c in sent[back.started]]
+    asked = dict.fromkeys(c for back in finished for c in sent[back.started])
+    served = [*asked, *(e.command or 0 for e in events)]
     if not served:
         return None
     on = [address for event in events for address in event.delta]
-    for position in dict.fromkeys(served):
-        if any(event.command == position for event in events):
-            continue
+    for position in asked:
         command = commands.get(position)
         on += command.on if command is not None and command.effect is Effect.STATE else ()
     return Late(

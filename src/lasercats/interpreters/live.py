@@ -93,7 +93,7 @@ class _Run:
         try:
             await self._carry_out()
             self._flush()
-            self._context.log.release(self._context.run)
+            self._release()
         except Fenced as error:
             raise self._fenced_off(error) from None
         except LogError as error:
@@ -117,6 +117,11 @@ class _Run:
         """Record what is known, as far as that can be, where something stopped us in the middle."""
         with suppress(LogError):
             self._flush()
+        self._release()
+
+    def _release(self) -> None:
+        """Give the lease back where something is left open; where that cannot be, it comes to be old."""
+        with suppress(LogError):
             self._context.log.release(self._context.run)
 
     def _unrecorded(self, error: LogError) -> LogError:

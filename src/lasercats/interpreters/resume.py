@@ -54,6 +54,8 @@ class Resumed(Tape):
         }
         self.changes: list[Delta] = []
         """What came of it now."""
+        self.acted = False
+        """Whether something was sent now that does not only look."""
 
     def append(self, entries: Sequence[AnyEntry], **_: Any) -> int:  # noqa: ANN401
         """Keep what is not on record; batches are recorded where they are really sent."""
@@ -138,6 +140,7 @@ class Resumed(Tape):
         self._queue.append(started)
         position = self.commit()
         self._sent[position] = started.commands
+        self.acted = self.acted or not all(item.instruction.looks for item in items)
         try:
             sent_to = self._context.machines.get(machine)
             token = batch_token(self._context.run, position)

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from threading import Event, Thread
 
-from lasercats.core.errors import LogConflict
+from lasercats.core.errors import LogConflict, LogError
 from lasercats.core.fold import Open
-from lasercats.core.lease import BEAT, Lease
+from lasercats.core.lease import Lease
 
 WORD = "leases"
 """What a program must know to write to a log in which leases are used."""
@@ -80,22 +80,25 @@ def drop(db: sqlite3.Connection, run: str, token: int) -> None:
 
 @contextmanager
 def beating(
-    connect: Callable[[], sqlite3.Connection], held: Callable[[], Mapping[str, int]], clock: Callable[[], int]
+    connect: Callable[[], sqlite3.Connection],
+    held: Callable[[], Mapping[str, int]],
+    clock: Callable[[], int],
+    every: float,
 ) -> Iterator[None]:
-    """Say every few seconds, from a thread, that the holder of leases lives; what is short says nothing."""
+    """Say every so many seconds, from a thread, that the holder of leases lives."""
     over = Event()
 
     def beat() -> None:
-        if over.wait(BEAT):
+        if over.wait(every):
             return
-        with suppress(sqlite3.Error), closing(connect()) as db:
+        with suppress(sqlite3.Error, LogError), closing(connect()) as db:
             db.execute("PRAGMA synchronous = NORMAL")  # a beat that is lost harms nobody
             db.execute("PRAGMA busy_timeout = 2000")  # nor one that is left out
             while True:
                 with suppress(sqlite3.Error):  # the disk may be full, or the log locked, for a while
                     for run, token in held().items():
                         touch(db, run, token, clock())
-                if over.wait(BEAT):
+                if over.wait(every):
                     return
 
     thread = Thread(target=beat, name="lasercats-beat", daemon=True)

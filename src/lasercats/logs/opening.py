@@ -41,6 +41,8 @@ _UNUSABLE = {
 """Errors that tell of the disk, of rights or of others at work, and not of damage."""
 _BARRED = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 _TRIES = 5
+_ROLLBACK = b"\1\1"
+"""Bytes 18 and 19 of a file that needs no write-ahead log beside it (SQLite's file format, 1.3)."""
 
 
 class LogFile:
@@ -83,17 +85,14 @@ class LogFile:
                     raise
         return self._try(self._copied())
 
-    def reader(self, db: sqlite3.Connection) -> sqlite3.Connection:
-        """Return a connection of its own that can only read what another one reads."""
+    def source(self, db: sqlite3.Connection) -> str | bytes:
+        """Return what another process can read it by: the URI of the file, or the bytes of one in memory."""
         if self._uri == MEMORY:
-            copy = sqlite3.connect(MEMORY, isolation_level=None)
-            db.backup(copy)
-        elif self.barred:
-            copy = self.connect()
-        else:
-            copy = _connect(f"{Path(self.path).absolute().as_uri()}?mode=ro")
-        copy.execute("PRAGMA query_only = ON")
-        return copy
+            data = db.serialize()
+            return data[:18] + _ROLLBACK + data[20:]
+        if self.barred:
+            return self._uri if self._uri.startswith("file:") else Path(self.path).absolute().as_uri()
+        return f"{Path(self.path).absolute().as_uri()}?mode=ro"
 
     def into_memory(self, db: sqlite3.Connection) -> sqlite3.Connection:
         """Return a copy in memory, to be changed where the file cannot be."""

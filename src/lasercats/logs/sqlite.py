@@ -6,7 +6,6 @@ The tables, and what each is for, stand in `lasercats.logs.schema`; the hashes i
 Each append is one transaction: the records, their hash, and what follows from them in the other tables.
 """
 
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -21,7 +20,8 @@ from lasercats.core.address import Address
 from lasercats.core.errors import LogCorrupt, LogError, LogTooNew
 from lasercats.core.fold import Claims, Fold, Open, Version, check_batches, check_versions, left_by
 from lasercats.core.formats import modern
-from lasercats.core.lease import Fence, Lease, is_at_work
+from lasercats.core.head import Head, Signature
+from lasercats.core.lease import BEAT, Fence, Lease, is_at_work
 from lasercats.core.record import (
     ENTRIES,
     Accepted,
@@ -33,7 +33,7 @@ from lasercats.core.record import (
     Record,
     Reversal,
 )
-from lasercats.logs import about, check, leases, migration, schema
+from lasercats.logs import about, check, heads, leases, migration, schema
 from lasercats.logs.chain import Facts, chain
 from lasercats.logs.opening import MEMORY, LogFile
 
@@ -164,6 +164,27 @@ class SqliteLog:
         with self._explained():
             return int(self._db.execute("SELECT coalesce(max(position), 0) FROM records").fetchone()[0])
 
+    def mark(self, position: int | None = None) -> Head:
+        """Return the end of the last append, or of the last one up to a position."""
+        with self._explained():
+            return heads.head_at(self._db, position)
+
+    def marked(self, digest: bytes) -> int | None:
+        """Return the position at which a hash stands, if it does."""
+        with self._explained():
+            return heads.find(self._db, digest)
+
+    def signatures(self) -> list[Signature]:
+        """Return the heads that somebody signed, in the order of positions."""
+        with self._explained():
+            return heads.signatures(self._db)
+
+    def sign(self, signed: Signature) -> None:
+        """Keep a head that somebody signed, in place of one that the same signed there."""
+        self._file.check_writable()
+        with self._explained(), self._commit():
+            heads.keep(self._db, signed)
+
     def at(self, time: int) -> int:
         """Return the last position whose clock is at most a time in microseconds since 1970 UTC."""
         with self._explained():
@@ -254,11 +275,11 @@ class SqliteLog:
             with self._explained(), self._commit():
                 leases.drop(self._db, run, token)
 
-    def beating(self) -> AbstractContextManager[None]:
-        """Say again and again, as long as the context lasts, that the holder of the leases here lives."""
+    def beating(self, every: float = BEAT) -> AbstractContextManager[None]:
+        """Say every so many seconds, as long as the context lasts, that the holder of leases lives."""
         if self._file.path == MEMORY:
             return nullcontext()
-        return leases.beating(self._file.connect, lambda: dict(self._mine), self._clock)
+        return leases.beating(self._file.connect, lambda: dict(self._mine), self._clock, every)
 
     def tail(self, after: int, *, patience: float) -> Iterator[Record]:
         """Iterate over records after a position as they come, until none came for `patience` seconds."""
@@ -301,15 +322,10 @@ class SqliteLog:
             self._derive()
         self._head, self._claims, self._fold = 0, None, None
 
-    def connect(self) -> sqlite3.Connection:
-        """Return a connection of its own that can only read, for queries.
-
-        Raises:
-            LogError: the file cannot be opened.
-
-        """
+    def source(self) -> str | bytes:
+        """Return what another process can read the log by: the URI of its file, or its bytes if in memory."""
         with self._explained():
-            return self._file.reader(self._db)
+            return self._file.source(self._db)
 
     def close(self) -> None:
         """Let go of the file."""

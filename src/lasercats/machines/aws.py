@@ -11,8 +11,10 @@ import shlex
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from lasercats.core.errors import BadInput
 from lasercats.core.instruction import Batch, Failure, Instruction
@@ -71,6 +73,17 @@ class AwsMachine:
         if not re.fullmatch("[1-9][0-9]?", url.options.get("attempts", "1")):
             raise BadInput(f"option 'attempts' in {text!r} must be a whole number from 1 to 99")
         return url
+
+    @staticmethod
+    def exposed(url: Url) -> str | None:
+        """Return what others could do on the way to the account, if anything."""
+        endpoint = url.options.get("endpoint", "https:")
+        if not endpoint.startswith("http:") or replace(url, host=urlsplit(endpoint).hostname).is_here:
+            return None
+        return (
+            f"the endpoint {endpoint} is not encrypted: whoever is on the way reads what is sent, secrets in "
+            "user data too, and answers in its place; use https"
+        )
 
     async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
         """Run a batch in few calls; what does not depend on each other goes side by side.

@@ -91,12 +91,7 @@ class HostMachine:
         if acts and (token or folders):
             told = await self._settle(token, 0 if end else WAIT, list(folders), end=end)
             if told is not None and (told.still or not end):
-                remedy = (
-                    "look there for what holds it up"
-                    if end
-                    else "run `lasercats recover` again later, or end it with `lasercats recover --force`"
-                )
-                raise StillWorking(f"machine {self.name}: {told.fact}; {remedy}")
+                raise StillWorking(self.name, told.fact, ended=end)
         return [None] * len(batch)
 
     async def _settle(

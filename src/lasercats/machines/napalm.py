@@ -29,6 +29,8 @@ from lasercats.machines.worker import MOST, Stuck, Worker
 
 OPTIONS = ("timeout", "password", "key", "secret", "transport", "verify", "inline_transfer")
 _FLAGS = ("verify", "inline_transfer")
+_PLAIN = ("http", "socket", "http_local", "telnet")
+"""Transports of NAPALM's drivers that protect nothing."""
 END = "LASERCATS_CONFIGURATION_END"
 PATIENCE, SLOW = 4, 10
 """How often the timeout of one answer it may take until a method ends, and one that commits."""
@@ -139,6 +141,21 @@ class NapalmMachine:
             if url.options.get(option, "true") not in ("true", "false"):
                 raise BadInput(f"option {option!r} in {text!r} must be true or false")
         return url
+
+    @staticmethod
+    def exposed(url: Url) -> str | None:
+        """Return what others could do on the way to the switch, if anything."""
+        if url.options.get("transport") in _PLAIN and not url.is_here:
+            return (
+                f"{url.options['transport']} is not encrypted: whoever is on the way gets the password and "
+                "changes the switch; use ssh or https"
+            )
+        if url.options.get("verify") == "false":
+            return (
+                "any host key or certificate is taken: whoever is on the way can be the switch, and gets the "
+                "password; make its key known, and leave ?verify=false out"
+            )
+        return None
 
     def driver(self) -> Any:  # noqa: ANN401 - NAPALM has no types
         """Return NAPALM's class for these switches.

@@ -132,7 +132,7 @@ class Client:
         sealed = None if value is None else of_text(value)
         if sealed is not None:
             return self._vault.open(sealed, place(f"machine/{self.name}", option)).decode()
-        return secret(value, f"machine {self.name}")
+        return secret(value, f"machine {self.name}", self._url.sources)
 
     def unusable(self, error: Exception) -> MachineError:
         """Return what an error means for the machine."""

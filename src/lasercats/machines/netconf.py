@@ -4,12 +4,13 @@ All that a batch configures is one edit of the locked candidate, validated, comm
 somebody else has changed since it was read is noticed and not overwritten.
 """
 
+import asyncio
 import re
 import shlex
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lasercats.core.errors import BadInput, MachineError, Refused
+from lasercats.core.errors import BadInput, MachineError, Refused, StillWorking
 from lasercats.core.instruction import Batch, Failure, Instruction
 from lasercats.core.loose import ODD
 from lasercats.core.ports import Sink, Vault
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from lasercats.machines.netconf_client import Client
 
 OPTIONS = ("timeout", "connect_timeout", "key", "password", "known_hosts", "instance")
+WAIT = 15
+"""Seconds that a session that is still at work may take to end before what it did is judged."""
 T = TypeVar("T")
 
 
@@ -59,6 +62,16 @@ class NetconfMachine:
         if not re.fullmatch("(env|file):.+", url.options.get("password", "env:X")):
             raise BadInput(f"option 'password' of netconf://{url.host} must be env:NAME or file:PATH")
         return url
+
+    @staticmethod
+    def exposed(url: Url) -> str | None:
+        """Return what others could do on the way to the switch, if anything."""
+        if url.options.get("known_hosts") != "none":
+            return None
+        return (
+            "any host key is taken: whoever is on the way can be the switch, and gets the password; add its "
+            "key to the file of known hosts, and leave ?known_hosts=none out"
+        )
 
     async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
         """Run a batch: one read for all looks, one commit for all that is configured.
@@ -103,8 +116,36 @@ class NetconfMachine:
             return Failure(reason=str(error))
 
     async def resolve(self, batch: Batch, token: str = "", *, end: bool = False) -> Sequence[Any | None]:
-        """Tell nothing: a look says what became of an instruction."""
+        """Wait until nobody else has the lock, so that no commit is under way; a look says what became of it.
+
+        With `end` no session is killed either, as it may be of somebody else; whoever says so is believed.
+
+        Raises:
+            StillWorking: another session has the lock.
+
+        """
+        for left in range(0 if end else WAIT, -1, -1):
+            why = await self._thread(self._locked_by_others)
+            if why is None or end:
+                break
+            if left == 0:
+                raise StillWorking(self.name, f"its configuration is locked, so it may be still at it: {why}")
+            await asyncio.sleep(1)
         return [None] * len(batch)
+
+    def _locked_by_others(self) -> str | None:
+        """Return why the configuration cannot be locked, None where it can."""
+        from lasercats.machines.netconf_client import Lost, Refusal  # noqa: PLC0415
+
+        client = self._connected()
+        try:
+            client.lock()
+        except Refusal as refusal:
+            return str(refusal)
+        except Lost as lost:
+            raise self._away(lost) from None
+        self._quietly(client.unlock)
+        return None
 
     def script(self, instructions: Sequence[Instruction], *, alone: bool) -> str:
         """Return instructions as RPCs that are sent by `ssh`."""

@@ -53,7 +53,7 @@ class Client:
             "port": url.port or PORT,
             "username": url.user,
             "timeout": url.seconds("connect_timeout", 10),
-            "password": secret(option("password"), where),
+            "password": secret(option("password"), where, url.sources),
             "key_filename": None if option("key") is None else str(Path(option("key", "")).expanduser()),
             "allow_agent": option("key") is None,
             "look_for_keys": option("key") is None,

@@ -4,6 +4,7 @@ All that a batch configures is one transaction, which waits on every column that
 else has changed since it was read is noticed and not overwritten. Then it is waited for ovs-vswitchd.
 """
 
+import re
 import shlex
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from lasercats.instructions.ovsdb_script import CALL, transaction
 from lasercats.instructions.ovsdb_transact import applied, operations
 from lasercats.instructions.switch import VOCABULARY, Configure, Look, Seen, Survey, Surveyed, seen
 from lasercats.instructions.switch_model import Made, Wrong, all_failed, made, told_each
+from lasercats.machines.shell import OVER
 from lasercats.machines.url import Url, parse
 from lasercats.machines.worker import Stuck, Worker
 
@@ -82,6 +84,16 @@ class OvsdbMachine:
             url.seconds("apply", 5)
         return url
 
+    @staticmethod
+    def exposed(url: Url) -> str | None:
+        """Return what others could do on the way to the server, if anything."""
+        if url.is_here or "ca" in url.options:
+            return None
+        return (
+            "it is plain TCP: whoever is on the way, or reaches the port, reads and changes the switch; use "
+            "TLS by ?key=FILE&cert=FILE&ca=FILE, or the socket"
+        )
+
     async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
         """Run a batch: one read for all looks, one transaction for all that is configured.
 
@@ -94,7 +106,7 @@ class OvsdbMachine:
         asked = [item.instruction for item in batch]
         wanted = [i for i in asked if isinstance(i, Configure)]
         try:
-            done = iter(await self._configure(wanted)) if wanted else iter(())
+            done = iter(await self._configure(wanted, _lock(token))) if wanted else iter(())
         except _lost() as lost:
             raise MachineError(f"{self._where()} went away: {lost}") from None
         there = await self._looked(wanted) if len(wanted) < len(asked) else Surveyed()
@@ -116,7 +128,20 @@ class OvsdbMachine:
             return Failure(reason=told)
 
     async def resolve(self, batch: Batch, token: str = "", *, end: bool = False) -> Sequence[Any | None]:
-        """Tell nothing: a look says what became of an instruction."""
+        """See that it is not done any more, if it was not; a look says what became of an instruction.
+
+        Raises:
+            MachineError: the server cannot be reached.
+
+        """
+        lock = _lock(token)
+        if lock is not None:
+            try:
+                client = await self._connected()
+                self.trips += 1
+                await self._thread(lambda: client.steal(lock))
+            except _lost() as lost:
+                raise MachineError(f"{self._where()} went away: {lost}") from None
         return [None] * len(batch)
 
     def script(self, instructions: Sequence[Instruction], *, alone: bool) -> str:
@@ -162,7 +187,7 @@ class OvsdbMachine:
     def _where(self) -> str:
         return f"machine {self.name}"
 
-    async def _configure(self, wanted: Sequence[Configure]) -> Sequence[Any]:
+    async def _configure(self, wanted: Sequence[Configure], lock: str | None) -> Sequence[Any]:
         """Configure all or nothing, by what was last read, and by what is there when that is no longer so."""
         for _ in range(ATTEMPTS):
             fresh = self._rows is None
@@ -185,7 +210,7 @@ class OvsdbMachine:
                     wanted, f"not done, because what the switch tells makes no sense: {error!r}"[:300]
                 )
             try:
-                answers = await self._transact(work)
+                answers = await self._transact(work, lock=lock)
             except _lost() as lost:
                 if not lost.sent:
                     raise
@@ -193,6 +218,8 @@ class OvsdbMachine:
             failed = next((a for a in answers if a and "error" in a), None)
             if failed is None:
                 return await self._applied(wanted, became, answers)
+            if failed["error"] == "not owner":
+                return _all(wanted, OVER)
             if failed["error"] != "timed out":
                 reason = clean(f"{failed['error']}: {failed.get('details', '')}".strip(": "))[:300]
                 return _all(wanted, f"not done, because Open vSwitch refused the batch: {reason}")
@@ -259,16 +286,21 @@ class OvsdbMachine:
             told = f"what it answers makes no sense: {error!r}"[:300]
             raise MachineError(f"{self._where()} cannot be read: {told}") from None
 
-    async def _transact(self, work: list[dict[str, Any]], patience: float = 0) -> list[dict[str, Any]]:
+    async def _transact(
+        self, work: list[dict[str, Any]], patience: float = 0, lock: str | None = None
+    ) -> list[dict[str, Any]]:
+        client = await self._connected()
+        self.trips += 1
+        return await self._thread(lambda: client.transact(work, patience, lock), patience)
+
+    async def _connected(self) -> "Client":
         from lasercats.machines.ovsdb_client import Certificates, Client  # noqa: PLC0415
 
         if self._client is None:
             remote, where, times = self._remote, self._where(), (self._timeout, self._connect_timeout)
             files = Certificates(*self._files) if self._files else None
             self._client = await self._thread(lambda: Client(remote, where, *times, files))
-        client = self._client
-        self.trips += 1
-        return await self._thread(lambda: client.transact(work, patience), patience)
+        return self._client
 
     async def _thread(self, work: Callable[[], T], patience: float = 0) -> T:
         """Work in the thread; the client keeps to its times, unless the library is stuck."""
@@ -277,6 +309,11 @@ class OvsdbMachine:
         except Stuck:
             self._client = None
             raise _lost()("it takes for ever", sent=True) from None
+
+
+def _lock(token: str) -> str | None:
+    """Return the lock of a batch, as an id of RFC 7047; none where the batch has no token."""
+    return f"lasercats_{re.sub('[^A-Za-z0-9]', '_', token)}" if token else None
 
 
 def _all(wanted: Sequence[Configure], reason: str, *, in_doubt: bool = False) -> list[Failure]:

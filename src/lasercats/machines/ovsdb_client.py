@@ -108,28 +108,57 @@ class Client:
         self._stream = _Bounded(stream)
         self._connection = Connection(self._stream)
 
-    def transact(self, operations: Sequence[dict[str, Any]], patience: float = 0) -> list[dict[str, Any]]:
+    def transact(
+        self, operations: Sequence[dict[str, Any]], patience: float = 0, lock: str | None = None
+    ) -> list[dict[str, Any]]:
         """Return the results of a transaction; `patience` is how long it may wait by itself, in seconds.
+
+        With a `lock` it is done only as long as nobody has stolen that (RFC 7047, 4.1.8 and 5.2.9).
 
         Raises:
             Lost: the connection went away.
             MachineError: the server does not have this database.
 
         """
-        request = self._message.create_request("transact", ["Open_vSwitch", *operations])
+        if lock is not None:  # its answer is not waited for: requests are answered in their order
+            self._send("lock", [lock])
+            operations = [{"op": "assert", "lock": lock}, *operations]
+        results = self._asked("transact", ["Open_vSwitch", *operations], patience)
+        if lock is not None:
+            self._send("unlock", [lock], matters=False)
+        if not isinstance(results, list) or not all(one is None or isinstance(one, dict) for one in results):
+            raise Lost("its answer makes no sense: it is no list of results", sent=True)
+        owned = lock is not None and results and "error" not in (results[0] or {})
+        return results[1:] if owned else results
+
+    def steal(self, lock: str) -> None:
+        """Take a lock, so that no transaction that needs it is done any more.
+
+        Raises:
+            Lost: the connection went away.
+            MachineError: the server knows no locks.
+
+        """
+        self._asked("steal", [lock])
+
+    def _send(self, method: str, parameters: list[Any], *, matters: bool = True) -> Any:  # noqa: ANN401
+        """Send a request, and return its id; one that does not matter may get lost."""
+        request = self._message.create_request(method, parameters)
         error = self._connection.send(request)
-        if error:
+        if error and matters:
             raise Lost(_told(error), sent=False)
+        return request.id
+
+    def _asked(self, method: str, parameters: list[Any], patience: float = 0) -> Any:  # noqa: ANN401
+        """Send a request and return what is answered."""
+        id_ = self._send(method, parameters)
         try:
-            reply = self._reply(request.id, time.monotonic() + self._timeout + patience)
+            reply = self._reply(id_, time.monotonic() + self._timeout + patience)
         except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
             raise Lost(f"its answer makes no sense: {error}"[:200], sent=True) from None
         if reply.type == self._message.T_ERROR:
             raise MachineError(f"{self._where} is no Open vSwitch: {_reason(reply.error)}")
-        results = reply.result
-        if not isinstance(results, list) or not all(one is None or isinstance(one, dict) for one in results):
-            raise Lost("its answer makes no sense: it is no list of results", sent=True)
-        return results
+        return reply.result
 
     def _reply(self, id_: Any, end: float) -> Any:  # noqa: ANN401
         from ovs.poller import Poller  # noqa: PLC0415

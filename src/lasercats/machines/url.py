@@ -3,14 +3,13 @@ r"""Machine URLs: `SCHEME:` or `SCHEME://USER@HOST:PORT?OPTION=VALUE` (RFC 3986,
 Every part is decoded: `corp%5Cbob` is the user `corp\bob`, `[fe80::1%25eth0]` the host `fe80::1%eth0`.
 """
 
-import os
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
+from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 
 from lasercats.core.errors import BadInput, MachineError, UnknownName
-from lasercats.machines.variables import take
+from lasercats.machines.sources import HERE, Sources
 
 
 @dataclass(frozen=True)
@@ -24,6 +23,8 @@ class Url:
     user: str | None
     options: dict[str, str]
     path: str = ""
+    sources: Sources = HERE
+    """Where the secrets come from that its options name."""
 
     def check(self) -> "Url":
         """Check the options whose values have a form.
@@ -37,6 +38,14 @@ class Url:
         if self.options.get("sudo", "true") not in ("true", "false"):
             raise BadInput(f"option 'sudo' in {self.text!r} must be true or false")
         return self
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the host is this one, so that nothing goes over a network."""
+        try:
+            return self.host is None or ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     def seconds(self, option: str, default: float) -> float:
         """Return an option that is a number of seconds.
@@ -94,20 +103,18 @@ def _decoded(part: str | None, text: str) -> str | None:
     return decoded
 
 
-def secret(reference: str | None, where: str) -> str | None:
-    """Return what `env:NAME` or `file:PATH` stands for.
+def secret(reference: str | None, where: str, sources: Sources) -> str | None:
+    """Return the secret that a reference stands for, without the newlines at its end: no password has any.
 
     Raises:
-        MachineError: it is not there.
+        MachineError: it cannot be had.
 
     """
     if reference is None:
         return None
-    sort, _, name = reference.partition(":")
     try:
-        return os.fsdecode(take(name)) if sort == "env" else Path(name).expanduser().read_text().rstrip("\n")
-    except KeyError:
-        told = f"the environment variable {name} is not set; set it"
-    except OSError as error:
-        told = f"{name} cannot be read ({error.strerror}); it is to hold a secret"
-    raise MachineError(f"{where}: {told}")
+        return sources.read(reference).decode().rstrip("\n")
+    except UnicodeDecodeError:
+        raise MachineError(f"{where}: its password is no UTF-8 text; write it in UTF-8") from None
+    except BadInput as error:
+        raise MachineError(f"{where}: {error}") from None

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lasercats.core.errors import BadInput, LaserCatsError, LogError
-from lasercats.operate import files, own, plugins, trust
+from lasercats.operate import files, own, plugins, seen, trust
 from lasercats.operate.project import FILE, FOLDER, LOG
 
 _TEMPLATE = """\
@@ -51,7 +51,7 @@ def _make(folder: Path, shared: int | None) -> list[str]:
     if shared is not None:
         _give(inner, shared, 0o2770)
     mode = trust.mode_of_files(folder)
-    made = [f"{FOLDER}/{LOG}.db"] if _make_log(inner / f"{LOG}.db", folder, mode) else []
+    made = [f"{FOLDER}/{LOG}.db"] if _make_log(inner / f"{LOG}.db", mode) else []
     for path, text, own_mode in ((inner / ".gitignore", "*\n", mode), (folder / FILE, _TEMPLATE, None)):
         made += [str(path.relative_to(folder))] if _make_file(path, text, own_mode) else []
     return made
@@ -61,7 +61,7 @@ def _make_folder(path: Path, mode: int) -> None:
     path.mkdir(mode=mode, parents=True, exist_ok=True)
 
 
-def _make_log(path: Path, folder: Path, mode: int) -> bool:
+def _make_log(path: Path, mode: int) -> bool:
     """Make the log, unless there is a whole one; return whether it was made."""
     open_log = plugins.load("logs", "sqlite", "log store")
     try:
@@ -69,7 +69,9 @@ def _make_log(path: Path, folder: Path, mode: int) -> bool:
     except LogError:  # where there is one that cannot be used, that is told once more
         log, made = open_log(path, create=True, exist_ok=True, mode=mode), True
     try:
-        trust.meet(log, folder)
+        if made:
+            seen.remember(log, path, anyway=True)
+        trust.meet(log, path)
     finally:
         log.close()
     return made

@@ -176,8 +176,8 @@ def pending(project: Project) -> list[Held]:
     for position, opened in sorted(project.log.open().items()):
         if opened.held:
             command = history.command_of(project, position)
-            assert isinstance(command, Hold)  # noqa: S101 - that is what `held` says
-            found.append(Held(position, command.until, opened.run, opened.actor, command.on))
+            if isinstance(command, Hold):  # else no command of ours, and `recover` tells of it
+                found.append(Held(position, command.until, opened.run, opened.actor, command.on))
     return found
 
 
@@ -298,16 +298,21 @@ def take_back_overdue(
     """
     told = {}
     for held in pending(project):
-        if not is_overdue(held, force=force):
-            told[held.position] = f"to be confirmed by {history.iso(held.until)}"
-        elif why := may(held):
-            told[held.position] = f"not taken back: {why}"
-        else:
-            left = take_back(project, held, force=force)
-            told[held.position] = (
-                f"could not be taken back yet: {left}" if left else "not confirmed, so taken back"
-            )
+        try:
+            told[held.position] = _overdue(project, held, force=force, may=may)
+        except LaserCatsError as error:  # it never stops the others
+            told[held.position] = f"could not be taken back yet: {error}"
     return told
+
+
+def _overdue(project: Project, held: Held, *, force: bool, may: Callable[[Held], str]) -> str:
+    """Take one change back, if it is overdue; return what is said of it."""
+    if not is_overdue(held, force=force):
+        return f"to be confirmed by {history.iso(held.until)}"
+    if why := may(held):
+        return f"not taken back: {why}"
+    left = take_back(project, held, force=force)
+    return f"could not be taken back yet: {left}" if left else "not confirmed, so taken back"
 
 
 def watch(project: Project, run: str, tell: Callable[[str], object]) -> None:

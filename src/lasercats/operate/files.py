@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from lasercats.core.errors import BadInput
 
@@ -13,6 +13,50 @@ T = TypeVar("T")
 
 FAILURES = (OSError, RuntimeError, ValueError)
 """What comes of a file: beside what the system says, that a name holds NUL, or `~who` has no home."""
+
+
+MOST = 32
+"""The most MiB of what is read, where no other limit is given: some 400,000 addresses, in 500 MB."""
+
+
+def bounded(name: str | Path, file: BinaryIO, mebibytes: int = MOST) -> bytes:
+    """Return what is in an open file, also in one that does not end.
+
+    Raises:
+        BadInput: it is longer than the limit.
+
+    """
+    most = mebibytes * 1024 * 1024
+    data = file.read(most + 1)
+    if len(data) > most:
+        raise BadInput(
+            f"{name} has more than {mebibytes} MiB; give it in parts, or allow more with --max-size"
+        )
+    return data
+
+
+def read(path: Path, mebibytes: int = MOST) -> bytes:
+    """Return what is in a file.
+
+    Raises:
+        BadInput: it is longer than the limit.
+        OSError: it cannot be had.
+
+    """
+    with path.open("rb") as file:
+        return bounded(path, file, mebibytes)
+
+
+def text(path: Path, mebibytes: int = MOST) -> str:
+    r"""Return the text in a file, with its ends of lines as `\n`.
+
+    Raises:
+        BadInput: it is longer than the limit.
+        OSError: it cannot be had.
+        UnicodeDecodeError: it is no UTF-8.
+
+    """
+    return read(path, mebibytes).decode().replace("\r\n", "\n").replace("\r", "\n")
 
 
 def why(error: Exception) -> str:

@@ -36,8 +36,8 @@ PATIENCE = 10.0
 """Seconds that the operator's process may take to stop after what is under way, and again to stop at once."""
 
 TIME_IS_OVER = (
-    "the time to confirm was over before it was done, so the rest was left, and what was done is taken back "
-    "now; `lasercats log` tells what became of it"
+    "the time to confirm was over before it was done, so the rest was left, and what was done is taken back; "
+    "`lasercats log` tells what became of it"
 )
 DIED = (
     "its guard died before it was done, so the rest was left; keep what was done with `lasercats confirm`, "

@@ -68,6 +68,8 @@ class Happening(NamedTuple):
     """Commands that were issued together share it."""
     undoes: tuple[int, ...] = ()
     """What it takes back, by position."""
+    late: tuple[int, ...] = ()
+    """Where something was told of it, or recorded of it, that came late."""
     events: tuple[tuple[int, str, int], ...] = ()
     """Position, type, and number of addresses of each event."""
 
@@ -406,10 +408,13 @@ def _happening(project: Project, record: Record) -> Happening:
         resealed=entry.resealed,
         undoes=entry.undoes,
     )
+    ended = False
     for later in project.log.caused(record.position):
-        happened = _with(happened, later, kinds)
-        if isinstance(later.entry, Ended):
-            break  # what an earlier version let come after the end is no work of the command any more
+        if isinstance(later.entry, Late):
+            happened = happened._replace(late=(*happened.late, later.position))
+        elif not ended:  # what earlier versions let come after the end is no work of the command any more
+            happened = _with(happened, later, kinds)
+        ended = ended or isinstance(later.entry, Ended)
     return happened
 
 
@@ -453,6 +458,7 @@ def as_data(happened: Happening) -> dict[str, object]:
         "resealed": dict(happened.resealed),
         "error": happened.error,
         "undoes": list(happened.undoes),
+        "late": list(happened.late),
         "opaque": happened.opaque,
         "delta": delta_data(happened.delta),
         "observed": delta_data(happened.observed),

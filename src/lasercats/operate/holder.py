@@ -19,6 +19,9 @@ _FIRST = "pid:[4026531836]"
 """The namespace of processes that a system boots with, from which all others are seen (PROC_PID_INIT_INO)."""
 
 
+_NOWHERE = ("-", "-")
+
+
 class Place(NamedTuple):
     """Where the numbers of processes mean something."""
 
@@ -52,8 +55,8 @@ def process_name(pid: int) -> str:
 
 
 def holder() -> str:
-    """Return who this process is: `PID+START@HOST BOOT SPACE`; less where nobody can check it."""
-    return " ".join([process_name(os.getpid()), *(here() or ())])
+    """Return who this process is: `PID+START@HOST BOOT SPACE`, both `-` where nobody can check it."""
+    return " ".join([process_name(os.getpid()), *(here() or _NOWHERE)])
 
 
 def process_of(holder_: str) -> str:

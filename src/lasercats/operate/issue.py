@@ -10,14 +10,13 @@ from lasercats.core.command import Command
 from lasercats.core.document import fill
 from lasercats.core.errors import BadDocument, BadInput, Interrupted, MachineError
 from lasercats.core.kind import Kinds
-from lasercats.core.merging import DEEPEST
 from lasercats.core.ports import Inputs, Reverting
 from lasercats.interpreters.context import Context, Interpreter, Result, Watcher
 from lasercats.operate import plugins
 from lasercats.operate.project import Project
 
-ACTING = ("live", "trace")
-"""The interpreters that really do it; plugins are taken to."""
+PREDICTING = ("simulate", "script")
+"""The interpreters that do nothing; plugins are taken to act."""
 
 
 def carry_out(
@@ -62,7 +61,7 @@ def carry_out(
     if run is not None:
         context.run = run
     context.undoes = tuple(undoes)
-    if interpreter in ACTING:
+    if interpreter not in PREDICTING:
         settle_at(project, [place for c in commands for a in c.on for place in (a, *project.kinds.rivals(a))])
     with project.log.beating():
         results: Sequence[Result] = run_until(
@@ -160,19 +159,17 @@ def build(data: Mapping[str, Any], kinds: Kinds, inputs: Inputs) -> Command:
 
 
 def _entries(text: str, name: str) -> list[tuple[str, Any]]:
+    from lasercats.core.reading import load_yaml, read_json  # noqa: PLC0415 - loaded where it is used
+
     lines = [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip() and line[0] != "#"]
     if lines and lines[0][1].lstrip().startswith("{"):
         entries = []
         for number, line in lines:
             try:
-                entries.append((f"{name}:{number}:1", json.loads(line)))
+                entries.append((f"{name}:{number}:1", read_json(line, f"{name}:{number}:1")))
             except json.JSONDecodeError as error:
                 raise BadDocument(f"{name}:{number}:{error.colno}", f"malformed JSON: {error.msg}") from None
-            except RecursionError:
-                raise BadDocument(f"{name}:{number}:1", f"it is nested deeper than {DEEPEST} times") from None
         return entries
-    from lasercats.core.reading import load_yaml  # noqa: PLC0415 - YAML is only loaded for YAML
-
     data, tree = load_yaml(text, name)
     if data is None:
         return []

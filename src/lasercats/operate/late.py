@@ -15,7 +15,7 @@ from lasercats.core.command import StrangeCommand
 from lasercats.core.errors import LaserCatsError, LogConflict, LogError, MachineError
 from lasercats.core.loose import ODD
 from lasercats.core.record import OBSERVED, AnyEntry, Ended, Event, Late, raw_delta
-from lasercats.core.resource import Resource
+from lasercats.core.resource import Resource, same
 from lasercats.core.resource import settle as settled
 from lasercats.core.settle import believe
 from lasercats.core.state import State
@@ -83,8 +83,10 @@ async def _settle_one(project: Project, context: Context, position: int, *, forc
     assert isinstance(late, Late)  # noqa: S101 - it was just asked for
     try:
         command = command_of(project, late.commands[0])
-        made = await _made(project, context, late, force=force)
+        made, unread = await _made(project, context, late, force=force)
         facts, entries, versions = await _look(project, context, position, late, made)
+        if unread:
+            facts = {address: f"{fact}; {unread}" for address, fact in facts.items()}
     except (LaserCatsError, *ODD) as error:
         command = StrangeCommand(on=late.on)
         if not force:
@@ -101,30 +103,45 @@ async def _settle_one(project: Project, context: Context, position: int, *, forc
 
 async def _made(
     project: Project, context: Context, late: Late, *, force: bool
-) -> dict[Address, Resource | None]:
+) -> tuple[dict[Address, Resource | None], str]:
     """Return what the process made, as far as it was told: by its events, or by running the commands again.
 
-    With the outcomes that came late on the tape, the commands come to the id of what was launched.
+    With the outcomes that came late on the tape, the commands come to the id of what was launched. Where they
+    cannot be run again, that is an error, or with `force` told.
 
     Raises:
         MachineError: a machine is still at it, or cannot be asked.
 
     """
-    made: dict[Address, Resource | None] = {}
-    served = {event.command for event in late.events}
-    left = [position for position in late.commands if position not in served]
+    events = [*late.events]
+    for position in late.after:
+        entry = record_at(project.log, position, Event).entry
+        events += [entry] if isinstance(entry, Event) else []
+    known = {a: c.after for event in events for a, c in project.kinds.decode_delta(event.delta).items()}
+    if known.keys() >= {*late.on}:
+        return known, ""
+    try:
+        return await _run_again(project, context, late.commands, force=force) | known, ""
+    except (LaserCatsError, *ODD) as error:
+        if not force:
+            raise
+        return known, f"what was told late cannot be understood ({error}); see it with `lasercats trace`"
+
+
+async def _run_again(
+    project: Project, context: Context, commands: Sequence[int], *, force: bool
+) -> dict[Address, Resource | None]:
+    """Return what commands made, by their positions, when they are run on the tape of what is recorded."""
+    made, left = dict[Address, Resource | None](), list(commands)
     while left:
         accepted = together(project.log, left[0])
-        tape, results, unasked = await play(project, context, accepted, force=force)
+        _, results, unasked = await play(project, context, accepted, force=force)
         if unasked and not force:
             raise MachineError(next(iter(unasked.values())))
         for (record, _), result in zip(accepted, results, strict=True):
             if record.position in left:
                 made |= {address: change.after for address, change in result.delta.items()}
-        del tape
         left = [position for position in left if position > accepted[-1][0].position]
-    for event in late.events:
-        made |= {a: change.after for a, change in project.kinds.decode_delta(event.delta).items()}
     return made
 
 
@@ -144,7 +161,8 @@ async def _look(
         if address in {**unseen, **blind}:
             raise LogConflict({**unseen, **blind}[address])
         if address not in by_state:
-            facts[address] = "only a person can look at it; see what was told late with `lasercats trace`"
+            there = same(made.get(address), state.get(address))
+            facts[address] = AS_RECORDED if there else "only a person can look at it; see what was told"
             continue
         looked = _Looked(made.get(address), by_made.get(address), by_state[address])
         facts[address], now = _judge(project, address, state, looked)

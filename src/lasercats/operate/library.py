@@ -17,6 +17,7 @@ from lasercats.core.reading import Tree, load_yaml, where
 from lasercats.domains.rack import device_type
 from lasercats.domains.rack.device_type import DeviceType
 from lasercats.domains.rack.library import Flaw, read
+from lasercats.operate import files
 
 SUFFIXES = (".yaml", ".yml")
 TYPES = "device-types"
@@ -107,7 +108,7 @@ def _read(path: Path, sources: dict[str, Path]) -> tuple[str, DeviceType]:
 def _load(path: Path, name: str) -> tuple[Any, Tree]:
     """Return the data of a file, and what tells of its lines."""
     try:
-        data, tree = load_yaml(path.read_bytes().decode(), name)
+        data, tree = load_yaml(files.read(path).decode(), name)
     except UnicodeDecodeError:
         raise _Problem(name, "this is not UTF-8 text") from None
     except OSError as error:

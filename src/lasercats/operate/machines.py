@@ -9,7 +9,7 @@ from lasercats.core.address import check_machine_name
 from lasercats.core.errors import BadInput, LaserCatsError, MachineError
 from lasercats.operate import files
 from lasercats.operate.issue import run_until
-from lasercats.operate.project import FILE, Project, check_url
+from lasercats.operate.project import FILE, Project, check_url, machine_type
 
 
 class Check(NamedTuple):
@@ -21,6 +21,8 @@ class Check(NamedTuple):
     error: str | None
     told: str | None = None
     """What it does not fail for, and is worth knowing."""
+    exposed: str | None = None
+    """What others could do on the way there."""
 
 
 def add(project: Project, name: str, url: str) -> None:
@@ -36,6 +38,13 @@ def add(project: Project, name: str, url: str) -> None:
         raise BadInput(f"machine {name!r} is there already ({project.urls[name]}); remove it first")
     _edit(project, lambda table: table.__setitem__(name, url))
     project.urls[name] = url
+
+
+def exposed(url: str) -> str | None:
+    """Return what others could do on the way to a machine, as it is spoken to; None where that is nothing."""
+    tell = getattr(machine_type(url), "exposed", None)
+    told: str | None = None if tell is None else tell(check_url(url))
+    return told
 
 
 def remove(project: Project, name: str) -> None:
@@ -80,7 +89,8 @@ async def _check(project: Project, name: str) -> Check:
         told = await project.machines.get(name).check()
     except MachineError as failed:
         error = str(failed)
-    return Check(name, project.urls[name], loop.time() - begin, error, told)
+    url = project.urls[name]
+    return Check(name, url, loop.time() - begin, error, told, exposed(url))
 
 
 def _edit(project: Project, change: Callable[[Any], object]) -> None:

@@ -1,43 +1,10 @@
-"""Where a user's own things lie: what he decided, and what the program remembers for him.
-
-~/.config/lasercats/config.toml   what he decided: the projects that he trusts
-~/.local/state/lasercats/         what is remembered: the logs that he began, details of faults
-
-XDG_CONFIG_HOME and XDG_STATE_HOME stand for the first two parts (XDG Base Directory Specification 0.8).
-"""
+"""Whose files are: this user's alone, or also somebody else's."""
 
 import grp
 import os
 import pwd
 import stat
 from pathlib import Path
-
-NAME = "lasercats"
-
-
-def config_file() -> Path:
-    """Return the file of the user's configuration.
-
-    Raises:
-        RuntimeError: there is no home.
-
-    """
-    return _base("XDG_CONFIG_HOME", ".config") / NAME / "config.toml"
-
-
-def state_folder() -> Path:
-    """Return the folder of what is remembered.
-
-    Raises:
-        RuntimeError: there is no home.
-
-    """
-    return _base("XDG_STATE_HOME", ".local/state") / NAME
-
-
-def _base(variable: str, usual: str) -> Path:
-    given = os.environ.get(variable, "")
-    return Path(given) if given.startswith("/") else Path.home() / usual
 
 
 def users() -> set[int]:

@@ -82,17 +82,20 @@ class _Numbered(msgspec.Struct, frozen=True):
     lasercats_plan: int
 
 
-def read_documents(project: Project, names: Sequence[str], stdin: str = "") -> dict[Address, Resource]:
+def read_documents(
+    project: Project, names: Sequence[str], stdin: str = "", *, mebibytes: int = files.MOST
+) -> dict[Address, Resource]:
     """Read documents; `-` is standard input, a folder is every YAML or JSON file in it.
 
     Raises:
         BadDocument: one cannot be read, or an address stands in two of them.
+        BadInput: one has more `mebibytes` than it may.
 
     """
     wish: dict[Address, Resource] = {}
     for name in names:
         for path in _files(name):
-            text = stdin if path is None else _read(path)
+            text = stdin if path is None else _read(path, mebibytes)
             folder = Path() if path is None else path.parent
             label = "standard input" if path is None else str(path)
             for address, resource in parse(text, project.kinds, project.inputs(folder), label).items():
@@ -383,7 +386,8 @@ def _read_saved(path: Path) -> _Saved:
     try:
         format_ = msgspec.json.decode(data, type=_Numbered).lasercats_plan
         if format_ != FORMAT:
-            raise BadInput(f"{path} is a plan of format {format_}; make it again with this LaserCats")
+            told = f"{path} is a plan of format {format_}, and this LaserCats reads {FORMAT}"
+            raise BadInput(f"{told}; make the plan again")
         return msgspec.json.decode(data, type=_Saved)
     except (msgspec.DecodeError, RecursionError) as error:
         raise BadInput(f"{path} is no saved plan: {error}; make the plan again") from None
@@ -464,9 +468,9 @@ def _files(name: str) -> list[Path | None]:
     return [path]
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, mebibytes: int) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return files.text(path, mebibytes)
     except UnicodeDecodeError:
         raise BadDocument(str(path), "this is not UTF-8 text") from None
     except files.FAILURES as error:

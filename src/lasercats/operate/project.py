@@ -2,8 +2,9 @@
 
 lasercats.toml           the machines of each environment; belongs into version control
 .lasercats/log.db        the log
-.lasercats/key           the key of the secrets, mode 0600; must never be committed
-.lasercats/.gitignore    keeps the last two out of version control
+.lasercats/keys          the keys of the secrets, locked by the root key, mode 0600
+.lasercats/key           the root key, if it is kept here, mode 0600; must never be committed
+.lasercats/.gitignore    keeps all of that folder out of version control
 
 One that is somebody else's is opened for looking only (`lasercats.operate.trust`).
 """
@@ -13,23 +14,26 @@ import os
 import re
 import socket
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lasercats.core import content
 from lasercats.core.address import Address, check_machine_name
-from lasercats.core.errors import BadInput, LaserCatsError, UnknownName
+from lasercats.core.errors import BadInput, LaserCatsError, LogError, UnknownName
 from lasercats.core.kind import Domain, Kinds
 from lasercats.core.ports import Log, Machine
-from lasercats.core.resource import Resource
-from lasercats.core.secret import Sealed, of_text, told
+from lasercats.core.resource import Resource, sealed_in
+from lasercats.core.secret import NAMED, Sealed, of_text, told
 from lasercats.core.state import State
 from lasercats.core.text import clean
 from lasercats.interpreters.context import Context
-from lasercats.machines import variables
+from lasercats.machines.sources import Sources
+from lasercats.machines.url import Url
 from lasercats.machines.vault import KeyVault
-from lasercats.operate import files, plugins, trust
+from lasercats.operate import files, plugins, seen, trust
 from lasercats.operate.holder import holder, process_name
 
 FILE, FOLDER = trust.FILE, trust.FOLDER
@@ -63,11 +67,15 @@ class Project:
         self.kinds: Kinds = plugins.kinds()
         self.mode = trust.mode_of_files(root)
         """Of the files in its folder."""
-        self.vault = KeyVault(root / FOLDER / "key", self._has_secrets, self.mode, self.check_open)
+        asked = Sources(root, self.may_run)
+        known = self._sealed_at
+        self.vault = KeyVault(root / FOLDER / "key", self._tokens, asked, actor, known, self.check_open)
+        self.sources = asked._replace(named=self.vault.open_named)
         self._log: Log | None = None
+        self._acts = False
         self.resealed: dict[str, str] = {}
         """Which secrets were given sealed for other places than they are now sealed for; it is recorded."""
-        self.machines = BoundMachines(self.urls, self.vault, self.check_open)
+        self.machines = BoundMachines(self.urls, self.vault, self.sources, self.check_open)
 
     def check_open(self) -> None:
         """Check that the project may act.
@@ -83,31 +91,70 @@ class Project:
     def log(self) -> Log:
         """The log of the environment; opened when it is first needed."""
         if self._log is None:
-            name = f"{LOG if self.environment == DEFAULT else self.environment}.db"
             open_log = plugins.load("logs", "sqlite", "log store")
             create = self.environment != DEFAULT and not self.closed
-            self._log = open_log(
-                self.root / FOLDER / name, create=create, exist_ok=True, barred=self.closed, mode=self.mode
-            )
+            self._log = open_log(self.place, create=create, exist_ok=True, barred=self.closed, mode=self.mode)
             if not self._looking:
-                trust.meet(self._log, self.root)
+                trust.meet(self._log, self.place)
         return self._log
 
     @property
     def is_known(self) -> bool:
         """True where what is open in the log was begun by this user, or by whom he trusts."""
-        return trust.knows(self.log, self.root)
+        return trust.knows(self.log, self.place, self.root)
 
-    def _has_secrets(self) -> bool:
-        return any(b'"sealed:' in bytes(raw) for _, raw in self.log.fold().entries.values())
+    @property
+    def place(self) -> Path:
+        """Where the log of the environment is."""
+        return self.root / FOLDER / f"{LOG if self.environment == DEFAULT else self.environment}.db"
+
+    def trust_log(self, *, anyway: bool = False) -> None:
+        """Check that the log holds what this user saw of it; from then on, and at the end, that is noted.
+
+        Raises:
+            LogRewound: it does not, and it is not to be taken `anyway`.
+
+        """
+        if anyway:
+            seen.remember(self.log, self.place, anyway=True)
+        else:
+            seen.check(self.log, self.place)
+        self._acts = True
+
+    def _tokens(self) -> Iterator[str]:
+        """Iterate over the tokens in the state."""
+        for resource in self.state().resources().values():
+            yield from (sealed.token for _, sealed in sealed_in(resource))
+
+    def _sealed_at(self, place: str) -> Iterator[Sealed]:
+        """Iterate over what the state holds sealed at a place."""
+        address, _, field = place.rpartition(" ")
+        resource = self.state(addresses=[Address(address)]).get(Address(address))
+        yield from (sealed for name, sealed in sealed_in(resource) if name == field) if resource else ()
+
+    def may_run(self, command: Sequence[str]) -> None:
+        """Let a command run that is to print a secret, as `cmd:` asks for.
+
+        Raises:
+            Untrusted: the project is somebody else's.
+
+        """
+        del command
+        self.check_open()
 
     def state(self, position: int | None = None, addresses: Sequence[Address] | None = None) -> State:
         """Return the state, at a position of the past if one is given, of all addresses or of some."""
         return self.log.fold(position, addresses).state(self.kinds)
 
-    def inputs(self, folder: Path) -> "LocalInputs":
-        """Return where the values come from that commands and documents name, with paths from a folder."""
-        return LocalInputs(folder, self.vault, lambda a: self.state(addresses=[a]).get(a), self.resealed)
+    def inputs(self, folder: Path, stdin: Callable[[], bytes] | None = None) -> "LocalInputs":
+        """Return where the values come from that commands and documents name, with paths from a folder.
+
+        A secret may come from standard input where that can be read.
+        """
+        sources = self.sources._replace(folder=folder, stdin=stdin)
+        return LocalInputs(
+            folder, self.vault, lambda a: self.state(addresses=[a]).get(a), sources, self.resealed
+        )
 
     def recorded(self, text: str) -> Address:
         """Read the address of something on record, also of a kind that is not installed.
@@ -123,6 +170,7 @@ class Project:
         """Return what an interpreter needs to work for the operator at the keyboard."""
         import secrets  # noqa: PLC0415 - start-up stays light where nothing is done
 
+        self.trust_log()
         return Context(
             kinds=self.kinds,
             log=self.log,
@@ -138,6 +186,9 @@ class Project:
     def close(self) -> None:
         """Let go of the log."""
         if self._log is not None:
+            if self._acts:
+                with suppress(LogError):
+                    seen.remember(self._log, self.place)
             self._log.close()
 
 
@@ -145,10 +196,18 @@ class BoundMachines:
     """The machines of an environment; each connects when it is first used."""
 
     def __init__(
-        self, urls: Mapping[str, str], vault: KeyVault, check: Callable[[], object] = lambda: None
+        self,
+        urls: Mapping[str, str],
+        vault: KeyVault,
+        sources: Sources | None = None,
+        check: Callable[[], object] = lambda: None,
     ) -> None:
-        """Bind names to URLs; `check` tells whether any may be talked to."""
-        self._urls, self._vault, self._check = urls, vault, check
+        """Bind names to URLs; `sources` are where the secrets come from that URLs name.
+
+        `check` tells whether any machine may be talked to.
+        """
+        self._urls, self._vault, self._sources = urls, vault, sources or Sources()
+        self._check = check
         self._open: dict[str, Machine] = {}
 
     def names(self) -> list[str]:
@@ -182,7 +241,10 @@ class BoundMachines:
         if name not in self._open:
             self._check()
             text = self.url(name)
-            self._open[name] = machine_type(text)(name, check_url(text), self._vault)
+            url = check_url(text)
+            if isinstance(url, Url):
+                url = replace(url, sources=self._sources)
+            self._open[name] = machine_type(text)(name, url, self._vault)
         return self._open[name]
 
     @property
@@ -205,6 +267,7 @@ class LocalInputs:
         folder: Path,
         vault: KeyVault,
         at: Callable[[Address], Resource | None] = lambda _: None,
+        sources: Sources | None = None,
         resealed: dict[str, str] | None = None,
     ) -> None:
         """Find relative paths in `folder`, and seal with a vault; `at` tells what is known at an address.
@@ -213,6 +276,7 @@ class LocalInputs:
         """
         self._folder, self._vault, self._at = folder, vault, at
         self._resealed: dict[str, str] = {} if resealed is None else resealed
+        self._sources = sources or Sources(folder, named=vault.open_named)
 
     def source(self, path: str) -> str:
         """Return the content string of a local file."""
@@ -221,22 +285,16 @@ class LocalInputs:
     def secret(self, reference: str, places: Sequence[str]) -> Sealed:
         """Return the secret that a reference names, sealed for some places.
 
-        It is `env:NAME`, `file:PATH`, or what is sealed already; where that is for other places, it is sealed
-        again for these, and told. A secret that stands at the places already stays sealed as it is.
+        It is one of a source (`lasercats.machines.sources`), or what is sealed already; where that is for
+        other places, it is sealed again for these, and told. A secret that stands at the places already stays
+        sealed as it is, and one with a name is the same wherever it is named.
         """
         given = of_text(reference)
         if given is not None:
             return self._for(given, places)
-        sort, colon, name = reference.partition(":")
-        if colon and sort == "env":
-            try:
-                return self.seal(variables.take(name), places)
-            except KeyError:
-                told = f"the secret is to come from the variable {name}, which is not set; export it"
-                raise BadInput(told) from None
-        if colon and sort == "file":
-            return self.seal(self._read(name), places)
-        raise BadInput("a secret is never written in clear; give env:NAME or file:PATH")
+        if reference.startswith(NAMED):
+            return self._vault.named(reference.removeprefix(NAMED))
+        return self.seal(self._sources.read(reference), places)
 
     def seal(self, secret: bytes, places: Sequence[str]) -> Sealed:
         """Seal a secret for places; one that stands there already stays sealed as it is."""
@@ -245,8 +303,10 @@ class LocalInputs:
     def _for(self, given: Sealed, places: Sequence[str]) -> Sealed:
         """Return what is given sealed, for some places."""
         if all(self._vault.is_for(given, place) for place in places):
-            self._vault.open(given, places[0])
-            return given
+            secret = self._vault.open(given, places[0])
+            return next((one for one in self._known(places) if self._vault.holds(one, secret)), None) or (
+                self._vault.renewed(given, places[0])
+            )
         before, known = self._vault.places(given), self._known(places)
         sealed = self._vault.seal(self._vault.open(given, before[0]), places, known)
         if sealed not in known:

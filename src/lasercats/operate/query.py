@@ -1,7 +1,6 @@
 """`query`: SQL over the state, its history and the log of a project."""
 
 from collections.abc import Mapping
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 from lasercats.core.errors import LaserCatsError
@@ -19,31 +18,32 @@ def ask(
     as_of: int | str | None = None,
     timeout: float = 30.0,
     max_rows: int = 100_000,
+    max_memory: int = 512,
 ) -> "Answer":
     """Answer a query; `as_of` is for every table that has no version clause of its own.
+
+    It may take `timeout` seconds and `max_memory` MiB, and give `max_rows` rows.
 
     Raises:
         BadInput: the query has a mistake, does not only read, or goes beyond a limit.
         LaserCatsError: the log store of the project cannot be queried.
 
     """
-    from lasercats.views.query import query  # noqa: PLC0415 - sqlglot takes long to import
+    from lasercats.views.query import Bounds, query  # noqa: PLC0415 - sqlglot takes long to import
 
-    connect = getattr(project.log, "connect", None)
-    if connect is None:
+    source = getattr(project.log, "source", None)
+    if source is None:
         raise LaserCatsError(
             "the log store of this project cannot be queried; use one that can, such as sqlite"
         )
-    with closing(connect()) as connection:
-        return query(
-            sql,
-            project.kinds,
-            connection,
-            lambda text: history.resolve(project.log, text),
-            as_of=as_of,
-            timeout=timeout,
-            max_rows=max_rows,
-        )
+    return query(
+        sql,
+        project.kinds,
+        source(),
+        lambda text: history.resolve(project.log, text),
+        as_of=as_of,
+        bounds=Bounds(timeout, max_rows, max_memory),
+    )
 
 
 def tables(project: Project) -> dict[str, Mapping[str, str]]:

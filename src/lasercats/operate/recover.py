@@ -9,13 +9,14 @@ or neither.
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
 from lasercats import PROGRAM
 from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta
-from lasercats.core.command import Command, Effect, StrangeCommand
+from lasercats.core.command import Command, Effect, Hold, StrangeCommand
 from lasercats.core.errors import LaserCatsError, LogConflict, LogError, Refused
 from lasercats.core.fold import Open
 from lasercats.core.lease import PATIENCE, Lease
@@ -69,32 +70,50 @@ def recover(project: Project, *, force: bool = False, only: Collection[int] | No
     """
     from lasercats.operate.late import settle  # noqa: PLC0415 - it runs commands again as we do
 
-    opened = {p: o for p, o in project.log.open().items() if not o.held and (only is None or p in only)}
-    told_ = _go_on(project, {p: o for p, o in opened.items() if o.waits is not None})
-    mine, living = _take_over(project, {p: o for p, o in opened.items() if o.at_work}, force=force)
-    told_ += living
+    opened = {p: o for p, o in project.log.open().items() if only is None or p in only}
+    told_ = _go_on(project, {p: o for p, o in opened.items() if o.waits is not None}, force=force)
+    told_ += _held(project, {p: o for p, o in opened.items() if o.held}, force=force)
+    at_work = {position: one for position, one in opened.items() if one.at_work}
+    mine, more = _take_over(project, _still(project, at_work, told_), force=force)
+    told_ += more
     try:
         with project.log.beating():
             told_ += _judged(project, mine, force=force)
             told_ += settle(project, [p for p, o in opened.items() if o.late], force=force)
     finally:
         for run in {one.run for one in mine.values()}:
-            project.log.release(run)
+            with suppress(LogError):  # one that cannot be given back comes to be old
+                project.log.release(run)
     return sorted(told_, key=lambda found: found.position)
 
 
-def _go_on(project: Project, opened: Mapping[int, Open]) -> list[Recovered]:
+def _go_on(project: Project, opened: Mapping[int, Open], *, force: bool) -> list[Recovered]:
     """Let commands that wait for a person go on with what a crash cut off."""
     found, resumed = [], dict[str, str]()
     for position, one in sorted(opened.items()):
         if one.run not in resumed:
             try:
-                resume(project, position)
+                resume(project, position, patience=0, force=force)
                 resumed[one.run] = ""
             except (LaserCatsError, *ODD) as error:  # it never stops the recovery of others
                 resumed[one.run] = str(error)
         found.append(_in_hand(project, position, one, resumed[one.run]))
     return found
+
+
+def _still(project: Project, at_work: Mapping[int, Open], told_: list[Recovered]) -> dict[int, Open]:
+    """Return what is still to be judged; what went on with others of its run that waited is told."""
+    now = project.log.open()
+    left = {position: now[position] for position in at_work if position in now and now[position].at_work}
+    told_ += [_in_hand(project, p, one, "") for p, one in sorted(at_work.items()) if p not in left]
+    return left
+
+
+def _held(project: Project, opened: Mapping[int, Open], *, force: bool) -> list[Recovered]:
+    """Tell of what is recorded as held by a command that is no hold; a real one is waited for."""
+    commands = {position: _read(project, position, one) for position, one in opened.items()}
+    strange = {p: StrangeCommand(on=c.on) for p, c in commands.items() if not isinstance(c, Hold)}
+    return [_strange(project, position, command, force=force) for position, command in strange.items()]
 
 
 def _take_over(
@@ -143,7 +162,10 @@ def _judged(project: Project, mine: Mapping[int, Open], *, force: bool) -> list[
     for position, one in mine.items():
         command = _read(project, position, one)
         if isinstance(command, StrangeCommand):
-            found.append(_strange(project, position, command, force=force))
+            try:
+                found.append(_strange(project, position, command, force=force))
+            except LogError as error:  # one that cannot be ended never stops the others
+                found.append(_open(command, position, f"it cannot be ended: {error}"))
         else:
             dead[position] = command
     found += run_until(_recover(project, dead, force=force), asyncio.Event())
@@ -219,7 +241,9 @@ async def _find_out(
         try:
             seen = {address: found[address] for address in mine}
             judged, more, after = _judge_all(command, position, state, seen)
-            made = {a for a, fact in judged.items() if fact == "not done" and after.get(a) is None}
+            missing = (a for a, fact in judged.items() if fact == "not done" and after.get(a) is None)
+            # Where its machine gives a name, a look by the address does not tell of what was made.
+            made = {a for a in missing if project.kinds.kind(a).identity is not None}
             if made and position in learned.made and not force:
                 lost = dict.fromkeys(made, NOT_FOUND)
                 results.append(Recovered(position, command, "open", lost))

@@ -10,7 +10,6 @@ this user has begun, or acted in while nothing was open, are remembered in his o
 place; in others `recover` and its like show what they would do and ask.
 """
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -20,12 +19,10 @@ from typing import Any
 
 from lasercats.core.errors import BadInput, LaserCatsError, Untrusted
 from lasercats.core.ports import Log
-from lasercats.operate import files, own
+from lasercats.operate import files, own, seen
 
 FILE = "lasercats.toml"
 FOLDER = ".lasercats"
-_KEPT = 1000
-"""How many logs are remembered before those are forgotten whose folder is gone."""
 
 
 def closed(root: Path) -> str:
@@ -117,11 +114,9 @@ def marked() -> list[Path]:
         projects = tomllib.loads(text).get("projects", {})
         trusted: Any = projects.get("trusted", []) if isinstance(projects, dict) else None
     except tomllib.TOMLDecodeError as error:
-        raise BadInput(f"{own.config_file()} is malformed: {error}") from None
+        raise BadInput(f"{config_file()} is malformed: {error}") from None
     if not isinstance(trusted, list) or not all(isinstance(one, str) for one in trusted):
-        raise BadInput(
-            f"{own.config_file()} is malformed: `trusted` in `[projects]` must be a list of folders"
-        )
+        raise BadInput(f"{config_file()} is malformed: `trusted` in `[projects]` must be a list of folders")
     return [Path(one) for one in trusted]
 
 
@@ -163,16 +158,15 @@ def _text(root: Path) -> str:
         str(root).encode()
     except UnicodeEncodeError:
         raise BadInput(
-            f"the name of {root} is no UTF-8, so it cannot stand in {own.config_file()}; name it otherwise"
+            f"the name of {root} is no UTF-8, so it cannot stand in {config_file()}; name it otherwise"
         ) from None
     return str(root)
 
 
 def _configuration() -> str:
     """Return the text of the user's configuration, which only he may have written."""
-    try:
-        path = own.config_file()
-    except RuntimeError:  # there is no home, so there is no configuration
+    path = config_file()
+    if path is None:
         return ""
     why = own.fault(path)
     if why:
@@ -185,6 +179,12 @@ def _configuration() -> str:
         raise BadInput(f"{path} cannot be read: {files.why(error)}") from None
 
 
+def config_file() -> Path | None:
+    """Return the file of the user's configuration; None where there is no folder of his for it."""
+    folder = seen.config_folder()
+    return None if folder is None else folder / "config.toml"
+
+
 def _edit(trusted: list[str]) -> None:
     """Write the list into the configuration, and leave all else in it as it is."""
     import tomlkit  # noqa: PLC0415 - only to edit
@@ -192,7 +192,9 @@ def _edit(trusted: list[str]) -> None:
     document = tomlkit.parse(_configuration())
     table: Any = document.setdefault("projects", tomlkit.table())
     table["trusted"] = trusted
-    path = own.config_file()
+    path = config_file()
+    if path is None:
+        raise LaserCatsError("you have no folder for your configuration; set XDG_CONFIG_HOME to one of yours")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         files.replace(path.resolve(), tomlkit.dumps(document).encode(), 0o600)
@@ -200,41 +202,16 @@ def _edit(trusted: list[str]) -> None:
         raise LaserCatsError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def knows(log: Log, root: Path) -> bool:
+def knows(log: Log, place: Path, root: Path) -> bool:
     """Tell whether what is open in a log was begun by this user, or he trusts whoever did."""
-    with suppress(OSError, RuntimeError):
-        if os.lstat(_note(log, root)).st_uid in own.users():
-            return True
+    if seen.is_at_home(log, place):
+        return True
     with suppress(LaserCatsError):
         return is_marked(root)
     return False
 
 
-def meet(log: Log, root: Path) -> None:
-    """Remember a log that the user acts in, unless somebody else left something open in it.
-
-    Where that cannot be written down, it is not remembered.
-    """
-    with suppress(OSError, RuntimeError):
-        note = _note(log, root)
-        if note.exists() or log.open():
-            return
-        for folder in (note.parent.parent, note.parent):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _forget_what_is_gone(note.parent)
-        handle = os.open(note, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(os.fsencode(root))
-
-
-def _note(log: Log, root: Path) -> Path:
-    """Return the file that says that a log at a place is known."""
-    name = hashlib.sha256(log.id.encode() + b"\0" + os.fsencode(root)).hexdigest()[:32]
-    return own.state_folder() / "known" / name
-
-
-def _forget_what_is_gone(folder: Path) -> None:
-    notes = list(folder.iterdir())
-    for note in notes if len(notes) > _KEPT else ():
-        if not Path(os.fsdecode(note.read_bytes())).exists():
-            note.unlink()
+def meet(log: Log, place: Path) -> None:
+    """Note a log that the user acts in, unless somebody else left something open in it."""
+    if not seen.is_at_home(log, place) and not log.open():
+        seen.begin(log, place)

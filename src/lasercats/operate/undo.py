@@ -10,13 +10,14 @@ from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command, Forget
 from lasercats.core.converge import converge, givable, retract
 from lasercats.core.errors import Refused
-from lasercats.core.record import FORGOTTEN, OBSERVED, Event
+from lasercats.core.record import FORGOTTEN, OBSERVED, Event, Record
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.interpreters.simulate import simulate
 from lasercats.operate.history import Happening, happening, record_at
 from lasercats.operate.plan import Plan, acceptable, losses, made_anew
 from lasercats.operate.project import Project
+from lasercats.operate.secret import RESEALED, lost, readable, renewed_delta, renewed_state
 
 
 def plan_undo(project: Project, positions: Sequence[int], *, partial: bool = False) -> Plan:
@@ -28,7 +29,8 @@ def plan_undo(project: Project, positions: Sequence[int], *, partial: bool = Fal
         Refused: a command's effect is not in the state, or it is still open.
 
     """
-    state = start = project.state()
+    known = project.state()
+    state = start = renewed_state(project.vault, known)  # what was sealed anew since is the same secret
     commands, deltas = list[Command](), list[Delta]()
     problems, gone = dict[Address, str](), dict[Address, Resource | None]()
     withheld = dict[Address, Mapping[str, str]]()
@@ -36,20 +38,22 @@ def plan_undo(project: Project, positions: Sequence[int], *, partial: bool = Fal
         happened = happening(project, position)
         _check(project, happened)
         delta = happened.observed if happened.command is None else happened.delta
+        delta = renewed_delta(project.vault, delta)
         taken, conflicts = retract(delta, state)
         made_here = {a: delta[a] for a in conflicts if delta[a].before is None}
         if made_here:
             delta = Delta({**delta, **{a: _as_known(project, position, a, c) for a, c in made_here.items()}})
             taken, conflicts = retract(delta, state)
         for address, why in conflicts.items():
-            problems[address] = why + _culprit(
+            problems[address] = lost(project.vault, delta[address]) or why + _culprit(
                 project, position, address, Change(delta[address].after, start.get(address))
             )
         new = _taken_in(project, happened, taken)
         back, untold = givable(project.kinds, Delta({a: c for a, c in taken.items() if a not in new}))
         withheld |= untold
         made, faults = acceptable(project.kinds, converge(project.kinds, back, state))
-        problems |= faults
+        made, gone_secrets = readable(project.vault, made)
+        problems |= faults | gone_secrets
         made += [Forget(on=new)] if new else []
         gone |= {address: delta[address].before for address in taken if taken[address].before is None}
         results, state = simulate(made, state)
@@ -64,7 +68,7 @@ def plan_undo(project: Project, positions: Sequence[int], *, partial: bool = Fal
         commands=tuple(commands),
         delta=composed(deltas),
         problems={} if partial else problems,
-        versions=_versions(commands, start),
+        versions=_versions(commands, known),
         lost=losses(project.kinds, gone),
         withheld=withheld,
         documents=(),
@@ -114,10 +118,14 @@ def _culprit(project: Project, position: int, address: Address, since: Change[Re
         came = version.resource(project.kinds, address)
         if version.since > position and fields & set(Change(left, came).fields):
             record = record_at(project.log, version.since, Event)
-            if record.entry.cause != position:
+            if record.entry.cause != position and not _is_resealed(record):
                 culprit = record.entry.cause or version.since
         left = came
     return f", at position {culprit}" if culprit else ""
+
+
+def _is_resealed(record: Record) -> bool:
+    return isinstance(record.entry, Event) and record.entry.type == RESEALED
 
 
 def _check(project: Project, happened: Happening) -> None:

@@ -8,13 +8,14 @@ were begun (`lasercats.interpreters.resume`).
 import asyncio
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from lasercats.core.address import Address
 from lasercats.core.change import Delta, composed
-from lasercats.core.errors import BadInput, LogConflict
+from lasercats.core.errors import BadInput, Fenced, LogConflict, LogError, Unrecorded
 from lasercats.core.instruction import Failure
 from lasercats.core.lease import PATIENCE
 from lasercats.core.record import Accepted, Deferred, Finished, Record, Started, beginning, came_back, raw
@@ -31,6 +32,7 @@ from lasercats.instructions.work_order import (
     in_order,
 )
 from lasercats.interpreters.context import Result, Watcher
+from lasercats.interpreters.late import interrupted
 from lasercats.interpreters.replay import replay
 from lasercats.interpreters.resume import Resumed
 from lasercats.interpreters.simulate import simulate
@@ -362,11 +364,15 @@ def resume(
     position: int,
     reports: Sequence[Finished] = (),
     seen: Mapping[int, int] | None = None,
+    *,
+    patience: float = PATIENCE,
+    force: bool = False,
 ) -> tuple[Delta, dict[Address, str]]:
     """Let the commands that were issued with one go on, from what is on record and what is reported now.
 
     Returns what changed, and where that is not as it was asked for. Of batches in `seen`, nothing may have
-    come after those positions.
+    come after those positions. Another process that goes on with them is waited for, for some seconds, or
+    taken over with `force`.
 
     Raises:
         LogConflict: somebody else reported on the same batch meanwhile, or is going on with the commands;
@@ -392,26 +398,33 @@ def resume(
         finally:
             await project.machines.close()
 
-    _take_lease(project, head.run)
+    _take_lease(project, head.run, patience, force=force)
     try:
         with project.log.beating():
             results: Sequence[Result] = run_until(go_on(), asyncio.Event())
+    except (Fenced, LogConflict):
+        raise
+    except LogError as error:
+        if not tape.acted:
+            raise
+        raise Unrecorded(interrupted(error, [a for delta in tape.changes for a in delta], [])) from None
     finally:
-        project.log.release(head.run)
+        with suppress(LogError):  # one that cannot be given back comes to be old
+            project.log.release(head.run)
     delta = composed(tape.changes)
     told = {a: why for result in results for a, why in result.problems.items() if a in delta}
     return delta, told
 
 
-def _take_lease(project: Project, run: str) -> None:
+def _take_lease(project: Project, run: str, patience: float, *, force: bool) -> None:
     """Take the lease of a run that waits, to go on with it; where another process has just that, wait for it.
 
     Raises:
         LogConflict: the other does not come to an end.
 
     """
-    deadline = time.monotonic() + PATIENCE
-    while (lease := project.log.leases().get(run)) is not None and not is_dead(lease):
+    deadline = time.monotonic() + patience
+    while (lease := project.log.leases().get(run)) is not None and not (force or is_dead(lease)):
         if time.monotonic() > deadline:
             raise LogConflict(
                 f"process {process_of(lease.holder)} is going on with these commands, so nothing was "

@@ -90,7 +90,8 @@ def _check_reality(project: Project, commands: Sequence[Command], before: set[Id
     assert not unseen, (where, unseen)
     for address in (a for a in named if a in found):
         known, real = state.get(address), found[address]
-        assert same(known, settle(known, real)), (where, address, known, real)
+        unmanaged = known is None and _identities(project, {address: real}) <= before
+        assert unmanaged or same(known, settle(known, real)), (where, address, known, real)
     there, known_ids = _there(project, commands), _identities(project, dict(state.items()))
     assert there - before <= known_ids, (where, "orphaned", there - before - known_ids)
     lost = {one for one in known_ids - there if _finds(project, one[0])}

@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from lasercats.core.address import Address
 from lasercats.core.errors import Fenced, LogConflict, LogError
 from lasercats.core.fold import Fold
+from lasercats.core.head import Signature
 from lasercats.core.ports import Log
 from lasercats.core.record import (
     NULL,
@@ -165,6 +166,30 @@ class LogContract:
         one.append([event()])
         assert [reversal.position for reversal in two.reversals()] == [2]
         assert [two.at(t) for t in (99, 100, 500, 600)] == [0, 2, 2, 3]
+
+    def test_a_log_is_known_by_its_head(self, tmp_path: Path) -> None:
+        """The end of each append has a hash of its own, which stands for good, and is found."""
+        log = self.open(tmp_path, create=True)
+        assert log.mark() == (0, b"")
+        log.append([event(), event(B)])
+        first = log.mark()
+        log.append([event()])
+        second = log.mark()
+        assert (first.position, second.position) == (2, 3)
+        assert (log.mark(2), log.mark(1)) == (first, (0, b""))
+        assert (log.marked(first.hash), log.marked(second.hash), log.marked(b"x" * 32)) == (2, 3, None)
+
+    def test_signed_heads_are_kept(self, tmp_path: Path) -> None:
+        """A signature is kept with its head, one for each signer and position, and lasts."""
+        log = self.open(tmp_path, create=True)
+        log.append([event()])
+        head = log.mark()
+        signed = Signature(head.position, "ssh:SHA256:x", head.hash, 5, b"signature")
+        log.sign(signed)
+        log.sign(signed._replace(time=6))
+        log.sign(signed._replace(signer="ssh:SHA256:a"))
+        kept = self.open(tmp_path, create=False).signatures()
+        assert list(kept) == [signed._replace(signer="ssh:SHA256:a"), signed._replace(time=6)]
 
     def test_a_log_has_an_id(self, tmp_path: Path) -> None:
         """The id is the log's for ever, and no other log has it."""
@@ -374,15 +399,14 @@ class LogContract:
         clock[0] -= 3_000_000
         assert log.leases()["one"].age == 0
 
-    def test_it_beats_while_its_work_lasts(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_it_beats_while_its_work_lasts(self, tmp_path: Path) -> None:
         """Who appends nothing for long says that it lives nevertheless, and needs no turn for it."""
-        monkeypatch.setattr("lasercats.logs.leases.BEAT", 0.01)
         clock = count(1_000_000, 1_000_000)
         log = self.open(tmp_path, create=True, clock=lambda: next(clock))
         other = self.open(tmp_path, create=False, clock=lambda: 0)
         log.append([accepted("one")], run="one", holder="me")
         first = other.leases()["one"]
-        with log.beating():
+        with log.beating(0.01):
             seen = self._beat_of(tmp_path, "one")
             deadline = time.monotonic() + 30
             while self._beat_of(tmp_path, "one") < seen + 3 and time.monotonic() < deadline:

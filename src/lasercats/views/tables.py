@@ -14,6 +14,9 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 import msgspec
 
 from lasercats.core.kind import Kind, Kinds
+from lasercats.core.resource import Role, fields_of
+from lasercats.core.secret import HIDDEN
+from lasercats.views.sealing import COMMAND, Schemas
 
 _NAME = "substr({address}, instr({address}, '/') + 1)"
 _ADDED = {
@@ -30,10 +33,7 @@ _CASTS = {"integer": "INTEGER", "boolean": "INTEGER", "real": "REAL"}
 _SCALARS = {bool: "boolean", int: "integer", float: "real"}
 _TEXT = "CASE WHEN length({0}) > 0 THEN CAST({0} AS TEXT) END"
 _JSON = "json_extract(CAST({}.body AS TEXT), '$.{}')"
-_BEFORE = (
-    f"(SELECT {_TEXT.format('b.body')} FROM past b "
-    "WHERE b.address = v.address AND b.since < v.since ORDER BY b.since DESC LIMIT 1)"
-)
+_KIND = "substr(v.address, 1, instr(v.address, '/') - 1)"
 _TIME = "coalesce(r.clock, r.time)"
 """The clock as it was: `lasercats.logs.schema`."""
 _END = "(SELECT {} FROM records e WHERE e.cause = r.position AND e.type = 'ended' AND {{ended}})"
@@ -44,6 +44,20 @@ def iso(time: str) -> str:
     """Return the SQL of a time as ISO 8601 in UTC."""
     return (
         f"strftime('%Y-%m-%dT%H:%M:%S', {time} / 1000000, 'unixepoch') || printf('.%06dZ', {time} % 1000000)"
+    )
+
+
+CLOCK = iso("coalesce(clock, time)")
+"""The time of a record."""
+
+
+def veiled(json: str, of: str) -> str:
+    """Return the SQL of JSON without its tokens, of what a kind or a command is; see `.sealing`.
+
+    A token has the word in it, or an escape that may stand for a letter of the word; all else is as it is.
+    """
+    return (
+        f"CASE WHEN instr({json}, 'sealed') OR instr({json}, '\\u') THEN veiled({json}, {of}) ELSE {json} END"
     )
 
 
@@ -124,7 +138,7 @@ class UnknownKinds(Table):
         default_factory=lambda: {
             **_ADDED,
             "kind": ("text", "substr({address}, 1, instr({address}, '/') - 1)"),
-            "recorded": ("json", _TEXT.format("v.body")),
+            "recorded": ("json", veiled(_TEXT.format("v.body"), "''")),
             **_PERIOD,
         }
     )
@@ -150,9 +164,13 @@ class EventTable(Table):
         "actor": ("text", "coalesce(told(v.since, 'actor'), told(r.cause, 'actor'))"),
         "message": ("text", "coalesce(told(v.since, 'message'), told(r.cause, 'message'))"),
         "address": ("text", "v.address"),
-        "kind": ("text", "substr(v.address, 1, instr(v.address, '/') - 1)"),
-        "before": ("json", _BEFORE),
-        "after": ("json", _TEXT.format("v.body")),
+        "kind": ("text", _KIND),
+        "before": (
+            "json",
+            f"(SELECT {veiled(_TEXT.format('b.body'), _KIND)} FROM past b "
+            "WHERE b.address = v.address AND b.since < v.since ORDER BY b.since DESC LIMIT 1)",
+        ),
+        "after": ("json", veiled(_TEXT.format("v.body"), _KIND)),
     }
 
     def sql(self, columns: Collection[str], span: Span | None) -> str:
@@ -179,7 +197,10 @@ class CommandTable(Table):
         "status": ("text", f"coalesce({_END.format(_JSON.format('e', 'status'))}, 'open')"),
         "error": ("text", _END.format(_JSON.format("e", "error"))),
         "ended": ("position", _END.format("e.position")),
-        "command": ("json", _JSON.format("r", "command")),
+        "command": (
+            "json",
+            veiled(_JSON.format("r", "command"), f"'{COMMAND}' || {_JSON.format('r', 'command.command')}"),
+        ),
     }
 
     def sql(self, columns: Collection[str], span: Span | None) -> str:
@@ -199,8 +220,8 @@ class InstructionTable(Table):
         "command": ("position", "c.value"),
         "machine": ("text", "json_extract(i.value, '$.machine')"),
         "type": ("text", "json_extract(i.value, '$.do')"),
-        "instruction": ("json", "i.value"),
-        "outcome": ("json", "o.value"),
+        "instruction": ("json", veiled("i.value", "''")),
+        "outcome": ("json", veiled("o.value", "''")),
         "failed": (
             "boolean",
             "CASE o.type WHEN 'object' THEN coalesce(json_extract(o.value, '$.type') = 'failure', 0) "
@@ -250,8 +271,24 @@ def tables(kinds: Kinds) -> dict[str, Table]:
     return {**own, **more, "instructions": InstructionTable(), "unknown_kinds": UnknownKinds([*kinds.kinds])}
 
 
+def schemas(kinds: Kinds) -> Schemas:
+    """Return the fields of every kind and command: the secret ones, and the others."""
+    types_ = {name: kind.resource for name, kind in kinds.kinds.items()}
+    commands = {COMMAND + tag: type_ for tag, type_ in kinds.commands.items()}
+    found = dict[str, tuple[list[str], list[str]]]()
+    for name, type_ in {**types_, **commands}.items():
+        secret = set(fields_of(type_, Role.SECRET))
+        told = [(one.encode_name, one.name in secret) for one in msgspec.structs.fields(type_)]
+        found[name] = [n for n, hidden in told if hidden], [n for n, hidden in told if not hidden]
+    return found
+
+
 def _table(kind: Kind) -> KindTable:
+    secret = fields_of(kind.resource, Role.SECRET)
     fields = {one.name: _column(one) for one in msgspec.structs.fields(kind.resource)}
+    fields |= {
+        name: ("text", f"CASE WHEN {fields[name][1]} IS NOT NULL THEN '{HIDDEN}' END") for name in secret
+    }
     return KindTable(kind.name, {**_ADDED, **fields, "address": _ADDED["address"], **_PERIOD})
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import sqlite3
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -101,6 +102,26 @@ class Cli:
         path = self.folder / name
         path.write_text(text)
         return str(path)
+
+
+def as_nobody(run: Callable[[], Ran]) -> Ran:
+    """Run a command line in a child that is user nobody; what it imports must be imported by now."""
+    there, here = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a fork among threads: the child does as little as it can
+        child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            os.write(here, json.dumps(run()).encode())
+        finally:
+            os._exit(0)
+    os.close(here)
+    os.waitpid(child, 0)
+    with os.fdopen(there) as told:
+        return Ran(*json.load(told))
 
 
 @pytest.fixture

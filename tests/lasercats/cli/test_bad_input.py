@@ -106,13 +106,18 @@ def test_a_source_that_is_missing(cli: "Cli") -> None:
     assert told == "nope cannot be read: No such file or directory"
 
 
+SOURCES = "env:NAME or file:PATH, or one of age:, aws:, cmd:, secret:, vault:"
+NEVER = f"a secret is never written in clear; give {SOURCES}"
+
+
 @pytest.mark.parametrize(
     ("secret", "told"),
     [
-        ("hunter2", "a secret is never written in clear; give env:NAME or file:PATH"),
+        ("hunter2", NEVER),
         ("env:LC_NOT_SET", "the secret is to come from the variable LC_NOT_SET, which is not set; export it"),
         ("file:nope", "nope cannot be read: No such file or directory"),
-        ("pass:word", "a secret is never written in clear; give env:NAME or file:PATH"),
+        ("pass:word", NEVER),
+        ("-sealed:", NEVER),
     ],
 )
 def test_a_secret_is_never_taken_in_clear(cli: "Cli", secret: str, told: str) -> None:

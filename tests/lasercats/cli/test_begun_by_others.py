@@ -195,26 +195,6 @@ def test_where_nothing_can_be_remembered(cli: "Cli", place: Place, monkeypatch: 
     cli.done("recover", "--force", "--yes")
 
 
-def test_a_note_of_somebody_else(cli: "Cli", place: Place) -> None:
-    """What is remembered is one's own: a note that another user wrote is none."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root, who can make files of others")
-    hold(cli, place)
-    for note in (Path(os.environ["XDG_STATE_HOME"]) / "lasercats" / "known").iterdir():
-        os.chown(note, 65534, 65534)
-    assert NOT_OURS in cli("recover", "--force").err
-
-
-def test_logs_that_are_gone_are_forgotten(bare: "Cli", monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is remembered does not grow for ever: what is gone goes when there is much."""
-    monkeypatch.setattr("lasercats.operate.trust._KEPT", 3)
-    for n in range(5):
-        bare.done("init", f"{n}")
-        shutil.rmtree(bare.folder / f"{n}")
-    bare.done("init", "last")
-    assert len(list((Path(os.environ["XDG_STATE_HOME"]) / "lasercats" / "known").iterdir())) < 4
-
-
 class TestWhatWasChangedSince:
     """In an own project `recover` takes back without a word, unless somebody's work would be lost."""
 

@@ -101,8 +101,11 @@ def test_a_plan_of_rubbish(cli: "Cli", text: str) -> None:
 @pytest.mark.parametrize("command", ['{"command": "file.wrte", "on": []}', "7", '{"command": "file.write"}'])
 def test_a_plan_with_a_command_of_rubbish(cli: "Cli", command: str) -> None:
     """A saved plan whose commands cannot be read is told as such."""
-    text = '{"lasercats_plan": 1, "documents": [], "versions": {}, "commands": [%s]}' % command  # noqa: UP031
-    assert "make the plan again" in cli.refuses("apply", cli.file("p", text), "--yes")
+    cli.done("plan", cli.file("empty.yaml", "resources: {}"), "--out", "p")
+    text = (cli.folder / "p").read_text().replace('"commands": []', f'"commands": [{command}]')
+    told = cli.refuses("apply", cli.file("p", text), "--yes")
+    assert "holds a command that cannot be read" in told
+    assert told.endswith("make the plan again")
 
 
 def test_apply_without_consent(cli: "Cli", place: Place) -> None:

@@ -1,6 +1,9 @@
 """Documents that are wrong: told with file, line and column, and nothing is done."""
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -163,3 +166,39 @@ def test_a_fault_in_what_is_merged(cli: "Cli", place: Callable[..., str]) -> Non
     told = cli.refuses("plan", cli.file("site.yaml", text))
     assert "site.yaml:3:3: " in told
     assert "did you mean 'mode'?" in told
+
+
+def test_what_is_too_large_is_not_read(cli: "Cli", monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is beyond the limit is refused, also where it never ends; the limit can be raised."""
+    comment = cli.file("large.yaml", "#" * (2 << 20))
+    for verb in ("plan", "apply", "issue"):
+        assert "has more than 1 MiB" in cli.refuses(verb, comment, "--max-size", "1")
+        cli.done(verb, comment, "--max-size", "2")
+        assert "/dev/zero has more than 1 MiB" in cli.refuses(verb, "/dev/zero", "--max-size", "1")
+    monkeypatch.setenv("LASERCATS_MAX_SIZE", "1")
+    assert "large.yaml has more than 1 MiB" in cli.refuses("plan", comment)
+
+
+MAIN = "from lasercats.cli.main import main; main()"
+
+
+def test_standard_input_that_never_ends(cli: "Cli") -> None:
+    """It is read up to the limit, and no further."""
+    with Path("/dev/zero").open("rb") as zeros:
+        told = subprocess.run(
+            [sys.executable, "-c", MAIN, "-C", cli.folder, "plan", "-", "--max-size", "1"],
+            stdin=zeros,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert told.returncode == 1
+    assert "standard input has more than 1 MiB" in told.stderr
+
+
+def test_a_command_that_says_one_thing_twice(cli: "Cli", place: Callable[..., str]) -> None:
+    """A line of JSON is read as strictly as a document."""
+    line = f'{{"command":"file.write","on":["file/{place("x")}"],"content":"a","content":"b"}}'
+    assert "the key 'content' stands twice" in cli.refuses("issue", cli.file("c.jsonl", line))
+    line = f'{{"command":"file.write","on":["file/{place("x")}"],"content":{"9" * 5000}}}'
+    assert "a number in it is too long" in cli.refuses("issue", cli.file("c.jsonl", line))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lasercats.logs.schema import FORMAT
 from lasercats.testing.lab import Lab
 from lasercats.testing.logs import as_nobody
 from tests.lasercats.logs.test_formats import FORMATS, restore
@@ -119,7 +120,9 @@ def test_a_newer_log(cli: "Cli", verb: list[str]) -> None:
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
     told = untouched(cli, *verb)
-    assert told == f"lasercats: the log {cli.path} has format 99, this LaserCats reads up to 4; upgrade it\n"
+    assert told == (
+        f"lasercats: the log {cli.path} has format 99, this LaserCats reads up to {FORMAT}; upgrade it\n"
+    )
 
 
 def test_a_truncated_log(cli: "Cli") -> None:

@@ -3,15 +3,16 @@
 import os
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.lasercats.cli.conftest import as_nobody
+
 if TYPE_CHECKING:
-    from tests.lasercats.cli.conftest import Cli, Ran
+    from tests.lasercats.cli.conftest import Cli
 
 Place = Callable[..., str]
 
@@ -127,32 +128,16 @@ def test_no_permission(cli: "Cli", place: Place, tmp_path: Path) -> None:
     for folder in tmp_path.parents[:3]:
         folder.chmod(folder.stat().st_mode | 0o055)
     tmp_path.chmod(0o755)
-    for path in (tmp_path / ".lasercats", *(tmp_path / ".lasercats").iterdir()):
+    inner = tmp_path / ".lasercats"
+    for path in (tmp_path, tmp_path / "lasercats.toml", inner, *inner.iterdir()):
         os.chown(path, 65534, 65534)
-    ran = as_nobody(lambda: cli("file", "write", place("f"), "--content", "x"), tmp_path / "told")
-    assert ran.startswith("1\n")
-    assert f"\n! file/{place('f')}: " in ran
-    assert "Permission denied" in ran
+    ran = as_nobody(lambda: cli("file", "write", place("f"), "--content", "x"))
+    assert ran.code == 1
+    assert f"! file/{place('f')}: " in ran.err
+    assert "Permission denied" in ran.err
     assert (tmp_path / "t" / "f").read_text() == "root's"
     assert cli.log()[-1]["status"] == "failed"
     cli.verifies()
-
-
-def as_nobody(run: "Callable[[], Ran]", told: Path) -> str:
-    """Run in a child that is user nobody; return its exit code and what it said."""
-    with told.open("w") as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a fork among threads: the child does as little as it can
-        child = os.fork()
-        if child == 0:
-            os.setgroups([])
-            os.setgid(65534)
-            os.setuid(65534)
-            ran = run()
-            file.write(f"{ran.code}\n{ran.err}")
-            file.flush()
-            os._exit(0)
-    os.waitpid(child, 0)
-    return told.read_text()
 
 
 def test_an_address_is_told_once(cli: "Cli", place: Place) -> None:
@@ -188,3 +173,14 @@ def test_exec_has_a_time_limit_of_its_own(cli: "Cli") -> None:
     assert told.code == 1
     assert "it ran longer than 0.3 s, and was ended" in told.err
     assert cli("exec", "--timeout", "-1", "a", "--", "true").code == 1
+
+
+def test_an_open_way_is_told_of(cli: "Cli") -> None:
+    """Adding a machine, and checking it, warns where others could read and change what goes there."""
+    url = "ovsdb://192.0.2.1:6640?bridge=br0&connect_timeout=0.1"
+    assert "the way to machine sw is open: it is plain TCP" in cli.done("machine", "add", "sw", url).err
+    ran = cli("machine", "check", "sw", "a")
+    assert ran.code == 1
+    assert ran.err.count("the way to machine") == 1
+    assert "plain TCP" in cli("machine", "check", "sw", "--json").data[0]["exposed"]
+    assert cli.done("machine", "check", "a", "--json").data[0]["exposed"] is None

@@ -117,8 +117,8 @@ def test_it_tells_no_url(cli: "Cli", place: Place) -> None:
     [
         ({"machines": {}}, "does not say which machine 'a' is"),
         ({"versions": {}}, "does not say which version of file/a:"),
-        ({"lasercats_plan": 1}, "is a plan of format 1; make it again"),
-        ({"lasercats_plan": 3}, "is a plan of format 3; make it again"),
+        ({"lasercats_plan": 1}, "is a plan of format 1, and this LaserCats reads 2; make the plan again"),
+        ({"lasercats_plan": 3}, "is a plan of format 3, and"),
         ({"lasercats_plan": "2"}, "is no saved plan: Expected `int`"),
         ({"more": 1}, "is no saved plan: Object contains unknown field `more`"),
         ({"resources": {}}, "is no saved plan: Object contains unknown field `resources`"),

@@ -1,7 +1,6 @@
 """A project of somebody else, found upwards or named: it is looked at, and nothing of it is ever done."""
 
 import gc
-import json
 import os
 import sqlite3
 import stat
@@ -16,9 +15,9 @@ from lasercats.core.address import Address
 from lasercats.core.errors import LogError, Untrusted
 from lasercats.core.record import Event, raw
 from lasercats.logs.sqlite import SqliteLog
-from lasercats.operate import own
+from lasercats.operate import own, trust
 from lasercats.operate.project import Project
-from tests.lasercats.cli.conftest import Ran
+from tests.lasercats.cli.conftest import as_nobody
 
 if TYPE_CHECKING:
     from tests.lasercats.cli.conftest import Cli
@@ -308,7 +307,8 @@ def test_a_configuration_of_others(bare: "Cli", planted: Path, whose: str) -> No
     """A configuration that another wrote, or all can, marks nothing, and that is told."""
     give(planted)
     bare.done("project", "trust")
-    config = own.config_file()
+    config = trust.config_file()
+    assert config is not None
     if whose == "of another":
         os.chown(config, NOBODY, NOBODY)
     else:
@@ -321,7 +321,8 @@ def test_a_configuration_of_others(bare: "Cli", planted: Path, whose: str) -> No
 
 def test_what_else_is_in_the_configuration_stays(bare: "Cli") -> None:
     """Marking leaves comments and other tables as they are; the file is the user's alone."""
-    config = own.config_file()
+    config = trust.config_file()
+    assert config is not None
     config.parent.mkdir(parents=True)
     config.write_text("# mine\n[other]\nx = 1\n")
     config.chmod(0o644)
@@ -358,30 +359,11 @@ def test_a_log_with_a_schema_of_its_own(bare: "Cli", planted: Path) -> None:
     assert "unsafe use" in ran.err or "is damaged" in ran.err
 
 
-def by_nobody(cli: "Cli", folder: Path, *line: str) -> Ran:
-    """Run a command line as another user, in a process of his."""
-    there, here = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.chdir(folder)
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
-            os.write(here, json.dumps(cli(*line)).encode())
-        finally:
-            os._exit(0)
-    os.close(here)
-    os.waitpid(child, 0)
-    with os.fdopen(there) as told:
-        return Ran(*json.load(told))
-
-
 @needs_root
 def test_a_user_in_a_project_of_root(bare: "Cli", planted: Path) -> None:
     """It is not the name of root that counts: a user does nothing in a project of root's either."""
     planted.parent.chmod(0o755)
-    ran = by_nobody(bare, planted, "drift")
+    ran = as_nobody(lambda: bare("drift"))
     assert f"{planted} belongs to root" in ran.err
     assert ran.code == 1
     assert not (planted.parent / "EXECUTED").exists()

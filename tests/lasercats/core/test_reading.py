@@ -104,6 +104,8 @@ def test_what_is_rare_is_read_too(text: str) -> None:
         ("[" * 200_000, "x: it is nested deeper than 100 times"),
         ('{"a": ' * 100_000 + "1" + "}" * 100_000, "x: it is nested deeper than 100 times"),
         ('{"a": 1, "a": 2}', "x: the key 'a' stands twice"),
+        ('{"a": ' + "9" * 100_000 + "}", "x: a number in it is too long"),
+        ("a: " + "9" * 100_000, "x: a value in it cannot be read"),
     ],
 )
 def test_faults_are_told(text: str, fact: str) -> None:
@@ -111,6 +113,20 @@ def test_faults_are_told(text: str, fact: str) -> None:
     with pytest.raises(BadDocument) as raised:
         load_yaml(text, "x")
     assert str(raised.value).startswith(fact)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{" + "".join(f'"k{i}": {{"a": {i}}}, ' for i in range(200_000)) + '"a": 1, "a": 2}',
+        "".join(f"k{i}: {{a: {i}}}\n" for i in range(50_000)) + "a: 1\na: 2\n",
+        "a: &a {k: 1}\n" + "".join(f"k{i}: *a\n" for i in range(50_000)) + "a: 2\n",
+    ],
+)
+def test_one_fault_among_many_keys_is_found(text: str) -> None:
+    """The time to find it grows with the text, and not with its square, which would be hours here."""
+    with pytest.raises(BadDocument, match="the key 'a' stands twice"):
+        load_yaml(text, "x")
 
 
 def test_lines_are_told_where_they_are_asked_for() -> None:

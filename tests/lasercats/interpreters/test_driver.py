@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from lasercats.core.errors import MachineError
+from lasercats.core.errors import MachineError, Refused
 from lasercats.core.instruction import Batch, Failure, Instruction, InstructionFailed, PartlyDone
 from lasercats.core.kind import Domain
 from lasercats.core.program import Step
@@ -279,3 +279,50 @@ def test_a_program_may_fail_and_leave_something(context: Context) -> None:
     run(context, task)
     assert (task.partly, task.result) == (True, "half of it")
     assert task.failure == Failure(reason="it is bad")
+
+
+def make_and_look(*requests: Any) -> Generator[Any, Any, None]:  # noqa: ANN401
+    """Look at what is left when a request fails, and fail with that."""
+    try:
+        yield from program(*requests)
+    except InstructionFailed as failed:
+        raise PartlyDone(failed.failure, (yield Ask(machine="m", what="left"))) from None
+
+
+@pytest.mark.parametrize("last", [do("bad"), Ask(machine="m", what="bad")])
+def test_what_has_acted_and_fails_is_in_doubt(context: Context, last: Instruction) -> None:
+    """Whatever fails after something was done, nobody says that nothing was; before that, that is so."""
+    acted, refused = Task(program(do("x"), last)), Task(program(Ask(machine="m", what="y"), last))
+    run(context, acted, refused)
+    assert acted.failure == Failure(reason="it is bad", in_doubt=True)
+    assert refused.failure == Failure(reason="it is bad")
+
+
+def test_what_has_acted_and_is_refused_is_in_doubt(context: Context) -> None:
+    """What a program makes of the answers may make no sense; what it did stays done."""
+
+    def refuses() -> Generator[Any, Any, None]:
+        yield do("x")
+        raise Refused("that makes no sense")
+
+    task = Task(refuses())
+    run(context, task)
+    assert task.failure == Failure(reason="that makes no sense", in_doubt=True)
+
+
+def test_a_program_that_is_called_off_looks_at_what_it_leaves(context: Context) -> None:
+    """Once the operator wants to stop, what has acted sends nothing more that acts or waits, but looks."""
+    stop, recorder = context.stop, context.machines.get("m")
+    sent = recorder.run
+
+    async def stopping(batch: Batch, sink: object = None) -> Sequence[Any]:
+        stop.set()
+        return await sent(batch)
+
+    recorder.run = stopping  # type: ignore[method-assign, assignment]
+    task = Task(make_and_look(do("x"), (Await(machine="m", what="w"), do("y")), do("z")))
+    run(context, task)
+    assert batches(context, "m") == [["x"], ["left"]]
+    assert (task.partly, task.result) == (True, "left!")
+    assert task.failure is not None
+    assert task.failure.skipped

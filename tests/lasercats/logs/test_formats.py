@@ -216,6 +216,40 @@ def test_a_program_of_then_cannot_write_any_more(tmp_path: Path) -> None:
             old.execute("INSERT INTO records VALUES (99, 1, 'event', x'', NULL, NULL)")
 
 
+def test_facts_that_had_no_field_are_put_into_it() -> None:
+    """What is held was told by a tag up to format 3, and what is taken back by words up to format 4."""
+    held = b'{"command":{"command":"hold","on":[]},"actor":"a","run":"r"}'
+    assert [b'"held":true' in modern(format_, "accepted", held) for format_ in (1, 2, 3, 4, 5)] == [
+        *[True] * 3,
+        False,
+        False,
+    ]
+    undo = b'{"command":{"command":"x"},"actor":"a","run":"r","because":"undo 8 12"}'
+    assert [b'"undoes":[8,12]' in modern(format_, "accepted", undo) for format_ in (3, 4, 5)] == [
+        True,
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'{"command":{"command":"exec","argv":["{\"command\":\"hold\"}"]},"actor":"a","run":"r"}',
+        rb'{"command":{"command":"x","tags":{"command":"hold"}},"actor":"a","run":"r"}',
+        rb'{"command":{"command":"x"},"actor":"a","run":"r","because":"redo undo 8"}',
+        rb'{"command":{"command":"x"},"actor":"a","run":"r","message":"undo 8"}',
+        rb'{"command":{"command":"x","because":"undo 8"},"actor":"a","run":"r","because":"undo it"}',
+    ],
+)
+def test_words_that_are_no_facts_are_left(body: bytes) -> None:
+    """Only the tag of the command itself, and a reason that begins with undo, told facts."""
+    for format_ in (1, 2, 3, 4, 5):
+        entry = msgspec.json.decode(modern(format_, "accepted", body), type=Accepted)
+        assert (entry.held, entry.undoes) == (False, ())
+        assert entry == msgspec.json.decode(body, type=Accepted)
+
+
 def test_a_running_program_of_format_4_is_told_before_it_writes(tmp_path: Path) -> None:
     """The log says that it keeps what is sealed otherwise, which such a program looks up at each append."""
     path = restore(FORMATS[-1], tmp_path / "log.db")

@@ -9,8 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from lasercats.core.errors import LogCorrupt, LogError, LogTooNew
+from lasercats.core.record import Ended, Late, Started, raw
 from lasercats.logs.sqlite import SqliteLog
-from lasercats.testing.logs import A, Clock, LogContract, event
+from lasercats.testing.logs import A, B, Clock, LogContract, accepted, event
 
 BEND = "UPDATE records SET body = CAST(replace(CAST(body AS TEXT), 'xxx', 'yyy') AS BLOB) WHERE position = 2"
 
@@ -94,15 +95,20 @@ def test_tables_that_are_not_the_fold_are_found_and_repaired(tmp_path: Path, sta
     assert [version.since for version in log.versions(A)] == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_connection_for_queries_cannot_write(tmp_path: Path) -> None:
-    """It reads what is there, also of a log in memory, and refuses to write."""
+def test_what_queries_read_by_cannot_write(tmp_path: Path) -> None:
+    """It reads what is there, of a log in memory by a copy, and of a file by a URI that refuses to write."""
     memory = SqliteLog(":memory:", create=True)
     memory.append([event()])
-    for log in (memory, SqliteLog(make(tmp_path))):
-        with closing(log.connect()) as db:
-            assert db.execute("SELECT address FROM present").fetchall() == [(A,)]
-            with pytest.raises(sqlite3.OperationalError, match="readonly"):
-                db.execute("DELETE FROM present")
+    copy, uri = memory.source(), SqliteLog(make(tmp_path)).source()
+    assert isinstance(copy, bytes)
+    assert isinstance(uri, str)
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.deserialize(copy)
+        assert db.execute("SELECT address FROM present").fetchall() == [(A,)]
+    with closing(sqlite3.connect(uri, uri=True)) as db:
+        assert db.execute("SELECT address FROM present").fetchall() == [(A,)]
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            db.execute("DELETE FROM present")
 
 
 def test_what_is_no_log_is_told(tmp_path: Path) -> None:
@@ -216,3 +222,36 @@ def test_each_record_has_two_times(tmp_path: Path) -> None:
     assert rows[::2] == rows[1::2] == [(100, None), (900, None), (900, 0), (901, None)]
     assert [record.time for record in log.read()][::2] == [100, 900, 0, 901]
     assert log.check_chain() == 8
+
+
+def test_a_lease_costs_no_commit(tmp_path: Path) -> None:
+    """It is taken and given back in the commits of the first and the last append, and renewed in others."""
+    with closing(SqliteLog(tmp_path / "log.db", create=True)) as log:
+        commits = list[str]()
+        log._db.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+        with log.beating():
+            log.append([accepted("one")], run="one", holder="me")
+            log.append([Started(machine="m", commands=(1,), instructions=(raw({}),))], run="one")
+            log.append([Ended(command=1, status="done")], run="one")
+            log.release("one")
+        log._db.set_trace_callback(None)
+        assert (len(commits), log.leases()) == (3, {})
+
+
+def test_what_is_used_must_be_known(tmp_path: Path) -> None:
+    """Leases bar who does not know them from writing, and what came late from reading, from then on."""
+    with closing(SqliteLog(make(tmp_path))) as log:
+        db = log._db
+        words = "SELECT name, value FROM about WHERE name IN ('read', 'write') ORDER BY name"
+        assert dict(db.execute(words)) == {"read": "", "write": "sealed"}
+        log.append([accepted("one", B)], run="one", holder="me")
+        assert dict(db.execute(words)) == {"read": "", "write": "sealed leases"}
+        log.append([Late(commands=(1,), on=(A,))])
+        log.append([Late(commands=(1,), on=(A,))])
+        assert dict(db.execute(words)) == {"read": "late", "write": "sealed leases"}
+        since = dict(db.execute("SELECT name, value FROM about WHERE name LIKE '% since'"))
+        assert since == {"leases since": "7", "late since": "8"}
+        assert log.check_chain() == 9
+        log.check_tables()
+        log.rebuild()
+        assert [opened.late for opened in log.open().values()] == [False, True, True]

@@ -815,3 +815,40 @@ def test_close_ends_what_waits(aws: StrictEc2, using: Using) -> None:
         return waiting.cancelled()
 
     assert using(work, timeout=600)
+
+
+EXPIRED = ("ExpiredToken", "The security token included in the request is expired")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_attempt_that_was_lost_is_not_forgotten(
+    aws: StrictEc2, ec2: "EC2Client", run: Run, when: Literal["before", "after"]
+) -> None:
+    """Where a call is lost and the next attempt refused, nobody says that nothing was done."""
+    aws.cut("RunInstances", when)
+    aws.fail("*", *EXPIRED, times=100)
+    (outcome,) = run(launch("t"))
+    assert isinstance(outcome, Failure)
+    assert outcome.in_doubt
+    assert "a call was lost on its way to machine aws, and then: " in outcome.reason
+    aws.forgive()
+    assert len(states(ec2)) == (when == "after")
+
+
+def test_what_a_lost_attempt_did_is_found(aws: StrictEc2, ec2: "EC2Client", run: Run) -> None:
+    """What a call made that was lost, and then refused, is asked for by its token."""
+    aws.cut("RunInstances", "after")
+    aws.fail("RunInstances", *EXPIRED, times=100)
+    (outcome,) = run(launch("t"))
+    assert [id_of(outcome)] == list(states(ec2))
+
+
+def test_a_lost_attempt_is_none_of_later_calls(aws: StrictEc2, using: Using) -> None:
+    """What is only refused is not in doubt because a call before it was lost."""
+    aws.cut("StopInstances", "before")
+
+    async def work(machine: AwsMachine) -> list[Any]:
+        return [(await machine.run(batch(power("StopInstances", NONE))))[0] for _ in range(2)]
+
+    lost, refused = using(work)
+    assert (lost.in_doubt, refused.in_doubt) == (True, False)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lasercats.core.errors import BadInput, MachineError, Unreachable
+from lasercats.core.errors import BadInput, MachineError, StillWorking, Unreachable
 from lasercats.core.instruction import Failure, Instruction, Item
 from lasercats.core.ports import Machine
 from lasercats.instructions.switch import Configure, Look, Seen, Settings
@@ -112,6 +112,24 @@ class TestFaults:
         """Describe two ports."""
         wish = Settings(description=text)
         return port("eth1", Settings(description=""), wish), port("eth2", Settings(), wish)
+
+    def test_nothing_is_judged_while_a_session_has_the_lock(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """While another session has the lock a commit may be under way; when it has not, a look may tell."""
+        monkeypatch.setattr("lasercats.machines.netconf.WAIT", 0)
+        items = tuple(Item(item) for item in self.two())
+
+        async def resolved(*, end: bool = False) -> list[Any]:
+            machine = connected(self.lab.url)
+            try:
+                return list(await machine.resolve(items, "token-1", end=end))
+            finally:
+                await machine.close()
+
+        with self.session() as session, session.locked("candidate"):
+            with pytest.raises(StillWorking, match=r"machine m: its configuration is locked.*lock-denied"):
+                asyncio.run(resolved())
+            assert asyncio.run(resolved(end=True)) == [None, None]
+        assert asyncio.run(resolved()) == [None, None]
 
     def test_the_configuration_is_locked_by_another(self) -> None:
         """A lock of somebody else is told of, and nothing is done."""

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from lasercats.core.errors import BadInput, MachineError
-from lasercats.core.instruction import Instruction, Item
+from lasercats.core.instruction import Failure, Instruction, Item
 from lasercats.core.ports import Machine
 from lasercats.instructions.switch import Look, Settings
 from lasercats.machines.ovsdb import OvsdbMachine
+from lasercats.machines.shell import OVER
 from lasercats.machines.vault import KeyVault
 from lasercats.testing.ovs import OvsLab, sign, why_not
 from lasercats.testing.peers import need
@@ -327,3 +328,25 @@ def test_foreign_modes_are_let_be(lab: OvsLab) -> None:
         assert lab.vsctl("get", "Port", "eth1", "vlan_mode") == "native-tagged"
     finally:
         lab.remove_switch("sw1")
+
+
+def test_what_was_judged_is_not_done_any_more(lab: OvsLab) -> None:
+    """A transaction that the server comes to after its batch was judged changes nothing; another is done."""
+    lab.add_switch("judged", ("eth1",))
+    one, two = (connected(f"{lab.url}?bridge=judged") for _ in range(2))
+    items = (Item(port("eth1", Settings(description=""), Settings(description="late"))),)
+
+    async def work() -> None:
+        try:
+            assert await two.resolve(items, "token-1") == [None]
+            assert await one.run(items, None, "token-1") == [Failure(reason=OVER)]
+            (seen,) = await two.run((Item(Look(machine="m", what="port", name="eth1")),))
+            assert seen.settings.description == ""
+            (done,) = await one.run(items, None, "token-2")
+            assert done.settings.description == "late"
+        finally:
+            await one.close()
+            await two.close()
+
+    asyncio.run(work())
+    lab.remove_switch("judged")

@@ -11,10 +11,12 @@ import pytest
 
 from lasercats import PROGRAM
 from lasercats.core.errors import Interrupted
-from lasercats.core.instruction import Batch
+from lasercats.core.instruction import Batch, Failure
 from lasercats.core.ports import Machine, Sink
 from lasercats.core.record import Accepted, Finished, Started, raw
+from lasercats.interpreters.reopen import NEVER_SENT
 from lasercats.logs.sqlite import SqliteLog
+from lasercats.operate.confirm import pending
 from lasercats.operate.holder import lives
 from lasercats.operate.issue import carry_out
 from lasercats.operate.project import Project
@@ -241,3 +243,45 @@ def test_a_tag_that_says_hold_is_no_hold(project: Project, tmp_path: Path) -> No
     die(project, command="file.write", on=f"a:{tmp_path}/f", content=words)
     die(project, command="exec", on="exec/a:", argv=["echo", '"command":"hold"', "hold"])
     assert [found.status for found in recover(project)] == ["failed", "failed"]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"command": {"command": "file.write", "on": "no list"}},
+        {"command": {"command": "file.write"}},
+        {"command": "nothing", "claims": ["file/a:/nowhere"]},
+        {"command": {"command": "file.write", "on": ["file/a:/nowhere"], "content": "x"}, "held": True},
+        {"command": {"command": "hold", "on": ["file/a:/nowhere"]}},
+    ],
+)
+def test_one_bad_command_stops_no_other(project: Project, tmp_path: Path, record: dict[str, Any]) -> None:
+    """Whatever a command that is open holds, the others are recovered, and it is told of."""
+    die(project, command="file.write", on=f"a:{tmp_path}/f", content="x")
+    bad = Accepted(**{"actor": "t", "run": "bad", **record, "command": raw(record["command"])})
+    project.log.append([bad])
+    die(project, command="file.write", on=f"a:{tmp_path}/g", content="x")
+    found = {one.position: one.status for one in recover(project)}
+    assert (found[1], found[3]) == ("failed", "failed")
+    pending(project)
+    recover(project, force=True)
+    assert project.log.open() == {}
+
+
+@pytest.mark.parametrize("words", ["cancelled by somebody", NEVER_SENT.reason])
+def test_words_are_no_facts(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    """A machine that fails in the words of ours has failed: nothing was cancelled, and it was tried."""
+    machine = project.machines.get("a")
+    real = machine.run
+
+    async def run(batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
+        if all(item.instruction.looks for item in batch):
+            return await real(batch, sink, token)
+        return [Failure(reason=words) for _ in batch]
+
+    monkeypatch.setattr(machine, "run", run)
+    command = {"command": "file.write", "on": f"a:{tmp_path}/f", "content": "x"}
+    (result,) = carry_out(project, [project.kinds.command(command)])
+    assert (result.status, list(result.problems.values()), result.untried) == ("failed", [words], set())

@@ -12,9 +12,14 @@ from lasercats.operate import begin
 from lasercats.operate import project as projects
 from lasercats.operate.issue import carry_out
 from lasercats.operate.project import Project
+from lasercats.testing.cli_config import PORTS
+from lasercats.testing.cli_switch import SimulatedDriver, make
 from lasercats.testing.kept import check_kept
+from lasercats.testing.ovs import OvsLab, why_not
+from lasercats.testing.peers import need
 
-Fresh = Callable[[], Project]
+MANY = 5
+"""It has failed more often than this, or the law was not tried."""
 
 
 def a_project(folder: Path, url: str, ground: Callable[[Project], Sequence[Command]]) -> Project:
@@ -62,4 +67,47 @@ def test_on_a_host(tmp_path: Path, folders: Callable[[], Path]) -> None:
         {"command": "symlink.link", "on": f"m:{t}/l", "target": "d"},
         {"command": "file.remove", "on": f"m:{t}/gone"},
     )
-    assert check_kept(fresh, commands) > 5
+    assert check_kept(fresh, commands) > MANY
+
+
+def test_on_a_switch_of_a_vendor(folders: Callable[[], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """VLANs, ports and a LAG of a simulated switch."""
+    monkeypatch.setattr("lasercats.machines.napalm.NapalmMachine.driver", lambda _: SimulatedDriver)
+
+    def fresh() -> Project:
+        make("kept", "eos")
+        return a_project(folders(), "eos://admin@kept", lambda project: managed(project, PORTS["eos"]))
+
+    assert check_kept(fresh, built(fresh(), *on_switch(PORTS["eos"], "Port-Channel7"))) > MANY
+
+
+@pytest.mark.slow
+def test_on_open_vswitch(folders: Callable[[], Path]) -> None:
+    """VLANs, ports and a LAG of a real Open vSwitch."""
+    need(why_not())
+    with OvsLab() as lab:
+
+        def fresh() -> Project:
+            lab.remove_switch("m")
+            lab.add_switch("m", ("e1", "e2", "e3"))
+            url = f"{lab.url}?bridge=m"
+            return a_project(folders(), url, lambda project: managed(project, ("e1", "e2", "e3")))
+
+        assert check_kept(fresh, built(fresh(), *on_switch(("e1", "e2", "e3"), "bond0"))) > MANY
+
+
+def managed(project: Project, ports: Sequence[str]) -> list[Command]:
+    """Return what takes ports that are there into the state."""
+    on = [f"m:{port}" for port in ports[:3]]
+    return built(project, {"command": "switch.describe", "on": on, "description": "a port"})
+
+
+def on_switch(ports: Sequence[str], lag: str) -> Sequence[dict[str, object]]:
+    """Return what is done on a switch, as plain data."""
+    one, two, three = ports[:3]
+    return (
+        {"command": "switch.create_vlan", "on": ["m:20", "m:30"], "name": "office"},
+        {"command": "switch.access", "on": f"m:{one}", "vlan": 20},
+        {"command": "switch.create_lag", "on": f"m:{lag}", "members": [two, three]},
+        {"command": "switch.delete_vlan", "on": "m:30"},
+    )

@@ -2,10 +2,14 @@
 # ruff: noqa: S608 - queries are what is tested
 
 import json
+import os
 import re
+import signal
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -23,7 +27,9 @@ from lasercats.core.record import FORGOTTEN, NULL, Accepted, Ended, Event, Finis
 from lasercats.core.resource import SECRET, Resource
 from lasercats.domains.host import DOMAIN as HOST
 from lasercats.logs.sqlite import SqliteLog
-from lasercats.views.query import Answer, query
+from lasercats.views.engine import FUNCTIONS
+from lasercats.views.process import Fault, run
+from lasercats.views.query import Answer, Bounds, query
 from lasercats.views.statement import read
 from lasercats.views.tables import tables
 
@@ -99,8 +105,8 @@ class Log:
 
     def ask(self, sql: str, **more: Any) -> Answer:  # noqa: ANN401
         """Answer a query."""
-        with closing(self.log.connect()) as connection:
-            return query(sql, KINDS, connection, self.resolve, **more)
+        bounds = Bounds(more.pop("timeout", 30.0), more.pop("max_rows", 100_000), more.pop("max_memory", 512))
+        return query(sql, KINDS, self.log.source(), self.resolve, bounds=bounds, **more)
 
     def rows(self, sql: str, **more: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
         """Return the rows that answer a query."""
@@ -116,8 +122,12 @@ class Log:
     def plan(self, sql: str, as_of: int | None = None) -> str:
         """Return how SQLite would answer a query."""
         own = read(sql, tables(KINDS)).rewritten(self.resolve, as_of)
-        with closing(self.log.connect()) as connection:
+        with closing(sqlite3.connect(":memory:")) as connection:
+            source = self.log.source()
+            assert isinstance(source, bytes)
+            connection.deserialize(source)
             connection.create_function("told", 2, lambda *_: None)
+            connection.create_function("veiled", 2, lambda *_: None)
             return "\n".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {own}"))
 
 
@@ -438,16 +448,137 @@ def test_functions_between_positions_and_times(worked: Log) -> None:
     ]
 
 
-def test_secrets_stay_sealed(log: Log) -> None:
-    """A sealed token is never shown, in a column of its own or within JSON, but tokens can be compared."""
-    token = "sealed:AAAABBBB=="  # noqa: S105 - made up
-    log.put((SERVER, Server(password=token)))
-    command = raw({"command": "x", "password": token, "on": [SERVER]})
-    log.log.append([Accepted(command=command, actor="ada", run="r")])
-    assert log.rows("SELECT password, CAST(password AS BLOB) FROM rack_server") == [("(sealed)", "(sealed)")]
-    assert log.rows("SELECT after FROM events") == [('{"password":"(sealed)"}',)]
-    assert "sealed:" not in str(log.rows("SELECT * FROM commands"))
-    assert log.rows("SELECT a.password = b.password FROM rack_server a, rack_server b") == [(1,)]
+TOKEN = "sealed:AAAABBBB=="  # noqa: S105 - made up
+
+
+@pytest.fixture
+def sealed(log: Log) -> Log:
+    """Two servers with secrets, the commands, instructions and outcomes around them, and an unknown kind."""
+    longer = f"{TOKEN}CCCC"
+    other = Address("rack.server/other")
+    log.put((SERVER, Server(password=TOKEN)))
+    log.put((SERVER, Server(password=longer)), (other, Server(password=longer)))
+    log.held[Address("gone.kind/x")] = msgspec.Raw(b"null")
+    strange = raw({"key": TOKEN, "deep": [{"sealed": "AAAABBBB=="}], "\u00e9": "x"})
+    log.log.append(
+        [Event(type="observed", delta={Address("gone.kind/x"): (NULL, strange)}, command=None, actor="ada")]
+    )
+    command = raw({"command": "x", "password": TOKEN, "on": [SERVER]})
+    at = log.log.append([Accepted(command=command, actor="ada", run="r")])
+    write = raw({"do": "host.write", "content": TOKEN, "more": {"sealed": "AAAABBBB=="}})
+    batch = log.log.append([Started(machine="web1", commands=(at,), instructions=(write,))])
+    log.log.append([Finished(started=batch, outcomes=(raw({"type": "status", "content": TOKEN}),))])
+    return log
+
+
+EVERY_TABLE = ("rack_server", "events", "commands", "instructions", "unknown_kinds")
+
+
+def test_secrets_stay_sealed(sealed: Log) -> None:
+    """Every table tells that there is a secret, and no column of any, now or then, holds a token."""
+    assert sealed.rows("SELECT DISTINCT password FROM rack_server") == [("(sealed)",)]
+    for table in EVERY_TABLE:
+        for clause in ("", " FOR SYSTEM_TIME ALL", " FOR SYSTEM_TIME AS OF 'last'"):
+            told = str(sealed.rows(f"SELECT * FROM {table}{clause}"))
+            assert "(sealed)" in told, (table, clause)
+            assert "AAAABBBB" not in told, (table, clause)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "substr({0}, 8)",
+        "'x' || {0}",
+        "hex({0})",
+        "CAST({0} AS BLOB)",
+        "replace({0}, 'sealed:', '')",
+        "quote({0})",
+        "json_quote({0})",
+        "json_group_array({0})",
+        "group_concat({0})",
+        "printf('%.99s', {0})",
+        "trim({0}, 'sealed:')",
+        "max({0}, '')",
+        "(SELECT {0})",
+        "CASE WHEN {0} LIKE '%AAAABBBB%' THEN 'AAAABBBB' END",
+        "CASE WHEN instr({0}, 'AAAABBBB') THEN 'AAAABBBB' END",
+        "CASE WHEN {0} GLOB '*AAAABBBB*' THEN 'AAAABBBB' END",
+        "CASE WHEN {0} BETWEEN 'sealed:' AND 'sealed:z' THEN 'AAAABBBB' END",
+    ],
+)
+def test_no_expression_gets_hold_of_a_token(sealed: Log, expression: str) -> None:
+    """Functions, casts, comparisons and subqueries work on what stands in the place of a token."""
+    columns = ("password", "before", "after", "command", "instruction", "outcome", "recorded")
+    tables_ = ("rack_server", "events", "events", "commands", "instructions", "instructions", "unknown_kinds")
+    for column, table in zip(columns, tables_, strict=True):
+        for sql in (
+            f"SELECT {expression.format(column)} AS x FROM {table} FOR SYSTEM_TIME ALL",
+            f"WITH t AS (SELECT {column} AS y FROM {table}) SELECT {expression.format('y')} AS x FROM t",
+        ):
+            told = sealed.rows(sql)
+            assert not any("AAAABBBB" in str(cell) for row in told for cell in row)
+            held = bytes.fromhex("".join(re.findall("[0-9A-F]{16,}", str(told))))
+            assert b"AAAABBBB" not in held
+
+
+def test_neither_length_nor_equality_of_secrets_is_told(sealed: Log) -> None:
+    """Two different secrets are one to a query: to comparing, grouping and measuring."""
+    assert sealed.rows("SELECT count(*), count(DISTINCT password) FROM rack_server") == [(2, 1)]
+    versions = "rack_server FOR SYSTEM_TIME ALL"
+    assert sealed.rows(f"SELECT DISTINCT length(password) FROM {versions}") == [(len("(sealed)"),)]
+    assert sealed.rows(f"SELECT password, count(*) FROM {versions} GROUP BY 1") == [("(sealed)", 3)]
+    assert sealed.rows("SELECT count(DISTINCT after) FROM events WHERE kind = 'rack.server'") == [(1,)]
+    assert sealed.rows(f"SELECT count(*) FROM {versions} WHERE password = '{TOKEN}'") == [(0,)]
+    assert sealed.rows(f"SELECT address FROM {versions} ORDER BY password, address, valid_from")[0] == (
+        "rack.server/db",
+    )
+
+
+def test_text_that_only_looks_like_a_token_is_shown(log: Log) -> None:
+    """A field that is no secret is as it is, also where it begins as a token does."""
+    text = "sealed: a letter"
+    log.put((FILE, file(content=text)))
+    assert log.rows("SELECT content, after ->> '$.content' FROM file, events") == [(text, text)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "records",
+        "present",
+        "past",
+        "main.present",
+        "contents",
+        "about",
+        "heads",
+        "sqlite_schema",
+        "temp.sqlite_schema",
+        "sqlite_stmt",
+        "pragma_database_list",
+        "dbstat",
+    ],
+)
+def test_the_tables_below_cannot_be_named(sealed: Log, name: str) -> None:
+    """What holds the tokens is reached by no name, quoted, qualified, in a subquery or beside WITH."""
+    quoted = ".".join(f'"{part}"' for part in name.split("."))
+    for sql in (
+        f"SELECT * FROM {name}",
+        f"SELECT * FROM {quoted}",
+        f"SELECT 1 IN {name}",
+        f"SELECT * FROM file, {name}",
+        f"SELECT (SELECT body FROM {name})",
+        f"SELECT * FROM (WITH x AS (SELECT 1) SELECT * FROM x), {name}",
+        f"SELECT 1 UNION ALL SELECT body FROM {name}",
+    ):
+        assert "no table" in sealed.refuses(sql)
+
+
+def test_a_name_of_with_hides_the_table_below(sealed: Log) -> None:
+    """A part of a query may be called as a table of the log is, and stands for itself alone."""
+    assert sealed.rows("WITH present AS (SELECT 1 AS body) SELECT body FROM present") == [(1,)]
+    told = sealed.refuses("WITH present AS (SELECT body FROM present) SELECT * FROM present")
+    assert "AAAABBBB" not in told
+    assert "circular" in told
 
 
 @pytest.mark.parametrize(
@@ -579,30 +710,6 @@ def test_what_is_refused(three: Log, sql: str, told: str) -> None:
     assert told in three.refuses(sql)
 
 
-def test_the_connection_only_reads(three: Log) -> None:
-    """While a query runs, SQLite itself denies all but reading, and afterwards it is free again."""
-    denied = list[str]()
-
-    def resolve(text: str) -> int:
-        for sql in (
-            "CREATE TABLE x (a)",
-            "DELETE FROM records",
-            "ATTACH ':memory:' AS y",
-            "PRAGMA user_version",
-        ):
-            with pytest.raises(sqlite3.DatabaseError, match="not authorized"):
-                connection.execute(sql)
-            denied.append(sql)
-        return 1
-
-    with closing(three.log.connect()) as connection:
-        query("SELECT position_of('1')", KINDS, connection, resolve)
-        assert len(denied) == 4
-        assert connection.execute("PRAGMA user_version").fetchone()
-        with pytest.raises(sqlite3.OperationalError, match="readonly"):
-            connection.execute("CREATE TABLE x (a)")
-
-
 RUNAWAY = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c"
 
 
@@ -615,6 +722,113 @@ def test_limits(three: Log) -> None:
         "the query gives more than 10 rows; add a LIMIT, or allow more with --max-rows"
     )
     assert len(three.rows(f"{RUNAWAY} LIMIT 10", max_rows=10)) == 10
+
+
+LARGE = "hex(randomblob(20000000))"
+ONE_STEP = "SELECT instr(zeroblob(100000000), zeroblob(50000000) || x'01')"
+
+
+@pytest.mark.parametrize(
+    ("sql", "bound"),
+    [
+        (ONE_STEP, "longer than 0.2 seconds"),
+        ("SELECT zeroblob(1000000000)", "a value of more than 256 MiB"),
+        ("SELECT randomblob(1000000000)", "a value of more than 256 MiB"),
+        (f"SELECT group_concat({LARGE}) FROM ({RUNAWAY} LIMIT 9)", "a value of more than 256 MiB"),
+        (f"SELECT json_group_array({LARGE}) FROM ({RUNAWAY} LIMIT 20)", "more than 512 MiB of memory"),
+        (f"SELECT DISTINCT {LARGE} FROM ({RUNAWAY} LIMIT 40)", "more than 512 MiB of memory"),
+        (f"SELECT {LARGE} FROM ({RUNAWAY} LIMIT 40)", "the answer is larger than 512 MiB"),
+        (f"SELECT x FROM ({RUNAWAY}) ORDER BY -x", "longer than 0.2 seconds"),
+        (f"SELECT count(*) FROM ({RUNAWAY} LIMIT 99999) a, ({RUNAWAY} LIMIT 99999) b", "longer than 0.2"),
+        ("SELECT 'a' LIKE '" + "%a" * 1000 + "'", "pattern too complex"),
+        ("SELECT '" + "a" * 1_000_000 + "'", "has more than 1000000 characters"),
+    ],
+)
+def test_what_takes_too_much_is_stopped(three: Log, sql: str, bound: str) -> None:
+    """Time ends a query also within one step of SQLite, and memory and the size of an answer are bounded."""
+    assert bound in three.refuses(sql, timeout=0.2 if "longer" in bound else 600.0)
+
+
+def test_bounds_can_be_moved(three: Log) -> None:
+    """What --max-memory allows is for values, for what is kept meanwhile, and for the answer."""
+    sql = "SELECT hex(zeroblob(2000000)) AS x"
+    assert "more than 1 MiB" in three.refuses(sql, max_memory=2)
+    assert "needs more than 12 MiB" in three.refuses(
+        f"{sql}, hex(zeroblob(2000001)), hex(zeroblob(1999999))", max_memory=12
+    )
+    assert len(three.rows(sql, max_memory=64)[0][0]) == 4_000_000
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "fts3_tokenizer('simple')",
+        "load_extension('x')",
+        "sqlite_compileoption_get(1)",
+        "sqlite_log(1, 'x')",
+        "fts5(1)",
+        "rtreenode(2, x'00')",
+        "subtype(1)",
+        "told(1, 'actor')",
+        "\"told\"(1, 'actor')",
+        "`VEILED`('x', '')",
+    ],
+)
+def test_functions_that_do_more_than_compute(three: Log, call: str) -> None:
+    """What knows pointers, files and settings, and what is ours, cannot be called, however it is written."""
+    assert "is not allowed" in three.refuses(f"SELECT {call}")
+
+
+def test_every_function_of_sqlite_was_decided_upon() -> None:
+    """What this SQLite can call is allowed, or is known to do more than compute."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        there = {str(row[0]) for row in connection.execute("SELECT name FROM pragma_function_list")}
+    more = {
+        "bm25",
+        "changes",
+        "highlight",
+        "last_insert_rowid",
+        "load_extension",
+        "match",
+        "matchinfo",
+        "offsets",
+    }
+    more |= {"optimize", "snippet", "subtype", "total_changes"}
+    others = {name for name in there - FUNCTIONS - more if not name.startswith(("fts", "rtree", "sqlite_"))}
+    assert not {name for name in others if not name.startswith(("geopoly", "sha", "regexp"))}
+
+
+def test_the_engine_denies_by_itself(three: Log) -> None:
+    """What only the reading of the query refuses is refused by SQLite, too, were it to come through."""
+    for sql in (
+        "CREATE TABLE x (a)",
+        "DELETE FROM records",
+        "ATTACH ':memory:' AS y",
+        "PRAGMA user_version",
+        "SELECT * FROM pragma_database_list",
+        "SELECT fts3_tokenizer('simple')",
+        "SELECT load_extension('x')",
+        "BEGIN",
+    ):
+        with pytest.raises(Fault, match=r"not authorized|prohibited"):
+            run(three.log.source(), sql, {}, three.resolve, Bounds())
+
+
+def test_a_process_that_ends_is_told(three: Log) -> None:
+    """A query whose process is killed from outside is an error in a sentence, and nothing is left of it."""
+    killed = list[int]()
+
+    def kill(text: str) -> int:
+        children = Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split()
+        killed.extend(map(int, children))
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        return int(text)
+
+    with pytest.raises(LaserCatsError, match=r"ended before its answer \(signal 9\)"):
+        run(three.log.source(), "SELECT position_of('1')", {}, kill, Bounds())
+    assert killed
+    assert not any(Path(f"/proc/{pid}").exists() for pid in killed)
 
 
 def test_other_statements_that_read(three: Log) -> None:

@@ -1,11 +1,15 @@
 """What goes wrong on EC2, by the command line: one clear sentence, one exit code, and a log that is true."""
 
 import json
+import re
+import signal
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lasercats.testing.aws import StrictEc2
+from tests.lasercats.domains.ec2.conftest import LASERCATS
 
 if TYPE_CHECKING:
     from tests.lasercats.domains.ec2.conftest import Project
@@ -236,3 +240,79 @@ def test_nothing_of_the_account_is_in_the_log(project: "Project") -> None:
     files = [path for path in project.folder.rglob("*") if path.is_file()]
     assert len(files) > 1
     assert not any(b"hush-hush" in path.read_bytes() for path in files)
+
+
+EXPIRED = ("ExpiredToken", "The security token included in the request is expired")
+SPOKEN = {
+    "ec2.instance/a": ("RunInstances", ("launch", "a", "--image", IMAGE, "--type", "t3.micro")),
+    "ec2.volume/v": ("CreateVolume", ("create-volume", "v", "--zone", "us-east-1a", "--size", "8")),
+    "ec2.vpc/n": ("CreateVpc", ("create-vpc", "n", "--cidr", "10.0.0.0/16")),
+}
+
+
+def expire_after(project: "Project", action: str, *arguments: str) -> str:
+    """Run something whose credentials expire once AWS has done an action; return what it printed."""
+    hold = project.aws.hold(action)
+    process = subprocess.Popen(
+        [*LASERCATS, *arguments],
+        cwd=project.folder,
+        env=project.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert hold.wait(), f"{action} was never called"
+    project.aws.fail("*", *EXPIRED, times=100_000)
+    hold.set()
+    told, _ = process.communicate(timeout=120)
+    assert process.returncode == 1, told
+    return told
+
+
+@pytest.mark.parametrize("address", SPOKEN)
+def test_what_cannot_be_looked_at_is_not_dropped(project: "Project", address: str) -> None:
+    """The id is told at once; the command stays open until somebody can look, and nothing is made twice."""
+    action, words = SPOKEN[address]
+    told = expire_after(project, action, "ec2", *words)
+    assert re.search("(i|vol|vpc)-[0-9a-f]+ cannot be looked at: .*credentials have expired", told)
+    assert "what changed is not known" in told
+    assert "nothing changed" not in told
+    assert "is being changed by command" in project.run("ec2", *words, fails=True)
+    for _ in range(2):
+        assert "credentials have expired" in project.run("recover", fails=True)
+    project.aws.forgive()
+    assert f"{address}: done\n" in project.run("recover")
+    assert project.state()[address]["id"] in told
+    assert "there already" in project.run("ec2", *words, fails=True)
+    assert project.aws.calls[action] == 1
+    project.check()
+
+
+def test_a_change_that_is_half_done_is_looked_at_later(project: "Project") -> None:
+    """An instance that was stopped to be changed is not said to run; the next plan does the rest."""
+    project.run("ec2", "launch", "a", "--image", IMAGE, "--type", "t3.micro")
+    document = project.folder / "site.yaml"
+    document.write_text(project.run("document").replace("t3.micro", "t3.small"))
+    expire_after(project, "StopInstances", "apply", "site.yaml", "--yes")
+    project.aws.forgive()
+    assert "done in part" in project.run("recover")
+    project.aws.settle()
+    state = project.check()["ec2.instance/a"]
+    assert (state["state"], state["type"]) == ("stopped", "t3.micro")
+    project.run("apply", "site.yaml", "--yes")
+    state = project.check()["ec2.instance/a"]
+    assert (state["state"], state["type"]) == ("running", "t3.small")
+
+
+def test_ctrl_c_between_two_steps_drops_nothing(project: "Project") -> None:
+    """What was made when the operator called it off is looked at, and known."""
+    project.run("ec2", "create-vpc", "n", "--cidr", "10.0.0.0/16")
+    hold = project.aws.hold("CreateSubnet")
+    subnet = ("ec2", "create-subnet", "s", "--vpc", "ec2.vpc/n", "--cidr", "10.0.0.0/24", "--public-ips")
+    process = project.start(*subnet)
+    assert hold.wait(), "it was never called"
+    process.send_signal(signal.SIGINT)
+    hold.set()
+    process.wait(timeout=60)
+    assert project.state()["ec2.subnet/s"]["id"]
+    project.check()

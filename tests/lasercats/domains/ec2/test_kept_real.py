@@ -1,11 +1,12 @@
 """Nothing that exists on EC2 is dropped: every kind, whatever call fails from the n-th on."""
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -26,7 +27,10 @@ pytestmark = pytest.mark.slow
 IMAGE = "ami-03cf127a"
 URL = "aws://us-east-1?poll=0.01&grace=0.05&attempts=1&timeout=5"
 ALWAYS = 10**6
+FEWEST = 2
+"""The fewest places at which anything can fail."""
 Said = tuple[dict[str, Any], ...]
+T = TypeVar("T")
 
 INSTANCE = {"command": "ec2.launch", "image": IMAGE, "type": "t3.micro"}
 VOLUME = {"command": "ec2.create_volume", "zone": "us-east-1a", "size": 8}
@@ -146,8 +150,15 @@ def faults(aws: StrictEc2) -> dict[str, Callable[[int], Fault]]:
     }
 
 
+def some(given: Sequence[T], work: str) -> Sequence[T]:
+    """Return which faults are tried for some work: one of them, and by `make explore` all."""
+    if os.environ.get("EXAMPLES") == "explore":
+        return given
+    return [given[list(WORK).index(work) % len(given)]]
+
+
 @pytest.mark.parametrize("work", WORK)
-def test_whatever_call_fails(make: Callable[[Said], Project], aws: StrictEc2, work: str) -> None:
+def test_law_whatever_call_fails(make: Callable[[Said], Project], aws: StrictEc2, work: str) -> None:
     """After a call failed, and all later ones, what is there is known as soon as AWS can be asked."""
     ground, said = WORK[work]
     project = make(ground)
@@ -164,14 +175,16 @@ def test_whatever_call_fails(make: Callable[[Said], Project], aws: StrictEc2, wo
         befall.__name__ = name
         return befall
 
-    assert check_kept(lambda: make(ground), commands, [failing(*one) for one in faults(aws).items()]) > 6
+    chosen = [failing(*one) for one in some(list(faults(aws).items()), work)]
+    assert check_kept(lambda: make(ground), commands, chosen) >= FEWEST * len(chosen)
 
 
 @pytest.mark.parametrize("work", WORK)
-def test_whatever_batch_fails(make: Callable[[Said], Project], work: str) -> None:
+def test_law_whatever_batch_fails(make: Callable[[Said], Project], work: str) -> None:
     """The same where a batch fails as a whole, or in part."""
     ground, said = WORK[work]
     project = make(ground)
     commands = build(project, said)
     project.close()
-    assert check_kept(lambda: make(ground), commands) > 6
+    chosen = some(kept.FAULTS, work)
+    assert check_kept(lambda: make(ground), commands, chosen) >= FEWEST * len(chosen)
