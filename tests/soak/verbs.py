@@ -56,6 +56,14 @@ CALLS: dict[str, Sequence[Call] | str] = {
     "trace": [["{position}"]],
     "rewrite": [[], ["--out", "rewritten.jsonl"]],
     "verify": [[], ["--repair"]],
+    "project list": [[]],
+    "project trust": PLANTED,
+    "project untrust": PLANTED,
+    "secret list": [[]],
+    "secret set": PLANTED,
+    "secret rotate": PLANTED,
+    "secret shred": PLANTED,
+    "secret key": PLANTED,
     "completion": [["bash"], ["zsh"], ["fish"]],
 }
 """How a verb is called: `{position}` is each command, `{table}` each table, `{document}` the state's."""

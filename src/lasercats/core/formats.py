@@ -8,8 +8,8 @@ programs print are left as they are.
 
 Up to format 4, what is sealed was a text `sealed:TOKEN`, also in instructions, where it could as well be a
 text. There it is taken for sealed where it has the form of a token (if it is none, no vault opens it). In the
-secret field of files, and of commands that write them, it is known by its place. So it is in what was answered
-to a look for a secret, which needs no change here.
+secret field of files, and of commands that write them, it is known by its place. So it is in what was told to
+a look for a secret, which needs no change here.
 
 Two facts of a command had no field: up to format 3 its tag told that it holds what others change, and up to
 format 4 the words of its reason (`undo 12`) told what it takes back. They are put in their fields.

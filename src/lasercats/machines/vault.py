@@ -61,6 +61,7 @@ class KeyVault:
             BadInput: the keys are missing, cannot be read, or no new one can be written.
 
         """
+        self._check()
         for one in (*known, *(one for place in places for one in self._at(place))):
             if all(self.is_for(one, place) for place in places) and self.holds(one, secret):
                 return one

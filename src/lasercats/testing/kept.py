@@ -155,15 +155,15 @@ class Failing:
         """Be as the machine in all else."""
         return getattr(self._machine, name)
 
-    async def run(self, batch: Batch, sink: Sink | None = None) -> Sequence[Any]:
+    async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
         """Run a batch, unless it is to fail."""
-        return await self._fails.run(self._machine, batch, sink)
+        return await self._fails.run(self._machine, batch, sink, token)
 
-    async def resolve(self, batch: Batch) -> Sequence[Any | None]:
+    async def resolve(self, batch: Batch, token: str = "", *, end: bool = False) -> Sequence[Any | None]:
         """Tell what became of a batch, unless that fails too."""
         if self._fails.over:
             raise Unreachable("machine m does not answer; wait until it does")
-        return await self._machine.resolve(batch)
+        return await self._machine.resolve(batch, token, end=end)
 
 
 class _Failing:
@@ -172,10 +172,10 @@ class _Failing:
     def __init__(self, left: int) -> None:
         self.left, self.over = left, False
 
-    async def run(self, machine: Machine, batch: Batch, sink: Sink | None) -> Sequence[Any]:
+    async def run(self, machine: Machine, batch: Batch, sink: Sink | None, token: str) -> Sequence[Any]:
         if self.left:
             self.left -= 1
-            return await machine.run(batch, sink)
+            return await machine.run(batch, sink, token)
         first, self.over = not self.over, True
         return await self.fail(machine, batch, first=first)
 

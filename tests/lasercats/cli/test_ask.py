@@ -120,7 +120,7 @@ def test_a_secret_is_not_shown(cli: "Cli", place: Place, monkeypatch: pytest.Mon
     """No format and no table shows a secret or its token."""
     monkeypatch.setenv("WORD", "hunter2")
     cli.done("file", "write", place("f"), "--secret", "env:WORD")
-    for table, count in (("file", 1), ("events", 1), ("commands", 1), ("instructions", 1)):
+    for table, count in (("file", 1), ("events", 1), ("commands", 1), ("instructions", 2)):
         out = cli.done("query", f"SELECT * FROM {table}", "--json").out
         assert "sealed:" not in out
         assert "hunter2" not in out

@@ -211,7 +211,9 @@ def shared(bare: "Cli", tmp_path_factory: pytest.TempPathFactory) -> "Iterator[P
         with pytest.MonkeyPatch.context() as patch:
             for kind in ("STATE", "CONFIG"):
                 (top / kind).mkdir()
-                (top / kind).chmod(0o1777)
+                (top / kind).chmod(0o755)
+                (top / kind / "nobody").mkdir()
+                os.chown(top / kind / "nobody", NOBODY, NOBODY)
                 patch.setenv(f"XDG_{kind}_HOME", f"{top}/{kind}/root")
             bare.done("init", str(top / "p"), "--shared", str(NOBODY))
             yield top / "p"

@@ -315,7 +315,7 @@ def test_a_program_that_is_called_off_looks_at_what_it_leaves(context: Context) 
     stop, recorder = context.stop, context.machines.get("m")
     sent = recorder.run
 
-    async def stopping(batch: Batch, sink: object = None) -> Sequence[Any]:
+    async def stopping(batch: Batch, sink: object = None, token: str = "") -> Sequence[Any]:
         stop.set()
         return await sent(batch)
 

@@ -221,7 +221,7 @@ class TestFaults:
             ("key={key}&known_hosts={key}.pub", "id.pub is no file of known hosts"),
             ("key={key}&known_hosts=/dev/null", "has no key of"),
             ("key={key}", "has a host key that is not known"),
-            ("password=env:NOT_SET_AT_ALL", "the environment variable NOT_SET_AT_ALL is not set"),
+            ("password=env:NOT_SET_AT_ALL", "the variable NOT_SET_AT_ALL, which is not set"),
         ],
     )
     def test_who_is_not_let_in(self, more: str, said: str) -> None:

@@ -9,7 +9,7 @@ from lasercats.machines import variables
 
 
 def test_what_is_started_does_not_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A variable that was read as a secret can be read again here, and is handed on to no process."""
+    """A variable that was read as a secret can be read again, and is in no environment that is handed on."""
     monkeypatch.setenv("A_SECRET", "hunter2")
     assert [variables.take("A_SECRET") for _ in range(2)] == [b"hunter2", b"hunter2"]
     assert "A_SECRET" not in os.environ

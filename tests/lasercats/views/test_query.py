@@ -25,6 +25,7 @@ from lasercats.core.kind import Domain, Kind, Kinds
 from lasercats.core.program import Known, Step
 from lasercats.core.record import FORGOTTEN, NULL, Accepted, Ended, Event, Finished, Started, raw
 from lasercats.core.resource import SECRET, Resource
+from lasercats.core.secret import Sealed, of_text
 from lasercats.domains.host import DOMAIN as HOST
 from lasercats.logs.sqlite import SqliteLog
 from lasercats.views.engine import FUNCTIONS
@@ -53,7 +54,7 @@ class Server(Resource, frozen=True):
     on: bool | None = None
     name: str | None = None
     order: str | None = None
-    password: Annotated[str | None, SECRET] = None
+    password: Annotated[Sealed, SECRET] | None = None
 
 
 def no_commands(address: Address, change: Change[Any]) -> Iterator[Command]:
@@ -456,16 +457,16 @@ def sealed(log: Log) -> Log:
     """Two servers with secrets, the commands, instructions and outcomes around them, and an unknown kind."""
     longer = f"{TOKEN}CCCC"
     other = Address("rack.server/other")
-    log.put((SERVER, Server(password=TOKEN)))
-    log.put((SERVER, Server(password=longer)), (other, Server(password=longer)))
+    log.put((SERVER, Server(password=of_text(TOKEN))))
+    log.put((SERVER, Server(password=of_text(longer))), (other, Server(password=of_text(longer))))
     log.held[Address("gone.kind/x")] = msgspec.Raw(b"null")
-    strange = raw({"key": TOKEN, "deep": [{"sealed": "AAAABBBB=="}], "\u00e9": "x"})
+    strange = raw({"key": TOKEN, "deep": [{"sealed:": "AAAABBBB=="}], "\u00e9": "x"})
     log.log.append(
         [Event(type="observed", delta={Address("gone.kind/x"): (NULL, strange)}, command=None, actor="ada")]
     )
     command = raw({"command": "x", "password": TOKEN, "on": [SERVER]})
     at = log.log.append([Accepted(command=command, actor="ada", run="r")])
-    write = raw({"do": "host.write", "content": TOKEN, "more": {"sealed": "AAAABBBB=="}})
+    write = raw({"do": "host.write", "content": TOKEN, "more": {"sealed:": "AAAABBBB=="}})
     batch = log.log.append([Started(machine="web1", commands=(at,), instructions=(write,))])
     log.log.append([Finished(started=batch, outcomes=(raw({"type": "status", "content": TOKEN}),))])
     return log

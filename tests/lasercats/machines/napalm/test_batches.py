@@ -355,13 +355,13 @@ def test_secrets_come_from_where_the_url_says(tmp_path: Path, monkeypatch: pytes
     def check() -> None:
         using(Watched("sw1", NapalmMachine.check_url(url), Vault()), lambda one: one.check())
 
+    monkeypatch.delenv("SWITCH_PASSWORD")
+    with pytest.raises(MachineError, match="the variable SWITCH_PASSWORD, which is not set"):
+        check()
+    monkeypatch.setenv("SWITCH_PASSWORD", "hunter2")
     check()
     assert (seen[0].password, seen[0].arguments["secret"]) == ("hunter2", "letmein")
     assert (seen[0].arguments["port"], seen[0].arguments["ssh_strict"]) == (2222, False)
-    monkeypatch.delenv("SWITCH_PASSWORD")
-    with pytest.raises(MachineError, match="SWITCH_PASSWORD is not set"):
-        check()
-    monkeypatch.setenv("SWITCH_PASSWORD", "hunter2")
     (tmp_path / "enable").unlink()
     with pytest.raises(MachineError, match="cannot be read"):
         check()
