@@ -7,6 +7,8 @@ itself still knows it, as several commands may name it.
 
 import os
 
+NEEDED = frozenset({"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TERM", "TMPDIR"})
+"""What no program can do without, and is no secret: it stays."""
 _TAKEN: dict[str, bytes] = {}
 
 
@@ -18,5 +20,7 @@ def take(name: str) -> bytes:
 
     """
     if name in os.environ:
-        _TAKEN[name] = os.environb.pop(os.fsencode(name))
+        _TAKEN[name] = os.environb[os.fsencode(name)]
+        if name not in NEEDED:
+            del os.environ[name]
     return _TAKEN[name]

@@ -22,3 +22,8 @@ def test_one_that_is_not_set() -> None:
     """A variable that never was there is told as such."""
     with pytest.raises(KeyError):
         variables.take("NEVER_SET")
+
+
+def test_what_programs_need_stays() -> None:
+    """The path is no secret, even where it is named as one."""
+    assert variables.take("PATH") == os.environb[b"PATH"]
