@@ -1,6 +1,6 @@
 """Verbs about the state as a document: state, document, plan, apply, observe, drift, schema."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -134,31 +134,50 @@ def apply(context: click.Context, /, documents: tuple[str, ...], yes: bool, **va
     with options.opened(context, looking=request.predicts and not values["refresh"]) as project:
         saved = _is_saved(documents)
         made = plans.load(project, Path(documents[0])) if saved else _plan(project, documents, **values)
-        predicting = request.predicts
         if saved and not request.as_json:
             show.print_carried(made.commands)
-        if not (request.as_json or predicting):
+        if not (request.as_json or request.predicts):
             show_plan(made, as_json=False, both=request.show_diff)
             show.print_resealed(project.resealed)
-        if made.problems:
-            raise LaserCatsError(f"the plan is refused: {_first(made.problems)}; nothing was done")
-        if made.replaced and not (yes or predicting):
+        check_plan(made)
+        if made.replaced and not (yes or request.predicts):
             told = ", ".join(made.replaced[:3]) + (" and more" if len(made.replaced) > 3 else "")  # noqa: PLR2004
             raise LaserCatsError(
                 f"this would remove {told} and make it anew, which is not done unless it is agreed to; "
                 "agree with --yes"
             )
-        if made.commands and not (yes or predicting):
-            if request.as_json or not printing.agreed("Carry this out?"):
-                raise LaserCatsError("not carried out, because it was not agreed to; agree with --yes")
+        if made.commands:
+            agree(request, yes=yes)
         if made.commands or request.as_json:
-            brief = not predicting
+            brief = not request.predicts
             act(
                 context,
                 project,
                 made.commands,
                 replace(request, because=made.because, lost=made.lost, brief=brief),
             )
+
+
+def check_plan(made: "Plan") -> None:
+    """Check that nothing of a plan is refused.
+
+    Raises:
+        LaserCatsError: something is; nothing was done.
+
+    """
+    for address, why in made.problems.items():
+        raise LaserCatsError(f"the plan is refused: {address}: {why}; nothing was done")
+
+
+def agree(request: Request, *, yes: bool) -> None:
+    """Ask whether what was shown is to be carried out, unless that was said, or it is only predicted.
+
+    Raises:
+        LaserCatsError: it was not agreed to.
+
+    """
+    if not (yes or request.predicts) and (request.as_json or not printing.agreed("Carry this out?")):
+        raise LaserCatsError("not carried out, because it was not agreed to; agree with --yes")
 
 
 @click.command()
@@ -397,10 +416,6 @@ def _pending(made: "Plan") -> str:
     for past, infinitive in (("created", "to create"), ("changed", "to change"), ("removed", "to remove")):
         told = told.replace(past, infinitive)
     return told
-
-
-def _first(problems: Mapping[Address, str]) -> str:
-    return next(f"{address}: {why}" for address, why in problems.items())
 
 
 def _chosen(project: "Project", addresses: Sequence[str], position: str | None) -> dict[Address, Resource]:

@@ -12,6 +12,7 @@ from lasercats.cli.history import one
 from lasercats.core.change import Change
 from lasercats.core.errors import BadInput, LaserCatsError
 from lasercats.core.instruction import Instruction
+from lasercats.core.secret import shown
 from lasercats.core.visible import visible
 from lasercats.interpreters.context import Watcher
 
@@ -93,13 +94,13 @@ def blame(context: click.Context, address: str, as_of: str | None, as_json: bool
         position = None if as_of is None else history.resolve(project.log, as_of)
         found = find(project, project.recorded(address), position)
     if as_json:
-        data = [{**b._asdict(), "value": show.hidden(b.value), "time": history.iso(b.time)} for b in found]
+        data = [{**b._asdict(), "value": shown(b.value), "time": history.iso(b.time)} for b in found]
         printing.data(data)
         return
     rows = [
         (
             b.field,
-            show.short(show.hidden(b.value)),
+            show.short(shown(b.value)),
             history.iso(b.time),
             b.actor,
             f"{b.type} {b.command or b.position}" + show.why(b.because, b.message),

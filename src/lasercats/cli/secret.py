@@ -9,6 +9,7 @@ import click
 from lasercats.cli import arguments, options, printing
 from lasercats.cli.main import VerbGroup
 from lasercats.core.errors import BadInput, LaserCatsError
+from lasercats.core.secret import told
 
 if TYPE_CHECKING:
     from lasercats.cli.act import Request
@@ -81,7 +82,7 @@ def _row(one: "Secret") -> tuple[str, str, str, str]:
     gone = sum(_state(one, key) == "destroyed" for key in one.keys)
     versions = f"{len(one.keys)}" + (f" ({gone} destroyed)" if gone else "")
     since = one.keys[-1].made if one.keys else "the key is missing"
-    own = {at.partition(" ")[0] for at in one.used}
+    own = {told(at) for at in one.used}
     used = "here" if set(one.used) == set(one.places) else ", ".join(sorted(own)) or "-"
     return one.name, versions, since, used
 
@@ -148,24 +149,22 @@ def secret_rotate(
 def _rotate(
     context: click.Context, project: "Project", made: "Rotation", request: "Request", *, yes: bool
 ) -> None:
-    from lasercats.cli.act import PREDICTING, act  # noqa: PLC0415
-    from lasercats.cli.declare import show_plan  # noqa: PLC0415
+    from lasercats.cli.act import act  # noqa: PLC0415
+    from lasercats.cli.declare import agree, check_plan, show_plan  # noqa: PLC0415
     from lasercats.operate.secret_rotate import keep  # noqa: PLC0415
 
-    plan, predicting = made.plan, request.interpreter in PREDICTING
+    plan = made.plan
     if made.candidate is None and not plan.commands:
         printing.note("nothing to do: it has that value already; --key would give it a new key")
         return
-    if plan.commands and not (request.as_json or predicting):
+    if plan.commands and not (request.as_json or request.predicts):
         show_plan(plan, as_json=False, both=request.show_diff)
-    for address, why in plan.problems.items():
-        raise LaserCatsError(f"the plan is refused: {address}: {why}; nothing was done")
-    if not (yes or predicting) and (request.as_json or not printing.agreed("Carry this out?")):
-        raise LaserCatsError("not carried out, because it was not agreed to; agree with --yes")
-    if not predicting:
+    check_plan(plan)
+    agree(request, yes=yes)
+    if not request.predicts:
         keep(project, made)
     if plan.commands or request.as_json:
-        act(context, project, plan.commands, replace(request, lost=plan.lost, brief=not predicting))
+        act(context, project, plan.commands, replace(request, lost=plan.lost, brief=not request.predicts))
     else:
         printing.note("the secret has a new value; it stands nowhere in the state")
 

@@ -15,7 +15,6 @@ from lasercats.core.address import Address, kind_of, told
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Effect, as_shown
 from lasercats.core.resource import Resource, decisions
-from lasercats.core.secret import shown
 from lasercats.interpreters.context import Result
 
 if TYPE_CHECKING:
@@ -286,11 +285,6 @@ def named(addresses: Sequence[Address]) -> str:
     return f"{told(addresses[0])}{more}"
 
 
-def hidden(value: Any) -> Any:  # noqa: ANN401
-    """Return a value as plain data in which no secret shows."""
-    return shown(value)
-
-
 def why(because: str | None, message: str | None) -> str:
     """Return what made a command and what its operator said of it, to stand behind it."""
     told = "; ".join(text for text in (because, message) if text)
@@ -325,7 +319,7 @@ def _fields(change: Change[Resource], both: bool) -> Iterable[str]:
     if change.verb == "remove" and not both:
         return
     for name in dict.fromkeys([*before, *after]):
-        old, new = hidden(before.get(name)), hidden(after.get(name))
+        old, new = secret.shown(before.get(name)), secret.shown(after.get(name))
         if before.get(name) == after.get(name):
             continue
         if _is_list(old) and _is_list(new) and _long(_json(old), _json(new)):

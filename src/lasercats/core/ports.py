@@ -4,7 +4,7 @@ Implementations stand in `lasercats.logs`, `.machines` and `.interpreters`, or i
 found by the entry points of the same names.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
@@ -286,8 +286,8 @@ class Vault(Protocol):
     A place is a secret field of an address, or a secret with a name (`lasercats.core.secret`).
     """
 
-    def seal(self, secret: bytes, places: Sequence[str], known: Iterable[Sealed] = ()) -> Sealed:
-        """Return a secret, sealed for some places; as it was, where one of the `known` holds it.
+    def seal(self, secret: bytes, places: Sequence[str]) -> Sealed:
+        """Return a secret, sealed for some places; one that stands there already, as it was.
 
         Raises:
             BadInput: the key cannot be made or read.

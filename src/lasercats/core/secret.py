@@ -43,9 +43,18 @@ def place(address: str, field: str) -> str:
     return f"{address} {field}"
 
 
+def split(place: str) -> tuple[str, str]:
+    """Return the address and the field of a place; no address where it is a secret with a name.
+
+    An address may have spaces in it, and a field has none.
+    """
+    address, _, field = place.rpartition(" ")
+    return address, field
+
+
 def told(place: str) -> str:
     """Return a place as a person is told of it: its address, or the name of the secret."""
-    return place.rpartition(" ")[0] or place.removeprefix(NAMED)
+    return split(place)[0] or place.removeprefix(NAMED)
 
 
 def check_sealed(field: str, value: object) -> None:
@@ -72,10 +81,15 @@ def as_text(value: object) -> Any:  # noqa: ANN401
 
 def shown(value: object) -> Any:  # noqa: ANN401
     """Return a value as plain data that may be shown to a person: nothing that is sealed stands in it."""
-    return _hidden(msgspec.to_builtins(value))
+    return hidden(msgspec.to_builtins(value))
 
 
-def _hidden(data: Any) -> Any:  # noqa: ANN401
+def hidden(data: Any, *, texts: bool = False) -> Any:  # noqa: ANN401
+    """Return plain data without what is sealed; with `texts`, without what might be so in an old log."""
     if isinstance(data, dict):
-        return HIDDEN if [*data] == [PREFIX] else {name: _hidden(value) for name, value in data.items()}
-    return [_hidden(value) for value in data] if isinstance(data, list | tuple) else data
+        if [*data] == [PREFIX]:
+            return HIDDEN
+        return {name: hidden(value, texts=texts) for name, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [hidden(value, texts=texts) for value in data]
+    return HIDDEN if texts and isinstance(data, str) and data.startswith(PREFIX) else data

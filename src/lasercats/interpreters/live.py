@@ -29,6 +29,7 @@ from lasercats.core.record import (
     raw_delta,
 )
 from lasercats.core.resource import Resource, keeps, overlay, same, settle
+from lasercats.core.secret import split
 from lasercats.core.settle import Target, believe, decide_all, drift, learn, refreshed
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Result
@@ -165,7 +166,7 @@ class _Run:
                     resealed={
                         place: others
                         for place, others in context.resealed.items()
-                        if place.rpartition(" ")[0] in command.on
+                        if split(place)[0] in command.on
                     },
                     held=not command.ends,
                 )

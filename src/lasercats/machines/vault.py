@@ -38,31 +38,31 @@ class KeyVault:
         tokens: Tokens = tuple,
         asked: Sources | None = None,
         by: Callable[[], str] = str,
-        known: Callable[[str], Iterable[Sealed]] = lambda _: (),
+        standing: Callable[[str], Iterable[Sealed]] = lambda _: (),
         check: Callable[[], object] = lambda: None,
     ) -> None:
         """Use the keyring beside a root key in the file at `path`.
 
         `tokens` tells which are in use, so that no key is made in place of one that was lost; `asked` is what
-        a command that prints the root key may use, `by` tells who is at work, and `known` what is known to
-        stand at a place. `check` raises where no secret may be sealed or opened.
+        a command that prints the root key may use, `by` tells who is at work, and `standing` what stands
+        at a place. `check` raises where no secret may be sealed or opened.
         """
         self.keys = Keys(path, tokens, asked or Sources(path.parent), by)
-        self._known, self._check = known, check
+        self.standing, self._check = standing, check
         self._met: dict[str, dict[Sealed, None]] = {}
 
-    def seal(self, secret: bytes, places: Sequence[str], known: Iterable[Sealed] = ()) -> Sealed:
-        """Return a secret, sealed for some places; as it was, where one of the `known` holds it.
+    def seal(self, secret: bytes, places: Sequence[str]) -> Sealed:
+        """Return a secret, sealed for some places; one that stands there already, as it was.
 
-        What was opened for the places, as a machine was about to write it or to compare with it, and what the
-        state holds there, is known too: what a machine is found to hold is told as what it is.
+        So does what was opened for the places, as a machine was about to write it or to compare with it: what
+        a machine is found to hold is told as what it is.
 
         Raises:
             BadInput: the keys are missing, cannot be read, or no new one can be written.
 
         """
         self._check()
-        for one in (*known, *(one for place in places for one in self._at(place))):
+        for one in (one for place in places for one in self._at(place)):
             if all(self.is_for(one, place) for place in places) and self.holds(one, secret):
                 return one
         return self._sealed(self.keys.current(tuple(sorted(set(places)))), secret)
@@ -163,7 +163,7 @@ class KeyVault:
 
     def _at(self, place: str) -> Iterable[Sealed]:
         """Iterate over what is known to stand at a place, and what was to stand there, the newest first."""
-        yield from self._known(place)
+        yield from self.standing(place)
         yield from reversed(self._met.get(place, {}))
 
     def _sealed(self, key: Key, secret: bytes) -> Sealed:

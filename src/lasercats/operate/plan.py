@@ -137,12 +137,12 @@ def make(
 
 def _sealed(project: Project, wish: Mapping[Address, Resource], state: State) -> dict[Address, Resource]:
     """Return a wish in which what is clear is sealed, where what is known of it is sealed."""
-    sealed, inputs = dict(wish), project.inputs(Path())
+    sealed = dict(wish)
     for address, resource in wish.items():
         for secret, clear in clear_fields(type(resource)).items():
             value, known = getattr(resource, clear), getattr(state.get(address), secret, None)
             if known is not None and value is not None and not content.is_digest(value):
-                token = inputs.seal(content.decode(value), [place(address, secret)])
+                token = project.vault.seal(content.decode(value), [place(address, secret)])
                 sealed[address] = replace(resource, **{clear: None, secret: token})
     return sealed
 

@@ -25,8 +25,8 @@ from lasercats.core.address import Address, check_machine_name
 from lasercats.core.errors import BadInput, LaserCatsError, LogError, UnknownName
 from lasercats.core.kind import Domain, Kinds
 from lasercats.core.ports import Log, Machine
-from lasercats.core.resource import Resource, sealed_in
-from lasercats.core.secret import NAMED, Sealed, of_text, told
+from lasercats.core.resource import sealed_in
+from lasercats.core.secret import NAMED, Sealed, of_text, split, told
 from lasercats.core.state import State
 from lasercats.core.text import clean
 from lasercats.interpreters.context import Context
@@ -67,9 +67,8 @@ class Project:
         self.kinds: Kinds = plugins.kinds()
         self.mode = trust.mode_of_files(root)
         """Of the files in its folder."""
-        asked = Sources(root, self.may_run)
-        known = self._sealed_at
-        self.vault = KeyVault(root / FOLDER / "key", self._tokens, asked, actor, known, self.check_open)
+        asked, key = Sources(root, self.may_run), root / FOLDER / "key"
+        self.vault = KeyVault(key, self._tokens, asked, actor, self._sealed_at, self.check_open)
         self.sources = asked._replace(named=self.vault.open_named)
         self._log: Log | None = None
         self._acts = False
@@ -128,8 +127,9 @@ class Project:
 
     def _sealed_at(self, place: str) -> Iterator[Sealed]:
         """Iterate over what the state holds sealed at a place."""
-        address, _, field = place.rpartition(" ")
-        resource = self.state(addresses=[Address(address)]).get(Address(address))
+        text, field = split(place)
+        address = Address(text)
+        resource = self.state(addresses=[address]).get(address)
         yield from (sealed for name, sealed in sealed_in(resource) if name == field) if resource else ()
 
     def may_run(self, command: Sequence[str]) -> None:
@@ -152,9 +152,7 @@ class Project:
         A secret may come from standard input where that can be read.
         """
         sources = self.sources._replace(folder=folder, stdin=stdin)
-        return LocalInputs(
-            folder, self.vault, lambda a: self.state(addresses=[a]).get(a), sources, self.resealed
-        )
+        return LocalInputs(folder, self.vault, sources, self.resealed)
 
     def recorded(self, text: str) -> Address:
         """Read the address of something on record, also of a kind that is not installed.
@@ -266,15 +264,14 @@ class LocalInputs:
         self,
         folder: Path,
         vault: KeyVault,
-        at: Callable[[Address], Resource | None] = lambda _: None,
         sources: Sources | None = None,
         resealed: dict[str, str] | None = None,
     ) -> None:
-        """Find relative paths in `folder`, and seal with a vault; `at` tells what is known at an address.
+        """Find relative paths in `folder`, and seal with a vault.
 
         Into `resealed` go the places for which a secret is sealed that was given for others, and those.
         """
-        self._folder, self._vault, self._at = folder, vault, at
+        self._folder, self._vault = folder, vault
         self._resealed: dict[str, str] = {} if resealed is None else resealed
         self._sources = sources or Sources(folder, named=vault.open_named)
 
@@ -294,33 +291,20 @@ class LocalInputs:
             return self._for(given, places)
         if reference.startswith(NAMED):
             return self._vault.named(reference.removeprefix(NAMED))
-        return self.seal(self._sources.read(reference), places)
-
-    def seal(self, secret: bytes, places: Sequence[str]) -> Sealed:
-        """Seal a secret for places; one that stands there already stays sealed as it is."""
-        return self._vault.seal(secret, places, self._known(places))
+        return self._vault.seal(self._sources.read(reference), places)
 
     def _for(self, given: Sealed, places: Sequence[str]) -> Sealed:
         """Return what is given sealed, for some places."""
+        standing = [one for place in places for one in self._vault.standing(place)]
         if all(self._vault.is_for(given, place) for place in places):
             secret = self._vault.open(given, places[0])
-            return next((one for one in self._known(places) if self._vault.holds(one, secret)), None) or (
-                self._vault.renewed(given, places[0])
-            )
-        before, known = self._vault.places(given), self._known(places)
-        sealed = self._vault.seal(self._vault.open(given, before[0]), places, known)
-        if sealed not in known:
+            same = (one for one in standing if self._vault.holds(one, secret))
+            return next(same, None) or self._vault.renewed(given, places[0])
+        before = self._vault.places(given)
+        sealed = self._vault.seal(self._vault.open(given, before[0]), places)
+        if sealed not in standing:
             self._resealed |= dict.fromkeys(places, ", ".join(map(told, before)))
         return sealed
-
-    def _known(self, places: Sequence[str]) -> list[Sealed]:
-        """Return what is known to be sealed at places."""
-        known = list[Sealed]()
-        for place in places:
-            address, _, field = place.rpartition(" ")
-            value = getattr(self._at(Address(address)), field, None)
-            known += [value] if isinstance(value, Sealed) else []
-        return known
 
     def _read(self, path: str) -> bytes:
         def read() -> bytes:

@@ -10,7 +10,7 @@ from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command
 from lasercats.core.errors import BadInput
 from lasercats.core.resource import Resource, sealed_in
-from lasercats.core.secret import NAMED, Sealed, place
+from lasercats.core.secret import NAMED, Sealed, place, split
 from lasercats.core.state import State
 from lasercats.machines.vault import KeyVault
 from lasercats.machines.vault_ring import Key
@@ -122,7 +122,7 @@ def meant(project: Project, target: str) -> tuple[str, ...]:
         return (at,)
     address = project.recorded(target)
     known = {at for one in secrets(project) for at in (*one.places, *one.used)}
-    found = tuple(sorted(at for at in known if at.rpartition(" ")[0] == address))
+    found = tuple(sorted(at for at in known if split(at)[0] == address))
     if not found:
         raise BadInput(f"{address} holds no secret; `lasercats secret list` shows which there are")
     return found

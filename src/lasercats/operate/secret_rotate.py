@@ -11,7 +11,7 @@ from lasercats.core.change import Change, Delta
 from lasercats.core.errors import BadInput
 from lasercats.core.record import Event, raw_delta
 from lasercats.core.resource import Resource
-from lasercats.core.secret import NAMED, Sealed
+from lasercats.core.secret import NAMED, Sealed, split
 from lasercats.core.state import State
 from lasercats.machines.vault import Candidate, KeyVault
 from lasercats.operate.plan import Plan, plan_delta
@@ -147,7 +147,7 @@ def _delta(state: State, fresh: Mapping[str, Sealed]) -> Delta:
     """Return the change of a state to other secrets at some places."""
     changes: dict[Address, Change[Resource]] = {}
     for at, sealed in fresh.items():
-        address, _, field = at.rpartition(" ")
+        address, field = split(at)
         before = state.get(Address(address))
         after = changes[Address(address)].after if Address(address) in changes else before
         if after is not None:

@@ -29,14 +29,13 @@ def verify(project: Project, *, repair: bool = False) -> dict[str, int]:
         if rebuild is not None:
             rebuild()
         _mend(log)
-    report["events"] = sum(1 for _ in log.read(names=("event",)))
-    late = {at for one in _lates(log) for at in one.after}
-    for address, position, culprit in _apart(log):
-        if culprit not in late:
-            raise _wrong(address, position, culprit)
-    fold = Fold()
+    late, fold, report["events"] = {at for one in _lates(log) for at in one.after}, Fold(), 0
     for record in log.read(names=("event",)):
+        for address, culprit in _apart(log, fold, record):
+            if culprit not in late:
+                raise _wrong(address, record.position, culprit)
         fold.add(record.position, record.entry)
+        report["events"] += 1
     check_tables = getattr(log, "check_tables", None)
     if check_tables is not None:
         report["versions"] = int(check_tables())
@@ -59,23 +58,20 @@ def _wrong(address: Address, position: int, culprit: int | None) -> LogCorrupt:
     return LogCorrupt(told)
 
 
-def _apart(log: Log) -> Iterator[tuple[Address, int, int | None]]:
-    """Iterate over where an event starts from something else than what the events before it left.
+def _apart(log: Log, fold: Fold, record: Record) -> Iterator[tuple[Address, int | None]]:
+    """Iterate over where an event starts from something else than the fold of the events before it.
 
-    Tells the address, the position, and which event there was recorded when its command had ended, if one
-    was: that one, or the one before it, which left what was not there.
+    Tells the address, and which event there was recorded when its command had ended, if one was: this one, or
+    the one before it, which left what was not there.
     """
-    fold = Fold()
-    for record in log.read(names=("event",)):
-        assert isinstance(record.entry, Event)  # noqa: S101 - only these were asked for
-        for address, (before, _) in record.entry.delta.items():
-            known = fold.entries.get(address)
-            left = bytes(known.raw) if known is not None and known.raw != FORGOTTEN else bytes(NULL)
-            if left != bytes(before):
-                near = [record, *(log.read(known.since, known.since) if known is not None else ())]
-                late = (one.position for one in near if _is_after_its_end(log, one))
-                yield address, record.position, next(late, None)
-        fold.add(record.position, record.entry)
+    assert isinstance(record.entry, Event)  # noqa: S101 - only these were asked for
+    for address, (before, _) in record.entry.delta.items():
+        known = fold.entries.get(address)
+        left = bytes(known.raw) if known is not None and known.raw != FORGOTTEN else bytes(NULL)
+        if left != bytes(before):
+            near = [record, *(log.read(known.since, known.since) if known is not None else ())]
+            late = (one.position for one in near if _is_after_its_end(log, one))
+            yield address, next(late, None)
 
 
 def _is_after_its_end(log: Log, record: Record) -> bool:
@@ -94,10 +90,12 @@ def _lates(log: Log) -> Iterator[Late]:
 def _mend(log: Log) -> None:
     """Record of events that came after the end of their command that what they are about is in doubt."""
     known = {at for one in _lates(log) for at in one.after}
-    doubt: dict[int, dict[Address, None]] = {}
-    for address, _, culprit in _apart(log):
-        if culprit is not None and culprit not in known:
-            doubt.setdefault(culprit, {})[address] = None
+    doubt, fold = dict[int, dict[Address, None]](), Fold()
+    for record in log.read(names=("event",)):
+        for address, culprit in _apart(log, fold, record):
+            if culprit is not None and culprit not in known:
+                doubt.setdefault(culprit, {})[address] = None
+        fold.add(record.position, record.entry)
     late = [
         Late(commands=(_cause(log, position),), on=tuple(on), actor=actor(), after=(position,))
         for position, on in doubt.items()

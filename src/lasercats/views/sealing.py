@@ -7,9 +7,8 @@ neither its length nor what it is equal to can be told.
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from lasercats.core.secret import HIDDEN, PREFIX
+from lasercats.core.secret import HIDDEN, hidden
 
 Schemas = Mapping[str, Sequence[Sequence[str]]]
 """For a kind, or `command TAG`: the names of its secret fields, and of all others."""
@@ -32,24 +31,13 @@ def veil(text: str | None, schema: Sequence[Sequence[str]] | None) -> str | None
             data = {
                 name: HIDDEN
                 if name in secret and value is not None
-                else _hidden(value, texts=name not in plain)
+                else hidden(value, texts=name not in plain)
                 for name, value in data.items()
             }
         else:
-            data = _hidden(data)
+            data = hidden(data, texts=True)
         veiled = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
         veiled.encode()
         return veiled
     except (ValueError, RecursionError):
         return json.dumps(HIDDEN)
-
-
-def _hidden(data: Any, *, texts: bool = True) -> Any:  # noqa: ANN401
-    """Return data without what is a token, and with `texts` without what might be one of an old log."""
-    if isinstance(data, dict):
-        if data.keys() == {PREFIX}:
-            return HIDDEN
-        return {name: _hidden(value, texts=texts) for name, value in data.items()}
-    if isinstance(data, list):
-        return [_hidden(value, texts=texts) for value in data]
-    return HIDDEN if texts and isinstance(data, str) and data.startswith(PREFIX) else data

@@ -340,3 +340,13 @@ def test_a_secret_is_asked_for_at_a_terminal_and_not_shown(cli: "Cli", place: Pl
     assert ONE.encode() not in said
     cli.done("file", "write", place("f"), "--secret", "secret:db")
     assert text(place("f")) == ONE
+
+
+def test_an_address_with_spaces_is_told_whole(
+    cli: "Cli", place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a secret stands is told to the end of the address, also where that has spaces."""
+    monkeypatch.setenv("LC_ONE", ONE)
+    cli.done("secret", "set", "db", "env:LC_ONE")
+    cli.done("file", "write", place("a b"), "--secret", "secret:db")
+    assert f"file/{place('a b')}\n" in cli.done("secret", "list").out

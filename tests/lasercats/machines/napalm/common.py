@@ -1,7 +1,7 @@
 """What the tests of switches through NAPALM share: machines, the contract, and changes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import pytest
@@ -23,8 +23,8 @@ each_vendor = pytest.mark.parametrize("vendor", list(LAGS))
 class Vault:
     """A vault that keeps nothing secret."""
 
-    def seal(self, secret: bytes, places: Sequence[str], known: Iterable[Sealed] = ()) -> Sealed:
-        del places, known
+    def seal(self, secret: bytes, places: Sequence[str]) -> Sealed:
+        del places
         return Sealed(secret.decode())
 
     def places(self, sealed: Sealed) -> tuple[str, ...]:
