@@ -64,14 +64,6 @@ CALLS: dict[str, Sequence[Call] | str] = {
     "project trust": [["."]],
     "project untrust": [["."]],
     "verify": [[], ["--repair"]],
-    "project list": [[]],
-    "project trust": PLANTED,
-    "project untrust": PLANTED,
-    "secret list": [[]],
-    "secret set": PLANTED,
-    "secret rotate": PLANTED,
-    "secret shred": PLANTED,
-    "secret key": PLANTED,
     "completion": [["bash"], ["zsh"], ["fish"]],
 }
 """How a verb is called: `{position}` is each command, `{table}` each table, `{document}` the state's."""
