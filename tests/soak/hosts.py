@@ -80,8 +80,9 @@ class OnHost(Peer):
 
     def reality(self) -> Reality:
         """List the folder, and sum the files up."""
-        listed = self.shell(f"cd {self.folder} && find . -printf '%y %m %p\\n'")
-        summed = self.shell(f"cd {self.folder} && find . -name 'f*' -type f -exec sha256sum {{}} +")
+        sums_up = "echo; find . -name 'f*' -type f -exec sha256sum {} +"
+        told = self.shell(f"cd {self.folder} && find . -printf '%y %m %p\\n' && {sums_up}")
+        listed, _, summed = told.partition("\n\n")
         sums = {path: sha for sha, path in (line.split(None, 1) for line in summed.splitlines())}
         found: Reality = {}
         for line in listed.splitlines():
@@ -155,8 +156,10 @@ class There(OnHost):
 
     def orphans(self) -> list[str]:
         """Find temporary names of ours in the folder, and locks; what stands for what was judged is kept."""
-        script = "for d in /run/lasercats /tmp/.lasercats-*; do [ ! -d $d ] || find $d -type f; done"
-        return super().orphans() + [lock for lock in self.shell(script).split() if not lock.endswith(".over")]
+        script = f"find {self.folder} -name '.lasercats*'; find /run/lasercats /tmp/.lasercats-* -type f"
+        return [
+            name for name in self.shell(f"{script} 2>/dev/null || :").split() if not name.endswith(".over")
+        ]
 
     def harm(self, rng: random.Random) -> str | None:
         """Cut its network or its power."""

@@ -42,6 +42,8 @@ if "KILL_AT" in os.environ:
 main()
 """
 """The command line; it kills itself before or after its nth write to the log, where it is told to."""
+LONGEST = {"recover": 0.7}
+"""Seconds after which something is killed at the latest, by verb: most would be over then."""
 KEPT = {"log.db", "log.db-wal", "log.db-shm", "key", ".gitignore"}
 
 
@@ -80,7 +82,7 @@ class Storm:
             if peer.url != "local:":
                 self.run("machine", "add", peer.name, peer.url)
             peer.begin(self.run)
-        self._begun = records.head(self.log)
+        self._begun, self._real = records.head(self.log), self.reality()
         self._last: tuple[int, int] | None = None
 
     def rage(self, kills: int) -> Counts:
@@ -104,7 +106,7 @@ class Storm:
         """Do some work, and let it be killed; recover, and compare."""
         self.counts.turns += 1
         self.told.append(f"turn {self.counts.turns}")
-        before, head = self.reality(), records.head(self.log)
+        before, head = self._real, records.head(self.log)
         steps = self.strike(before)
         self.mend()
         self.compare(thoroughly=self.counts.turns % 3 == 0)
@@ -141,10 +143,10 @@ class Storm:
 
     def killed(self, arguments: Sequence[str], *, harm: bool = False) -> None:
         """Run something, harm a peer meanwhile, and kill it: around one of its writes, or any time."""
-        environment, moment = dict(self._environment), self.rng.uniform(0.1, 2.5)
+        environment, moment = dict(self._environment), self.rng.uniform(0.1, LONGEST.get(arguments[0], 1.5))
         if self.rng.random() < 0.5:
             environment |= {
-                "KILL_AT": f"{self.rng.randint(1, 12)}",
+                "KILL_AT": f"{self.rng.randint(1, 3 if arguments[0] == 'recover' else 8)}",
                 "KILL": self.rng.choice(("before", "after")),
             }
             moment = 60.0
@@ -205,7 +207,7 @@ class Storm:
 
     def mend(self) -> None:
         """Recover, maybe killed at that, before and after all peers are healthy; nothing is open then."""
-        for _ in range(self.rng.choice((0, 0, 1, 1, 2))):
+        for _ in range(self.rng.choice((0, 1, 1, 2))):
             self.killed(["recover"])
         other = self._start(["recover", "--json"], self._environment) if self.rng.random() < 0.2 else None
         for peer in self.peers:
@@ -241,8 +243,9 @@ class Storm:
         self.run("verify")
         assert not (odd := records.faults(self.log)), odd
         state: dict[str, Any] = json.loads(self.run("state", "--json"))["resources"]
+        self._real = self.reality()
         for peer in self.peers:
-            real = peer.reality()
+            real = {address: facts for address, facts in self._real.items() if peer.owns(address)}
             says = {a: peer.told(a, r) for a, r in state.items() if peer.owns(a)}
             odd = [
                 f"{address}: really {real.get(address)}, state {says.get(address)}"
@@ -250,18 +253,21 @@ class Storm:
                 if not fits(says.get(address), real.get(address))
             ]
             assert not odd, f"{peer.name}: {odd}"
-            if peer.orphans():  # of a host that lost power the next work there clears up
+            left = peer.orphans()
+            if left:  # of a host that lost power the next work there clears up
                 peer.sweep(self.run)
-            assert not peer.orphans(), f"{peer.name} was left with {peer.orphans()}"
+                left = peer.orphans()
+            assert not left, f"{peer.name} was left with {left}"
         there = {path.name for path in (self.project / ".lasercats").iterdir()}
         assert there <= KEPT, f"left in the project: {there - KEPT}"
-        assert not list(self._temporary.iterdir()), f"left here: {list(self._temporary.iterdir())}"
+        ours = list(self._temporary.glob("*lasercats*"))  # libraries leave some, too, where they are killed
+        assert not ours, f"left here: {ours}"
         if thoroughly:
             self.run("drift", "--detailed-exitcode")
 
     def foretold(self, steps: Sequence[Step | Ran], before: Reality, head: int) -> None:
         """Check that what the log calls done is there, and that no raw command ran twice."""
-        told, real = records.commands(self.log, head)[: len(steps)], self.reality()
+        told, real = records.commands(self.log, head)[: len(steps)], self._real
         chains: dict[str, list[tuple[Step, bool]]] = {}
         for n, step in enumerate(steps):
             done = bool(told) and told[n].status in ("done", "unchanged")

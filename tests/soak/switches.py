@@ -20,8 +20,7 @@ class Switch(Peer):
     def begin(self, run: Callable[..., str]) -> None:
         """Take the ports in, and put each into a VLAN."""
         run("adopt", self.name)
-        for vlan in VLANS:
-            run("switch", "create-vlan", f"{self.name}:{vlan}")
+        run("switch", "create-vlan", f"{self.name}:{','.join(map(str, VLANS))}")
         run("switch", "access", f"{self.name}:eth1-6", "--vlan", "10")
 
     def work(self, rng: random.Random, there: Reality) -> list[Step | Ran]:

@@ -70,8 +70,8 @@ class Watch:
 
     def __init__(self) -> None:
         """Begin with nothing seen."""
-        self.seen: dict[tuple[int, str, bytes], None] = {}
-        """What was seen: the process, the file, and what was in it."""
+        self.seen: dict[tuple[int, bytes, bytes], None] = {}
+        """What was seen: a process, its command line, and its environment."""
         self.ours: set[int] = set()
         """The processes whose environment we gave ourselves: it holds what we planted."""
         self._over = threading.Event()
@@ -88,14 +88,20 @@ class Watch:
         self._thread.join()
 
     def look(self, sweep: Sweep) -> None:
-        """Look in all that was seen, but for what we gave ourselves."""
-        for process, what, told in list(self.seen):  # it goes on meanwhile
-            if what == "cmdline" or process not in self.ours:
-                sweep.look(told, f"{what} of process {process}: {told[:60]!r}")
+        """Look in all that was seen, but for the environments that we gave ourselves.
+
+        A process that was forked, and has not begun its program yet, has them and our command line, too.
+        """
+        seen = list(self.seen)  # it goes on meanwhile
+        ours = {line for process, line, _ in seen if process in self.ours}
+        for process, line, environment in seen:
+            sweep.look(line, f"cmdline of process {process}: {line[:80]!r}")
+            if line not in ours:
+                sweep.look(environment, f"environ of process {process}: {line[:80]!r}")
 
     def _watch(self) -> None:
         while not self._over.wait(0.01):
             for process in Path("/proc").glob("[0-9]*"):
-                for what in ("cmdline", "environ"):
-                    with contextlib.suppress(OSError):
-                        self.seen[int(process.name), what, (process / what).read_bytes()] = None
+                with contextlib.suppress(OSError):
+                    line = (process / "cmdline").read_bytes()  # before the other: see `look`
+                    self.seen[int(process.name), line, (process / "environ").read_bytes()] = None

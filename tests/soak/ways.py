@@ -50,11 +50,11 @@ def by_document(planted: Planted, name: str) -> None:
         address = f"file/{_place(planted, f'{name}.{sort}')}"
         document.write_text(json.dumps({"resources": {address: {"secret": f"{sort}:{where}"}}}))
         kept = planted.project / f"{name}.{sort}.plan"
-        env = planted.variable(name)
+        env = planted.variable(name) if sort == "env" else {}
         planted.run("plan", str(document), "--diff", "--json", env=env)
         planted.run("plan", str(document), "--interpreter", "script", env=env)
         planted.run("plan", str(document), "--out", str(kept), env=env)
-        planted.run("apply", str(kept), "--yes", "--json", env=env)
+        planted.run("apply", str(kept), "--yes", "--json")
         planted.run("apply", str(document), "--yes", env=env)
 
 
@@ -68,11 +68,48 @@ def by_commands(planted: Planted, name: str) -> None:
             "on": f"file/web:{planted.on_host(name)}{n}",
             "secret": f"{sort}:{where}",
         }
-        file = planted.project / f"{name}.{sort}.jsonl"
+        file, env = planted.project / f"{name}.{sort}.jsonl", planted.variable(name) if sort == "env" else {}
         file.write_text(json.dumps(command) + "\n")
-        planted.run("issue", str(file), "--interpreter", "trace", env=planted.variable(name))
+        planted.run("issue", str(file), "--interpreter", "trace", env=env)
         command["on"] = f"file/{_place(planted, name)}{n}"
-        planted.run("issue", "-", env=planted.variable(name), stdin=json.dumps(command).encode())
+        planted.run("issue", "-", env=env, stdin=json.dumps(command).encode())
+
+
+@way
+def by_command(planted: Planted, name: str) -> None:
+    """Have a command print it, and type it at standard input."""
+    print_it = f"cmd:cat {planted.source(name)}"
+    planted.run("file", "write", _place(planted, name), "--secret", print_it)
+    planted.run("file", "write", f"web:{planted.on_host(name)}", "--secret", "-", stdin=secret(name))
+
+
+@way
+def by_name(planted: Planted, name: str) -> None:
+    """Give it a name, and write it by that, from the command line and from a document."""
+    planted.run("secret", "set", name, f"file:{planted.source(name)}")
+    planted.run("file", "write", _place(planted, name), "--secret", f"secret:{name}")
+    document = planted.project / f"{name}.yaml"
+    address = f"file/web:{planted.on_host(name)}"
+    document.write_text(json.dumps({"resources": {address: {"secret": f"secret:{name}"}}}))
+    planted.run("apply", str(document), "--yes", "--diff")
+
+
+@way
+def by_rotation(planted: Planted, name: str) -> None:
+    """Let it take the place of the one with a name, wherever that stands, and get new keys."""
+    words = ("secret", "rotate", "by_name", f"env:S_{name}")
+    planted.run(*words, "--check", "--diff", env=planted.variable(name))
+    planted.run(*words, "--yes", "--diff", "--json", env=planted.variable(name))
+    planted.run("secret", "rotate", "--key", "--yes", "--json")
+
+
+@way
+def shredded(planted: Planted, name: str) -> None:
+    """Rotate it away, and destroy the keys of what was before."""
+    place = f"web:{planted.on_host(name)}"
+    planted.run("file", "write", place, "--secret", f"env:S_{name}", env=planted.variable(name))
+    planted.run("secret", "rotate", f"file/{place}", f"file:{planted.source('by_file')}", "--yes")
+    planted.run("secret", "shred", f"file/{place}", "--yes", "--json")
 
 
 @way

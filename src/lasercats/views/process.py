@@ -1,6 +1,7 @@
 """Gives a query to a process of its own, and ends that when its time is over or its answer too large."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -21,6 +22,8 @@ GRACE = 2.0
 _MIB = 1024 * 1024
 _BEGIN = "import sys; sys.path[:] = sys.argv[1:]; from lasercats.views.engine import main; main()"
 """Nothing of the folder that we are in, or of the environment, is imported."""
+_GIVEN = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")
+"""The variables that it gets: those by which it reads text and tells times, and no secrets."""
 _OURS = str(Path(__file__).parents[2])
 """Where this program is, also where a hook and no path leads to it."""
 
@@ -117,6 +120,7 @@ def _process(bounds: Bounds) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        env={name: os.environ[name] for name in _GIVEN if name in os.environ},
     )
     assert child.stdin is not None  # noqa: S101 - as it was asked for
     assert child.stdout is not None  # noqa: S101 - as above
