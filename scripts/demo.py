@@ -179,7 +179,7 @@ def _cloud(tour: Tour, folder: Path) -> None:
         tour.run(f"{launch} --subnet ec2.subnet/a")
         print(f"# (so far {sum(aws.calls.values())} calls of the API, one of them for all three launches)")
         tour.say("A larger type: stopped, changed, started again. Taken back unless it is confirmed.")
-        tour.run("lasercats ec2 change-type web-1 --type t3.large -m 'pager 4711' --confirm-within 10m")
+        tour.run("lasercats ec2 change-type web-1 --type t3.large -m 'pager 4711' --confirm-within 30m")
         tour.run("lasercats confirm")
         tour.say("Terminated by mistake: undo tells what does not come back, and launches another one.")
         tour.run("lasercats ec2 terminate web-2")
