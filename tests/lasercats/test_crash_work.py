@@ -180,3 +180,30 @@ def test_what_others_did_in_the_same_run_is_found_out(room: Room, tmp_path: Path
         if path.exists():
             room.run("file", "remove", f"a:{path}")
     assert kills > 2
+
+
+def test_what_was_ended_is_not_done_later(room: Room, tmp_path: Path) -> None:
+    """What `recover` ended as never sent stays undone when a report lets others of its run go on."""
+    path = tmp_path / "motd"
+    commands = [
+        {"command": "rack.mount", "on": "rack.device/db1", "unit": 1},
+        {"command": "exec", "on": "exec/a:", "argv": ["true"]},
+        {"command": "file.write", "on": f"file/a:{path}", "content": "hi"},
+    ]
+    file = tmp_path / "commands.jsonl"
+    file.write_text("\n".join(map(json.dumps, commands)))
+    undone = 0
+    for at in range(2, 7):
+        room.killed(at, "after", "issue", str(file))
+        told = {one["command"]["command"]: one["status"] for one in json.loads(room.run("recover", "--json"))}
+        there = path.exists()
+        undone += told.get("file.write") == "failed" and bool(room.orders())
+        for order in room.orders():
+            room.run("work", "done", str(order["order"]))
+        assert path.exists() == there
+        room.whole()
+        if json.loads(room.run("state", "--json"))["resources"].get("rack.device/db1"):
+            room.run("forget", "rack.device/db1")
+        if there:
+            room.run("file", "remove", f"a:{path}")
+    assert undone

@@ -23,6 +23,8 @@ from lasercats.interpreters.late import told_late
 from lasercats.interpreters.live import answered
 from lasercats.interpreters.replay import NOT_ON_RECORD, Asked, Tape
 
+IS_OVER = Failure(reason="its command is over, so nothing more is done for it", skipped=True)
+
 
 class Resumed(Tape):
     """What is on record of commands, and what is reported now; the log and the machines stand behind it."""
@@ -45,6 +47,8 @@ class Resumed(Tape):
         told = [Record(0, 0, report) for report in reports]
         super().__init__(context.kinds, fold, first, [*records, *told])
         self._context, self._open = context, set(still_open)
+        self._over = {p for p in commands or () if p not in self._open}
+        """The commands that had ended, as by `recover`, before those that waited with them go on."""
         self._queue: list[AnyEntry] = list(reports)
         self._on_record = {key for record in records for key in _keys(record.entry)}
         self._seen = dict(seen or {})
@@ -68,6 +72,8 @@ class Resumed(Tape):
         return super().append(entries)
 
     def _keep(self, event: Event) -> None:
+        if event.command in self._over:
+            return
         new = {
             a: sides
             for a, sides in event.delta.items()
@@ -119,6 +125,10 @@ class Resumed(Tape):
         """Return what is on record; have the rest done for real."""
         entry = self._started[machine]
         outcomes = await super().answer(machine, batch)
+        for n, outcome in enumerate(outcomes):
+            needs_it = any(isinstance(outcomes[m], Failure) and outcomes[m].skipped for m in batch[n].after)
+            if outcome is NOT_ON_RECORD and (entry.commands[n] in self._over or needs_it):
+                outcomes[n] = IS_OVER
         missing = [n for n, outcome in enumerate(outcomes) if outcome is NOT_ON_RECORD]
         if missing:
             place = {n: i for i, n in enumerate(missing)}
