@@ -1,17 +1,18 @@
 """Carries commands out for a verb, and shows what came of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lasercats.cli import printing, show
+from lasercats.cli import consent, printing, show
 from lasercats.cli.arguments import as_text
 from lasercats.cli.progress import Feedback
 from lasercats.core.address import Address
 from lasercats.core.command import Command
+from lasercats.core.loss import Loss, announced
 
 if TYPE_CHECKING:
     from lasercats.interpreters.context import Result
@@ -38,6 +39,12 @@ class Request:
     withheld: Mapping[Address, Mapping[str, str]] = field(default_factory=dict)
     """The fields that do not come back; told as what is lost is."""
     confirm_within: str | None = None
+    yes: bool = False
+    """True where the operator agrees to whatever is announced."""
+    direct: bool = False
+    """True where the operator wrote out the addresses, so that commands announce their own losses."""
+    agreed: Collection[Loss] | None = None
+    """What was announced with a plan and agreed to; None where that is still to be asked."""
     brief: bool = False
     """True when the operator has seen the changes already, as a plan."""
 
@@ -56,6 +63,7 @@ class Request:
             as_json=values.pop("as_json", False),
             show_diff=values.pop("show_diff", False),
             confirm_within=values.pop("confirm_within", None),
+            yes=values.pop("yes", False),
         )
 
 
@@ -64,25 +72,32 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
     from lasercats.operate.plan import buried  # noqa: PLC0415 - as the rest of the work, only when asked
 
     carry_out, within = _carrier(request, commands)
+    agreed = consent.ask(project, commands, request)
     total = sum(len(command.on) for command in commands)
     prefix = any(len(command.on) > 1 for command in commands)
     with Feedback(total, prefix=prefix, quiet=request.as_json) as feedback:
-        results = carry_out(
+        do = partial(
+            carry_out,
             project,
-            commands,
             interpreter=request.interpreter,
             message=request.message,
             because=None if request.because is None else as_text(request.because),
             undoes=request.undoes,
+            direct=request.direct,
             watcher=feedback,
             write=partial(_SAID.get(request.interpreter, printing.page), err=request.as_json),
         )
+        results = do(commands, agreed=agreed)
+    if more_agreed := consent.ask_late(results, request):
+        again = do([r.command for r in results if r.losses], agreed=agreed | more_agreed)
+        results = [*(r for r in results if not r.losses), *again]
     gone = buried(project.kinds, (result.delta for result in results))
     if request.as_json:
         data = show.results_data(results, project.machines.trips)
         more = {
             "lost": show.plain({**gone, **request.lost}),
             "withheld": show.plain(request.withheld),
+            "losses": show.plain(_losses(project, commands, results, request)),
             "held": _held(project, results) if within else None,
         }
         printing.data(data | {name: value for name, value in more.items() if value})
@@ -96,6 +111,8 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
         show.print_results(
             results, both=both, predicted=predicted, brief=brief, held=held is not None, buried=gone
         )
+        if predicted:
+            show.print_losses(_losses(project, commands, results, request), gone)
         if held is not None:
             position = held["position"]
             told = f"held: taken back at {held['until']}, unless you run `lasercats confirm {position}`"
@@ -108,6 +125,15 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
         printing.note("! some outcomes are not known; run `lasercats recover`")
     if not all(result.ok for result in results):
         context.exit(1)
+
+
+def _losses(
+    project: "Project", commands: Sequence[Command], results: Sequence["Result"], request: Request
+) -> Sequence[Loss]:
+    """Return what is to be agreed to where it is only predicted, else what was agreed to or refused."""
+    if request.predicts:
+        return announced(project.kinds, commands, project.state(), direct=request.direct)
+    return [*(request.agreed or ()), *(loss for result in results for loss in result.losses)]
 
 
 def _print_orders(project: "Project", results: Sequence["Result"]) -> None:

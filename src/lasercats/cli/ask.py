@@ -125,7 +125,7 @@ def for_(context: click.Context, /, sql: str, command: tuple[str, ...], check: b
     given = {"--project": root.params.get("project"), "--env": root.params.get("env")}
     line = [part for option, value in given.items() if value for part in (option, value)]
     line += [*command[:cut], *(["--check"] if check else []), *names, *command[cut:]]
-    code = root.command.main(line, prog_name=root.info_name, standalone_mode=False)
+    code = root.command.main(line, prog_name=root.info_name, standalone_mode=False, obj={"queried": True})
     context.exit(code if isinstance(code, int) else 0)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lasercats.cli import arguments, options, printing, show
+from lasercats.cli import arguments, consent, options, printing, show
 from lasercats.cli.act import Request, act
 from lasercats.core.address import Address
 from lasercats.core.command import Effect
@@ -71,6 +71,7 @@ def document(context: click.Context, addresses: tuple[str, ...], as_of: str | No
 @click.command()
 @options.argument("documents", type=arguments.FILE, nargs=-1, required=True, metavar="DOCUMENT...|PLAN")
 @options.option("--prune", is_flag=True, help="Remove what is in the state and in no document.")
+@options.recreate
 @options.option("--refresh", is_flag=True, help="Look at the machines first.")
 @options.option("--out", type=arguments.FILE, metavar="FILE", help="Save the plan for `apply FILE`.")
 @options.only
@@ -113,8 +114,8 @@ def plan(context: click.Context, /, documents: tuple[str, ...], **values: Any) -
 @click.command()
 @options.argument("documents", type=arguments.FILE, nargs=-1, required=True, metavar="DOCUMENT...|PLAN")
 @options.option("--prune", is_flag=True, help="Remove what is in the state and in no document.")
+@options.recreate
 @options.option("--refresh", is_flag=True, help="Look at everything first, not only at what is to change.")
-@options.yes
 @options.only
 @options.exclude
 @options.max_size
@@ -123,38 +124,37 @@ def plan(context: click.Context, /, documents: tuple[str, ...], **values: Any) -
 @options.message
 @options.interpreter
 @click.pass_context
-def apply(context: click.Context, /, documents: tuple[str, ...], yes: bool, **values: Any) -> None:  # noqa: ANN401
+def apply(context: click.Context, /, documents: tuple[str, ...], **values: Any) -> None:  # noqa: ANN401
     """Make the state as documents wish, or carry out a saved plan if nothing moved since.
 
     The plan is shown and must be agreed to, at the terminal or by --yes.
     """
+    import msgspec  # noqa: PLC0415
+
     from lasercats.operate import plan as plans  # noqa: PLC0415
+    from lasercats.operate.losses import foresee  # noqa: PLC0415
 
     request = Request.take(values)
     with options.opened(context, looking=request.predicts and not values["refresh"]) as project:
         saved = _is_saved(documents)
         made = plans.load(project, Path(documents[0])) if saved else _plan(project, documents, **values)
+        if made.losses and not request.predicts:
+            made = msgspec.structs.replace(made, losses=tuple(foresee(project, made.commands)))
         if saved and not request.as_json:
             show.print_carried(made.commands)
         if not (request.as_json or request.predicts):
             show_plan(made, as_json=False, both=request.show_diff)
             show.print_resealed(project.resealed)
         check_plan(made)
-        if made.replaced and not (yes or request.predicts):
-            told = ", ".join(made.replaced[:3]) + (" and more" if len(made.replaced) > 3 else "")  # noqa: PLR2004
-            raise LaserCatsError(
-                f"this would remove {told} and make it anew, which is not done unless it is agreed to; "
-                "agree with --yes"
-            )
         if made.commands:
-            agree(request, yes=yes)
+            agree(request, made)
         if made.commands or request.as_json:
             brief = not request.predicts
             act(
                 context,
                 project,
                 made.commands,
-                replace(request, because=made.because, lost=made.lost, brief=brief),
+                replace(request, because=made.because, lost=made.lost, agreed=made.losses, brief=brief),
             )
 
 
@@ -169,15 +169,15 @@ def check_plan(made: "Plan") -> None:
         raise LaserCatsError(f"the plan is refused: {address}: {why}; nothing was done")
 
 
-def agree(request: Request, *, yes: bool) -> None:
+def agree(request: Request, made: "Plan") -> None:
     """Ask whether what was shown is to be carried out, unless that was said, or it is only predicted.
 
     Raises:
         LaserCatsError: it was not agreed to.
 
     """
-    if not (yes or request.predicts) and (request.as_json or not printing.agreed("Carry this out?")):
-        raise LaserCatsError("not carried out, because it was not agreed to; agree with --yes")
+    if not (request.yes or request.predicts) and (request.as_json or not printing.agreed("Carry this out?")):
+        raise LaserCatsError(consent.refusal(made.losses if request.as_json else ()))
 
 
 @click.command()
@@ -185,6 +185,8 @@ def agree(request: Request, *, yes: bool) -> None:
 @options.option("--adopt", is_flag=True, help="Record it, so that it is the state (the default of observe).")
 @options.option("--revert", is_flag=True, help="Record it, and put things back as they were.")
 @options.option("--in-clear", is_flag=True, help="Do not seal contents that not everybody there may read.")
+@options.yes
+@options.recreate
 @options.as_json
 @options.diff
 @options.message
@@ -202,6 +204,8 @@ def observe(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
 @options.argument("targets", type=arguments.NAME, nargs=-1, metavar="[MACHINE|ADDRESS]...")
 @options.option("--adopt", is_flag=True, help="Record it, so that it is the state.")
 @options.option("--revert", is_flag=True, help="Record it, and put things back as they were.")
+@options.yes
+@options.recreate
 @options.as_json
 @options.diff
 @options.message
@@ -289,6 +293,8 @@ def _look(
     show_diff: bool,
     message: str | None,
     detailed: bool,
+    yes: bool,
+    recreate: bool,
     in_clear: bool = False,  # noqa: FBT002 - an option
 ) -> None:
     from lasercats.operate import observe as looking  # noqa: PLC0415
@@ -301,12 +307,15 @@ def _look(
         seen = looking.record(project, seen, message) if keep else looking.refresh(project, seen)
         _show_seen(seen, as_json=as_json and not revert, both=show_diff, recorded=keep)
         if revert and seen.drift:
-            back = plan_delta(project.kinds, seen.drift.inverse(), project.state(), exact=True)
+            back = plan_delta(
+                project.kinds, seen.drift.inverse(), project.state(), exact=True, recreate=recreate
+            )
             request = Request(
                 message=message,
                 as_json=as_json,
                 show_diff=show_diff,
                 because="drift --revert",
+                yes=yes,
                 withheld=back.withheld,
             )
             if not as_json:
@@ -352,6 +361,7 @@ def _plan(
     only: Sequence[str],
     exclude: Sequence[str],
     max_size: int,
+    recreate: bool,
     **_: Any,  # noqa: ANN401
 ) -> "Plan":
     from lasercats.operate import observe as looking  # noqa: PLC0415
@@ -367,7 +377,14 @@ def _plan(
         show.print_problems(seen.unseen)
         state = seen.state
     return plans.make(
-        project, wish, state=state, prune=prune, only=only, exclude=exclude, documents=documents
+        project,
+        wish,
+        state=state,
+        prune=prune,
+        only=only,
+        exclude=exclude,
+        documents=documents,
+        recreate=recreate,
     )
 
 
@@ -381,6 +398,7 @@ def show_plan(made: "Plan", *, as_json: bool, both: bool) -> None:
         commands = [as_told(command) for command in made.commands]
         data = {"commands": commands, "delta": show.changes_data(made.delta), "problems": dict(made.problems)}
         data |= {"replaced": list(made.replaced), "corrective": to_builtins(made.corrective)}
+        data |= {"losses": to_builtins(made.losses)}
         printing.data(
             {**data, "lost": to_builtins({**made.buried, **made.lost}), "detours": dict(made.detours)}
         )
@@ -389,6 +407,7 @@ def show_plan(made: "Plan", *, as_json: bool, both: bool) -> None:
     show.print_detours(made.detours)
     show.print_lost(made.lost)
     show.print_buried(made.buried)
+    show.print_losses(made.losses, {*made.lost, *made.buried})
     show.print_withheld(made.withheld)
     show.print_problems(made.problems)
     if made.commands or made.problems:

@@ -105,13 +105,15 @@ def _make_verb(command: type[Command], kinds: Sequence[Kind]) -> click.Command:
 def _callback(command: type[Command]) -> Any:  # noqa: ANN401
     @click.pass_context
     def run(context: click.Context, /, names: tuple[str, ...], **values: Any) -> None:  # noqa: ANN401
+        from dataclasses import replace  # noqa: PLC0415
         from pathlib import Path  # noqa: PLC0415
 
         from lasercats.cli import show  # noqa: PLC0415 - start-up stays light
         from lasercats.cli.act import Request, act  # noqa: PLC0415 - as above
         from lasercats.operate.issue import build  # noqa: PLC0415
 
-        request = Request.take(values)
+        written = not options.is_queried(context) and not any(map(is_pattern, names))
+        request = replace(Request.take(values), direct=written)
         with options.opened(context, looking=request.predicts) as project:
             given = {name: v for name, v in values.items() if v is not None and v != ()}
             data: dict[str, Any] = {name: _value(command, name, value) for name, value in given.items()}
@@ -121,6 +123,12 @@ def _callback(command: type[Command]) -> Any:  # noqa: ANN401
             act(context, project, [built], request)
 
     return run
+
+
+def is_pattern(name: str) -> bool:
+    """Tell whether the machine of a name is a pattern for machines."""
+    machine, colon, _ = name.partition(":")
+    return bool(colon) and any(sign in machine for sign in "*?[")
 
 
 def expand(project: "Project", names: Sequence[str]) -> list[str]:
@@ -134,7 +142,7 @@ def expand(project: "Project", names: Sequence[str]) -> list[str]:
     for name in names:
         kinds, slash, plain = name.partition("/") if _is_address(name, project) else ("", "", name)
         machine, colon, rest = plain.partition(":")
-        if not colon or not any(sign in machine for sign in "*?["):
+        if not is_pattern(name):
             expanded.append(name)
             continue
         fitting = [m for m in project.machines.names() if fnmatchcase(m, machine)]

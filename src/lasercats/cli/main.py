@@ -21,6 +21,8 @@ VERBS = {
     "exec": ("work", "Execute a raw command on machines."),
     "issue": ("work", "Issue commands from a file."),
     "forget": ("work", "Take resources out of the state; touch no machine."),
+    "protect": ("work", "Protect resources from being removed; touch no machine."),
+    "unprotect": ("work", "Lift the protection of resources."),
     "undo": ("work", "Take commands back."),
     "confirm": ("work", "Confirm what is held, or take it back."),
     "work": ("orders", "Show what people have in hand, and report what became of it."),

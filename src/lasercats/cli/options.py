@@ -33,7 +33,12 @@ def argument(*names: str, **more: Any) -> Callable[[F], F]:  # noqa: ANN401
 as_json = option("--json", "as_json", is_flag=True, help="Print JSON.")
 message = option("-m", "--message", help="Why: recorded with the command.")
 diff = option("--diff", "show_diff", is_flag=True, help="Show both sides of every change.")
-yes = option("--yes", is_flag=True, help="Do not ask.")
+yes = option("--yes", is_flag=True, help="Do not ask: agree to what is announced.")
+recreate = option(
+    "--recreate",
+    is_flag=True,
+    help="Remove and make anew what cannot go back in place, with its data.",
+)
 detailed = option(
     "--detailed-exitcode", "detailed", is_flag=True, help="Exit with 2 where changes are pending."
 )
@@ -61,7 +66,7 @@ def interpreters() -> list[str]:
 
 
 def interpreter(function: F) -> F:
-    """Add `--interpreter`, `--check` and `--confirm-within`."""
+    """Add `--interpreter`, `--check`, `--confirm-within` and `--yes`."""
     choose = option(
         "--interpreter",
         default="live",
@@ -75,7 +80,12 @@ def interpreter(function: F) -> F:
         metavar="TIME",
         help="Take it back by itself, unless `confirm` is run in this time, as 10m.",
     )
-    return choose(check(within(function)))
+    return choose(check(within(yes(function))))
+
+
+def is_queried(context: click.Context) -> bool:
+    """Tell whether the addresses of a verb came from a query, so that no operator wrote them out."""
+    return bool((context.find_root().obj or {}).get("queried"))
 
 
 def complete_address(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:

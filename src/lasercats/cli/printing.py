@@ -147,7 +147,12 @@ def gone() -> None:
 
 def agreed(question: str) -> bool:
     """Ask at the terminal; without one the answer is no."""
-    return sys.stdin is not None and sys.stdin.isatty() and click.confirm(seen(question), err=True)
+    return can_ask() and click.confirm(seen(question), err=True)
+
+
+def can_ask() -> bool:
+    """Tell whether a person can answer."""
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def pause() -> None:

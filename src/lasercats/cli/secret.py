@@ -110,7 +110,6 @@ def _state(one: "Secret", key: "Key") -> str:
 @secret.command("rotate")
 @options.argument("targets", nargs=-1, type=arguments.NAME, metavar="[NAME|ADDRESS] [REFERENCE]")
 @options.option("--key", is_flag=True, help="Make new keys only; values and machines stay as they are.")
-@options.yes
 @options.as_json
 @options.diff
 @options.message
@@ -121,7 +120,6 @@ def secret_rotate(
     /,
     targets: tuple[str, ...],
     key: bool,
-    yes: bool,
     **values: Any,  # noqa: ANN401
 ) -> None:
     """Give a secret a new value, and write it wherever the secret stands in the state.
@@ -143,12 +141,10 @@ def secret_rotate(
 
         target, reference = targets
         made = rotation(project, target, _read(project, reference))
-        _rotate(context, project, made, replace(request, because=f"secret rotate {target}"), yes=yes)
+        _rotate(context, project, made, replace(request, because=f"secret rotate {target}"))
 
 
-def _rotate(
-    context: click.Context, project: "Project", made: "Rotation", request: "Request", *, yes: bool
-) -> None:
+def _rotate(context: click.Context, project: "Project", made: "Rotation", request: "Request") -> None:
     from lasercats.cli.act import act  # noqa: PLC0415
     from lasercats.cli.declare import agree, check_plan, show_plan  # noqa: PLC0415
     from lasercats.operate.secret_rotate import keep  # noqa: PLC0415
@@ -160,11 +156,13 @@ def _rotate(
     if plan.commands and not (request.as_json or request.predicts):
         show_plan(plan, as_json=False, both=request.show_diff)
     check_plan(plan)
-    agree(request, yes=yes)
+    agree(request, plan)
     if not request.predicts:
         keep(project, made)
     if plan.commands or request.as_json:
-        act(context, project, plan.commands, replace(request, lost=plan.lost, brief=not request.predicts))
+        brief = not request.predicts
+        request = replace(request, lost=plan.lost, agreed=plan.losses, brief=brief)
+        act(context, project, plan.commands, request)
     else:
         printing.note("the secret has a new value; it stands nowhere in the state")
 

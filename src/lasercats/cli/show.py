@@ -3,7 +3,7 @@
 import difflib
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +14,7 @@ from lasercats.core import secret
 from lasercats.core.address import Address, kind_of, told
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Effect, as_shown
+from lasercats.core.loss import Loss, in_words
 from lasercats.core.resource import Resource, decisions
 from lasercats.interpreters.context import Result
 
@@ -112,6 +113,16 @@ def print_buried(buried: Mapping[Address, Sequence[str]]) -> None:
     """Print what no undo brings back, on standard error."""
     for address, what in buried.items():
         printing.note(f"! {told(address)}: {lost_of(what)}", fg="yellow")
+
+
+def print_losses(losses: Iterable[Loss], told_of: Collection[Address] = ()) -> None:
+    """Print what is destroyed or interrupted, on standard error; what does not come back of some was told."""
+    by_address: dict[Address, list[Loss]] = {}
+    for loss in losses:
+        if loss.sort != "loses" or loss.address not in told_of:
+            by_address.setdefault(loss.address, []).append(loss)
+    for address, lost in by_address.items():
+        printing.note(f"! {told(address)}: {in_words(lost)}", fg="yellow")
 
 
 def print_withheld(withheld: Mapping[Address, Mapping[str, str]]) -> None:

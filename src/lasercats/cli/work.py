@@ -223,18 +223,79 @@ def forget(
 
 
 @click.command()
-@options.argument("positions", nargs=-1, required=True, metavar="POSITION...")
-@options.option("--partial", is_flag=True, help="Leave out what cannot come back.")
+@options.argument(
+    "addresses",
+    type=arguments.NAME,
+    nargs=-1,
+    required=True,
+    metavar="ADDRESS...",
+    shell_complete=options.complete_address,
+)
 @options.as_json
 @options.diff
 @options.message
 @options.interpreter
 @click.pass_context
-def undo(context: click.Context, /, positions: tuple[str, ...], partial: bool, **values: Any) -> None:  # noqa: ANN401
+def protect(context: click.Context, /, addresses: tuple[str, ...], **values: Any) -> None:  # noqa: ANN401
+    """Protect resources from being removed or made anew, by whatever asks for it; touch no machine.
+
+    Neither a direct command, nor a document, a prune, an undo or a revert removes them until `unprotect` is
+    run. In a document it is the field `protect: true`.
+    """
+    _mark(context, "protect", addresses, values)
+
+
+@click.command()
+@options.argument(
+    "addresses",
+    type=arguments.NAME,
+    nargs=-1,
+    required=True,
+    metavar="ADDRESS...",
+    shell_complete=options.complete_address,
+)
+@options.as_json
+@options.diff
+@options.message
+@options.interpreter
+@click.pass_context
+def unprotect(context: click.Context, /, addresses: tuple[str, ...], **values: Any) -> None:  # noqa: ANN401
+    """Lift the protection of resources from being removed; touch no machine."""
+    _mark(context, "unprotect", addresses, values)
+
+
+def _mark(context: click.Context, verb: str, addresses: tuple[str, ...], values: dict[str, Any]) -> None:
+    from dataclasses import replace  # noqa: PLC0415
+
+    request = replace(Request.take(values), direct=not options.is_queried(context))
+    with options.opened(context, looking=request.predicts) as project:
+        on = [project.recorded(address) for address in addresses]
+        act(context, project, [project.kinds.command({"command": verb, "on": on})], request)
+
+
+@click.command()
+@options.argument("positions", nargs=-1, required=True, metavar="POSITION...")
+@options.option("--partial", is_flag=True, help="Leave out what cannot come back.")
+@options.recreate
+@options.as_json
+@options.diff
+@options.message
+@options.interpreter
+@click.pass_context
+def undo(
+    context: click.Context,
+    /,
+    positions: tuple[str, ...],
+    partial: bool,
+    recreate: bool,
+    **values: Any,  # noqa: ANN401
+) -> None:
     """Take commands back, by new commands; the latest first. A range is A..B, the last command HEAD.
 
     Only what the commands changed is taken back. Where something changed it again since, that is a
-    conflict: it is told and nothing is done, unless --partial leaves it out.
+    conflict: it is told and nothing is done, unless --partial leaves it out. So is what cannot go back in
+    place, as the size of a volume, unless --recreate lets it be removed and made anew. What is lost or
+    interrupted by it is shown, and must be agreed to.
     """
     from dataclasses import replace  # noqa: PLC0415
 
@@ -244,7 +305,7 @@ def undo(context: click.Context, /, positions: tuple[str, ...], partial: bool, *
     request = Request.take(values)
     with options.opened(context, looking=request.predicts) as project:
         chosen = history.positions(project.log, list(positions))
-        plan = plan_undo(project, chosen, partial=partial)
+        plan = plan_undo(project, chosen, partial=partial, recreate=recreate)
         if plan.problems:
             show.print_problems(plan.problems)
             raise BadInput("this cannot all be taken back, so nothing was done; --partial leaves that out")

@@ -43,6 +43,11 @@ class Command(Part, frozen=True, kw_only=True, tag_field="command", gc=False):
     """False where it is decided on attributes alone: the content of what nobody manages yet is not read."""
     ends: ClassVar[bool] = True
     """False where it is not over when it is carried out: something else ends it."""
+    announces: ClassVar[tuple[str, ...]] = ()
+    """The sorts of losses at its own addresses that who gives it asks for by its name: see `core/loss.py`.
+
+    That what is there is removed need not be said where it leaves nothing there.
+    """
 
     def decide(self, address: Address, state: State) -> Resource | None:
         """Return what the address will hold, in a world as in `state`. Pure.
@@ -85,6 +90,36 @@ class Forget(Command, frozen=True, tag="forget"):
         if unknown:
             raise Refused(f"{address} has no field {min(unknown)!r} that an operator decides")
         return replace(resource, **dict.fromkeys(self.fields))
+
+
+class Protect(Command, frozen=True, tag="protect"):
+    """Protect resources from being removed or replaced, by whatever asks for it; touch no machine."""
+
+    past: ClassVar[str] = "protected"
+    effect: ClassVar[Effect] = Effect.RECORD
+
+    def decide(self, address: Address, state: State) -> Resource:
+        """Return the resource, protected."""
+        return replace(_recorded(address, state), protect=True)
+
+
+class Unprotect(Command, frozen=True, tag="unprotect"):
+    """Lift the protection of resources from being removed; touch no machine."""
+
+    past: ClassVar[str] = "unprotected"
+    effect: ClassVar[Effect] = Effect.RECORD
+    announces: ClassVar[tuple[str, ...]] = ("unprotects",)
+
+    def decide(self, address: Address, state: State) -> Resource:
+        """Return the resource without protection."""
+        return replace(_recorded(address, state), protect=False)
+
+
+def _recorded(address: Address, state: State) -> Resource:
+    resource = state.get(address)
+    if resource is None:
+        raise Refused(f"{address} is not in the state; `lasercats observe {address}` would manage it")
+    return resource
 
 
 class Hold(Command, frozen=True, tag="hold"):
@@ -167,13 +202,15 @@ def step(command: Command, address: Address, state: State) -> State:
         after = command.decide(address, state)
     except ODD as error:  # nobody foresaw what is known there; what else is decided goes on
         raise Refused(f"it cannot be decided on what is known of {address}: {error!r}") from None
+    if after is None and before is not None and before.protect and command.effect is Effect.STATE:
+        raise Refused(f"it is protected; `lasercats unprotect {address}` lifts that")
     if after == before:
         return state
     return state.holding(address, after, forgotten=after is None and isinstance(command, Forget))
 
 
 def _takes_fields(command: Command) -> bool:
-    return isinstance(command, Forget) and bool(command.fields)
+    return isinstance(command, Protect | Unprotect) or (isinstance(command, Forget) and bool(command.fields))
 
 
 def state_after(commands: Iterable[Command], state: State) -> State:

@@ -1,13 +1,13 @@
 """Convergence: from a delta to the commands that bring it about, in an order that works."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
-from lasercats.core.command import Command, Forget, state_after, step
+from lasercats.core.command import Command, Forget, Protect, Unprotect, state_after, step
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Kinds
 from lasercats.core.loose import ODD
@@ -18,8 +18,10 @@ from lasercats.core.resource import (
     decided_fields,
     decisions,
     keeps,
+    marked_fields,
     overlay,
     same,
+    shrinks,
 )
 from lasercats.core.state import State
 
@@ -182,7 +184,7 @@ def converge_one(
     if change.after is None and needed:
         made: list[Command] = [Forget(on=(address,))]
     else:
-        made = list(kinds.kind(address).converge(address, change))
+        made = [*_by_kind(kinds, address, change), *_by_mark(address, change)]
     refused = False
     for command in made:
         for on in command.on:
@@ -196,6 +198,22 @@ def converge_one(
             made.append(Forget(on=(address,), fields=released))
             state = state_after(made[-1:], state)
     return One(made, state, refused)
+
+
+def _by_kind(kinds: Kinds, address: Address, change: Change[Resource]) -> Iterable[Command]:
+    """Return the commands of a kind; none where only what is kept on record changes."""
+    if change.before is not None and change.after is not None:
+        if {*change.fields} <= marked_fields(type(change.after), "on_record"):
+            return ()
+    return kinds.kind(address).converge(address, change)
+
+
+def _by_mark(address: Address, change: Change[Resource]) -> Iterator[Command]:
+    """Iterate over the command that protects what is there from then on, or lifts that."""
+    before, after = change.before, change.after
+    if after is None or after.protect is None or after.protect == getattr(before, "protect", None):
+        return
+    yield Protect(on=(address,)) if after.protect else Unprotect(on=(address,))
 
 
 def _needed_by(kinds: Kinds, delta: Delta, state: State) -> set[Address]:
@@ -214,6 +232,29 @@ def _needed_by(kinds: Kinds, delta: Delta, state: State) -> set[Address]:
 def _released(now: Resource | None, target: Resource) -> tuple[str, ...]:
     undecided = {n for n in decided_fields(type(target)) if getattr(target, n) is None}
     return tuple(name for name in decisions(now) if name in undecided)
+
+
+def one_way(delta: Delta) -> dict[Address, dict[str, str]]:
+    """Return what of a delta cannot be done in place, as it leads back what only grows; by field, and why."""
+    found = dict[Address, dict[str, str]]()
+    for address, change in delta.items():
+        if change.before is not None and change.after is not None:
+            paths = {path: f"cannot go {told}" for path, told in shrinks(change.before, change.after)}
+            if paths:
+                found[address] = paths
+    return found
+
+
+def kept_growth(delta: Delta, stuck: Mapping[Address, Iterable[str]]) -> Delta:
+    """Return a delta without what cannot be done in place: those fields stay as they are."""
+    changes = dict[Address, Change[Resource]]()
+    for address, change in delta.items():
+        names = {path.partition(".")[0] for path in stuck.get(address, ())}
+        if names and change.before is not None and change.after is not None:
+            stays = {name: getattr(change.before, name) for name in names}
+            change = Change(change.before, replace(change.after, **stays))  # noqa: PLW2901
+        changes[address] = change
+    return Delta({a: c for a, c in changes.items() if not same(c.before, c.after)})
 
 
 class Givable(NamedTuple):

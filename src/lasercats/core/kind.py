@@ -16,7 +16,7 @@ from lasercats.core import address as addresses
 from lasercats.core import reference
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
-from lasercats.core.command import Command, Forget, Hold, StrangeCommand
+from lasercats.core.command import Command, Forget, Hold, Protect, StrangeCommand, Unprotect
 from lasercats.core.errors import BadInput, LogCorrupt, Refused, UnknownName
 from lasercats.core.instruction import Failure, Instruction, Later, StrangeInstruction
 from lasercats.core.loose import decode, odd_fields, strict
@@ -134,6 +134,8 @@ class Kind:
     """What of a resource cannot come back when it has been removed and is made again."""
     buries: Callable[[Any, Any], Iterable[str]] = _nothing_of_two
     """What a change from a resource to another, or to none, takes away that no undo brings back."""
+    interrupts: Callable[[Any, Any], Iterable[str]] = _nothing_of_two
+    """How a change from a resource to another, or to none, interrupts its work: `stopped`."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,7 @@ class Kinds:
         self.kinds = {kind.name: kind for domain in self.domains for kind in domain.kinds}
         own = [c for kind in self.kinds.values() for c in kind.commands]
         free = [c for domain in self.domains for c in domain.commands]
-        commands: list[type[Command]] = [Forget, Hold, *own, *free]
+        commands: list[type[Command]] = [Forget, Protect, Unprotect, Hold, *own, *free]
         self.commands = {tag_of(c): c for c in commands}
         self._kinds_of: dict[str, tuple[Kind, ...]] = {}
         for kind in self.kinds.values():

@@ -19,6 +19,7 @@ import msgspec
 from lasercats.core.address import Address
 from lasercats.core.change import Delta
 from lasercats.core.errors import LogCorrupt
+from lasercats.core.loss import Loss
 from lasercats.core.resource import encoded
 
 _encode = msgspec.json.Encoder().encode
@@ -58,6 +59,10 @@ class Accepted(Entry, frozen=True, gc=False):
 
     Formats 1 to 4 told it by the words of `because` alone.
     """
+    agreed: tuple[Loss, ...] | None = None
+    """The losses that were announced before it, and agreed to; None where nobody asked, up to format 4."""
+    direct: bool = False
+    """True where an operator wrote out its addresses, so that it is itself the announcement of its losses."""
     claims: tuple[Address, ...] = ()
     resealed: dict[str, str] = {}
     """The places for which a secret was sealed that was given sealed for others, and which those were."""

@@ -9,7 +9,7 @@
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from functools import cache
-from typing import Any, ClassVar, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 import msgspec
 from msgspec.structs import replace
@@ -34,6 +34,14 @@ SECRET = msgspec.Meta(extra={"role": Role.SECRET})
 """`Annotated[Sealed, SECRET] | None`: this field holds a sealed value."""
 
 
+ON_RECORD = {"on_record": True}
+"""`Meta(extra=ON_RECORD)`: no machine has this field: it is decided, and kept on record only."""
+PROTECTS = {"protects": True}
+"""`Meta(extra=PROTECTS)`: while this flag is set, something cannot be done; to lift it is announced."""
+GROWS = {"grows": True}
+"""`Meta(extra=GROWS)`: what is there cannot become less of this in place, as the size of a volume."""
+
+
 def secret_of(field: str) -> msgspec.Meta:
     """Return what says, as `SECRET` does, that a field holds a sealed value: that of another, clear field.
 
@@ -51,6 +59,17 @@ class Resource(Part, frozen=True, kw_only=True, gc=False):
 
     ranged: ClassVar[bool] = False
     """True where names that differ in a number are told as a range: `eth1-24`."""
+
+    protect: (
+        Annotated[
+            bool,
+            msgspec.Meta(
+                extra={**ON_RECORD, **PROTECTS},
+                description="kept from being removed or replaced",
+            ),
+        ]
+        | None
+    ) = None
 
     def __post_init__(self) -> None:
         """Bring the fields to their one form, and refuse a secret in clear.
@@ -101,10 +120,43 @@ def decided_fields(resource: type[msgspec.Struct]) -> tuple[str, ...]:
 @cache
 def reported_fields(resource: type[msgspec.Struct]) -> frozenset[str]:
     """Return the names of the fields that are taken from what a machine reports, unless they are decided."""
-    said = ((field.name, list(notes(field.type))) for field in msgspec.structs.fields(resource))
+    return marked_fields(resource, "reported")
+
+
+@cache
+def marked_fields(type_: type[msgspec.Struct], mark: str) -> frozenset[str]:
+    """Return the names of the fields whose annotations have a mark: `on_record`, `protects`, `grows`."""
+    said = ((field.name, list(notes(field.type))) for field in msgspec.structs.fields(type_))
     return frozenset(
-        name for name, told in said if any((getattr(n, "extra", None) or {}).get("reported") for n in told)
+        name for name, told in said if any((getattr(n, "extra", None) or {}).get(mark) for n in told)
     )
+
+
+def unprotected(before: Resource, after: Resource | None) -> list[str]:
+    """Return which protections a change of what stays lifts."""
+    if after is None or type(after) is not type(before):
+        return []
+    marked = sorted(marked_fields(type(before), "protects"))
+    return [name for name in marked if getattr(before, name) is True and getattr(after, name) is not True]
+
+
+def shrinks(before: Any, after: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401
+    """Iterate over what would have to become less in place: the path of a field, and from what to what."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in before.keys() & after.keys():
+            yield from ((f"{key}.{path}", told) for path, told in shrinks(before[key], after[key]))
+    if not isinstance(before, msgspec.Struct) or type(before) is not type(after):
+        return
+    grows = marked_fields(type(before), "grows")
+    for name in before.__struct_fields__:
+        old, new = getattr(before, name), getattr(after, name)
+        if old is None or new is None or old == new:
+            continue
+        if name in grows and isinstance(old, int | float) and isinstance(new, int | float):
+            if new < old:
+                yield name, f"from {old} to {new}"
+        else:
+            yield from ((f"{name}.{path}", told) for path, told in shrinks(old, new))
 
 
 @cache
@@ -157,7 +209,9 @@ def settle(known: R | None, found: R | None) -> R | None:
         return found
     kept = reported_fields(type(found))
     names = (name for name in decided_fields(type(found)) if name not in kept)
-    return replace(found, **{name: None for name in names if getattr(known, name) is None})
+    told = {name: None for name in names if getattr(known, name) is None}
+    ours = {name: getattr(known, name, None) for name in marked_fields(type(found), "on_record")}
+    return replace(found, **told, **{name: value for name, value in ours.items() if value is not None})
 
 
 def keeps(real: Resource | None, asked: Resource | None) -> bool:

@@ -9,6 +9,7 @@ from lasercats.core.change import Delta
 from lasercats.core.command import Command
 from lasercats.core.instruction import Instruction
 from lasercats.core.kind import Domain, Kinds
+from lasercats.core.loss import Agreed, Loss
 from lasercats.core.ports import Log, Machine
 
 if TYPE_CHECKING:
@@ -82,6 +83,10 @@ class Context:
     because: str | None = None
     resealed: Mapping[str, str] = field(default_factory=dict)
     """The places for which secrets were sealed that were given sealed for others, and which those were."""
+    agreed: Agreed = ()
+    """The losses that were announced and agreed to; None where the gate was passed by who ran it first."""
+    direct: bool = True
+    """True where an operator wrote out the addresses of the commands, so that each names its own losses."""
     undoes: tuple[int, ...] = ()
     """What the commands take back, by position."""
     watcher: Watcher = field(default_factory=Watcher)
@@ -105,6 +110,8 @@ class Result:
     observed: Delta = field(default_factory=Delta)
     """What had changed outside, and was noticed on the way."""
     problems: Mapping[Address, str] = field(default_factory=dict)
+    losses: Sequence[Loss] = ()
+    """What it would have lost that was not announced, so it was refused."""
     untried: Collection[Address] = ()
     """Where a problem is that a step was not tried."""
     notes: Mapping[Address, str] = field(default_factory=dict)

@@ -11,9 +11,10 @@ from typing import Any
 
 from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta, composed
-from lasercats.core.command import Command, Effect
-from lasercats.core.errors import Fenced, LogError, Unrecorded
+from lasercats.core.command import Command, Effect, step
+from lasercats.core.errors import Fenced, LogError, Refused, Unrecorded
 from lasercats.core.instruction import Later
+from lasercats.core.loss import Loss, gate
 from lasercats.core.order import Order
 from lasercats.core.program import Program
 from lasercats.core.record import (
@@ -75,6 +76,7 @@ class _Run:
         self._problems: list[dict[Address, str]] = [{} for _ in commands]
         self._notes: list[dict[Address, str]] = [{} for _ in commands]
         self._refused = [0] * len(commands)
+        self._withheld: Mapping[int, Sequence[Loss]] = {}
         self._reports: list[dict[Address, Any]] = [{} for _ in commands]
         self._doubt: set[int] = set()
         self._cancelled: list[set[Address]] = [set() for _ in commands]
@@ -162,6 +164,8 @@ class _Run:
                     message=context.message,
                     because=context.because,
                     undoes=context.undoes if command.ends else (),
+                    agreed=None if context.agreed is None else tuple(sorted(context.agreed)),
+                    direct=context.direct,
                     claims=claims,
                     resealed={
                         place: others
@@ -200,7 +204,9 @@ class _Run:
         found, unseen = await look(self._look_at(), state, self._context, self, expected=expected)
         believed = believe(state, found).absent(self._missed(found))
         believed = learn(decide_all(decided, believed)[0], believed, found)
-        targets, _ = decide_all(decided, believed)
+        targets, self._withheld = gate(
+            self._context.kinds, decided, believed, self._context.agreed, direct=self._context.direct
+        )
         self._unseen = unseen
         self._note_drift(targets, believed)
         return [self._unless_unseen(target) for target in targets]
@@ -291,7 +297,7 @@ class _Run:
             return None
         if command.effect is Effect.OPAQUE:
             return self._opaque_task(index, address, order)
-        if command.effect is Effect.RECORD:
+        if command.effect is Effect.RECORD and order.last(address) is None:
             self._record(index, address, change.after, command.past)
             return None
         after = order.after(address, change)
@@ -299,7 +305,7 @@ class _Run:
             self._over(index, address)
             return None
         program: Any = _nothing(change.after)
-        if not same(change.before, change.after):
+        if not same(change.before, change.after) and command.effect is not Effect.RECORD:
             program = self._context.kinds.program(command, address, change, self._known)
         task = Task(program, self._positions[index], after, self._token(index, address))
         order.add(address, change, task)
@@ -407,11 +413,24 @@ class _Run:
             self._report(index, address, task.result)
         elif change is None or same(change.before, change.after):
             self._over(index, address)
+        elif command.effect is Effect.RECORD:
+            self._finish_record(index, address)
         else:
             real = settle(change.after, task.result)
             if not keeps(real, change.after):
                 self._problems[index][address] = _deviation(change.after, real)
             self._record(index, address, real, command.past)
+
+    def _finish_record(self, index: int, address: Address) -> None:
+        """Record what is only on record, of what a command before it really made there."""
+        command, known = self._commands[index], self._known(address)
+        try:
+            after = step(command, address, self._state.holding(address, known)).get(address)
+        except Refused as refused:
+            self._problems[index][address] = str(refused)
+            self._over(index, address)
+        else:
+            self._record(index, address, after, command.past)
 
     def _finish_partly(self, index: int, address: Address, change: Change[Resource], task: Task) -> None:
         """Record what a program left that failed half-way, or did not where only a look could tell."""
@@ -509,6 +528,7 @@ class _Run:
             observed=self._observed[index],
             problems=self._problems[index],
             untried=self._untried[index],
+            losses=self._withheld.get(index, ()),
             notes=self._notes[index],
             reports=self._reports[index],
             position=self._positions[index],

@@ -9,17 +9,19 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, NamedTuple
 
 from lasercats.core.address import Address
 from lasercats.core.address import told as shown
-from lasercats.core.change import Delta
+from lasercats.core.change import Delta, composed
 from lasercats.core.command import Command, Effect, Hold
+from lasercats.core.converge import one_way
 from lasercats.core.errors import BadInput, Interrupted, LaserCatsError, MachineError
 from lasercats.core.instruction import Instruction
+from lasercats.core.loss import Loss, gate
 from lasercats.core.order import Order
 from lasercats.core.ports import Patient, Reverting
 from lasercats.core.record import Ended
@@ -31,6 +33,7 @@ from lasercats.operate import history
 from lasercats.operate.guard import Watching, start
 from lasercats.operate.issue import carry_out, each_reverting, run_until
 from lasercats.operate.observe import observe
+from lasercats.operate.plan import plan_delta
 from lasercats.operate.project import Project
 from lasercats.operate.recover import recover
 from lasercats.operate.replay import together
@@ -115,6 +118,20 @@ def check(project: Project, commands: Sequence[Command], within: timedelta) -> N
             f"this can take {longest:g} s, and would be taken back in the middle; give "
             "--confirm-within more time than that, or leave it out"
         )
+    for address, why in _no_way_back(project, commands).items():
+        raise BadInput(f"{address} could not be taken back by itself: {why}; leave --confirm-within out")
+
+
+def _no_way_back(project: Project, commands: Sequence[Command]) -> dict[Address, str]:
+    """Return what could not go back without loss, so that no guard would take it back, and why."""
+    kinds, state = project.kinds, project.state()
+    results, after = simulate(commands, state)
+    delta = composed(result.delta for result in results)
+    made = (a for a, change in delta.items() if change.before is None and kinds.kind(a).identity is not None)
+    found = dict.fromkeys(made, "removing it would lose it for good")
+    back = plan_delta(kinds, delta.inverse(), after, exact=True)
+    found |= {loss.address: str(loss) for loss in back.losses}
+    return found | {a: why for a, why in back.problems.items() if a in one_way(delta.inverse())}
 
 
 def carry_out_held(
@@ -252,8 +269,12 @@ def _with_machines(project: Project, held: Held, do: Callable[[Reverting], Await
     run_until(work(), asyncio.Event())
 
 
-def take_back(project: Project, held: Held, *, force: bool = False) -> str | None:
+def take_back(
+    project: Project, held: Held, *, force: bool = False, agreed: Collection[Loss] = ()
+) -> str | None:
     """Take a change back as far as that goes; return why it is not over, if it is not.
+
+    Nothing is destroyed or interrupted for it but what is `agreed` to: the rest is left as it is, and told.
 
     What became of it is found out first. Whose process still lives is left to it, unless `force` is given by
     one who knows that it does not; what is still at work on a machine is then ended.
@@ -266,19 +287,24 @@ def take_back(project: Project, held: Held, *, force: bool = False) -> str | Non
     _with_machines(project, held, lambda machine: machine.reject(held.run))
     done = [p for p in positions if history.happening(project, p).delta]
     plan = plan_undo(project, done, partial=True)
+    stays = gate(project.kinds, plan.commands, project.state(), agreed).withheld
     results = carry_out(
         project,
-        plan.commands,
+        [command for index, command in enumerate(plan.commands) if index not in stays],
+        agreed=agreed,
         because=f"undo {' '.join(map(str, done))}",
         undoes=done,
         message=f"not confirmed by {history.iso(held.until)}",
         run=held.run,
     )
-    failed = next((result for result in results if not result.ok), None)
+    failed = next((result for result in results if not result.ok and not result.losses), None)
     if failed is not None:
         return "; ".join(f"{shown(a)}: {why}" for a, why in failed.problems.items())
     if held.position in project.log.open():
-        rest = "; ".join(f"{address}: {why}" for address, why in plan_undo(project, done).problems.items())
+        lost = [loss for some in (*stays.values(), *(r.losses for r in results)) for loss in some]
+        why_not = {loss.address: f"left as it is, because {loss}" for loss in lost}
+        why_not |= plan_undo(project, done).problems
+        rest = "; ".join(f"{address}: {why}" for address, why in why_not.items())
         error = f"not confirmed, so taken back{', but for ' if rest else ''}{rest}"
         project.log.append([Ended(command=held.position, status="failed", error=error)])
     return None

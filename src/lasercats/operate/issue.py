@@ -10,6 +10,7 @@ from lasercats.core.command import Command
 from lasercats.core.document import fill
 from lasercats.core.errors import BadDocument, BadInput, Interrupted, MachineError
 from lasercats.core.kind import Kinds
+from lasercats.core.loss import Agreed
 from lasercats.core.ports import Inputs, Reverting
 from lasercats.interpreters.context import Context, Interpreter, Result, Watcher
 from lasercats.operate import plugins
@@ -27,6 +28,8 @@ def carry_out(
     message: str | None = None,
     because: str | None = None,
     undoes: Sequence[int] = (),
+    agreed: Agreed = (),
+    direct: bool = False,
     watcher: Watcher | None = None,
     write: Callable[[str], object] | None = None,
     run: str | None = None,
@@ -34,6 +37,9 @@ def carry_out(
     heed: Callable[[Callable[[], None]], object] | None = None,
 ) -> Sequence[Result]:
     """Interpret commands for the operator, as part of a `run` if one is named.
+
+    Losses that are not among those `agreed` to refuse the command that has them (see `lasercats.core.loss`);
+    commands name their own where an operator wrote their addresses out, which is `direct`.
 
     What they undo is told by position, and `because` in words. What was told late about their addresses is
     looked at first.
@@ -60,7 +66,7 @@ def carry_out(
         context.watcher = watcher
     if run is not None:
         context.run = run
-    context.undoes = tuple(undoes)
+    context.undoes, context.agreed, context.direct = tuple(undoes), agreed, direct
     if interpreter not in PREDICTING:
         settle_at(project, [place for c in commands for a in c.on for place in (a, *project.kinds.rivals(a))])
     with project.log.beating():

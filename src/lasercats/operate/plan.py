@@ -19,10 +19,11 @@ from lasercats.core import content
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command
-from lasercats.core.converge import converge, givable, wanted
+from lasercats.core.converge import converge, givable, kept_growth, one_way, wanted
 from lasercats.core.document import parse
 from lasercats.core.errors import BadDocument, BadInput, LogCorrupt, StalePlan
 from lasercats.core.kind import Kinds
+from lasercats.core.loss import Loss, announced
 from lasercats.core.record import FORGOTTEN, OBSERVED, Event
 from lasercats.core.resource import Resource, clear_fields, decisions
 from lasercats.core.secret import place
@@ -56,6 +57,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The fields that do not come back, because what was there may not be given to a machine, and why."""
     detours: Mapping[Address, str] = {}
     """What must make room first, and where it is meanwhile."""
+    losses: tuple[Loss, ...] = ()
+    """What it destroys, interrupts or leaves unprotected, collateral included: what is to be agreed to."""
     corrective: Mapping[Address, tuple[str, ...]] = {}
     """The fields that only come back to what was decided last; the others change by a new decision."""
 
@@ -114,6 +117,7 @@ def make(
     only: Sequence[str] = (),
     exclude: Sequence[str] = (),
     documents: Sequence[str] = (),
+    recreate: bool = False,
 ) -> Plan:
     """Make the plan from the state to a wish, on the addresses that the patterns select.
 
@@ -131,7 +135,8 @@ def make(
     wish = _sealed(project, wish, state)
     chosen = {a: r for a, r in wish.items() if selected(a, only, exclude)}
     gone = [a for a, _ in state.items() if a not in wish and selected(a, only, exclude)] if prune else []
-    plan = plan_delta(project.kinds, wanted(state, chosen, prune=gone), state, documents=documents)
+    delta = wanted(state, chosen, prune=gone)
+    plan = plan_delta(project.kinds, delta, state, documents=documents, recreate=recreate)
     return replace(plan, corrective=_corrective(project, plan.delta))
 
 
@@ -148,13 +153,22 @@ def _sealed(project: Project, wish: Mapping[Address, Resource], state: State) ->
 
 
 def plan_delta(
-    kinds: Kinds, delta: Delta, state: State, *, exact: bool = False, documents: Sequence[str] = ()
+    kinds: Kinds,
+    delta: Delta,
+    state: State,
+    *,
+    exact: bool = False,
+    documents: Sequence[str] = (),
+    recreate: bool = False,
 ) -> Plan:
     """Make the plan for a delta: its commands, and what they are predicted to do.
 
     An `exact` one leads back to what was there, which not all may be given; a document was checked when read.
+    What cannot go back in place is a problem, unless it is to be made anew (`recreate`).
     """
     withheld, faults = dict[Address, Mapping[str, str]](), dict[Address, str]()
+    stuck = {} if recreate else one_way(delta)
+    delta = kept_growth(delta, stuck)
     if exact:
         delta, told = givable(kinds, delta)
         withheld |= told
@@ -163,7 +177,19 @@ def plan_delta(
         commands, faults = acceptable(kinds, commands)
     versions = {address: state.version(address) for command in commands for address in command.on}
     plan = _predicted(kinds, commands, state, versions, documents)
-    return replace(plan, withheld=withheld, problems={**plan.problems, **faults})
+    return replace(plan, withheld=withheld, problems={**plan.problems, **faults, **cannot_go_back(stuck)})
+
+
+def cannot_go_back(stuck: Mapping[Address, Mapping[str, str]]) -> dict[Address, str]:
+    """Return what is told of what cannot be done in place, by address."""
+    remedy = (
+        "keep it as it is (`lasercats drift --adopt`, or write that into the document), or let it be removed "
+        "and made anew with --recreate"
+    )
+    return {
+        address: f"{'; '.join(f'{path} {why}' for path, why in paths.items())} in place; {remedy}"
+        for address, paths in stuck.items()
+    }
 
 
 def acceptable(kinds: Kinds, commands: Iterable[Command]) -> tuple[list[Command], dict[Address, str]]:
@@ -306,6 +332,7 @@ def _predicted(
         detours=detours(kinds, deltas),
         lost=losses(kinds, {address: state.get(address) for address in again}),
         buried=buried(kinds, deltas),
+        losses=tuple(announced(kinds, commands, state)),
         documents=tuple(documents),
     )
 

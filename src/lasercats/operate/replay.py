@@ -79,6 +79,8 @@ def _replay_command(log: Log, kinds: Kinds, position: int, watcher: Watcher | No
         machines=tape,
         actor=accepted[0][1].actor,
         run=accepted[0][1].run,
+        agreed=accepted[0][1].agreed,
+        direct=accepted[0][1].direct,
     )
     if watcher is not None:
         context.watcher = watcher

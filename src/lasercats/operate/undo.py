@@ -8,22 +8,26 @@ import msgspec
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command, Forget
-from lasercats.core.converge import converge, givable, retract
+from lasercats.core.converge import converge, givable, kept_growth, one_way, retract
 from lasercats.core.errors import Refused
+from lasercats.core.loss import announced
 from lasercats.core.record import FORGOTTEN, OBSERVED, Event, Record
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.interpreters.simulate import simulate
 from lasercats.operate.history import Happening, happening, record_at
-from lasercats.operate.plan import Plan, acceptable, losses, made_anew
+from lasercats.operate.plan import Plan, acceptable, cannot_go_back, losses, made_anew
 from lasercats.operate.project import Project
 from lasercats.operate.secret import RESEALED, lost, readable, renewed_delta, renewed_state
 
 
-def plan_undo(project: Project, positions: Sequence[int], *, partial: bool = False) -> Plan:
+def plan_undo(
+    project: Project, positions: Sequence[int], *, partial: bool = False, recreate: bool = False
+) -> Plan:
     """Plan to take commands back, the latest first; what stands in the way is in its problems.
 
-    With `partial`, an address that cannot come back is left as it is instead.
+    With `partial`, an address that cannot come back is left as it is instead. What cannot go back in place
+    is in the way, too, unless it is to be removed and made anew (`recreate`).
 
     Raises:
         Refused: a command's effect is not in the state, or it is still open.
@@ -49,7 +53,10 @@ def plan_undo(project: Project, positions: Sequence[int], *, partial: bool = Fal
                 project, position, address, Change(delta[address].after, start.get(address))
             )
         new = _taken_in(project, happened, taken)
-        back, untold = givable(project.kinds, Delta({a: c for a, c in taken.items() if a not in new}))
+        left = Delta({a: c for a, c in taken.items() if a not in new})
+        stuck = {} if recreate else one_way(left)
+        problems |= cannot_go_back(stuck)
+        back, untold = givable(project.kinds, kept_growth(left, stuck))
         withheld |= untold
         made, faults = acceptable(project.kinds, converge(project.kinds, back, state))
         made, gone_secrets = readable(project.vault, made)
@@ -71,6 +78,7 @@ def plan_undo(project: Project, positions: Sequence[int], *, partial: bool = Fal
         versions=_versions(commands, known),
         lost=losses(project.kinds, gone),
         withheld=withheld,
+        losses=tuple(announced(project.kinds, commands, known)),
         documents=(),
     )
 

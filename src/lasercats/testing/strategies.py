@@ -13,7 +13,7 @@ from lasercats.core.command import Command, state_after
 from lasercats.core.document import loading_field
 from lasercats.core.kind import Kind
 from lasercats.core.loose import strict
-from lasercats.core.resource import Resource, Role, fields_of, notes, roles_of
+from lasercats.core.resource import Resource, Role, fields_of, marked_fields, notes, roles_of
 from lasercats.core.secret import Sealed
 from lasercats.core.state import State
 
@@ -67,8 +67,11 @@ def field(owner: type[msgspec.Struct], spec: Any, fields: Fields) -> st.SearchSt
 
 def resources(kind: Kind, fields: Fields) -> st.SearchStrategy[Resource]:
     """Return a strategy for resources of a kind that can really be made: a command converges to them."""
+    ours = marked_fields(kind.resource, "on_record")  # what is protected is not removed, whatever asks for it
     specs = [
-        s for s in msgspec.structs.fields(kind.resource) if roles_of(kind.resource)[s.name] is not Role.GIVEN
+        s
+        for s in msgspec.structs.fields(kind.resource)
+        if roles_of(kind.resource)[s.name] is not Role.GIVEN and s.name not in ours
     ]
     parts = {s.name: field(kind.resource, s, fields) for s in specs}
     return st.fixed_dictionaries(parts).map(partial(_build, kind.resource)).filter(lambda r: r is not None)
@@ -76,7 +79,8 @@ def resources(kind: Kind, fields: Fields) -> st.SearchStrategy[Resource]:
 
 def odd_resources(kind: Kind) -> st.SearchStrategy[Resource]:
     """Return a strategy for all that a machine may tell of a kind: only the JSON types are right."""
-    specs = msgspec.structs.fields(kind.resource)
+    ours = marked_fields(kind.resource, "on_record")
+    specs = [s for s in msgspec.structs.fields(kind.resource) if s.name not in ours]
     sealed = fields_of(kind.resource, Role.SECRET)
     parts = {s.name: st.none() | (tokens if s.name in sealed else of_json_type(s.type)) for s in specs}
     return st.fixed_dictionaries(parts).map(lambda values: kind.resource(**values))

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lasercats.core.address import Address
 from lasercats.core.errors import BadInput, LaserCatsError
+from lasercats.core.record import OBSERVED, Event, raw
 from lasercats.operate import guard
 from lasercats.operate.confirm import check, duration
 from lasercats.operate.project import Project
@@ -300,21 +302,21 @@ def test_a_suspended_operator_is_ended(cli: "Cli", place: Place) -> None:
 
 def test_a_time_that_is_too_short_is_refused(cli: "Cli") -> None:
     """What AWS may take longer for than the time to confirm is not begun."""
-    launch = ("ec2", "launch", "aws:one", "--image", "ami-1", "--type", "t3.micro", "--confirm-within", "9m")
+    there = {"state": "running", "image": "ami-1", "type": "t3.micro", "id": "i-0123456789abcdef0"}
+    names = (f"{machine}{n}" for machine in ("", "fast:") for n in range(20))
+    known = {Address(f"ec2.instance/{name}"): (raw(None), raw(there)) for name in names}
+    project = Project(cli.folder)
+    project.log.append([Event(type=OBSERVED, delta=known)])
+    project.close()
     cli.done("machine", "add", "aws", "aws://us-east-1")
-    told = cli.refuses(*launch)
+    told = cli.refuses("ec2", "stop", "aws:1", "--confirm-within", "9m")
     assert told.startswith("this can take 600 s, and would be taken back in the middle; give")
     cli.done("machine", "add", "fast", "aws://us-east-1?timeout=100")
     project = Project(cli.folder)
     try:
         commands = [
             project.kinds.command(
-                {
-                    "command": "ec2.launch",
-                    "on": [f"ec2.instance/fast:{n}" for n in range(20)],
-                    "image": "ami-1",
-                    "type": "t3.micro",
-                }
+                {"command": "ec2.stop", "on": [f"ec2.instance/fast:{n}" for n in range(20)]}
             )
         ]
         check(project, commands, timedelta(seconds=100))
@@ -322,6 +324,31 @@ def test_a_time_that_is_too_short_is_refused(cli: "Cli") -> None:
             check(project, commands, timedelta(seconds=99))
     finally:
         project.close()
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("launch aws:new --image ami-1 --type t3.micro", "its own volumes would be lost for good"),
+        ("create-volume aws:new --zone us-east-1a --size 1", "the data on it would be lost for good"),
+        ("allocate aws:new", "removing it would lose it for good"),
+        ("grow-volume aws:v --size 9", "size cannot go from 9 to 5 in place"),
+        ("start aws:i", "it would be stopped"),
+    ],
+)
+def test_what_cannot_go_back_by_itself_is_not_held(cli: "Cli", line: str, why: str) -> None:
+    """What no guard would take back, as that has a price, is refused with --confirm-within in advance."""
+    known = {
+        Address("ec2.volume/v"): (raw(None), raw({"size": 5, "zone": "us-east-1a", "id": "vol-1"})),
+        Address("ec2.instance/i"): (raw(None), raw({"state": "stopped", "id": "i-1"})),
+    }
+    project = Project(cli.folder)
+    project.log.append([Event(type=OBSERVED, delta=known)])
+    project.close()
+    cli.done("machine", "add", "aws", "aws://us-east-1")
+    told = cli.refuses("ec2", *line.split(), "--confirm-within", "60m")
+    assert "could not be taken back by itself: " in told
+    assert why in told
 
 
 def test_recover_sends_no_signal(cli: "Cli", place: Place) -> None:

@@ -102,7 +102,10 @@ def test_what_no_undo_brings_back_is_told(cli: "Cli", place: Place, line: list[s
     assert told in cli.done(*command, "--check").err
     site = cli.file("site.yaml", f"resources:\n  file/{place('big')}: {{content: x}}\n")
     assert told in cli.done("plan", site).err
-    ran = cli.done(*command)
+    if line[0] == "write":
+        assert "agree with --yes" in cli.refuses(*command)
+        assert big.stat().st_size == 8 * 1024 * 1024 + 1
+    ran = cli.done(*command, "--yes")
     assert told in ran.err
     assert "take it back" not in ran.err
     assert cli("undo", "HEAD").code == 1

@@ -58,7 +58,7 @@ def test_fields_have_roles() -> None:
     """A field's role is read off its annotation, in a union too."""
     assert fields_of(File, Role.SECRET) == ("secret",)
     assert fields_of(File, Role.GIVEN) == ("modified",)
-    assert fields_of(File, Role.SPECIFIED) == ("content", "mode", "owner", "group")
+    assert fields_of(File, Role.SPECIFIED) == ("content", "mode", "owner", "group", "protect")
 
 
 def test_given_fields_are_not_compared() -> None:

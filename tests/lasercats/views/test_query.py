@@ -165,6 +165,7 @@ def test_a_kind_is_a_table(three: Log) -> None:
         "name": "web1:/etc/motd",
         "machine": "web1",
         "rest": "/etc/motd",
+        "protect": None,
         "content": "three",
         "secret": None,
         "mode": "0666",

@@ -23,7 +23,7 @@ from lasercats.core.instruction import Failure, InstructionFailed, PartlyDone
 from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program
 from lasercats.core.reference import references, refers
-from lasercats.core.resource import Resource
+from lasercats.core.resource import GROWS, Resource
 from lasercats.core.state import State
 from lasercats.instructions.aws import Call, hidden
 
@@ -87,7 +87,7 @@ Holder = Annotated[
 ]
 Zone = Annotated[str, Meta(pattern="^[A-Za-z0-9-]+$", description="the availability zone")]
 Cidr = Annotated[str, Meta(pattern="^[0-9a-fA-F.:]+/[0-9]+$", description="the range, as 10.0.0.0/16")]
-Size = Annotated[int, Meta(ge=1, le=65536, description="the size, in GiB")]
+Size = Annotated[int, Meta(ge=1, le=65536, extra=GROWS, description="the size, in GiB")]
 
 
 def ordered_tags(tags: Mapping[str, str]) -> dict[str, str]:
@@ -271,6 +271,13 @@ def loses_id(resource: Any) -> Iterator[str]:  # noqa: ANN401
     """Return what does not come back of what is nothing but what is decided of it: its id."""
     if resource.id is not None:
         yield f"id {resource.id}"
+
+
+def let_go_of(before: Any, after: Any) -> Iterator[str]:  # noqa: ANN401
+    """Return from what instance something is taken that it was attached to, or associated with."""
+    if after is not None and before.instance and after.instance is not None:
+        if after.instance != before.instance:
+            yield f"taken from {before.instance}"
 
 
 def converge_tags(

@@ -71,6 +71,7 @@ class Disassociate(Command, frozen=True, tag="ec2.disassociate"):
     """Disassociate elastic IP addresses; they stay allocated."""
 
     past: ClassVar[str] = "ec2.elastic_ip.disassociated"
+    announces: ClassVar[tuple[str, ...]] = ("interrupts",)
 
     def decide(self, address: Address, state: State) -> ElasticIp:
         """Return it associated with nothing."""
@@ -230,4 +231,5 @@ KIND = looks.kind(
     converge,
     act,
     loses=loses,
+    interrupts=account.let_go_of,
 )

@@ -14,7 +14,7 @@ from lasercats.core.command import LOADS, Command, Effect, Forget
 from lasercats.core.errors import Refused
 from lasercats.core.loose import Forms, Part
 from lasercats.core.program import Known, Program
-from lasercats.core.resource import GIVEN, Resource
+from lasercats.core.resource import GIVEN, PROTECTS, Resource
 from lasercats.core.state import State
 from lasercats.domains.ec2 import account
 from lasercats.domains.ec2.account import Group, KeyName, Size, Subnet, Tags
@@ -83,7 +83,7 @@ class Instance(Resource, frozen=True):
     volumes: Disks | None = None
     tags: Tags | None = None
     state: Power | None = None
-    protected: Annotated[bool, Meta(description="protected from termination")] | None = None
+    protected: Annotated[bool, Meta(extra=PROTECTS, description="protected from termination")] | None = None
     id: Annotated[str | None, GIVEN] = None
     private_ip: Annotated[str | None, GIVEN] = None
     public_ip: Annotated[str | None, GIVEN] = None
@@ -136,6 +136,7 @@ class Stop(Command, frozen=True, tag="ec2.stop"):
     """Stop running instances; their volumes and private addresses stay."""
 
     past: ClassVar[str] = "ec2.instance.stopped"
+    announces: ClassVar[tuple[str, ...]] = ("interrupts",)
 
     def decide(self, address: Address, state: State) -> Instance:
         """Return it stopped."""
@@ -166,6 +167,7 @@ class ChangeType(Command, frozen=True, tag="ec2.change_type"):
     """Change the instance type; a running instance is stopped for it and started again."""
 
     past: ClassVar[str] = "ec2.instance.type_changed"
+    announces: ClassVar[tuple[str, ...]] = ("interrupts",)
 
     type: Type
 
@@ -178,6 +180,7 @@ class ChangeUserData(Command, frozen=True, tag="ec2.change_user_data"):
     """Change the user data; a running instance is stopped for it and started again."""
 
     past: ClassVar[str] = "ec2.instance.user_data_changed"
+    announces: ClassVar[tuple[str, ...]] = ("interrupts",)
     forms: ClassVar[Forms] = {"user_data": user_data}
 
     user_data: UserData
@@ -250,6 +253,7 @@ class Unprotect(Command, frozen=True, tag="ec2.unprotect"):
     """Lift the protection of instances from termination."""
 
     past: ClassVar[str] = "ec2.instance.unprotected"
+    announces: ClassVar[tuple[str, ...]] = ("unprotects",)
 
     def decide(self, address: Address, state: State) -> Instance:
         """Return it without protection."""
@@ -333,6 +337,16 @@ def replaces(change: Change[Instance]) -> bool:
         return True
     pairs = ((old, after.volumes[device]) for device, old in before.volumes.items())
     return any(old.size and new.size and new.size < old.size for old, new in pairs)
+
+
+def interrupts(before: Instance, after: Instance | None) -> Iterator[str]:
+    """Return how a change of what stays interrupts the work of a running instance."""
+    if after is None or before.state == "stopped":
+        return
+    if after.state == "stopped":
+        yield "stopped"
+    elif account.differs(Change(before, after), "type", "user_data"):
+        yield "stopped and started again"
 
 
 def loses(instance: Instance) -> Iterable[str]:

@@ -260,4 +260,5 @@ KIND = Kind(
     identity="id",
     discover=discover,
     loses=instance.loses,
+    interrupts=instance.interrupts,
 )

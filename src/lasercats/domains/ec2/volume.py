@@ -93,6 +93,7 @@ class Detach(Command, frozen=True, tag="ec2.detach"):
     """Detach volumes; unmount them first, as EC2 does not tell the system of the instance."""
 
     past: ClassVar[str] = "ec2.volume.detached"
+    announces: ClassVar[tuple[str, ...]] = ("interrupts",)
 
     def decide(self, address: Address, state: State) -> Volume:
         """Return it attached to nothing."""
@@ -290,5 +291,6 @@ KIND = looks.kind(
     act,
     replaces=replaces,
     loses=loses,
+    interrupts=account.let_go_of,
     discover=discover,
 )

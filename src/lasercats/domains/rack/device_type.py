@@ -174,7 +174,7 @@ class Define(Command, frozen=True, tag="rack.define_type"):
         return replace(DeviceType(u_height=1, is_full_depth=True), **decisions(given))
 
     def _type(self) -> DeviceType:
-        return DeviceType(**{name: getattr(self, name) for name in DeviceType.__struct_fields__})
+        return DeviceType(**{name: getattr(self, name, None) for name in DeviceType.__struct_fields__})
 
 
 class RemoveType(Command, frozen=True, tag="rack.remove_type"):

@@ -319,7 +319,7 @@ def resource(kind: type[Resource], told: Settings | None) -> Resource | None:
     """Return the resource that settings tell of."""
     if told is None:
         return None
-    fields = {name: getattr(told, name) for name in kind.__struct_fields__}
+    fields: dict[str, Any] = {name: getattr(told, name, None) for name in kind.__struct_fields__}
     if fields.get("members") is not None:
         fields["members"] = tuple(member(port) for port in fields["members"])
     return kind(**fields)

@@ -46,7 +46,8 @@ TYPES = {"enabled": bool, "vlan": int, "native": int, "mtu": int, "members": tup
 
 def values(kind: Kind) -> st.SearchStrategy[dict[str, Any]]:
     """Return any value of the right type for any of the fields."""
-    parts = {name: VALUES[TYPES.get(name, str)] for name in kind.resource.__struct_fields__}
+    names = (name for name in kind.resource.__struct_fields__ if name != "protect")
+    parts = {name: VALUES[TYPES.get(name, str)] for name in names}
     return st.fixed_dictionaries({}, optional=parts)
 
 
