@@ -379,7 +379,7 @@ def confirm(
     What is not confirmed in time is taken back by a process of its own, which needs no terminal; if that died
     too, `lasercats recover` does it.
     """
-    from lasercats.cli import agree  # noqa: PLC0415
+    from lasercats.cli import agree, consent  # noqa: PLC0415
     from lasercats.operate import confirm as confirming  # noqa: PLC0415
     from lasercats.operate import history, prospect  # noqa: PLC0415
 
@@ -393,7 +393,10 @@ def confirm(
         failed: dict[int, str] = {}
         if reject:
             agree.check(project, partial(prospect.of_all_held, project, held), yes=yes, quiet=as_json)
-            found = ((h.position, confirming.take_back(project, h)) for h in held)
+            request = Request(yes=yes, as_json=as_json)
+            agreed = [consent.ask(project, confirming.way_back(project, h), request) for h in held]
+            pairs = zip(held, agreed, strict=True)
+            found = ((h.position, confirming.take_back(project, h, agreed=a)) for h, a in pairs)
             failed = {position: why for position, why in found if why is not None}
         elif held and not listing:
             confirming.keep(project, held)

@@ -364,7 +364,7 @@ class Kinds:
         if not kinds:
             yield (
                 self.address(text, strange=True)
-                if command in (Forget, Hold)
+                if command in (Forget, Hold, Protect, Unprotect)
                 else _on_machine(tag_of(command), text)
             )
             return

@@ -269,6 +269,12 @@ def _with_machines(project: Project, held: Held, do: Callable[[Reverting], Await
     run_until(work(), asyncio.Event())
 
 
+def way_back(project: Project, held: Held) -> Sequence[Command]:
+    """Return the commands that would take a change back, as far as the state tells."""
+    done = [p for p in _commands(project, held) if history.happening(project, p).delta]
+    return plan_undo(project, done, partial=True).commands
+
+
 def take_back(
     project: Project, held: Held, *, force: bool = False, agreed: Collection[Loss] = ()
 ) -> str | None:
