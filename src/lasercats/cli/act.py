@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lasercats.cli import printing, show
+from lasercats.cli import hint, printing, show
 from lasercats.cli.arguments import as_text
 from lasercats.cli.progress import Feedback
 from lasercats.core.address import Address
@@ -93,9 +93,8 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
         predicted = request.predicts
         held = _held(project, results) if within else None
         both, brief = request.show_diff, request.brief
-        show.print_results(
-            results, both=both, predicted=predicted, brief=brief, held=held is not None, buried=gone
-        )
+        back = "" if predicted or held is not None else hint.back_of(project, results, gone)
+        show.print_results(results, both=both, predicted=predicted, brief=brief, back=back, buried=gone)
         if held is not None:
             position = held["position"]
             told = f"held: taken back at {held['until']}, unless you run `lasercats confirm {position}`"
