@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lasercats.cli import consent, printing, show
+from lasercats.cli import consent, hint, printing, show
 from lasercats.cli.arguments import as_text
 from lasercats.cli.progress import Feedback
 from lasercats.core.address import Address
@@ -108,9 +108,8 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
         predicted = request.predicts
         held = _held(project, results) if within else None
         both, brief = request.show_diff, request.brief
-        show.print_results(
-            results, both=both, predicted=predicted, brief=brief, held=held is not None, buried=gone
-        )
+        back = "" if predicted or held is not None else hint.back_of(project, results, gone)
+        show.print_results(results, both=both, predicted=predicted, brief=brief, back=back, buried=gone)
         if predicted:
             show.print_losses(_losses(project, commands, results, request), gone)
         if held is not None:

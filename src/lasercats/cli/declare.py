@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lasercats.cli import arguments, consent, options, printing, show
+from lasercats.cli import arguments, consent, hint, options, printing, show
 from lasercats.cli.act import Request, act
 from lasercats.core.address import Address
 from lasercats.core.command import Effect
@@ -270,7 +270,7 @@ def _adopted(new: int, found: int, managed: int, position: int | None) -> str:
         return told + f"would take in {new}"
     return (
         told + f"took in {new} at position {position}; `lasercats document` writes them down, "
-        f"`lasercats undo {position}` forgets them"
+        f"{hint.line(['undo', str(position)])} forgets them"
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from lasercats.cli import arguments, options, printing, show
+from lasercats.cli import arguments, hint, options, printing, show
 from lasercats.cli.main import VerbGroup
 from lasercats.cli.picture import write
 from lasercats.core.instruction import Failure
@@ -120,7 +120,7 @@ def work_done(
     with options.opened(context) as project:
         _check(project, number, yes=yes, as_json=as_json)
         told = working.done(project, number, steps, serial=serial, asset_tag=asset_tag, note=note)
-        _print_reported(told, as_json=as_json)
+        _print_reported(project, told, as_json=as_json)
         context.exit(1 if told.problems else 0)
 
 
@@ -142,7 +142,8 @@ def work_fail(
 
     with options.opened(context) as project:
         _check(project, number, yes=yes, as_json=as_json)
-        _print_reported(working.fail(project, number, steps, why=why), as_json=as_json)
+        told = working.fail(project, number, steps, why=why)
+        _print_reported(project, told, as_json=as_json)
 
 
 def _check(project: "Project", number: int, *, yes: bool, as_json: bool) -> None:
@@ -192,7 +193,14 @@ def _below(one: "Order", task: "Task") -> Iterator[str]:
         yield from (f"{name}: {text}" for name, text in told.items() if text)
 
 
-def _print_reported(told: "Reported", *, as_json: bool) -> None:
+def _back(project: "Project", one: "Order") -> str:
+    """Return how all that a work order was about is taken back, as far as it is over."""
+    from lasercats.operate.spans import over  # noqa: PLC0415
+
+    return hint.back(project, over(project, one.about))
+
+
+def _print_reported(project: "Project", told: "Reported", *, as_json: bool) -> None:
     if as_json:
         data = {"order": order_data(told.order), "delta": show.changes_data(told.delta)}
         printing.data({**data, "problems": dict(told.problems)})
@@ -204,10 +212,8 @@ def _print_reported(told: "Reported", *, as_json: bool) -> None:
     left = len(told.order.open)
     over = f"{left} to do in work order {told.order.number}"
     if not left:
-        undone = sorted({task.command for task in told.order.tasks if task.status == "done"})
-        span = " ".join(map(str, undone))
-        over = f"work order {told.order.number} is over"
-        over += f"; take it back with `lasercats undo {span}`" if told.delta else ""
+        back = _back(project, told.order)
+        over = f"work order {told.order.number} is over{'; ' if back else ''}{back}"
     printing.note(f"{show.summary(told.delta)}; {over}" if told.delta else over)
 
 

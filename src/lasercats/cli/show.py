@@ -177,12 +177,12 @@ def print_results(
     both: bool,
     predicted: bool,
     brief: bool = False,
-    held: bool = False,
+    back: str = "",
     buried: Mapping[Address, Sequence[str]] = _NONE,
 ) -> None:
     """Print what commands did, or would do; when `brief`, only what the operator has not seen yet.
 
-    What is `held` is not undone, so nothing is said of that. What is `buried` no undo brings back.
+    How they are taken `back` is told last. What is `buried` no undo brings back.
     """
     for result in results:
         if result.observed:
@@ -195,12 +195,10 @@ def print_results(
     if not any(result.order for result in results) or any(result.delta for result in results):
         if not brief:
             print_buried(buried)
-        printing.note(_told(results, predicted=predicted, held=held, buried=buried))
+        printing.note(_told(results, predicted=predicted, back=back))
 
 
-def _told(
-    results: Sequence[Result], *, predicted: bool, held: bool, buried: Mapping[Address, Sequence[str]]
-) -> str:
+def _told(results: Sequence[Result], *, predicted: bool, back: str) -> str:
     """Return the last line: what was done in all, and how to take it back."""
     total: dict[Address, Change[Resource]] = {}
     for result in results:
@@ -209,7 +207,6 @@ def _told(
             total[address] = Change(first.before, change.after)
     forgot = all(result.command.effect is Effect.RECORD for result in results)
     text = summary(total, removed="forgotten" if forgot else "removed")
-    positions = [r.position for r in results if r.position is not None and r.delta]
     ran = _ran(results)
     if not total and any(result.status == "open" for result in results):
         return "what changed is not known"
@@ -217,10 +214,7 @@ def _told(
         return f"would be: {text}" if total else "nothing would change"
     if ran:
         text = f"{ran}; {text}" if total else ran
-    if held or not positions or all(c.verb == "keep" or a in buried for a, c in total.items()):
-        return text
-    span = f"{positions[0]}" if len(positions) == 1 else f"{positions[0]}..{positions[-1]}"
-    return f"{text}; take it back with `lasercats undo {span}`"
+    return f"{text}; {back}" if back else text
 
 
 def _ran(results: Sequence[Result]) -> str:

@@ -36,6 +36,7 @@ from lasercats.operate.project import Project
 
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 _NUMBER = re.compile(r"[0-9]{1,18}")
+_HEAD = re.compile(r"HEAD(?:~([0-9]{1,18}))?")
 _AGO = re.compile(r"@\{\s*(\d+)\s+(second|minute|hour|day|week)s?\s+ago\s*\}")
 
 
@@ -280,7 +281,7 @@ def resolve(log: Log, text: str) -> int:
         if int(text):
             command_at(log, int(text))
         return end_of(log, int(text))
-    if match := re.fullmatch(r"HEAD(?:~([0-9]{1,18}))?", text):
+    if match := _HEAD.fullmatch(text):
         return end_of(log, _nth_last(log, int(match[1] or 0)))
     if match := _AGO.fullmatch(text):
         try:
@@ -324,11 +325,16 @@ def resolve_range(log: Log, text: str | None) -> tuple[int, int | None]:
 
 
 def positions(log: Log, texts: list[str]) -> list[int]:
-    """Return the commands and observations that texts mean: positions and ranges, without repeats."""
+    """Return the commands and observations that texts mean: positions and ranges, without repeats.
+
+    A range ends with the command that its right side names, whatever was accepted before that was over.
+    """
     chosen: dict[int, None] = {}
     for text in texts:
         if ".." in text:
             first, last = resolve_range(log, text)
+            named = _named(log, text.partition("..")[2])
+            last = last if named is None else named
             for record in log.read(first, last, names=("accepted", "event")):
                 if isinstance(record.entry, Accepted) or record.entry.command is None:  # type: ignore[union-attr]
                     chosen[record.position] = None
@@ -336,6 +342,14 @@ def positions(log: Log, texts: list[str]) -> list[int]:
             position = int(text) if _NUMBER.fullmatch(text) else resolve(log, text)
             chosen[command_at(log, position)] = None
     return list(chosen)
+
+
+def _named(log: Log, text: str) -> int | None:
+    """Return where the command was accepted that a text names by its number, or from the end; else None."""
+    if _NUMBER.fullmatch(text):
+        return command_at(log, int(text)) if int(text) else None
+    match = _HEAD.fullmatch(text)
+    return _nth_last(log, int(match[1] or 0)) if match else None
 
 
 def end_of(log: Log, position: int) -> int:

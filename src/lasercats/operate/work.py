@@ -152,6 +152,19 @@ class Order:
                 yield f"pull cable {place.name(address)} and put it back: {cable.a} and {cable.b}"
 
     @property
+    def about(self) -> list[int]:
+        """The commands that waited for it, and what was issued with them at their addresses, by position."""
+        deferred = (r.entry.commands for r in self.records if isinstance(r.entry, Deferred))
+        waited = {*self._batch.commands, *(position for some in deferred for position in some)}
+        log, kinds = self._project.log, self._project.kinds
+        issued = {
+            record.position: set(kinds.decode_command(bytes(entry.command)).on)
+            for record, entry in together(log, self._batch.commands[0])
+        }
+        places = {address for position in waited for address in issued.get(position, ())}
+        return [position for position, on in issued.items() if on & places]
+
+    @property
     def open(self) -> list[Task]:
         """The steps of which nothing is reported yet."""
         return [task for task in self.tasks if task.status == "open"]
