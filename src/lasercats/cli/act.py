@@ -38,6 +38,10 @@ class Request:
     withheld: Mapping[Address, Mapping[str, str]] = field(default_factory=dict)
     """The fields that do not come back; told as what is lost is."""
     confirm_within: str | None = None
+    at_a_time: str | None = None
+    """At how many addresses at a time, as it was written."""
+    again: str = "run the same again"
+    """How to go on where it stopped."""
     brief: bool = False
     """True when the operator has seen the changes already, as a plan."""
 
@@ -56,14 +60,17 @@ class Request:
             as_json=values.pop("as_json", False),
             show_diff=values.pop("show_diff", False),
             confirm_within=values.pop("confirm_within", None),
+            at_a_time=values.pop("at_a_time", None),
         )
 
 
 def act(context: click.Context, project: "Project", commands: Sequence[Command], request: Request) -> None:
     """Interpret commands, show the results, and exit with 1 if any went wrong."""
     from lasercats.operate.plan import buried  # noqa: PLC0415 - as the rest of the work, only when asked
+    from lasercats.operate.serial import size  # noqa: PLC0415 - as above
 
     carry_out, within = _carrier(request, commands)
+    serial = 0 if request.at_a_time is None else size(request.at_a_time, commands)
     total = sum(len(command.on) for command in commands)
     prefix = any(len(command.on) > 1 for command in commands)
     with Feedback(total, prefix=prefix, quiet=request.as_json) as feedback:
@@ -74,6 +81,7 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
             message=request.message,
             because=None if request.because is None else as_text(request.because),
             undoes=request.undoes,
+            serial=serial,
             watcher=feedback,
             write=partial(_SAID.get(request.interpreter, printing.page), err=request.as_json),
         )
@@ -103,6 +111,8 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
         _print_orders(project, results)
         if any(result.problems for result in results):
             _print_in_hand(project, results)
+        if serial:
+            show.print_untried(results, request.again)
     if any(result.status == "open" for result in results):
         printing.note("! some outcomes are not known; run `lasercats recover`")
     if not all(result.ok for result in results):

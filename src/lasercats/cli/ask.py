@@ -102,8 +102,17 @@ def query(
 @options.argument("command", nargs=-1, type=click.UNPROCESSED)
 @_limits
 @options.option("--check", is_flag=True, help="Only show what the command would do.")
+@options.serial
 @click.pass_context
-def for_(context: click.Context, /, sql: str, command: tuple[str, ...], check: bool, **more: Any) -> None:  # noqa: ANN401
+def for_(
+    context: click.Context,
+    /,
+    sql: str,
+    command: tuple[str, ...],
+    check: bool,
+    at_a_time: str | None,
+    **more: Any,  # noqa: ANN401
+) -> None:
     """Run a COMMAND on all that a query gives: its column address, else name, else the first.
 
     The names stand at the end of the command, or before its `--`:
@@ -124,7 +133,8 @@ def for_(context: click.Context, /, sql: str, command: tuple[str, ...], check: b
     root = context.find_root()
     given = {"--project": root.params.get("project"), "--env": root.params.get("env")}
     line = [part for option, value in given.items() if value for part in (option, value)]
-    line += [*command[:cut], *(["--check"] if check else []), *names, *command[cut:]]
+    serial = [] if at_a_time is None else ["--at-a-time", at_a_time]
+    line += [*command[:cut], *(["--check"] if check else []), *serial, *names, *command[cut:]]
     code = root.command.main(line, prog_name=root.info_name, standalone_mode=False)
     context.exit(code if isinstance(code, int) else 0)
 

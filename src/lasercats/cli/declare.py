@@ -189,6 +189,7 @@ def agree(request: Request, *, yes: bool) -> None:
 @options.diff
 @options.message
 @options.detailed
+@options.serial
 @click.pass_context
 def observe(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
     """Look at machines and record what changed outside; `undo` can put it back.
@@ -206,6 +207,7 @@ def observe(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
 @options.diff
 @options.message
 @options.detailed
+@options.serial
 @click.pass_context
 def drift(context: click.Context, /, adopt: bool, **values: Any) -> None:  # noqa: ANN401
     """Look at machines and show what changed outside; record it only if told to.
@@ -289,6 +291,7 @@ def _look(
     show_diff: bool,
     message: str | None,
     detailed: bool,
+    at_a_time: str | None,
     in_clear: bool = False,  # noqa: FBT002 - an option
 ) -> None:
     from lasercats.operate import observe as looking  # noqa: PLC0415
@@ -308,6 +311,8 @@ def _look(
                 show_diff=show_diff,
                 because="drift --revert",
                 withheld=back.withheld,
+                at_a_time=at_a_time,
+                again=f"go on with {hint.line(['undo', str(seen.position)])}",
             )
             if not as_json:
                 show.print_withheld(back.withheld)

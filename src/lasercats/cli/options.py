@@ -60,8 +60,18 @@ def interpreters() -> list[str]:
     return plugins.names("interpreters")
 
 
+serial = option(
+    "--serial",
+    "--at-a-time",
+    "at_a_time",
+    metavar="N",
+    envvar="LASERCATS_AT_A_TIME",
+    help="At N addresses at a time, as 5 or 30%, and no more after one that fails.",
+)
+
+
 def interpreter(function: F) -> F:
-    """Add `--interpreter`, `--check` and `--confirm-within`."""
+    """Add `--interpreter`, `--check`, `--confirm-within` and `--serial`."""
     choose = option(
         "--interpreter",
         default="live",
@@ -75,7 +85,7 @@ def interpreter(function: F) -> F:
         metavar="TIME",
         help="Take it back by itself, unless `confirm` is run in this time, as 10m.",
     )
-    return choose(check(within(function)))
+    return choose(check(within(serial(function))))
 
 
 def complete_address(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:

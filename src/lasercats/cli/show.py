@@ -142,6 +142,17 @@ def print_problems(problems: Mapping[Address, str]) -> None:
         printing.note(f"! {told(address)}: {why}", fg="red")
 
 
+def print_untried(results: Sequence[Result], again: str) -> None:
+    """Print how to go on with what was not tried, as something before it went wrong."""
+    left = [(r.command, address) for r in results for address in r.command.on if address in r.untried]
+    if not left:
+        return
+    raw = [address for command, address in left if command.effect is Effect.OPAQUE]
+    names = ", ".join(map(told, dict.fromkeys(raw)))
+    how = f"run it for {names} alone" if raw else f"{again}; what is done is not done again"
+    printing.note(f"{len(left)} not tried; when what failed is put right, {how}", fg="yellow")
+
+
 def print_notes(notes: Mapping[Address, str]) -> None:
     """Print what machines noted of how they did it, on standard error."""
     for address, note in notes.items():
@@ -237,6 +248,7 @@ def results_data(results: Sequence[Result], trips: Mapping[str, int]) -> dict[st
                 "delta": changes_data(result.delta),
                 "observed": changes_data(result.observed),
                 "problems": dict(result.problems),
+                **({"untried": sorted(result.untried)} if result.untried else {}),
                 **({"notes": dict(result.notes)} if result.notes else {}),
                 "reports": {a: msgspec.to_builtins(r) for a, r in result.reports.items()},
             }

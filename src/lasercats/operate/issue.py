@@ -27,6 +27,7 @@ def carry_out(
     message: str | None = None,
     because: str | None = None,
     undoes: Sequence[int] = (),
+    serial: int = 0,
     watcher: Watcher | None = None,
     write: Callable[[str], object] | None = None,
     run: str | None = None,
@@ -36,7 +37,8 @@ def carry_out(
     """Interpret commands for the operator, as part of a `run` if one is named.
 
     What they undo is told by position, and `because` in words. What was told late about their addresses is
-    looked at first.
+    looked at first. With `serial` they are carried out at so many addresses at a time, and at no more
+    where that goes wrong.
 
     With `seconds`, machines that can take back by themselves what nobody confirms by then are told to. Who is
     to be heeded besides Ctrl-C is given, when the work begins, what to call to the same effect.
@@ -60,7 +62,7 @@ def carry_out(
         context.watcher = watcher
     if run is not None:
         context.run = run
-    context.undoes = tuple(undoes)
+    context.undoes, context.serial = tuple(undoes), serial
     if interpreter not in PREDICTING:
         settle_at(project, [place for c in commands for a in c.on for place in (a, *project.kinds.rivals(a))])
     with project.log.beating():

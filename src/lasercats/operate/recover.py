@@ -379,7 +379,8 @@ async def play(
     tape = Reopened(asking, project.log.fold(positions[0] - 1), positions[0], records)
     unasked = await tape.resolve(end=force)
     commands = [project.kinds.decode_command(bytes(entry.command)) for _, entry in accepted]
-    rerun = replace(context, run=accepted[0][1].run, actor=accepted[0][1].actor, watcher=Watcher())
+    head = accepted[0][1]
+    rerun = replace(context, run=head.run, actor=head.actor, serial=head.serial, watcher=Watcher())
     return tape, await replay(commands, tape, rerun), unasked
 
 

@@ -79,6 +79,7 @@ def _replay_command(log: Log, kinds: Kinds, position: int, watcher: Watcher | No
         machines=tape,
         actor=accepted[0][1].actor,
         run=accepted[0][1].run,
+        serial=accepted[0][1].serial,
     )
     if watcher is not None:
         context.watcher = watcher

@@ -398,7 +398,7 @@ def resume(
     still_open = set(positions) & set(project.log.open())
     first, head = positions[0], accepted[0][1]
     context = project.context(message=head.message, because=head.because)
-    rerun = replace(context, run=head.run, actor=head.actor, watcher=Watcher())
+    rerun = replace(context, run=head.run, actor=head.actor, serial=head.serial, watcher=Watcher())
     records = _of_run(project, positions)
     fold, by_position = project.log.fold(first - 1), dict(zip(positions, commands, strict=True))
     tape = Resumed(rerun, fold, first, records, still_open, reports, seen or {}, by_position)
