@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lasercats.cli import arguments, options, printing, show
+from lasercats.cli import arguments, fields, options, printing
 from lasercats.core.errors import BadInput
 from lasercats.core.visible import visible
 
@@ -170,7 +170,7 @@ def _print_tables(tables: Any, form: str) -> None:  # noqa: ANN401
 
 
 def _print_table(answer: "Answer") -> None:
-    limit = show.WIDE if printing.is_terminal() else None
+    limit = fields.WIDE if printing.is_terminal() else None
     printing.table(([_cell(cell, limit) for cell in row] for row in answer.rows), answer.columns)
     count = len(answer.rows)
     printing.note(f"{count} row{'' if count == 1 else 's'}")
