@@ -97,8 +97,12 @@ def _make_verb(command: type[Command], kinds: Sequence[Kind]) -> click.Command:
         help=f"{doc}\n\n{_names(kinds)}",
         short_help=doc.splitlines()[0],
     )
+    fields = [*verb.params]
+    own = {spelling for parameter in fields for spelling in parameter.opts}
     for decorate in (options.as_json, options.diff, options.message, options.interpreter):
         decorate(verb)
+    for shared in verb.params[len(fields) :]:  # what a field is called is its own, as `rack mount --serial`
+        shared.opts = [spelling for spelling in shared.opts if spelling not in own]
     return verb
 
 

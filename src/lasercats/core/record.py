@@ -71,6 +71,8 @@ class Accepted(Entry, frozen=True, gc=False):
 
     Formats 1 to 3 told it by the tag of the command alone.
     """
+    serial: int = 0
+    """At how many addresses at a time it is carried out with what is issued with it; 0 for all at once."""
 
 
 class Started(Entry, frozen=True, gc=False):

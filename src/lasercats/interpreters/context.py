@@ -89,6 +89,8 @@ class Context:
     """True where an operator wrote out the addresses of the commands, so that each names its own losses."""
     undoes: tuple[int, ...] = ()
     """What the commands take back, by position."""
+    serial: int = 0
+    """At how many addresses at a time they are carried out, stopping after a failure; 0 for all at once."""
     watcher: Watcher = field(default_factory=Watcher)
     write: Callable[[str], object] = _unheard
     """Receives what an interpreter prints: a script, a trace."""

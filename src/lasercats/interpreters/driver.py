@@ -70,6 +70,19 @@ class Task:
         self.waiting: dict[int, Instruction] = {}
         self._outcomes: dict[int, Any] = {}
 
+    @property
+    def blame(self) -> str:
+        """What is told to have failed, where others are not tried for its failure."""
+        return f"command {self.owner}"
+
+    def stopper(self) -> "Task | None":
+        """Return what came before it and failed, so that it is not tried."""
+        return next((other for other in self.after if other.failure is not None), None)
+
+    def skip(self, failed: "Task") -> None:
+        """Give it up before it is tried."""
+        self.fail(Failure(reason=f"not tried, because {failed.blame} failed", skipped=True))
+
     def start(self) -> None:
         """Run to the first instruction."""
         self._advance(lambda: next(self._program))
@@ -245,9 +258,9 @@ class Driver:
         for task in tasks:
             if task.done or task.sent:
                 continue
-            failed = next((other for other in task.after if other.failure is not None), None)
+            failed = task.stopper()
             if failed is not None:
-                task.fail(Failure(reason=f"not tried, because command {failed.owner} failed", skipped=True))
+                task.skip(failed)
             elif not task.waiting and (task.single or all(other.done for other in task.after)):
                 task.start()
 

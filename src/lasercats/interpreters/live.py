@@ -37,6 +37,7 @@ from lasercats.interpreters.context import Context, Result
 from lasercats.interpreters.driver import Driver, Sending, Task
 from lasercats.interpreters.late import interrupted, told_late
 from lasercats.interpreters.looking import expectations, look
+from lasercats.interpreters.serial import behind, in_turns
 
 
 class Live:
@@ -173,6 +174,7 @@ class _Run:
                         if split(place)[0] in command.on
                     },
                     held=not command.ends,
+                    serial=context.serial,
                 )
             )
         first = context.log.append(entries, expect=expect, run=context.run, holder=context.holder)
@@ -277,13 +279,19 @@ class _Run:
         by_command: dict[int, list[Target]] = {}
         for target in targets:
             by_command.setdefault(target.command, []).append(target)
-        tasks = []
+        made: list[tuple[Target, Task | None]] = []
         for index in range(len(self._commands)):
             for target in by_command.get(index, ()):
                 task = self._task(target, order)
-                if task is not None:
-                    tasks.append(task)
-        return tasks
+                if task is not None or self._is_wrong(target):
+                    made.append((target, task))
+        if self._context.serial:
+            return in_turns(made, self._context.serial, self._is_wrong)
+        return [task for _, task in made if task is not None]
+
+    def _is_wrong(self, target: Target) -> bool:
+        """Tell whether a command went wrong at an address, or was refused there."""
+        return target.address in self._problems[target.command]
 
     def _task(self, target: Target, order: Order[Task]) -> Task | None:
         index, address, change, refusal = target
@@ -380,7 +388,7 @@ class _Run:
         index = self._targets[id(task)].command
         position = self._positions[index]
         self._waiting.add(index)
-        before = [self._orders[other.owner] for other in task.after if other.owner in self._orders]
+        before = [self._orders[other.owner] for other in behind(task) if other.owner in self._orders]
         if position not in self._orders and before:
             self._orders[position] = before[0]
             self._queue.append(Deferred(started=before[0], commands=(position,)))

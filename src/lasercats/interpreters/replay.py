@@ -19,9 +19,19 @@ from lasercats.core.fold import Fold
 from lasercats.core.instruction import Batch, Failure, Instruction, Later
 from lasercats.core.kind import Domain, Kinds
 from lasercats.core.ports import Log, Sink
-from lasercats.core.record import OBSERVED, AnyEntry, Deferred, Ended, Event, Record, Started, came_back
+from lasercats.core.record import (
+    OBSERVED,
+    Accepted,
+    AnyEntry,
+    Deferred,
+    Ended,
+    Event,
+    Record,
+    Started,
+    came_back,
+)
 from lasercats.core.record import raw as encoded
-from lasercats.interpreters.context import Context, Result
+from lasercats.interpreters.context import Context, Result, Watcher
 from lasercats.interpreters.live import Live
 
 Asked = tuple[int, bytes]
@@ -152,6 +162,18 @@ class _Machine:
 
     async def close(self) -> None:
         await sleep(0)
+
+
+def as_then(context: Context, head: Accepted) -> Context:
+    """Return a context in which commands are decided as they were when they were accepted, unwatched."""
+    return replace(
+        context,
+        actor=head.actor,
+        agreed=head.agreed,
+        direct=head.direct,
+        serial=head.serial,
+        watcher=Watcher(),
+    )
 
 
 async def replay(commands: Sequence[Command], tape: Tape, context: Context) -> Sequence[Result]:

@@ -35,10 +35,10 @@ from lasercats.core.record import (
 from lasercats.core.resource import Resource, same, settle
 from lasercats.core.settle import believe
 from lasercats.core.state import State
-from lasercats.interpreters.context import Context, Result, Watcher
+from lasercats.interpreters.context import Context, Result
 from lasercats.interpreters.looking import expectations, look
 from lasercats.interpreters.reopen import Reopened
-from lasercats.interpreters.replay import replay
+from lasercats.interpreters.replay import as_then, replay
 from lasercats.operate.history import command_of
 from lasercats.operate.holder import holder, is_dead, process_of
 from lasercats.operate.issue import run_until
@@ -380,9 +380,7 @@ async def play(
     unasked = await tape.resolve(end=force)
     commands = [project.kinds.decode_command(bytes(entry.command)) for _, entry in accepted]
     head = accepted[0][1]
-    rerun = replace(
-        context, run=head.run, actor=head.actor, agreed=head.agreed, direct=head.direct, watcher=Watcher()
-    )
+    rerun = as_then(replace(context, run=head.run), head)
     return tape, await replay(commands, tape, rerun), unasked
 
 

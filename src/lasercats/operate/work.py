@@ -31,9 +31,9 @@ from lasercats.instructions.work_order import (
     Unmount,
     in_order,
 )
-from lasercats.interpreters.context import Result, Watcher
+from lasercats.interpreters.context import Result
 from lasercats.interpreters.late import interrupted
-from lasercats.interpreters.replay import replay
+from lasercats.interpreters.replay import as_then, replay
 from lasercats.interpreters.resume import Resumed
 from lasercats.interpreters.simulate import simulate
 from lasercats.operate.history import record_at
@@ -398,14 +398,7 @@ def resume(
     still_open = set(positions) & set(project.log.open())
     first, head = positions[0], accepted[0][1]
     context = project.context(message=head.message, because=head.because)
-    rerun = replace(
-        context,
-        run=head.run,
-        actor=head.actor,
-        agreed=head.agreed,
-        direct=head.direct,
-        watcher=Watcher(),
-    )
+    rerun = as_then(replace(context, run=head.run), head)
     records = _of_run(project, positions)
     fold, by_position = project.log.fold(first - 1), dict(zip(positions, commands, strict=True))
     tape = Resumed(rerun, fold, first, records, still_open, reports, seen or {}, by_position)
