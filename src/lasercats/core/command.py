@@ -41,6 +41,8 @@ class Command(Part, frozen=True, kw_only=True, tag_field="command", gc=False):
     effect: ClassVar[Effect] = Effect.STATE
     whole: ClassVar[bool] = True
     """False where it is decided on attributes alone: the content of what nobody manages yet is not read."""
+    lifts: ClassVar[bool] = False
+    """True where it lifts a protection: no removal implies it, somebody has to say it."""
     ends: ClassVar[bool] = True
     """False where it is not over when it is carried out: something else ends it."""
 

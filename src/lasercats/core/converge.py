@@ -46,14 +46,37 @@ def converge(kinds: Kinds, delta: Delta, state: State, *, exact: bool = True) ->
     such a field is left as the commands decide it (a document).
 
     Raises:
-        Refused: the changes need each other in a circle.
+        Refused: the changes need each other in a circle, or something is protected that is to be removed.
 
     """
     needed = _needed_by(kinds, delta, state)
     gone = {a for a in needed if a in delta and delta[a].after is None and kinds.kind(a).observe is not None}
+    parts, after = sorted_parts(kinds, delta, state)
+    for part in parts.values():
+        if part.address not in gone:
+            check_unprotected(kinds, part, state)
     schedule = _Schedule(kinds, gone, exact=exact)
-    schedule.go(*sorted_parts(kinds, delta, state), state, state.apply(delta))
+    schedule.go(parts, after, state, state.apply(delta))
     return _together(kinds, [command for _, commands in schedule.made for command in commands])
+
+
+def check_unprotected(kinds: Kinds, part: Part, state: State) -> None:
+    """Check that a part removes nothing that is protected: that is lifted by none but a command that says so.
+
+    Raises:
+        Refused: it does, with the reason for which the command that removes it is refused.
+
+    """
+    address, change = part
+    if change.after is not None:
+        return
+    commands = list(kinds.kind(address).converge(address, change))
+    if any(command.lifts for command in commands):
+        try:
+            for command in commands:
+                state = state if command.lifts else step(command, address, state)
+        except Refused as refused:
+            raise Refused(f"{address} would be removed: {refused}") from None
 
 
 def arranged(kinds: Kinds, delta: Delta, state: State) -> list[Part]:

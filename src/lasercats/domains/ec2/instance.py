@@ -250,6 +250,7 @@ class Unprotect(Command, frozen=True, tag="ec2.unprotect"):
     """Lift the protection of instances from termination."""
 
     past: ClassVar[str] = "ec2.instance.unprotected"
+    lifts: ClassVar[bool] = True
 
     def decide(self, address: Address, state: State) -> Instance:
         """Return it without protection."""
@@ -266,8 +267,13 @@ class Terminate(Command, frozen=True, tag="ec2.terminate"):
         if state.known_absent(address):
             return
         if _there(address, state).protected:
-            raise Refused("it is protected from termination; `lasercats ec2 unprotect` lifts that")
+            raise Refused(protected(address))
         account.check_unused(address, state)
+
+
+def protected(address: Address) -> str:
+    """Return why an instance is not terminated that is protected, and the remedy."""
+    return f"it is protected from termination; `lasercats ec2 unprotect {address}` lifts that"
 
 
 def _there(address: Address, state: State) -> Instance:
