@@ -1,6 +1,7 @@
 """Convergence: from a delta to the commands that bring it about, in an order that works."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -22,6 +23,7 @@ from lasercats.core.resource import (
     overlay,
     same,
     shrinks,
+    unprotected,
 )
 from lasercats.core.state import State
 
@@ -56,6 +58,36 @@ def converge(kinds: Kinds, delta: Delta, state: State, *, exact: bool = True) ->
     schedule = _Schedule(kinds, gone, exact=exact)
     schedule.go(*sorted_parts(kinds, delta, state), state, state.apply(delta))
     return _together(kinds, [command for _, commands in schedule.made for command in commands])
+
+
+def keep_protected(commands: Sequence[Command], state: State) -> tuple[list[Command], dict[Address, str]]:
+    """Return commands without those that remove what is protected, and why, by address.
+
+    To converge is to go the whole way, as a rewritten history does: protections are lifted on it. But nobody
+    who asks for a plan has asked for that.
+    """
+    lifted, kept, now = set[Address](), dict[Address, str](), state
+    for command in commands:
+        for address in command.on:
+            before = now.get(address)
+            with suppress(Refused):
+                now = step(command, address, now)
+            after = now.get(address)
+            if before is not None and unprotected(before, after):
+                lifted.add(address)
+            if address in lifted and before is not None and after is None:
+                kept[address] = _why_not(command, address, state)
+    left = [replace(c, on=tuple(a for a in c.on if a not in kept)) for c in commands] if kept else commands
+    return [command for command in left if command.on], kept
+
+
+def _why_not(command: Command, address: Address, state: State) -> str:
+    """Return why a command is refused before what it is about is no longer protected."""
+    try:
+        step(command, address, state)
+    except Refused as refused:
+        return str(refused)
+    return "it is protected; lift that first"
 
 
 def arranged(kinds: Kinds, delta: Delta, state: State) -> list[Part]:
@@ -184,7 +216,7 @@ def converge_one(
     if change.after is None and needed:
         made: list[Command] = [Forget(on=(address,))]
     else:
-        made = [*_by_kind(kinds, address, change), *_by_mark(address, change)]
+        made = [*_lift(address, change), *_by_kind(kinds, address, change), *_by_mark(address, change)]
     refused = False
     for command in made:
         for on in command.on:
@@ -206,6 +238,12 @@ def _by_kind(kinds: Kinds, address: Address, change: Change[Resource]) -> Iterab
         if {*change.fields} <= marked_fields(type(change.after), "on_record"):
             return ()
     return kinds.kind(address).converge(address, change)
+
+
+def _lift(address: Address, change: Change[Resource]) -> Iterator[Command]:
+    """Iterate over the command that lifts the protection of what goes."""
+    if change.after is None and change.before is not None and change.before.protect:
+        yield Unprotect(on=(address,))
 
 
 def _by_mark(address: Address, change: Change[Resource]) -> Iterator[Command]:

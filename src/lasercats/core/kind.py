@@ -69,7 +69,7 @@ def _some(_resource: Any) -> float:  # noqa: ANN401
     return 1
 
 
-def _nothing(_resource: Any) -> tuple[str, ...]:  # noqa: ANN401
+def _nothing(_resource: Any) -> tuple[Any, ...]:  # noqa: ANN401
     return ()
 
 
@@ -111,6 +111,11 @@ class Kind:
     """What a resource has to itself, in any words: what takes it waits until others let go of it.
 
     While a command is open, what it is about to take is claimed as the addresses are.
+    """
+    alters: Callable[[Any], Iterable[Address]] = _nothing
+    """The addresses at which a machine may give other fields when a resource comes, changes or goes.
+
+    Of what is managed there, the given fields are looked up again when a command has changed the resource.
     """
     aside: Callable[[Address, Change[Any], State, State], Resource | None] | None = None
     """What a resource is in the meantime where it must make room before it can change, as in a swap.
@@ -205,6 +210,15 @@ class Kinds:
     def holding(self, address: Address) -> bool:
         """Tell whether resources of the kind of an address have anything to themselves."""
         return self.kind(address).holds is not _nothing
+
+    def altering(self, address: Address) -> bool:
+        """Tell whether what is at an address has its machine give other fields elsewhere."""
+        return self.kind(address).alters is not _nothing
+
+    def altered(self, address: Address, change: Change[Resource]) -> tuple[Address, ...]:
+        """Return the addresses at which a change has its machine give other fields."""
+        sides = (side for side in (change.before, change.after) if side is not None)
+        return tuple(dict.fromkeys(a for side in sides for a in self.kind(address).alters(side)))
 
     def held(self, address: Address, resource: Resource | None) -> Iterator[Address]:
         """Iterate over what a resource has to itself, as addresses that begin with `held/`."""

@@ -117,6 +117,7 @@ _ROOT = "Images[0].RootDeviceName || ''"
 _FOUND_BY: Mapping[str, tuple[str, ...]] = {
     "client-token": ("ClientToken",),
     "attachment.instance-id": ("Attachments", "InstanceId"),
+    "instance-id": ("InstanceId",),
     "key-name": ("KeyName",),
     "group-name": ("GroupName",),
     "vpc-id": ("VpcId",),

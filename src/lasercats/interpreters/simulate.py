@@ -29,7 +29,7 @@ def simulate(commands: Sequence[Command], state: State) -> tuple[list[Result], S
     targets, state = decide_all(commands, state)
     by_command: dict[int, list[tuple[Address, Change | None, str | None]]] = {}  # type: ignore[type-arg]
     for target in targets:
-        by_command.setdefault(target.command, []).append(target[1:])
+        by_command.setdefault(target.command, []).append(target[1:4])
     results = []
     for index, command in enumerate(commands):
         deltas, problems = list[Delta](), dict[Address, str]()

@@ -270,8 +270,13 @@ class Terminate(Command, frozen=True, tag="ec2.terminate"):
         if state.known_absent(address):
             return
         if _there(address, state).protected:
-            raise Refused("it is protected from termination; `lasercats ec2 unprotect` lifts that")
+            raise Refused(protected(address))
         account.check_unused(address, state)
+
+
+def protected(address: Address) -> str:
+    """Return why an instance is not terminated that is protected, and the remedy."""
+    return f"it is protected from termination; `lasercats ec2 unprotect {address}` lifts that"
 
 
 def _there(address: Address, state: State) -> Instance:

@@ -129,7 +129,12 @@ def _terminate(address: Address, before: Instance, known: Known) -> Program[Any]
     before = replace(before, id=id_)
 
     def steps() -> Program[None]:
-        yield _power(machine, "TerminateInstances", id_)
+        try:
+            yield _power(machine, "TerminateInstances", id_)
+        except InstructionFailed as failed:
+            if "OperationNotPermitted" in failed.failure.reason:  # protected outside, or nobody decided it
+                raise Refused(f"{instance.protected(address)} (OperationNotPermitted)") from None
+            raise
         yield Wait(machine=machine, what="instance", id=id_, state="terminated")
 
     return (yield from account.leaving(id_, steps(), lambda: _seen(address, before, before, known)))

@@ -250,6 +250,19 @@ def replaces(change: Change[Volume]) -> bool:
     return smaller or account.differs(change, "zone", "encrypted")
 
 
+def holds(volume: Volume) -> Iterator[str]:
+    """Return what it has to itself: the device of the instance that it is attached to."""
+    if volume.instance and volume.device:
+        yield f"device {volume.device} of {volume.instance}"
+
+
+def aside(_address: Address, change: Change[Any], _state: State, _end: State) -> Volume | None:
+    """Return what it is while it makes room, as where two are swapped: attached to nothing."""
+    before, after = account.sides(change)
+    away = before.instance and after.instance
+    return replace(before, instance=NOTHING, device=None) if away else None
+
+
 def loses(volume: Volume) -> Iterable[str]:
     """Return what does not come back when it is created again."""
     yield from () if volume.id is None else (f"id {volume.id}",)
@@ -293,4 +306,6 @@ KIND = looks.kind(
     loses=loses,
     interrupts=account.let_go_of,
     discover=discover,
+    holds=holds,
+    aside=aside,
 )

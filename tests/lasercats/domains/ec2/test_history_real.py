@@ -223,3 +223,34 @@ def test_user_data_of_any_bytes_comes_back(project: "Project") -> None:
     assert there() == data
     ec2.close()
     project.check()
+
+
+def test_no_removal_lifts_a_protection(project: "Project", aws: StrictEc2) -> None:
+    """What is protected is not removed by prune, replacement or undo until a command says so."""
+    aws.images.add("ami-12345678")
+    project.run("ec2", "launch", "web", "--image", IMAGE, "--type", "t3.micro", "--protected")
+    (project.folder / "none.yaml").write_text("resources: {}\n")
+    other = "resources:\n  ec2.instance/web: {image: ami-12345678}\n"
+    (project.folder / "other.yaml").write_text(other)
+    aws.clear()
+    for arguments in (
+        ("apply", "none.yaml", "--prune", "--yes"),
+        ("apply", "other.yaml", "--yes"),
+        ("undo", "HEAD"),
+        ("ec2", "terminate", "web"),
+    ):
+        assert "`lasercats ec2 unprotect ec2.instance/web` lifts that" in project.run(*arguments, fails=True)
+    assert not {"TerminateInstances", "StopInstances", "ModifyInstanceAttribute"} & aws.calls.keys()
+    project.run("ec2", "unprotect", "web")
+    project.run("apply", "none.yaml", "--prune", "--yes")
+    assert not project.there()
+
+
+def test_a_protection_that_nobody_told_us_of_is_told_with_its_remedy(project: "Project") -> None:
+    """EC2 refuses to terminate what was protected outside, and the remedy is told."""
+    project.run("ec2", "launch", "web", "--image", IMAGE, "--type", "t3.micro")
+    (id_,) = project.there()
+    project.ec2().modify_instance_attribute(InstanceId=id_, DisableApiTermination={"Value": True})
+    told = project.run("ec2", "terminate", "web", fails=True)
+    assert "`lasercats ec2 unprotect ec2.instance/web` lifts that" in told
+    assert id_ in project.there()
