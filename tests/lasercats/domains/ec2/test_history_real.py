@@ -236,7 +236,7 @@ def test_no_removal_lifts_a_protection(project: "Project", aws: StrictEc2) -> No
     for arguments in (
         ("apply", "none.yaml", "--prune", "--yes"),
         ("apply", "other.yaml", "--yes"),
-        ("undo", "HEAD"),
+        ("undo", "HEAD", "--yes"),
         ("ec2", "terminate", "web"),
     ):
         assert "`lasercats ec2 unprotect ec2.instance/web` lifts that" in project.run(*arguments, fails=True)
