@@ -149,14 +149,16 @@ def print_problems(problems: Mapping[Address, str]) -> None:
 
 
 def print_untried(results: Sequence[Result], again: str) -> None:
-    """Print how to go on with what was not tried, as something before it went wrong."""
+    """Print how to go on with what was not tried, as something before it failed, or it was stopped."""
     left = [(r.command, address) for r in results for address in r.command.on if address in r.untried]
     if not left:
         return
     raw = [address for command, address in left if command.effect is Effect.OPAQUE]
     names = ", ".join(map(told, dict.fromkeys(raw)))
     how = f"run it for {names} alone" if raw else f"{again}; what is done is not done again"
-    printing.note(f"{len(left)} not tried; when what failed is put right, {how}", fg="yellow")
+    failed = any(address not in r.untried for r in results for address in r.problems)
+    when = "when what failed is put right, " if failed else ""
+    printing.note(f"{len(left)} not tried; {when}{how}", fg="yellow")
 
 
 def print_notes(notes: Mapping[Address, str]) -> None:

@@ -300,6 +300,7 @@ def undo(
     from dataclasses import replace  # noqa: PLC0415
 
     from lasercats.operate import history  # noqa: PLC0415
+    from lasercats.operate.spans import spans  # noqa: PLC0415
     from lasercats.operate.undo import plan_undo  # noqa: PLC0415
 
     request = Request.take(values)
@@ -312,7 +313,7 @@ def undo(
         if not request.as_json:
             show.print_lost(plan.lost)
             show.print_withheld(plan.withheld)
-        because = f"undo {' '.join(map(str, sorted(chosen)))}"
+        because = " ".join(["undo", *spans(project, chosen)])
         undoes = sorted(chosen)
         request = replace(request, because=because, undoes=undoes, lost=plan.lost, withheld=plan.withheld)
         act(context, project, plan.commands, request)

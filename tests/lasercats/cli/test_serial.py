@@ -117,6 +117,16 @@ def test_check_foresees_where_it_stops(cli: "Cli", place: Place, folder: Path) -
     assert [p.name for p in folder.iterdir()] == ["a"]
 
 
+def test_held_until_it_is_confirmed(cli: "Cli", place: Place, folder: Path) -> None:
+    """What is to be confirmed is done in turns as well, and what was done of it goes back."""
+    names = [place("none/x" if n == 1 else f"{n}") for n in range(4)]
+    stopped(cli("file", "write", *names, "--content", "x", "--serial", "1", "--confirm-within", "1h"))
+    assert [p.name for p in folder.iterdir()] == ["0"]
+    cli.done("confirm", "--reject")
+    assert list(folder.iterdir()) == []
+    cli.verifies()
+
+
 def test_raw_commands_name_what_is_left(cli: "Cli") -> None:
     """What was executed is executed again, so those are named that are left."""
     for name in "cd":
