@@ -53,7 +53,10 @@ SORTS: Mapping[str, Sort] = {
         _members(
             "InstanceId ImageId InstanceType SubnetId VpcId SecurityGroups KeyName LaunchTime Placement "
             "PrivateIpAddress PublicIpAddress State StateReason Tags RootDeviceName AmiLaunchIndex "
-            "ClientToken"
+            "ClientToken EbsOptimized Monitoring IamInstanceProfile MetadataOptions HibernationOptions "
+            "EnclaveOptions CpuOptions MaintenanceOptions PrivateDnsNameOptions Licenses InstanceLifecycle "
+            "CapacityReservationSpecification SpotInstanceRequestId SourceDestCheck Ipv6Address "
+            "NetworkInterfaces"
         ),
         gone=frozenset(("shutting-down", "terminated")),
     ),
@@ -62,7 +65,10 @@ SORTS: Mapping[str, Sort] = {
         ("Volumes",),
         "VolumeId",
         "volume-id",
-        _members("VolumeId AvailabilityZone Size VolumeType Iops Encrypted State Attachments Tags"),
+        _members(
+            "VolumeId AvailabilityZone Size VolumeType Iops Throughput Encrypted KmsKeyId MultiAttachEnabled "
+            "State Attachments Tags"
+        ),
         gone=frozenset(("deleting", "deleted")),
     ),
     "modification": Sort(
@@ -105,7 +111,11 @@ SORTS: Mapping[str, Sort] = {
         _members("AllocationId PublicIp InstanceId AssociationId Tags"),
     ),
     "image": Sort(
-        "DescribeImages", ("Images",), "ImageId", "image-id", _members("ImageId RootDeviceName State")
+        "DescribeImages",
+        ("Images",),
+        "ImageId",
+        "image-id",
+        _members("ImageId RootDeviceName BlockDeviceMappings State"),
     ),
 }
 """What can be described, by the names that `Describe.what` takes."""
@@ -336,7 +346,16 @@ def dashed(operation: str) -> str:
 def trimmed(what: str, thing: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is kept of a description."""
     members = SORTS[what].members
-    return {name: value for name, value in thing.items() if name in members}
+    return {name: _short(name, value) for name, value in thing.items() if name in members}
+
+
+def _short(name: str, value: Any) -> Any:  # noqa: ANN401
+    """Return a member as it is kept: of network interfaces, which are long, only which there are."""
+    if name != "NetworkInterfaces" or not isinstance(value, list):
+        return value
+    return [
+        {"NetworkInterfaceId": one.get("NetworkInterfaceId")} for one in value if isinstance(one, Mapping)
+    ]
 
 
 def present(what: str, things: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
