@@ -261,6 +261,31 @@ class Call(Instruction, frozen=True, tag="aws.call"):
         return Answered(told)
 
 
+class Unmark(Instruction, frozen=True, tag="aws.unmark"):
+    """Take our tag away from what was made by an operation that takes no client token.
+
+    It comes when the id is on record, so that nothing needs the tag any more.
+    """
+
+    tidies: ClassVar[bool] = True
+    answer: ClassVar[Any] = Answered
+
+    id: str
+
+    @property
+    def scripted(self) -> bool:
+        """It stands in no script, which makes nothing that has the tag."""
+        return False
+
+    def line(self) -> str:
+        """Return the call of the `aws` command line."""
+        return f"aws ec2 delete-tags --resources {quote(self.id)} --tags Key={TOKEN_TAG}"
+
+    def predict(self) -> Answered:
+        """Expect nothing of an answer."""
+        return Answered()
+
+
 class Wait(Instruction, frozen=True, tag="aws.wait"):
     """Wait until something is in a state; all that wait for things of one sort share one look."""
 
@@ -375,4 +400,4 @@ def _json(value: Any) -> str:  # noqa: ANN401
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-VOCABULARY: tuple[type[Instruction], ...] = (Describe, Ask, Call, Wait)
+VOCABULARY: tuple[type[Instruction], ...] = (Describe, Ask, Call, Unmark, Wait)
