@@ -163,10 +163,10 @@ def _is_address(name: str, project: "Project") -> bool:
 
 def _field_options(command: type[Command]) -> list[click.Parameter]:
     made: list[click.Parameter] = []
-    secret = fields_of(command, Role.SECRET)
+    secret, given = fields_of(command, Role.SECRET), fields_of(command, Role.GIVEN)
     loads = loading_field(command)
     for field in msgspec.structs.fields(command):
-        if field.name == "on":
+        if field.name == "on" or field.name in given:
             continue
         text, required = description(field.type), field.required and field.name != loads
         variable = "LASERCATS_" + f"{tag_of(command)}_{field.name}".replace(".", "_").upper()

@@ -4,7 +4,7 @@ Everything an operator can do with a kind (verbs, documents, plan, undo, tables,
 stands here; nothing else is written per kind.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -30,7 +30,8 @@ class Knowledge(dict[Address, Resource | None]):
 
     What is `expected` is what a command is about to make: a look reads no more than it takes to compare with
     it, and what is there when a secret is brought comes sealed. So does what nobody manages and not everybody
-    there may read, unless it is wanted `in_clear`.
+    there may read, unless it is wanted `in_clear`. What is to be made `again`, so that it ends and another
+    one begins, is looked at closely: what nobody decides of it, too, as the new one is to have it.
     """
 
     def __init__(
@@ -39,10 +40,11 @@ class Knowledge(dict[Address, Resource | None]):
         expected: Mapping[Address, Resource] | None = None,
         *,
         in_clear: bool = False,
+        again: Collection[Address] = (),
     ) -> None:
         """Take what is known, and what is expected."""
         super().__init__(known)
-        self.expected, self.in_clear = expected or {}, in_clear
+        self.expected, self.in_clear, self.again = expected or {}, in_clear, again
 
 
 HELD = "held/"

@@ -30,7 +30,7 @@ from lasercats.core.errors import Refused
 from lasercats.core.kind import Kinds
 from lasercats.core.order import Lane, Order, touched
 from lasercats.core.record import NULL, OBSERVED, Event
-from lasercats.core.resource import Resource, StrangeResource, decisions, same
+from lasercats.core.resource import Resource, Role, StrangeResource, decisions, fields_of, same
 from lasercats.core.state import State
 
 FEW = 8
@@ -326,6 +326,11 @@ class _Rewriter:
         if isinstance(change.before, StrangeResource) or isinstance(change.after, StrangeResource):
             self.untold[address] = {"": "what is recorded of it cannot be read"}
             return None
+        if (
+            change.before is None and change.after is not None
+        ):  # made for the first time, as far as this tells
+            nothing = dict.fromkeys(fields_of(type(change.after), Role.GIVEN))
+            change = Change(None, replace(change.after, **nothing))
         delta, withheld = givable(self._kinds, Delta({address: change}))
         self.untold |= withheld
         return delta.get(address)

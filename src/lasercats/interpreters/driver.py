@@ -89,6 +89,9 @@ class Task:
 
     def receive(self, index: int, outcome: Any) -> None:  # noqa: ANN401
         """Take the outcome of one instruction; go on when all are there."""
+        if self.waiting[index].tidies and isinstance(outcome, Failure):
+            self.notes.append(f"{self.waiting[index].line()}: {outcome.reason}")
+            outcome = self.waiting[index].predict()
         self._outcomes[index] = outcome
         self.notes += getattr(outcome, "notes", ())
         self.acted = _did(self.waiting.pop(index), outcome) or self.acted
@@ -116,7 +119,7 @@ class Task:
 
     def call_off(self) -> None:
         """Have nothing more sent for it that acts, or takes its time; it may look at what it leaves."""
-        while left := [n for n, i in self.waiting.items() if n not in self.sent and (i.waits or not i.looks)]:
+        while left := [n for n, i in self.waiting.items() if n not in self.sent and _can_be_left(i)]:
             self.cancelled = True
             for index in left:
                 self.receive(index, CANCELLED)
@@ -147,10 +150,15 @@ class Task:
                 self._advance(lambda: self._program.send(()))
 
 
+def _can_be_left(instruction: Instruction) -> bool:
+    """Tell whether an instruction need not be sent any more: it acts, or takes its time."""
+    return instruction.waits or not (instruction.looks or instruction.tidies)
+
+
 def _did(instruction: Instruction, outcome: Any) -> bool:  # noqa: ANN401
     """Tell whether an instruction changed something, or may have; what a person did is what they report."""
     failed = isinstance(outcome, Failure) and not outcome.in_doubt
-    return not (failed or instruction.looks or instruction.by_hand)
+    return not (failed or instruction.looks or instruction.tidies or instruction.by_hand)
 
 
 class Sending(NamedTuple):

@@ -94,6 +94,8 @@ class _Run:
         self._predicted: Sequence[Target] = ()
         """What is known to come before anybody looked, where that matters."""
         self._to_renew: dict[int, list[Address]] = {}
+        self._released: dict[tuple[int, Address], list[Task]] = {}
+        """The tasks by which others let go of what a command takes at an address."""
 
     async def run(self) -> Sequence[Result]:
         self._accept()
@@ -231,7 +233,9 @@ class _Run:
         """Look, take in what changed outside, and decide."""
         state, decided = self._state, self._commands
         expected = expectations(decided, self._context.kinds)
-        found, unseen = await look(self._look_at(), state, self._context, self, expected=expected)
+        again = self._again()
+        wanted = self._look_at()
+        found, unseen = await look(wanted, state, self._context, self, expected=expected, again=again)
         believed = believe(state, found).absent(self._missed(found))
         believed = learn(decide_all(decided, believed)[0], believed, found)
         targets, self._withheld = gate(
@@ -240,6 +244,19 @@ class _Run:
         self._unseen = unseen
         self._note_drift(targets, believed)
         return list(self._unless_unseen(targets))
+
+    def _again(self) -> set[Address]:
+        """Return what ends and is made again in this run, as far as is known before anybody looked."""
+        ons = [a for c in self._commands if c.effect is Effect.STATE for a in c.on]
+        twice = {
+            address for address in ons if self._state.get(address) is not None and ons.count(address) > 1
+        }
+        if not twice:
+            return set()
+        targets = decide_all(self._commands, self._state)[0]
+        ends = {t.address for t in targets if t.change is not None and t.change.after is None}
+        begins = {t.address for t in targets if t.change and t.change.before is None and t.change.after}
+        return twice & ends & begins
 
     def _look_at(self) -> Mapping[Address, int]:
         """Return the addresses to look at, each with the command that wants it."""
@@ -378,7 +395,7 @@ class _Run:
         if command.effect is Effect.RECORD and order.last(address) is None:
             self._record(index, address, change.after, command.past)
             return None
-        after = order.after(address, change)
+        after = order.after(address, change) + self._released.pop((index, address), [])
         if same(change.before, change.after) and not after:
             self._over(index, address)
             return None
@@ -388,6 +405,8 @@ class _Run:
         task = Task(program, self._positions[index], after, self._token(index, address, by))
         order.add(address, change, task)
         self._targets[id(task)] = target
+        if by is not None:
+            self._released.setdefault((index, by), []).append(task)
         return task
 
     def _program(self, target: Target, change: Change[Resource]) -> Any:  # noqa: ANN401

@@ -34,6 +34,8 @@ class Reopened(Tape):
         self._context, self._records = context, records
         self.handed: list[Deferred] = []
         """What turned out to be in the hands of a person."""
+        self.tidy: list[tuple[int, Instruction]] = []
+        """What only takes away what we left, by command, and is to be sent once all is on record."""
         self.unseen: dict[int, str] = {}
         """The commands for which a look was made now, and failed; and why."""
 
@@ -121,11 +123,15 @@ class Reopened(Tape):
         return {
             owner
             for (owner, instruction), left in self._outcomes.items()
-            if left and not self._kinds.decode_instruction(instruction).looks
+            if left and not self._harmless(instruction)
         }
 
+    def _harmless(self, instruction: bytes) -> bool:
+        told = self._kinds.decode_instruction(instruction)
+        return told.looks or told.tidies
+
     def _is_doubtful(self, item: Item, outcome: Any) -> bool:  # noqa: ANN401
-        if item.instruction.looks:
+        if item.instruction.looks or item.instruction.tidies:
             return False
         if outcome is None:
             return True
@@ -149,6 +155,10 @@ class Reopened(Tape):
                 outcomes[n] = NEVER_SENT
             elif isinstance(outcome, Failure) and outcome.in_doubt:
                 outcomes[n] = NOT_TOLD  # a look must tell
+        for n, (item, outcome) in enumerate(zip(batch, outcomes, strict=True)):
+            if item.instruction.tidies and isinstance(outcome, Failure):
+                self.tidy.append((owners[n], item.instruction))
+                outcomes[n] = item.instruction.predict()
         looks = [n for n in missing if batch[n].instruction.looks]
         asked = [n for n in looks if not any(isinstance(outcomes[m], Failure) for m in batch[n].after)]
         for n, outcome in zip(asked, await self._seen(machine, [batch[n] for n in asked]), strict=True):

@@ -19,7 +19,17 @@ from urllib.parse import urlsplit
 from lasercats.core.errors import BadInput
 from lasercats.core.instruction import Batch, Failure, Instruction
 from lasercats.core.ports import Sink, Vault
-from lasercats.instructions.aws import SORTS, TOKEN_TAG, VOCABULARY, Answered, Ask, Call, Describe, Wait
+from lasercats.instructions.aws import (
+    SORTS,
+    TOKEN_TAG,
+    VOCABULARY,
+    Answered,
+    Ask,
+    Call,
+    Describe,
+    Unmark,
+    Wait,
+)
 from lasercats.machines.aws_calls import CREATES, LISTS, MOST_VALUES, Group, groups
 from lasercats.machines.aws_client import Client, each, some
 from lasercats.machines.aws_waiter import Waiter
@@ -200,8 +210,10 @@ class AwsMachine:
         from lasercats.machines.aws_errors import failure  # noqa: PLC0415 - botocore is heavy
 
         first, client = group.first, self._ready()
-        if isinstance(first, Wait):
-            return await asyncio.gather(*(self._wait(i) for i in group.instructions if isinstance(i, Wait)))
+        if isinstance(first, Unmark | Wait):
+            marked = [i.id for i in group.instructions if isinstance(i, Unmark)]
+            waits = [self._wait(i) for i in group.instructions if isinstance(i, Wait)]
+            return await self._unmark(marked) if marked else await asyncio.gather(*waits)
         try:
             if isinstance(first, Describe):
                 return await self._thread(lambda: client.describe(group))
@@ -222,6 +234,29 @@ class AwsMachine:
         except Exception:
             became = [None] * len(group.instructions)
         return [failed if outcome is None else outcome for outcome in became]
+
+    async def _unmark(self, ids: Sequence[str]) -> list[Any]:
+        """Take our tag away from things, all by one call; what has just been made may not be known yet."""
+        from botocore.exceptions import ClientError  # noqa: PLC0415
+
+        from lasercats.machines.aws_errors import code_of, failure  # noqa: PLC0415
+
+        client, end = self._ready(), time.monotonic() + self._grace
+        work: dict[str, Any] = {"Resources": list(dict.fromkeys(ids)), "Tags": [{"Key": TOKEN_TAG}]}
+        while True:
+            try:
+                await self._thread(lambda: client.call("DeleteTags", work))
+            except ClientError as error:
+                if code_of(error).endswith("NotFound") and time.monotonic() < end:
+                    await asyncio.sleep(self._poll)
+                    continue
+                if len(work["Resources"]) > 1:
+                    each = await asyncio.gather(*(self._unmark([id_]) for id_ in ids))
+                    return [answer for answers in each for answer in answers]
+                return [failure(error, changes=True, where=self._where())] * len(ids)
+            except Exception as error:
+                return [failure(error, changes=True, where=self._where())] * len(ids)
+            return [Answered()] * len(ids)
 
     async def _list(self, group: Group) -> Sequence[Any]:
         """Call an operation on a list; where AWS refuses the list for one of it, call it for each."""

@@ -18,7 +18,7 @@ from lasercats.core.state import State
 from lasercats.domains.ec2 import account, looks, steps
 from lasercats.domains.ec2.account import Holder, Tags
 from lasercats.domains.ec2.looks import Looking
-from lasercats.instructions.aws import Call, Describe, tagged, tags_of, variable
+from lasercats.instructions.aws import Call, Describe, Unmark, tagged, tags_of, variable
 
 
 class ElasticIp(Resource, frozen=True):
@@ -143,6 +143,7 @@ def _allocate(address: Address, wish: Any) -> Program[Any]:  # noqa: ANN401
         at="AllocationId",
     )
     told = answered.response
+    yield Unmark(machine=machine, id=told["AllocationId"])
     return replace(wish, id=told["AllocationId"], public_ip=told.get("PublicIp"))
 
 
