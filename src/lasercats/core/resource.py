@@ -133,7 +133,7 @@ def marked_fields(type_: type[msgspec.Struct], mark: str) -> frozenset[str]:
 
 
 def unprotected(before: Resource, after: Resource | None) -> list[str]:
-    """Return which protections a change lifts of what is there; those on record only, where it is forgotten."""
+    """Return which protections a change lifts; where it leaves nothing known, those on record only."""
     if after is None:
         kept = marked_fields(type(before), "protects") & marked_fields(type(before), "on_record")
         return [name for name in sorted(kept) if getattr(before, name) is True]

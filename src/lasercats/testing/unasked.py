@@ -1,9 +1,9 @@
-"""The law that nothing is destroyed unasked, for any kind on any machinery that can be looked at from outside.
+"""The law that nothing is destroyed unasked, for any kind on any machinery that others can look at.
 
 No verb, in any order, removes, recreates, interrupts or unprotects what it did not announce before. What is
-there is seen with other eyes before and after each command line, and what is gone by then is a `Harm`. It must be
-named by the words of the line itself, where they say so, or stand both in what was printed and in what the log has
-as agreed to, and only where --yes was given.
+there is seen with other eyes before and after each command line, and what is gone by then is a `Harm`. Either
+the words of the line name it, or --yes was given, and it stands in what was printed and in what the log has
+as agreed to.
 
     check_unasked(world, lines)
 """
