@@ -38,6 +38,8 @@ class Request:
     """What does not come back; told by `--json`, which says nothing in advance."""
     withheld: Mapping[Address, Mapping[str, str]] = field(default_factory=dict)
     """The fields that do not come back; told as what is lost is."""
+    found: Mapping[str, Any] = field(default_factory=dict)
+    """What was found before, and led to it; told beside it as data."""
     confirm_within: str | None = None
     yes: bool = False
     """True where the operator agrees to whatever is announced."""
@@ -97,15 +99,16 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
         )
         results = do(commands, agreed=agreed)
     if more_agreed := consent.ask_late(results, request):
-        again = do([r.command for r in results if r.losses], agreed=agreed | more_agreed)
+        agreed |= more_agreed
+        again = do([r.command for r in results if r.losses], agreed=agreed)
         results = [*(r for r in results if not r.losses), *again]
     gone = buried(project.kinds, (result.delta for result in results))
     if request.as_json:
-        data = show.results_data(results, project.machines.trips)
+        data = {**request.found, **show.results_data(results, project.machines.trips)}
         more = {
             "lost": show.plain({**gone, **request.lost}),
             "withheld": show.plain(request.withheld),
-            "losses": show.plain(_losses(project, commands, results, request)),
+            "losses": show.plain(_losses(project, commands, results, request, agreed)),
             "held": _held(project, results) if within else None,
         }
         printing.data(data | {name: value for name, value in more.items() if value})
@@ -119,7 +122,7 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
         back = "" if predicted or held is not None else hint.back_of(project, results, gone)
         show.print_results(results, both=both, predicted=predicted, brief=brief, back=back, buried=gone)
         if predicted:
-            show.print_losses(_losses(project, commands, results, request), gone)
+            show.print_losses(_losses(project, commands, results, request, agreed), gone)
         if held is not None:
             position = held["position"]
             told = f"held: taken back at {held['until']}, unless you run `lasercats confirm {position}`"
@@ -137,12 +140,16 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
 
 
 def _losses(
-    project: "Project", commands: Sequence[Command], results: Sequence["Result"], request: Request
+    project: "Project",
+    commands: Sequence[Command],
+    results: Sequence["Result"],
+    request: Request,
+    agreed: Collection[Loss],
 ) -> Sequence[Loss]:
     """Return what is to be agreed to where it is only predicted, else what was agreed to or refused."""
     if request.predicts:
         return announced(project.kinds, commands, project.state(), direct=request.direct)
-    return [*(request.agreed or ()), *(loss for result in results for loss in result.losses)]
+    return [*sorted(agreed), *(loss for result in results for loss in result.losses)]
 
 
 def _print_orders(project: "Project", results: Sequence["Result"]) -> None:

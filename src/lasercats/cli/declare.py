@@ -308,8 +308,10 @@ def _look(
     with options.opened(context) as project:
         seen = looking.observe(project, targets, in_clear=in_clear)
         seen = looking.record(project, seen, message) if keep else looking.refresh(project, seen)
-        _show_seen(seen, as_json=as_json and not revert, both=show_diff, recorded=keep)
-        if revert and seen.drift:
+        reverts = revert and bool(seen.drift)
+        if not (as_json and reverts):
+            _show_seen(seen, as_json=as_json, both=show_diff, recorded=keep)
+        if reverts:
             back = plan_delta(
                 project.kinds, seen.drift.inverse(), project.state(), exact=True, recreate=recreate
             )
@@ -322,6 +324,7 @@ def _look(
                 withheld=back.withheld,
                 at_a_time=at_a_time,
                 again=f"go on with {hint.line(['undo', str(seen.position)])}",
+                found={**_seen_data(seen), "problems": dict(back.problems)},
             )
             if not as_json:
                 show.print_withheld(back.withheld)
@@ -334,11 +337,15 @@ def _look(
     context.exit(2 if seen.drift and detailed else 0)
 
 
+def _seen_data(seen: "Observation") -> dict[str, Any]:
+    data: dict[str, Any] = {"looked": seen.looked, "drift": show.changes_data(seen.drift)}
+    data["refreshed"] = list(seen.refreshed)
+    return {**data, "unseen": dict(seen.unseen), "position": seen.position}
+
+
 def _show_seen(seen: "Observation", *, as_json: bool, both: bool, recorded: bool) -> None:
     if as_json:
-        data: dict[str, Any] = {"looked": seen.looked, "drift": show.changes_data(seen.drift)}
-        data["refreshed"] = list(seen.refreshed)
-        printing.data({**data, "unseen": dict(seen.unseen), "position": seen.position})
+        printing.data(_seen_data(seen))
         return
     show.print_delta(seen.drift, both=both)
     show.print_problems(seen.unseen)

@@ -215,7 +215,9 @@ def forget(
     **values: Any,  # noqa: ANN401
 ) -> None:
     """Take resources out of the state, or decisions on some of their fields; touch no machine."""
-    request = Request.take(values)
+    from dataclasses import replace  # noqa: PLC0415
+
+    request = replace(Request.take(values), direct=not options.is_queried(context))
     with options.opened(context, looking=request.predicts) as project:
         on = [project.recorded(address) for address in addresses]
         data = {"command": "forget", "on": on, "fields": list(fields)}

@@ -86,6 +86,7 @@ class Forget(Command, frozen=True, tag="forget"):
 
     past: ClassVar[str] = "forgotten"
     effect: ClassVar[Effect] = Effect.RECORD
+    announces: ClassVar[tuple[str, ...]] = ("unprotects",)
 
     fields: tuple[str, ...] = ()
 

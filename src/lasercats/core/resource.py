@@ -133,8 +133,11 @@ def marked_fields(type_: type[msgspec.Struct], mark: str) -> frozenset[str]:
 
 
 def unprotected(before: Resource, after: Resource | None) -> list[str]:
-    """Return which protections a change of what stays lifts."""
-    if after is None or type(after) is not type(before):
+    """Return which protections a change lifts; where it leaves nothing known, those on record only."""
+    if after is None:
+        kept = marked_fields(type(before), "protects") & marked_fields(type(before), "on_record")
+        return [name for name in sorted(kept) if getattr(before, name) is True]
+    if type(after) is not type(before):
         return []
     marked = sorted(marked_fields(type(before), "protects"))
     return [name for name in marked if getattr(before, name) is True and getattr(after, name) is not True]

@@ -155,3 +155,36 @@ def test_a_drift_does_not_end_a_protection(cli: "Cli", place: Place) -> None:
     cli.done("undo", str(cli.head()))
     assert (cli.folder / "t/f").read_text() == "x"
     assert json.loads(cli.done("state", address, "--json").out)["resources"][address]["protect"] is True
+
+
+def test_what_was_agreed_to_is_told_as_data(cli: "Cli", place: Place, big: "Path") -> None:
+    """Whatever verb carried it out, --json tells the losses that were agreed to, and is one value."""
+    cli.done("file", "write", place("big"), "--content", "new", "--yes")
+    big.write_bytes(b"x" * (LIMIT + 1))
+    data = cli.done("drift", "--revert", "--json", "--yes").data
+    (loss,) = data["losses"]
+    assert (loss["address"], loss["sort"]) == (f"file/{place('big')}", "loses")
+    assert list(data["drift"]) == [f"file/{place('big')}"]
+    assert big.read_text() == "new"
+
+
+def test_what_is_forgotten_is_no_longer_protected(cli: "Cli", place: Place) -> None:
+    """Forgetting lifts a protection: by its address it says so, from a query it asks."""
+    cli.done("file", "write", place("kept"), "--content", "x")
+    cli.done("protect", f"file/{place('kept')}")
+    query = ("for", "SELECT address FROM file", "forget")
+    assert "its protection (protect) would be lifted" in cli.refuses(*query)
+    cli.done(*query, "--yes")
+    cli.done("undo", "HEAD")
+    cli.done("forget", f"file/{place('kept')}")
+
+
+def test_no_document_forgets_a_protection(cli: "Cli", place: Place) -> None:
+    """What must stay for something else is forgotten by --prune, but not with its protection unsaid."""
+    cli.done("directory", "create", place("d"))
+    cli.done("protect", f"directory/{place('d')}")
+    cli.done("file", "write", place("d/f"), "--content", "x")
+    site = cli.file("site.yaml", json.dumps({"resources": {f"file/{place('d/f')}": {"content": "x"}}}))
+    assert "its protection (protect) would be lifted" in cli("plan", site, "--prune").err
+    assert cli("apply", site, "--prune").code == 1
+    assert cli.done("state", "--json").data["resources"][f"directory/{place('d')}"]["protect"]
