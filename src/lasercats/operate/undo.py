@@ -51,7 +51,9 @@ def plan_undo(project: Project, positions: Sequence[int], *, partial: bool = Fal
         new = _taken_in(project, happened, taken)
         back, untold = givable(project.kinds, Delta({a: c for a, c in taken.items() if a not in new}))
         withheld |= untold
-        made, faults = acceptable(project.kinds, converge(project.kinds, back, state))
+        made, faults = acceptable(
+            project.kinds, converge(project.kinds, back, state, amends=_amends(happened))
+        )
         made, gone_secrets = readable(project.vault, made)
         problems |= faults | gone_secrets
         made += [Forget(on=new)] if new else []
@@ -73,6 +75,11 @@ def plan_undo(project: Project, positions: Sequence[int], *, partial: bool = Fal
         withheld=withheld,
         documents=(),
     )
+
+
+def _amends(happened: Happening) -> bool:
+    """Tell whether a command only set the records right, so that nobody is sent to take it back."""
+    return happened.command is not None and happened.command.amends
 
 
 def _taken_in(project: Project, happened: Happening, taken: Delta) -> tuple[Address, ...]:
