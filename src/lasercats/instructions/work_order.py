@@ -128,7 +128,7 @@ class PowerDown(OnDevice, frozen=True, kw_only=True, tag="work.power_down"):
     early: ClassVar[bool] = True
 
     stands: Place | None = None
-    """Where it is; shutting it down waits for no place, so this is none of those that it touches."""
+    """Where it is, as `located` tells; it waits for no place, so this is none of those that it touches."""
 
     def line(self) -> str:
         """Say it."""
@@ -270,20 +270,27 @@ VOCABULARY: tuple[type[Step], ...] = (PowerDown, Disconnect, Unmount, Move, Moun
 
 
 def located(steps: Sequence[Step]) -> list[Step]:
-    """Return steps in which cables are put where the devices at their ends are by then.
+    """Return steps, told where they are by the others of their order.
 
-    A step is made before the others of its order are done: what they mount and move is not in its place yet.
+    A step is made before the others are done. So what is shut down is where it is lifted from first, and a
+    cable is put where the devices at its ends are by then.
     """
-    comes = {step.device: step.place for step in steps if isinstance(step, Mount | Move)}
-    grouped = any(step.at is not None for step in steps)
-    return [
-        _located(step, comes, grouped=grouped) if isinstance(step, Connect | Label) else step
-        for step in steps
-    ]
+    if all(step.at is None for step in steps):  # an order of an earlier program, which tells no places
+        return list(steps)
+    stands: dict[str, Place] = {}
+    comes: dict[str, Place] = {}
+    for step in steps:
+        if isinstance(step, Move | Unmount):
+            stands.setdefault(step.device, step.source if isinstance(step, Move) else step.place)
+        if isinstance(step, Move | Mount):
+            comes[step.device] = step.place
+    return [_located(step, stands, comes) for step in steps]
 
 
-def _located(step: "Connect | Label", comes: Mapping[str, Place], *, grouped: bool) -> Step:
-    if not grouped:  # an order of an earlier program, which tells no places
+def _located(step: Step, stands: Mapping[str, Place], comes: Mapping[str, Place]) -> Step:
+    if isinstance(step, PowerDown) and (place := stands.get(step.device)) is not None:
+        return msgspec.structs.replace(step, stands=place, at=place.rack)
+    if not isinstance(step, Connect | Label):
         return step
     one, other = (
         comes.get(end.partition(":")[0], place) if ":" in end else place

@@ -32,7 +32,7 @@ from lasercats.domains.rack.device import (
 )
 from lasercats.domains.rack.device_type import DeviceType
 from lasercats.domains.rack.place import DEVICE, TYPE, spot_of
-from lasercats.instructions.work_order import Done, Mount, Move, Place, PowerDown, Unmount
+from lasercats.instructions.work_order import Done, Mount, Move, PowerDown, Unmount
 from lasercats.instructions.work_order import Step as Act
 
 
@@ -46,16 +46,16 @@ def act(address: Address, change: Change[Any], known: Known) -> "Step | Program[
     if was and is_ and placed(before) == placed(after):
         return place.recorded(after)
     spots = [spot_of(device, known) for device in (before, after) if _is_mounted(device)]
-    common = _named(address, before if was else after) | {"at": spots[0].rack}
-    weight = (after or before).weight
-    down = _down(before, known, common, spots[0]) if was else ()
+    named = _named(address, before if was else after)
+    common = {**named, "at": spots[0].rack, "weight": (after or before).weight}
+    down = _down(before, known, named) if was else ()
     acts: tuple[Act, ...]
     if not was:
-        acts = (Mount(**common, weight=weight, place=spots[0]),)
+        acts = (Mount(**common, place=spots[0]),)
     elif not is_:
-        acts = (*down, Unmount(**common, weight=weight, place=spots[0]))
+        acts = (*down, Unmount(**common, place=spots[0]))
     else:
-        moved = Move(**common, weight=weight, source=spots[0], place=spots[1], powered=bool(down))
+        moved = Move(**common, source=spots[0], place=spots[1], powered=bool(down))
         acts = (*down, moved)
     return Step(acts, lambda outcomes: _with_found(after, outcomes))
 
@@ -75,11 +75,14 @@ def _is_mounted(device: Device | None) -> bool:
     return device is not None and device.status == MOUNTED
 
 
-def _down(device: Device, known: Known, common: dict[str, Any], stands: Place) -> tuple[Act, ...]:
-    """Return that it is to be shut down, unless its type says that it has no power."""
+def _down(device: Device, known: Known, named: dict[str, Any]) -> tuple[Act, ...]:
+    """Return that it is to be shut down, unless its type says that it has no power.
+
+    That is the same step wherever it is, as it is shut down once in an order in which it is moved twice.
+    """
     type_ = known(Address(device.type)) if device.type else None
     passive = isinstance(type_, DeviceType) and power.is_passive(type_)
-    return () if passive else (PowerDown(**common, stands=stands),)
+    return () if passive else (PowerDown(**named),)
 
 
 def _with_found(after: Device | None, outcomes: tuple[Done, ...]) -> Device | None:
