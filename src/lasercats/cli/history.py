@@ -84,8 +84,9 @@ def log(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
         shown = found[0].position if found and values["limit"] else first
         for warning in history.reversals(project.log, shown, last):
             printing.note(f"lasercats: {warning}")
+        by = _reporters(project, found)
     if values["as_json"]:
-        printing.data([history.as_data(h) for h in found])
+        printing.data([{**history.as_data(h), **_reported_data(by.get(h.position))} for h in found])
     elif values["graph"]:
         for line in graph(found):
             printing.fact(line)
@@ -97,7 +98,7 @@ def log(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
                 h.actor,
                 show.title(h),
                 h.status,
-                _effect(h) + show.why(h.because, h.message),
+                _effect(h) + show.why(h.because, h.message) + _reported(by.get(h.position)),
             )
             for h in found
         ]
@@ -116,8 +117,9 @@ def show_(context: click.Context, position: str, as_json: bool) -> None:
         chosen = one(project, position)
         happened = history.happening(project, chosen)
         batches = [_batch_data(batch) for batch in history.batches(project, happened.position)]
+        told_by = _reporters(project, [happened]).get(happened.position)
     if as_json:
-        printing.data({**history.as_data(happened), "batches": batches})
+        printing.data({**history.as_data(happened), **_reported_data(told_by), "batches": batches})
         return
     printing.fact(
         printing.style(f"{happened.position}  {show.title(happened)}  {happened.status}", bold=True)
@@ -128,6 +130,7 @@ def show_(context: click.Context, position: str, as_json: bool) -> None:
         ("message", happened.message),
         ("because", happened.because),
         ("error", happened.error),
+        ("by", f"reported by {', '.join(told_by)}" if told_by else None),
         ("late", f"told at {', '.join(map(str, happened.late))}" if happened.late else None),
     ):
         if text:
@@ -234,6 +237,28 @@ def _is_resealed(happened: "Happening") -> bool:
     from lasercats.operate.secret import RESEALED  # noqa: PLC0415 - start-up stays light
 
     return happened.type == RESEALED
+
+
+def _reporters(project: "Project", found: "Sequence[Happening]") -> dict[int, tuple[str, ...]]:
+    """Return who reported of what people did for commands, by their positions."""
+    by_hand = [
+        one.position
+        for one in found
+        if one.command is not None and any(project.kinds.by_hand(address) for address in one.command.on)
+    ]
+    if not by_hand:
+        return {}
+    from lasercats.operate.work import reporters  # noqa: PLC0415 - only where people are at work
+
+    return reporters(project, by_hand)
+
+
+def _reported(by: Sequence[str] | None) -> str:
+    return f"  (reported by {', '.join(by)})" if by else ""
+
+
+def _reported_data(by: Sequence[str] | None) -> dict[str, Any]:
+    return {"reported_by": list(by)} if by else {}
 
 
 def _effect(happened: "Happening") -> str:

@@ -41,6 +41,8 @@ class Command(Part, frozen=True, kw_only=True, tag_field="command", gc=False):
     effect: ClassVar[Effect] = Effect.STATE
     whole: ClassVar[bool] = True
     """False where it is decided on attributes alone: the content of what nobody manages yet is not read."""
+    amends: ClassVar[bool] = False
+    """True where it only sets right what is on record: so does what takes it back."""
     ends: ClassVar[bool] = True
     """False where it is not over when it is carried out: something else ends it."""
     announces: ClassVar[tuple[str, ...]] = ()
@@ -87,6 +89,7 @@ class Forget(Command, frozen=True, tag="forget"):
     past: ClassVar[str] = "forgotten"
     effect: ClassVar[Effect] = Effect.RECORD
     announces: ClassVar[tuple[str, ...]] = ("unprotects",)
+    amends: ClassVar[bool] = True
 
     fields: tuple[str, ...] = ()
 

@@ -43,11 +43,14 @@ def wanted(state: State, wish: Mapping[Address, Resource], *, prune: Iterable[Ad
     return Delta(changes)
 
 
-def converge(kinds: Kinds, delta: Delta, state: State, *, exact: bool = True) -> list[Command]:
+def converge(
+    kinds: Kinds, delta: Delta, state: State, *, exact: bool = True, amends: bool = False
+) -> list[Command]:
     """Return the commands that, decided one by one from `state`, bring a delta about.
 
     With `exact`, a field that the target leaves undecided is left undecided (law 2, undo); without it,
-    such a field is left as the commands decide it (a document).
+    such a field is left as the commands decide it (a document). With `amends`, only the records are set
+    right, where a kind has commands for that.
 
     Raises:
         Refused: the changes need each other in a circle.
@@ -55,7 +58,7 @@ def converge(kinds: Kinds, delta: Delta, state: State, *, exact: bool = True) ->
     """
     needed = _needed_by(kinds, delta, state)
     gone = {a for a in needed if a in delta and delta[a].after is None and kinds.kind(a).observe is not None}
-    schedule = _Schedule(kinds, gone, exact=exact)
+    schedule = _Schedule(kinds, gone, exact=exact, amends=amends)
     schedule.go(*sorted_parts(kinds, delta, state), state, state.apply(delta))
     return _together(kinds, [command for _, commands in schedule.made for command in commands])
 
@@ -111,9 +114,9 @@ class _Schedule:
     So what is limited in common, as the weight that a rack carries, is given up before it is taken.
     """
 
-    def __init__(self, kinds: Kinds, gone: Collection[Address], *, exact: bool) -> None:
+    def __init__(self, kinds: Kinds, gone: Collection[Address], *, exact: bool, amends: bool = False) -> None:
         self.made: list[tuple[Part, list[Command]]] = []
-        self._kinds, self._gone, self._exact = kinds, gone, exact
+        self._kinds, self._gone, self._exact, self._amends = kinds, gone, exact, amends
 
     def go(
         self,
@@ -168,7 +171,9 @@ class _Schedule:
     def _one(self, part: Part, state: State) -> "One":
         address, change = part
         needed = change.after is None and address in self._gone
-        return converge_one(self._kinds, address, change, state, exact=self._exact, needed=needed)
+        return converge_one(
+            self._kinds, address, change, state, exact=self._exact, needed=needed, amends=self._amends
+        )
 
 
 def _together(kinds: Kinds, commands: Sequence[Command]) -> list[Command]:
@@ -208,15 +213,19 @@ def converge_one(
     *,
     exact: bool = True,
     needed: bool = False,
+    amends: bool = False,
 ) -> One:
     """Return the commands that bring one change about, and the state after them.
 
     What is `needed` by something that stays is forgotten, not removed.
     """
+    kind = kinds.kind(address)
     if change.after is None and needed:
         made: list[Command] = [Forget(on=(address,))]
     else:
-        made = [*_lift(address, change), *_by_kind(kinds, address, change), *_by_mark(address, change)]
+        amend = kind.amend if amends else None
+        by_kind = _by_kind(kinds, address, change) if amend is None else amend(address, change)
+        made = [*_lift(address, change), *by_kind, *_by_mark(address, change)]
     refused = False
     for command in made:
         for on in command.on:

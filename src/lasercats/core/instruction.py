@@ -42,6 +42,11 @@ class Instruction(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", omi
         return self
 
     @property
+    def subject(self) -> str:
+        """What it is done to, in any words: by that a step is known again that is worded otherwise."""
+        return ""
+
+    @property
     def scripted(self) -> bool:
         """Whether it stands in a script: not what only looks, unless a later line needs its answer."""
         return self.waits or not self.looks

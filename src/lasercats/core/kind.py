@@ -99,6 +99,11 @@ class Kind:
     What is known may be `Knowledge`, which tells what a command is about to make, too.
     None where nobody but a person can look: what was reported is what is known.
     """
+    amend: Callable[[Address, Change[Any]], Iterable[Command]] | None = None
+    """As `converge`, by commands that only set right what is on record.
+
+    None where there are none, because nothing is on record that a look could not set right.
+    """
     canonical: Callable[[str], str] = str
     """Checks a name and gives its one form; raises BadInput."""
     expand: Callable[[str], Iterable[str]] = _one

@@ -58,7 +58,7 @@ def plan_undo(
         problems |= cannot_go_back(stuck)
         back, untold = givable(project.kinds, kept_growth(left, stuck))
         withheld |= untold
-        made, faults = keep_protected(converge(project.kinds, back, state), state)
+        made, faults = keep_protected(converge(project.kinds, back, state, amends=_amends(happened)), state)
         made, more = acceptable(project.kinds, made)
         problems |= more
         made, gone_secrets = readable(project.vault, made)
@@ -83,6 +83,11 @@ def plan_undo(
         losses=tuple(announced(project.kinds, commands, known)),
         documents=(),
     )
+
+
+def _amends(happened: Happening) -> bool:
+    """Tell whether a command only set the records right, so that nobody is sent to take it back."""
+    return happened.command is not None and happened.command.amends
 
 
 def _taken_in(project: Project, happened: Happening, taken: Delta) -> tuple[Address, ...]:

@@ -228,6 +228,7 @@ class InstructionTable(Table):
             "ELSE 0 * o.position END",
         ),
         "finished": ("position", "o.position"),
+        "reported_by": ("text", "o.actor"),
     }
 
     def sql(self, columns: Collection[str], span: Span | None) -> str:
@@ -242,7 +243,7 @@ class InstructionTable(Table):
         if "command" in columns:
             commands = _items("started", "commands", where)
             source += f" LEFT JOIN ({commands}) c ON c.position = i.position AND c.number = i.number"
-        if {"outcome", "failed", "finished"} & set(columns):
+        if {"outcome", "failed", "finished", "reported_by"} & set(columns):
             outcomes = _items("finished", "outcomes", span.until("r.position"), number=_OF)
             source += f" LEFT JOIN ({outcomes}) o ON o.cause = i.position AND o.number = i.number"
         return f"SELECT {self._chosen(columns, 'batch')} FROM {source}"
@@ -258,7 +259,8 @@ def _items(record: str, path: str, where: str, number: str = "j.key") -> str:
         "WHEN 'array' THEN j.value WHEN 'integer' THEN j.value ELSE json_quote(j.value) END"
     )
     return (
-        f"SELECT r.position, {_TIME} AS time, r.cause, {number} AS number, j.type, {value} AS value "
+        f"SELECT r.position, {_TIME} AS time, r.cause, {number} AS number, j.type, {value} AS value, "
+        "json_extract(CAST(r.body AS TEXT), '$.actor') AS actor "
         f"FROM records r, json_each(CAST(r.body AS TEXT), '$.{path}') j "
         f"WHERE r.type = '{record}' AND {where}"
     )
