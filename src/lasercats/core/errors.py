@@ -76,14 +76,14 @@ class Unreachable(MachineError):
 
 
 class OtherMachine(MachineError):
-    """What answers under the name of a machine is another machine: nothing is done there, or believed of it."""
+    """What answers under the name of a machine is another one: nothing is done there, or believed of it."""
 
     def __init__(self, machine: str, differs: str) -> None:
         """Tell what differs, and what can be done."""
         super().__init__(
-            f"machine {machine} is another one than was met before ({differs}), so nothing was done there and "
-            f"nothing that it tells is believed; look where its name leads (URL, profile, address), or take "
-            f"this one for {machine} by `lasercats machine accept {machine}`"
+            f"machine {machine} is another one than was met before ({differs}), so nothing was done there, "
+            "and nothing that it tells is believed; look where its name leads (URL, profile, address), or "
+            f"take this one for {machine} by `lasercats machine accept {machine}`"
         )
 
 

@@ -1,9 +1,9 @@
 """Who a machine is: what it is known by, so that a look at the wrong place is noticed.
 
-An identity is some facts that a machine tells of itself: the account and region of AWS, the machine-id and host
-key of a host, the ids of an Open vSwitch, the serial number of a switch. Each is a name and a text. Two
-identities are of two machines where both tell a fact and it differs; what one of them does not tell, because it
-could not be asked, says nothing. So a machine may be asked in vain and is still the same.
+An identity is some facts that a machine tells of itself: the account and region of AWS, the machine-id and
+host key of a host, the ids of an Open vSwitch, the serial number of a switch. Each is a name and a text. Two
+identities are of two machines where both tell a fact and it differs; what one of them does not tell, because
+it could not be asked, says nothing. So a machine may be asked in vain and is still the same.
 
 Several facts are kept because each alone is shared or lost sometimes: machines that were made from one image
 have the same machine-id, a container often has none, and the keys of a host are made anew by who sets it up.
@@ -95,4 +95,6 @@ class Who:
         if differs:
             said = ", ".join(f"{name} is {told[name]} and was {must[name]}" for name in differs)
             raise OtherMachine(self.name, said)
-        self.told = dict([*self.told.items(), *((n, t) for n, t in told.items() if n not in self.told)][:FACTS])
+        self.told = dict(
+            [*self.told.items(), *((n, t) for n, t in told.items() if n not in self.told)][:FACTS]
+        )

@@ -185,10 +185,10 @@ Sink = Callable[[str, Instruction, bytes], None]
 class Machine(Protocol):
     """An endpoint that runs batches. `lasercats.testing.machines.MachineContract` is its contract.
 
-    One that can tell who it is does so by `who.meet` each time that it connects: before it sends anything that
-    acts, and before it returns anything that it was told. It makes no further round trip for that where its
-    protocol lets it. What `meet` raises is raised by whatever was asked of it, and then nothing was done. Where
-    it cannot be asked it tells nothing.
+    One that can tell who it is does so by `who.meet` each time that it connects: before it sends anything
+    that acts, and before it returns anything that it was told. It makes no further round trip for that where
+    its protocol lets it. What `meet` raises is raised by whatever was asked of it, and then nothing was done.
+    Where it cannot be asked it tells nothing.
     """
 
     trips: int

@@ -128,7 +128,9 @@ def filters(models: Models) -> str:
     if HARDWARE in models.namespaces:
         tops.append(f'<hardware xmlns="{HARDWARE}"><component><class/><serial-num/></component></hardware>')
     if PLATFORM in models.namespaces:
-        tops.append(f'<components xmlns="{PLATFORM}"><component><state><type/><serial-no/></state></component>')
+        tops.append(
+            f'<components xmlns="{PLATFORM}"><component><state><type/><serial-no/></state></component>'
+        )
         tops[-1] += "</components>"
     return "".join(tops)
 

@@ -69,8 +69,8 @@ def reading() -> list[Row]:
 def identity(answers: Sequence[Mapping[str, Any]], bridge: Row) -> dict[str, str]:
     """Return who a bridge is by what was read: its name, its database, and the id of the system.
 
-    The database has a UUID from when it was made. `system-id` is of the system, stays when the database is made
-    anew, and need not be there.
+    The database has a UUID from when it was made. `system-id` is of the system, stays when the database is
+    made anew, and need not be there.
     """
     row = plain(next(iter(answers[3].get("rows") or ()), {})) if len(answers) > 3 else {}  # noqa: PLR2004
     given = row.get("external_ids")

@@ -1,8 +1,8 @@
 """Who a host is: the part of a script that tells its machine-id, and ends where it is another one.
 
 It is a part of every script, so it costs no round trip, and what answers is what is asked. The machine-id
-(machine-id(5)) is made when a system is installed. One that is not there, as in many containers, or is not made
-yet, is not told. A word of 128 bytes is read of it, whatever it is, and not more.
+(machine-id(5)) is made when a system is installed. One that is not there, as in many containers, or is not
+made yet, is not told. A word of 128 bytes is read of it, whatever it is, and not more.
 """
 
 from collections.abc import Sequence

@@ -38,7 +38,6 @@ from lasercats.interpreters.driver import Driver, Sending, Task
 from lasercats.interpreters.late import interrupted, told_late
 from lasercats.interpreters.looking import expectations, look
 
-
 NOBODY: Mapping[str, Identity] = {}
 
 

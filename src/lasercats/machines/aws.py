@@ -26,7 +26,17 @@ from lasercats.machines.aws_client import Client, each, some
 from lasercats.machines.aws_waiter import Waiter
 from lasercats.machines.url import Url, parse
 
-OPTIONS = ("profile", "endpoint", "sts", "timeout", "connect_timeout", "read_timeout", "poll", "grace", "attempts")
+OPTIONS = (
+    "profile",
+    "endpoint",
+    "sts",
+    "timeout",
+    "connect_timeout",
+    "read_timeout",
+    "poll",
+    "grace",
+    "attempts",
+)
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
 THREADS = 10
 T = TypeVar("T")

@@ -81,7 +81,7 @@ class Parsers:
     """Gives botocore the parser of answers."""
 
     def create_parser(self, protocol_name: str) -> Any:  # noqa: ANN401 - as botocore has it
-        """Return a parser: ours for EC2; STS, which also gives credentials to profiles, has its own protocol."""
+        """Return a parser: ours for EC2; STS, which gives credentials to profiles, has another protocol."""
         if protocol_name != EC2:
             return ResponseParserFactory().create_parser(protocol_name)
         return _Parser(timestamp_parser=_time)

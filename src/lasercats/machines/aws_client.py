@@ -89,7 +89,7 @@ class Client:
 
     @property
     def place(self) -> dict[str, str]:
-        """Where it is, as far as nobody need be asked: the region, and the endpoint of an EC2 that is not AWS."""
+        """Where it is, as far as nobody need be asked: the region, and the endpoint of what is not AWS."""
         there = urlsplit(self._client.meta.endpoint_url)
         own = _OWN.fullmatch(there.hostname or "")
         return facts(region=self._client.meta.region_name, endpoint=None if own else there.netloc)
@@ -105,13 +105,13 @@ class Client:
 
         if self._sts == NO_STS:
             return {}
-        config = Config(
-            retries={"total_max_attempts": 1}, connect_timeout=PATIENCE, read_timeout=PATIENCE
-        )
+        config = Config(retries={"total_max_attempts": 1}, connect_timeout=PATIENCE, read_timeout=PATIENCE)
         try:
             client: Any = self._session.client("sts", endpoint_url=self._sts, config=config)
             if "endpoint" in self.place and _OWN.fullmatch(urlsplit(client.meta.endpoint_url).hostname or ""):
-                client = self._session.client("sts", endpoint_url=self._client.meta.endpoint_url, config=config)
+                client = self._session.client(
+                    "sts", endpoint_url=self._client.meta.endpoint_url, config=config
+                )
             endpoint = client._endpoint
             endpoint.http_session = Bounded(endpoint.http_session, PATIENCE)
             try:

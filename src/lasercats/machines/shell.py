@@ -14,9 +14,9 @@ from lasercats.core.identity import Identity
 from lasercats.core.instruction import Batch, Failure, Item
 from lasercats.core.ports import Vault
 from lasercats.core.text import escape
+from lasercats.instructions import who
 from lasercats.instructions.lock import LOCK, SETTLE
 from lasercats.instructions.prelude import PRELUDE
-from lasercats.instructions import who
 from lasercats.instructions.shell import FRAMES, Act, Look, Told, gathered, raw, raw_command
 
 MOST = 64 * 1024 * 1024

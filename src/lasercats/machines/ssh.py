@@ -149,7 +149,7 @@ class SshMachine(HostMachine):
         return self._connection
 
     async def _meet(self) -> None:
-        """Tell by which key the host is known; one of each sort may be, so the sort is the name of the fact."""
+        """Tell by which key the host is known; it has one of each sort, so the sort names the fact."""
         key = None if self._connection is None else self._connection.get_server_host_key()
         if key is not None:
             try:

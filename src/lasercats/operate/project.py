@@ -107,6 +107,11 @@ class Project:
         return trust.knows(self.log, self.place, self.root)
 
     @property
+    def is_begun(self) -> bool:
+        """True where there is a log; a clone has none."""
+        return self.place.exists()
+
+    @property
     def place(self) -> Path:
         """Where the log of the environment is."""
         return self.root / FOLDER / f"{LOG if self.environment == DEFAULT else self.environment}.db"
@@ -151,7 +156,7 @@ class Project:
         return {name: known.facts for name, known in self.log.machines().items()}
 
     def _record_met(self, machines: Mapping[str, Identity]) -> None:
-        """Record what machines are known by; where the log cannot be written, the next look tells it again."""
+        """Record what machines are known by; where that cannot be, the next look tells it again."""
         told = {name: dict(identity) for name, identity in machines.items()}
         with suppress(LogError):
             self.log.append([Met(machines=told, actor=actor())])

@@ -3,8 +3,8 @@
 A host is an `sshd` in its own namespaces, on an overlay over the machine's root that lives in memory.
 Everything is gone when the lab is left. It needs root, `sshd`, `ip` and `unshare`.
 
-Each has a machine-id of its own, which stays when it is booted again; all have one host key, as hosts have that
-were made from one image.
+Each has a machine-id of its own, which stays when it is booted again; all have one host key, as hosts have
+that were made from one image.
 
 A host may be one of another make: what is on it has only the tools of busybox, as on Alpine and OpenWrt.
 

@@ -159,7 +159,7 @@ class StrictEc2:
         return answer if fault is None else None
 
     def _sts(self, call: Call) -> Answer:
-        """Answer a call of STS: another service, whose calls are counted apart, and which fails on its own."""
+        """Answer a call of STS: another service, counted apart, which fails on its own."""
         with self._turn:
             self.sts[call.action] += 1
             barred = self.sts_barred
