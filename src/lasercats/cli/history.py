@@ -11,6 +11,7 @@ from lasercats.cli.evidence import log_head
 from lasercats.cli.printing import Seen
 from lasercats.core.command import Effect
 from lasercats.core.errors import BadInput, UnknownName
+from lasercats.core.identity import shown
 from lasercats.core.secret import told
 
 if TYPE_CHECKING:
@@ -116,6 +117,8 @@ def show_(context: click.Context, position: str, as_json: bool) -> None:
     with options.opened(context, looking=True) as project:
         chosen = one(project, position)
         happened = history.happening(project, chosen)
+        if happened.command is not None:
+            happened = happened._replace(met=history.met(project, happened.position))
         batches = [_batch_data(batch) for batch in history.batches(project, happened.position)]
         told_by = _reporters(project, [happened]).get(happened.position)
     if as_json:
@@ -137,6 +140,8 @@ def show_(context: click.Context, position: str, as_json: bool) -> None:
             printing.fact(f"{label + ':':8} {text}")
     for place, others in happened.resealed.items():
         printing.fact(f"secret:  that of {others} was sealed again for {told(place)}")
+    for name, identity in happened.met.items():
+        printing.fact(f"met:     machine {name} is known by {shown(identity)}")
     for batch in batches:
         printing.fact(f"batch {batch['position']} to {batch['machine']}:")
         for line, outcome in zip(batch["instructions"], batch["outcomes"], strict=True):
@@ -272,6 +277,8 @@ def _effect(happened: "Happening") -> str:
         return "not known yet" if happened.status == "open" else "to be reported"
     if happened.error:
         return happened.error
+    if happened.met and happened.command is None:
+        return "; ".join(f"machine {name}: {shown(identity)}" for name, identity in happened.met.items())
     if happened.command is None:
         return (
             f"{len(happened.observed)} sealed anew"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from lasercats.core.address import Address
 from lasercats.core.change import Delta
 from lasercats.core.command import Command
+from lasercats.core.identity import Identity
 from lasercats.core.instruction import Instruction
 from lasercats.core.kind import Domain, Kinds
 from lasercats.core.loss import Agreed, Loss
@@ -59,6 +60,10 @@ class Machines(Protocol):
 
     def url(self, name: str) -> str:
         """Return the URL that the name is bound to."""
+        ...
+
+    def news(self, name: str) -> Mapping[str, Identity]:
+        """Return who a machine is, by its name, where it told something new; who asks records it."""
         ...
 
 

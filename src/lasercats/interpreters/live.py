@@ -13,6 +13,7 @@ from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command, Effect, step
 from lasercats.core.errors import Fenced, LogError, Refused, Unrecorded
+from lasercats.core.identity import Identity
 from lasercats.core.instruction import Later
 from lasercats.core.loss import Loss, gate
 from lasercats.core.order import Order
@@ -38,6 +39,8 @@ from lasercats.interpreters.driver import Driver, Sending, Task
 from lasercats.interpreters.late import interrupted, told_late
 from lasercats.interpreters.looking import expectations, look
 from lasercats.interpreters.serial import behind, in_turns
+
+NOBODY: Mapping[str, Identity] = {}
 
 
 class Live:
@@ -84,6 +87,8 @@ class _Run:
         self._untried: list[set[Address]] = [set() for _ in commands]
         self._targets: dict[int, Target] = {}
         self._sent: dict[int, tuple[int, ...]] = {}
+        self._to: dict[int, str] = {}
+        """Which machine each of the batches was sent to."""
         self._acting: set[int] = set()
         """Which of the batches that were sent do not only look."""
         self._fenced: Fenced | None = None
@@ -455,6 +460,7 @@ class _Run:
             raise
         positions = range(last - len(entries) + 1, last + 1)
         self._sent |= {at: entry.commands for at, entry in zip(positions, entries, strict=True)}
+        self._to |= {at: entry.machine for at, entry in zip(positions, entries, strict=True)}
         pairs = zip(positions, batches, strict=True)
         self._acting |= {at for at, batch in pairs if not all(i.looks for i in batch.instructions)}
         return positions
@@ -464,7 +470,8 @@ class _Run:
 
         What a person reports later is recorded as deferred.
         """
-        for entry in answered(started, self._sent[started], outcomes):
+        met = self._context.machines.news(self._to[started])
+        for entry in answered(started, self._sent[started], outcomes, met):
             self._queue.append(entry)
             if isinstance(entry, Deferred):
                 self._orders |= dict.fromkeys(entry.commands, started)
@@ -646,14 +653,20 @@ class _Run:
         )
 
 
-def answered(started: int, owners: Sequence[int], outcomes: Sequence[Any]) -> list[AnyEntry]:
-    """Return what is recorded of a batch that was answered: what came back, and what a person has in hand."""
+def answered(
+    started: int, owners: Sequence[int], outcomes: Sequence[Any], met: Mapping[str, Identity] = NOBODY
+) -> list[AnyEntry]:
+    """Return what is recorded of a batch that was answered: what came back, and what a person has in hand.
+
+    So is who answered, where that is new.
+    """
     back = [n for n, outcome in enumerate(outcomes) if not isinstance(outcome, Later)]
     later = dict.fromkeys(owners[n] for n, outcome in enumerate(outcomes) if isinstance(outcome, Later))
     entries: list[AnyEntry] = []
     if back:
         told, some = tuple(raw(outcomes[n]) for n in back), tuple(back) if later else ()
-        entries.append(Finished(started=started, outcomes=told, of=some))
+        who = {name: dict(identity) for name, identity in met.items()}
+        entries.append(Finished(started=started, outcomes=told, of=some, met=who))
     return [*entries, Deferred(started=started, commands=tuple(later))] if later else entries
 
 

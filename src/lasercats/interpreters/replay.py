@@ -16,6 +16,7 @@ import msgspec
 from lasercats.core.address import Address
 from lasercats.core.command import Command
 from lasercats.core.fold import Fold
+from lasercats.core.identity import Identity, Who
 from lasercats.core.instruction import Batch, Failure, Instruction, Later
 from lasercats.core.kind import Domain, Kinds
 from lasercats.core.ports import Log, Sink
@@ -114,6 +115,10 @@ class Tape:
         """Return where a machine is: on tape."""
         return f"tape:{name}"
 
+    def news(self, name: str) -> Mapping[str, Identity]:
+        """Return nothing: who answered then is on record."""
+        return {}
+
     def get(self, name: str) -> "_Machine":
         """Return what answers for a machine."""
         return _Machine(self, name)
@@ -144,7 +149,7 @@ class _Machine:
     vocabulary: Collection[type[Instruction]] = ()
 
     def __init__(self, tape: Tape, name: str) -> None:
-        self.trips = 0
+        self.trips, self.who = 0, Who(name)
         self._tape, self._name = tape, name
 
     async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:

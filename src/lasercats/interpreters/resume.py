@@ -161,7 +161,8 @@ class Resumed(Tape):
             outcomes = await sent_to.run(items, self._context.watcher.output, token)
         except LaserCatsError as error:  # nothing was sent
             outcomes = [Failure(reason=str(error)) for _ in items]
-        self._queue += answered(position, started.commands, outcomes)
+        met = self._context.machines.news(machine)
+        self._queue += answered(position, started.commands, outcomes, met)
         self.commit()
         return outcomes
 

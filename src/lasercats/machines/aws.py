@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from lasercats.core.errors import BadInput
+from lasercats.core.identity import Who
 from lasercats.core.instruction import Batch, Failure, Instruction
 from lasercats.core.ports import Sink, Vault
 from lasercats.instructions.aws import (
@@ -35,7 +36,17 @@ from lasercats.machines.aws_client import Client, each, some
 from lasercats.machines.aws_waiter import Waiter
 from lasercats.machines.url import Url, parse
 
-OPTIONS = ("profile", "endpoint", "timeout", "connect_timeout", "read_timeout", "poll", "grace", "attempts")
+OPTIONS = (
+    "profile",
+    "endpoint",
+    "sts",
+    "timeout",
+    "connect_timeout",
+    "read_timeout",
+    "poll",
+    "grace",
+    "attempts",
+)
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
 THREADS = 10
 T = TypeVar("T")
@@ -56,13 +67,15 @@ class AwsMachine:
     def __init__(self, name: str, url: Url, vault: Vault) -> None:
         """Bind a machine's name to a region; nothing is loaded before it is used."""
         del vault
-        self.name, self.trips = name, 0
+        self.name, self.trips, self.who = name, 0, Who(name)
         self._url, self._region = url, url.host or ""
         self._timeout = url.seconds("timeout", 600)
         self._poll = url.seconds("poll", 1)
         self._grace = url.seconds("grace", 15)
         self._pool: ThreadPoolExecutor | None = None
         self._client: Client | None = None
+        self._asked: asyncio.Future[None] | None = None
+        """The question whose account it is; asked once a connection."""
         self._waiters: dict[str, Waiter] = {}
 
     @staticmethod
@@ -100,11 +113,14 @@ class AwsMachine:
 
         Raises:
             MachineError: there are no credentials, or the profile is not there; nothing was done.
+            OtherMachine: it is the account of somebody else, or another region; nothing was done.
 
         """
         if not batch:
             return []
-        await self._connect()
+        met = await self._connect()
+        if not all(item.instruction.looks for item in batch):
+            await asyncio.shield(met)
         outcomes: dict[int, Any] = {}
         while len(outcomes) < len(batch):
             ready = [
@@ -118,6 +134,7 @@ class AwsMachine:
             calls = list(groups(batch, [i for i in ready if i not in outcomes]))
             for group, answers in zip(calls, await asyncio.gather(*map(self._do, calls)), strict=True):
                 outcomes |= dict(zip(group.indices, answers, strict=True))
+        await asyncio.shield(met)
         return [outcomes[i] for i in range(len(batch))]
 
     def longest(self, instruction: Instruction) -> float:
@@ -144,7 +161,7 @@ class AwsMachine:
         """
         from lasercats.machines.aws_errors import unusable  # noqa: PLC0415 - botocore is heavy
 
-        await self._connect()
+        await asyncio.shield(await self._connect())
         outcomes: list[Any | None] = [None] * len(batch)
         made = [g for g in groups(batch, range(len(batch))) if getattr(g.first, "token", None) is not None]
         try:
@@ -165,17 +182,21 @@ class AwsMachine:
         """
         from lasercats.machines.aws_errors import unusable  # noqa: PLC0415 - botocore is heavy
 
-        await self._connect()
+        met = await self._connect()
         try:
             await self._thread(self._ready().ping)
         except Exception as error:
             raise unusable(error, self._where()) from None
+        await asyncio.shield(met)
 
     async def close(self) -> None:
         """Disconnect."""
         for waiter in self._waiters.values():
             waiter.stop()
         self._waiters = {}
+        if self._asked is not None:
+            self._asked.cancel()
+            self._asked = None
         if self._client is not None:
             self._client.close()
             self._client = None
@@ -188,10 +209,24 @@ class AwsMachine:
     def _where(self) -> str:
         return f"machine {self.name}"
 
-    async def _connect(self) -> None:
+    async def _connect(self) -> "asyncio.Future[None]":
+        """Connect, and ask beside all else whose account it is; return what tells that it is the right one.
+
+        Raises:
+            OtherMachine: it is another region, or another EC2; nobody need be asked for that.
+
+        """
         if self._client is None:
-            self._pool = self._pool or ThreadPoolExecutor(THREADS, "aws")
-            self._client = await self._thread(lambda: Client(self._url, self._where(), self._count, THREADS))
+            self._pool = self._pool or ThreadPoolExecutor(THREADS + 1, "aws")
+            client = await self._thread(lambda: Client(self._url, self._where(), self._count, THREADS))
+            self.who.meet(client.place)
+            self._client, self._asked = client, asyncio.ensure_future(self._meet(client))
+            self._asked.add_done_callback(lambda asked: asked.cancelled() or asked.exception())
+        assert self._asked is not None  # noqa: S101 - asked when it is connected
+        return self._asked
+
+    async def _meet(self, client: Client) -> None:
+        self.who.meet(await self._thread(client.account))
 
     def _count(self) -> None:
         self.trips += 1

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple, cast
 
 from lasercats.core.errors import BadInput
+from lasercats.core.identity import Who
 from lasercats.core.instruction import Batch, Instruction, Later
 from lasercats.core.ports import Sink, Vault
 from lasercats.instructions.work_order import VOCABULARY, Step, in_order, located, waits
@@ -26,7 +27,7 @@ class HumanMachine:
     def __init__(self, name: str, url: Url, vault: Vault | None = None) -> None:
         """Take who it is; nobody is disturbed by that."""
         del vault
-        self.trips = 0
+        self.trips, self.who = 0, Who(name)
         self._name, self._url = name, url
 
     @staticmethod

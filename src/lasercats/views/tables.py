@@ -249,6 +249,30 @@ class InstructionTable(Table):
         return f"SELECT {self._chosen(columns, 'batch')} FROM {source}"
 
 
+class IdentityTable(Table):
+    """Who machines are: each time that one was met, told something new, or was accepted as another."""
+
+    columns: Mapping[str, tuple[str, str]] = {
+        "position": ("position", "r.position"),
+        "time": ("text", iso(_TIME)),
+        "machine": ("text", "j.key"),
+        "accepted": ("boolean", f"coalesce({_JSON.format('r', 'accepted')}, 0)"),
+        "actor": ("text", _JSON.format("r", "actor")),
+        "message": ("text", _JSON.format("r", "message")),
+        "identity": ("json", "j.value"),
+    }
+
+    def sql(self, columns: Collection[str], span: Span | None) -> str:
+        """Return the SELECT of these columns, up to now or in a span."""
+        where = (span or ALL).positions("r.position")
+        path = "CASE r.type WHEN 'met' THEN '$.machines' ELSE '$.met' END"
+        return (
+            f"SELECT {self._chosen(columns, 'position')} FROM records r, "
+            f"json_each(CAST(r.body AS TEXT), {path}) j WHERE (r.type = 'met' OR r.type = 'finished' "
+            f"AND instr(r.body, CAST('\"met\":{{' AS BLOB))) AND {where}"
+        )
+
+
 _OF = "coalesce(json_extract(CAST(r.body AS TEXT), '$.of[' || j.key || ']'), j.key)"
 """Of which instruction an outcome is: its place, where those of the whole batch came back at once."""
 
@@ -270,6 +294,7 @@ def tables(kinds: Kinds) -> dict[str, Table]:
     """Return all tables by name."""
     own: dict[str, Table] = {name.replace(".", "_"): _table(kind) for name, kind in kinds.kinds.items()}
     more: dict[str, Table] = {"events": EventTable(), "commands": CommandTable()}
+    more["identities"] = IdentityTable()
     return {**own, **more, "instructions": InstructionTable(), "unknown_kinds": UnknownKinds([*kinds.kinds])}
 
 
