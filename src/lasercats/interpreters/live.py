@@ -291,15 +291,16 @@ class _Run:
             return None
         if command.effect is Effect.OPAQUE:
             return self._opaque_task(index, address, order)
-        if command.effect is Effect.RECORD:
+        after = order.after(address, change)
+        on_record = command.effect is Effect.RECORD
+        if on_record and not after:  # else it is recorded behind what is done there before
             self._record(index, address, change.after, command.past)
             return None
-        after = order.after(address, change)
         if same(change.before, change.after) and not after:
             self._over(index, address)
             return None
         program: Any = _nothing(change.after)
-        if not same(change.before, change.after):
+        if not on_record and not same(change.before, change.after):
             program = self._context.kinds.program(command, address, change, self._known)
         task = Task(program, self._positions[index], after, self._token(index, address))
         order.add(address, change, task)
