@@ -227,6 +227,26 @@ def test_two_who_report_of_different_steps_at_once(
     room.verifies()
 
 
+def test_who_is_beaten_to_the_lease_waits_for_it(
+    room: "Cli", three: Callable[[], Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where another process takes the lease between the look and the taking, that is waited for."""
+    number, mine, other = order(room), three(), three()
+    looked, left = mine.log.leases, [True]
+
+    def leases() -> Any:  # noqa: ANN401
+        found = looked()
+        while left:
+            left.pop()
+            work.done(other, number, [2])
+        return found
+
+    monkeypatch.setattr(mine.log, "leases", leases)
+    assert [task.number for task in work.done(mine, number, [3]).tasks] == [3]
+    mine.close()
+    other.close()
+
+
 @pytest.mark.parametrize("steps_", [(), (range(2, 4),)])
 def test_two_who_report_of_the_same_step_at_once(
     room: "Cli", three: Callable[[], Project], monkeypatch: pytest.MonkeyPatch, steps_: work.Steps
