@@ -347,6 +347,11 @@ def replaces(change: Change[Instance]) -> bool:
     return any(old.size and new.size and new.size < old.size for old, new in pairs)
 
 
+def rests(instance: Instance) -> Instance | None:
+    """Return it stopped, where it runs or nobody knows: its system has let go of its volumes then."""
+    return None if instance.state == "stopped" else replace(instance, state="stopped")
+
+
 def loses(instance: Instance) -> Iterable[str]:
     """Return what does not come back when it is launched again; its private address does, if it is free."""
     for name, told in (("id", "id"), ("public_ip", "public address")):

@@ -345,4 +345,5 @@ KIND = Kind(
     identity="id",
     discover=discover,
     loses=instance.loses,
+    rests=instance.rests,
 )
