@@ -117,7 +117,7 @@ class Storm:
         """Begin something, harm some peers, and kill it."""
         steps, draw = list[Step | Ran](), self.rng.random()
         if draw < 0.15 and self._last is not None:
-            arguments = ["undo", f"{self._last[0]}..{self._last[1]}"]
+            arguments = ["undo", f"{self._last[0]}..{self._last[1]}", "--yes"]
         elif draw < 0.25:
             arguments = self._former()
         else:
@@ -127,7 +127,7 @@ class Storm:
             steps = [step for some in work for step in some]
             file = self.project / "commands.jsonl"
             file.write_text("".join(json.dumps(dict(step.command)) + "\n" for step in steps))
-            arguments = ["issue", str(file)]
+            arguments = ["issue", str(file), "--yes"]
         if self.rng.random() < 0.15:
             self.stopped(arguments)
         else:

@@ -17,6 +17,7 @@ Call = Sequence[str]
 PLANTED = "the ways call it"
 CALLS: dict[str, Sequence[Call] | str] = {
     "init": [["other"]],
+    "machine accept": [["web"], ["local", "--json"]],
     "machine add": PLANTED,
     "machine check": [["web"]],
     "machine list": [[]],

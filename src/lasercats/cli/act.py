@@ -47,6 +47,10 @@ class Request:
     """True where the operator wrote out the addresses, so that commands announce their own losses."""
     agreed: Collection[Loss] | None = None
     """What was announced with a plan and agreed to; None where that is still to be asked."""
+    at_a_time: str | None = None
+    """At how many addresses at a time, as it was written."""
+    again: str = "run the same again"
+    """How to go on where it stopped."""
     brief: bool = False
     """True when the operator has seen the changes already, as a plan."""
 
@@ -66,15 +70,18 @@ class Request:
             show_diff=values.pop("show_diff", False),
             confirm_within=values.pop("confirm_within", None),
             yes=values.pop("yes", False),
+            at_a_time=values.pop("at_a_time", None),
         )
 
 
 def act(context: click.Context, project: "Project", commands: Sequence[Command], request: Request) -> None:
     """Interpret commands, show the results, and exit with 1 if any went wrong."""
     from lasercats.operate.plan import buried  # noqa: PLC0415 - as the rest of the work, only when asked
+    from lasercats.operate.serial import size  # noqa: PLC0415 - as above
 
     carry_out, within = _carrier(request, commands)
     agreed = consent.ask(project, commands, request)
+    serial = 0 if request.at_a_time is None else size(request.at_a_time, commands)
     total = sum(len(command.on) for command in commands)
     prefix = any(len(command.on) > 1 for command in commands)
     with Feedback(total, prefix=prefix, quiet=request.as_json) as feedback:
@@ -86,6 +93,7 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
             because=None if request.because is None else as_text(request.because),
             undoes=request.undoes,
             direct=request.direct,
+            serial=serial,
             watcher=feedback,
             write=partial(_SAID.get(request.interpreter, printing.page), err=request.as_json),
         )
@@ -123,6 +131,8 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
         _print_orders(project, results)
         if any(result.problems for result in results):
             _print_in_hand(project, results)
+        if serial:
+            show.print_untried(results, request.again)
     if any(result.status == "open" for result in results):
         printing.note("! some outcomes are not known; run `lasercats recover`")
     if not all(result.ok for result in results):

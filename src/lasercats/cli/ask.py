@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lasercats.cli import arguments, options, printing, show
+from lasercats.cli import arguments, fields, options, printing
 from lasercats.core.errors import BadInput
 from lasercats.core.visible import visible
 
@@ -102,8 +102,17 @@ def query(
 @options.argument("command", nargs=-1, type=click.UNPROCESSED)
 @_limits
 @options.option("--check", is_flag=True, help="Only show what the command would do.")
+@options.serial
 @click.pass_context
-def for_(context: click.Context, /, sql: str, command: tuple[str, ...], check: bool, **more: Any) -> None:  # noqa: ANN401
+def for_(
+    context: click.Context,
+    /,
+    sql: str,
+    command: tuple[str, ...],
+    check: bool,
+    at_a_time: str | None,
+    **more: Any,  # noqa: ANN401
+) -> None:
     """Run a COMMAND on all that a query gives: its column address, else name, else the first.
 
     The names stand at the end of the command, or before its `--`:
@@ -124,7 +133,8 @@ def for_(context: click.Context, /, sql: str, command: tuple[str, ...], check: b
     root = context.find_root()
     given = {"--project": root.params.get("project"), "--env": root.params.get("env")}
     line = [part for option, value in given.items() if value for part in (option, value)]
-    line += [*command[:cut], *(["--check"] if check else []), *names, *command[cut:]]
+    serial = [] if at_a_time is None else ["--at-a-time", at_a_time]
+    line += [*command[:cut], *(["--check"] if check else []), *serial, *names, *command[cut:]]
     code = root.command.main(line, prog_name=root.info_name, standalone_mode=False, obj={"queried": True})
     context.exit(code if isinstance(code, int) else 0)
 
@@ -160,7 +170,7 @@ def _print_tables(tables: Any, form: str) -> None:  # noqa: ANN401
 
 
 def _print_table(answer: "Answer") -> None:
-    limit = show.WIDE if printing.is_terminal() else None
+    limit = fields.WIDE if printing.is_terminal() else None
     printing.table(([_cell(cell, limit) for cell in row] for row in answer.rows), answer.columns)
     count = len(answer.rows)
     printing.note(f"{count} row{'' if count == 1 else 's'}")

@@ -191,6 +191,7 @@ def agree(request: Request, made: "Plan") -> None:
 @options.diff
 @options.message
 @options.detailed
+@options.serial
 @click.pass_context
 def observe(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
     """Look at machines and record what changed outside; `undo` can put it back.
@@ -210,6 +211,7 @@ def observe(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
 @options.diff
 @options.message
 @options.detailed
+@options.serial
 @click.pass_context
 def drift(context: click.Context, /, adopt: bool, **values: Any) -> None:  # noqa: ANN401
     """Look at machines and show what changed outside; record it only if told to.
@@ -295,6 +297,7 @@ def _look(
     detailed: bool,
     yes: bool,
     recreate: bool,
+    at_a_time: str | None,
     in_clear: bool = False,  # noqa: FBT002 - an option
 ) -> None:
     from lasercats.operate import observe as looking  # noqa: PLC0415
@@ -319,6 +322,8 @@ def _look(
                 because="drift --revert",
                 yes=yes,
                 withheld=back.withheld,
+                at_a_time=at_a_time,
+                again=f"go on with {hint.line(['undo', str(seen.position)])}",
                 found={**_seen_data(seen), "problems": dict(back.problems)},
             )
             if not as_json:

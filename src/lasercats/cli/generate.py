@@ -97,8 +97,12 @@ def _make_verb(command: type[Command], kinds: Sequence[Kind]) -> click.Command:
         help=f"{doc}\n\n{_names(kinds)}",
         short_help=doc.splitlines()[0],
     )
+    fields = [*verb.params]
+    own = {spelling for parameter in fields for spelling in parameter.opts}
     for decorate in (options.as_json, options.diff, options.message, options.interpreter):
         decorate(verb)
+    for shared in verb.params[len(fields) :]:  # what a field is called is its own, as `rack mount --serial`
+        shared.opts = [spelling for spelling in shared.opts if spelling not in own]
     return verb
 
 
@@ -159,10 +163,10 @@ def _is_address(name: str, project: "Project") -> bool:
 
 def _field_options(command: type[Command]) -> list[click.Parameter]:
     made: list[click.Parameter] = []
-    secret = fields_of(command, Role.SECRET)
+    secret, given = fields_of(command, Role.SECRET), fields_of(command, Role.GIVEN)
     loads = loading_field(command)
     for field in msgspec.structs.fields(command):
-        if field.name == "on":
+        if field.name == "on" or field.name in given:
             continue
         text, required = description(field.type), field.required and field.name != loads
         variable = "LASERCATS_" + f"{tag_of(command)}_{field.name}".replace(".", "_").upper()

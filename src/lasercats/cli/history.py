@@ -11,6 +11,7 @@ from lasercats.cli.evidence import log_head
 from lasercats.cli.printing import Seen
 from lasercats.core.command import Effect
 from lasercats.core.errors import BadInput, UnknownName
+from lasercats.core.identity import shown
 from lasercats.core.secret import told
 
 if TYPE_CHECKING:
@@ -84,8 +85,9 @@ def log(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
         shown = found[0].position if found and values["limit"] else first
         for warning in history.reversals(project.log, shown, last):
             printing.note(f"lasercats: {warning}")
+        by = _reporters(project, found)
     if values["as_json"]:
-        printing.data([history.as_data(h) for h in found])
+        printing.data([{**history.as_data(h), **_reported_data(by.get(h.position))} for h in found])
     elif values["graph"]:
         for line in graph(found):
             printing.fact(line)
@@ -97,7 +99,7 @@ def log(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
                 h.actor,
                 show.title(h),
                 h.status,
-                _effect(h) + show.why(h.because, h.message),
+                _effect(h) + show.why(h.because, h.message) + _reported(by.get(h.position)),
             )
             for h in found
         ]
@@ -115,9 +117,12 @@ def show_(context: click.Context, position: str, as_json: bool) -> None:
     with options.opened(context, looking=True) as project:
         chosen = one(project, position)
         happened = history.happening(project, chosen)
+        if happened.command is not None:
+            happened = happened._replace(met=history.met(project, happened.position))
         batches = [_batch_data(batch) for batch in history.batches(project, happened.position)]
+        told_by = _reporters(project, [happened]).get(happened.position)
     if as_json:
-        printing.data({**history.as_data(happened), "batches": batches})
+        printing.data({**history.as_data(happened), **_reported_data(told_by), "batches": batches})
         return
     printing.fact(
         printing.style(f"{happened.position}  {show.title(happened)}  {happened.status}", bold=True)
@@ -128,12 +133,15 @@ def show_(context: click.Context, position: str, as_json: bool) -> None:
         ("message", happened.message),
         ("because", happened.because),
         ("error", happened.error),
+        ("by", f"reported by {', '.join(told_by)}" if told_by else None),
         ("late", f"told at {', '.join(map(str, happened.late))}" if happened.late else None),
     ):
         if text:
             printing.fact(f"{label + ':':8} {text}")
     for place, others in happened.resealed.items():
         printing.fact(f"secret:  that of {others} was sealed again for {told(place)}")
+    for name, identity in happened.met.items():
+        printing.fact(f"met:     machine {name} is known by {shown(identity)}")
     for batch in batches:
         printing.fact(f"batch {batch['position']} to {batch['machine']}:")
         for line, outcome in zip(batch["instructions"], batch["outcomes"], strict=True):
@@ -236,6 +244,28 @@ def _is_resealed(happened: "Happening") -> bool:
     return happened.type == RESEALED
 
 
+def _reporters(project: "Project", found: "Sequence[Happening]") -> dict[int, tuple[str, ...]]:
+    """Return who reported of what people did for commands, by their positions."""
+    by_hand = [
+        one.position
+        for one in found
+        if one.command is not None and any(project.kinds.by_hand(address) for address in one.command.on)
+    ]
+    if not by_hand:
+        return {}
+    from lasercats.operate.work import reporters  # noqa: PLC0415 - only where people are at work
+
+    return reporters(project, by_hand)
+
+
+def _reported(by: Sequence[str] | None) -> str:
+    return f"  (reported by {', '.join(by)})" if by else ""
+
+
+def _reported_data(by: Sequence[str] | None) -> dict[str, Any]:
+    return {"reported_by": list(by)} if by else {}
+
+
 def _effect(happened: "Happening") -> str:
     from lasercats.core.command import Hold  # noqa: PLC0415 - start-up stays light
     from lasercats.operate import history  # noqa: PLC0415
@@ -247,6 +277,8 @@ def _effect(happened: "Happening") -> str:
         return "not known yet" if happened.status == "open" else "to be reported"
     if happened.error:
         return happened.error
+    if happened.met and happened.command is None:
+        return "; ".join(f"machine {name}: {shown(identity)}" for name, identity in happened.met.items())
     if happened.command is None:
         return (
             f"{len(happened.observed)} sealed anew"

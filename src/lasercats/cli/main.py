@@ -17,7 +17,7 @@ LONGEST = 8_000
 VERBS = {
     "init": ("work", "Make a project."),
     "project": ("projects", "Trust projects of others, and no more; list them."),
-    "machine": ("work", "Add, list, check and remove machines."),
+    "machine": ("work", "Add, list, check, accept and remove machines."),
     "exec": ("work", "Execute a raw command on machines."),
     "issue": ("work", "Issue commands from a file."),
     "forget": ("work", "Take resources out of the state; touch no machine."),

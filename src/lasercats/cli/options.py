@@ -65,8 +65,18 @@ def interpreters() -> list[str]:
     return plugins.names("interpreters")
 
 
+serial = option(
+    "--serial",
+    "--at-a-time",
+    "at_a_time",
+    metavar="N",
+    envvar="LASERCATS_AT_A_TIME",
+    help="At N addresses at a time, as 5 or 30%, and no more after one that fails.",
+)
+
+
 def interpreter(function: F) -> F:
-    """Add `--interpreter`, `--check`, `--confirm-within` and `--yes`."""
+    """Add `--interpreter`, `--check`, `--confirm-within`, `--serial` and `--yes`."""
     choose = option(
         "--interpreter",
         default="live",
@@ -80,7 +90,7 @@ def interpreter(function: F) -> F:
         metavar="TIME",
         help="Take it back by itself, unless `confirm` is run in this time, as 10m.",
     )
-    return choose(check(within(yes(function))))
+    return choose(check(within(serial(yes(function)))))
 
 
 def is_queried(context: click.Context) -> bool:

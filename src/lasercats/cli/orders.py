@@ -97,7 +97,7 @@ def work_show(context: click.Context, number: int, markdown: bool, html: str | N
 
 @work.command("done")
 @options.argument("number", type=int, metavar="ORDER")
-@options.argument("steps", type=int, nargs=-1, metavar="[STEP]...")
+@options.argument("steps", type=arguments.NAME, nargs=-1, metavar="[STEP]...")
 @options.option("--serial", metavar="TEXT", help="The serial number of the device, as found.")
 @options.option("--asset-tag", metavar="TEXT", help="The asset tag of the device, as found.")
 @options.option("--note", metavar="TEXT", help="What else is to be said.")
@@ -107,42 +107,46 @@ def work_show(context: click.Context, number: int, markdown: bool, html: str | N
 def work_done(
     context: click.Context,
     number: int,
-    steps: tuple[int, ...],
+    steps: tuple[str, ...],
     serial: str | None,
     asset_tag: str | None,
     note: str | None,
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Report that steps are done, by default all that are open. The commands that waited go on."""
+    """Report that steps are done, by default all that are open. The commands that waited go on.
+
+    STEP is a number, a range as 1-32, or a list as 1,4-6.
+    """
     from lasercats.operate import work as working  # noqa: PLC0415
 
     with options.opened(context) as project:
         _check(project, number, yes=yes, as_json=as_json)
-        told = working.done(project, number, steps, serial=serial, asset_tag=asset_tag, note=note)
+        chosen = working.numbers(steps)
+        told = working.done(project, number, chosen, serial=serial, asset_tag=asset_tag, note=note)
         _print_reported(project, told, as_json=as_json)
         context.exit(1 if told.problems else 0)
 
 
 @work.command("fail")
 @options.argument("number", type=int, metavar="ORDER")
-@options.argument("steps", type=int, nargs=-1, metavar="[STEP]...")
+@options.argument("steps", type=arguments.NAME, nargs=-1, metavar="[STEP]...")
 @options.option("--why", metavar="TEXT", required=True, help="What stands in the way.")
 @options.yes
 @options.as_json
 @click.pass_context
 def work_fail(
-    context: click.Context, number: int, steps: tuple[int, ...], why: str, yes: bool, as_json: bool
+    context: click.Context, number: int, steps: tuple[str, ...], why: str, yes: bool, as_json: bool
 ) -> None:
     """Report that steps cannot be done, by default all that are open: so an order is called off.
 
-    What must wait for them is skipped, and no more.
+    What must wait for them is skipped, and no more. STEP is a number, a range as 1-32, or a list as 1,4-6.
     """
     from lasercats.operate import work as working  # noqa: PLC0415
 
     with options.opened(context) as project:
         _check(project, number, yes=yes, as_json=as_json)
-        told = working.fail(project, number, steps, why=why)
+        told = working.fail(project, number, working.numbers(steps), why=why)
         _print_reported(project, told, as_json=as_json)
 
 
@@ -238,6 +242,7 @@ def order_data(one: "Order") -> dict[str, Any]:
                 "text": task.step.line(),
                 "after": list(task.after),
                 "notes": list(one.notes.get(task.number, ())),
+                "reported_by": told.actor if (told := one.reporter(task.number)) else None,
                 "instruction": msgspec.to_builtins(task.step),
                 "outcome": msgspec.to_builtins(task.outcome),
             }

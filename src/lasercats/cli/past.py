@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lasercats.cli import arguments, options, printing, show
+from lasercats.cli import arguments, fields, options, printing, show
 from lasercats.cli.history import one
 from lasercats.core.change import Change
 from lasercats.core.errors import BadInput, LaserCatsError
@@ -100,7 +100,7 @@ def blame(context: click.Context, address: str, as_of: str | None, as_json: bool
     rows = [
         (
             b.field,
-            show.short(shown(b.value)),
+            fields.short(shown(b.value)),
             history.iso(b.time),
             b.actor,
             f"{b.type} {b.command or b.position}" + show.why(b.because, b.message),

@@ -1,7 +1,5 @@
 """What a person sees: changes, results, history. Facts go to standard output, the rest to standard error."""
 
-import difflib
-import json
 import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from lasercats.cli import printing
+from lasercats.cli import fields, printing
 from lasercats.core import secret
 from lasercats.core.address import Address, kind_of, told
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Effect, as_shown
 from lasercats.core.loss import Loss, in_words
-from lasercats.core.resource import Resource, decisions
+from lasercats.core.resource import Resource
 from lasercats.interpreters.context import Result
 
 if TYPE_CHECKING:
@@ -23,9 +21,6 @@ if TYPE_CHECKING:
 
 GLYPHS = {"create": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red"), "keep": ("=", None)}
 REPLACED = ("±", "magenta")
-WIDE = 60
-
-
 _NONE: Mapping[Address, Sequence[str]] = {}
 
 
@@ -47,12 +42,12 @@ def print_delta(
             continue
         glyph, color = REPLACED if address in replaced or change is None else GLYPHS[change.verb]
         note = "  (removed and made anew)" if address in replaced else ""
-        fields = corrective.get(address, ())
-        if change is not None and fields and set(change.fields) <= set(fields):
-            note, fields = f"{note}  (corrective)", ()
+        marked = corrective.get(address, ())
+        if change is not None and marked and set(change.fields) <= set(marked):
+            note, marked = f"{note}  (corrective)", ()
         printing.fact(indent, printing.style(f"{glyph} {names}{note}", fg=color, bold=color is not None))
-        for line in () if change is None else _fields(change, both):
-            mark = "  (corrective)" if line.partition(":")[0] in fields else ""
+        for name, line in () if change is None else fields.lines_of(change, both=both):
+            mark = "  (corrective)" if name in marked else ""
             printing.fact(indent, "    ", line, mark)
 
 
@@ -62,7 +57,11 @@ def _together(delta: Delta, addresses: Sequence[Address]) -> Iterable[tuple[str,
     for address in dict.fromkeys(addresses):
         change = delta.get(address)
         side = None if change is None else change.after or change.before
-        key = (address,) if side is None or not side.ranged else (*_fields(delta[address], both=True), side)
+        key = (
+            (address,)
+            if side is None or not side.ranged
+            else (*fields.lines_of(delta[address], both=True), side)
+        )
         alike.setdefault(_likeness(key, address), []).append(address)
     for group in alike.values():
         yield (group[0] if len(group) == 1 else ranges(group)), group[0]
@@ -94,13 +93,9 @@ def print_carried(commands: Sequence[Command]) -> None:
     for command in commands:
         data = as_shown(command)
         name, on = data.pop("command"), ", ".join(map(told, data.pop("on")))
-        cut = short if command.effect is Effect.STATE else _whole
-        fields = "  ".join(f"{field}: {cut(value)}" for field, value in data.items() if value is not None)
-        printing.fact(f"  {name} {on}{'  ' if fields else ''}{fields}")
-
-
-def _whole(value: object) -> str:
-    return value if isinstance(value, str) else _json(value)
+        cut = fields.short if command.effect is Effect.STATE else fields.whole
+        said = "  ".join(f"{field}: {cut(value)}" for field, value in data.items() if value is not None)
+        printing.fact(f"  {name} {on}{'  ' if said else ''}{said}")
 
 
 def print_lost(lost: Mapping[Address, Sequence[str]]) -> None:
@@ -127,8 +122,8 @@ def print_losses(losses: Iterable[Loss], told_of: Collection[Address] = ()) -> N
 
 def print_withheld(withheld: Mapping[Address, Mapping[str, str]]) -> None:
     """Print which fields stay as they are, because what was there may not be given to a machine."""
-    for address, fields in withheld.items():
-        for name, reason in fields.items():
+    for address, reasons in withheld.items():
+        for name, reason in reasons.items():
             text = f"! {told(address)}: {name or 'it'} cannot be put back as it was: {reason}"
             printing.note(text, fg="yellow")
 
@@ -151,6 +146,19 @@ def print_problems(problems: Mapping[Address, str]) -> None:
     """Print what went wrong, on standard error."""
     for address, why in problems.items():
         printing.note(f"! {told(address)}: {why}", fg="red")
+
+
+def print_untried(results: Sequence[Result], again: str) -> None:
+    """Print how to go on with what was not tried, as something before it failed, or it was stopped."""
+    left = [(r.command, address) for r in results for address in r.command.on if address in r.untried]
+    if not left:
+        return
+    raw = [address for command, address in left if command.effect is Effect.OPAQUE]
+    names = ", ".join(map(told, dict.fromkeys(raw)))
+    how = f"run it for {names} alone" if raw else f"{again}; what is done is not done again"
+    failed = any(address not in r.untried for r in results for address in r.problems)
+    when = "when what failed is put right, " if failed else ""
+    printing.note(f"{len(left)} not tried; {when}{how}", fg="yellow")
 
 
 def print_notes(notes: Mapping[Address, str]) -> None:
@@ -248,6 +256,7 @@ def results_data(results: Sequence[Result], trips: Mapping[str, int]) -> dict[st
                 "delta": changes_data(result.delta),
                 "observed": changes_data(result.observed),
                 "problems": dict(result.problems),
+                **({"untried": sorted(result.untried)} if result.untried else {}),
                 **({"notes": dict(result.notes)} if result.notes else {}),
                 "reports": {a: msgspec.to_builtins(r) for a, r in result.reports.items()},
             }
@@ -316,81 +325,3 @@ def resource_fields(resource: Resource) -> dict[str, Any]:
     if not isinstance(data, dict):
         return {"recorded": data}
     return {name: value for name, value in data.items() if value is not None}
-
-
-def _fields(change: Change[Resource], both: bool) -> Iterable[str]:
-    """Iterate over the lines that tell of the fields that differ, as far as they have colours as `Seen`."""
-    before, after = decisions(change.before), decisions(change.after)
-    if change.verb == "remove" and not both:
-        return
-    for name in dict.fromkeys([*before, *after]):
-        old, new = secret.shown(before.get(name)), secret.shown(after.get(name))
-        if before.get(name) == after.get(name):
-            continue
-        if _is_list(old) and _is_list(new) and _long(_json(old), _json(new)):
-            yield f"{name}:"
-            yield from _items(old or [], new or [])
-        elif both and isinstance(old or "", str) and isinstance(new or "", str) and _long(old, new):
-            yield f"{name}:"
-            yield from _unified(str(old or ""), str(new or ""))
-        elif change.verb == "create":
-            yield f"{name}: {short(new)}"
-        elif change.verb == "remove":
-            yield f"{name}: {short(old)}"
-        else:
-            yield f"{name}: {short(old)} → {short(new)}"
-
-
-def _long(*values: object) -> bool:
-    return any(
-        isinstance(value, str) and ("\n" in value.rstrip("\n") or len(value) > WIDE) for value in values
-    )
-
-
-def _is_list(value: object) -> bool:
-    return value is None or isinstance(value, list | tuple)
-
-
-def _items(old: Sequence[Any], new: Sequence[Any]) -> Iterable[str]:
-    """Return the items of a list that go, and those that come; all where they are the first."""
-    for item in old:
-        if item not in new:
-            yield printing.seen("  ", printing.style(f"- {_item(item)}", fg="red"))
-    for item in new:
-        if item not in old:
-            yield printing.seen("  ", printing.style(f"+ {_item(item)}", fg="green"))
-
-
-def _item(item: Any) -> str:  # noqa: ANN401
-    """Return an item as it is written on a command line: `protocol:tcp,ports:443`."""
-    if isinstance(item, dict):
-        return ",".join(f"{name}:{value}" for name, value in item.items())
-    return short(item)
-
-
-def _unified(old: str, new: str) -> Iterable[str]:
-    lines = difflib.unified_diff(_lines(old), _lines(new), lineterm="", n=2)
-    colors = {"+": "green", "-": "red", "@": "cyan"}
-    for line in list(lines)[2:]:
-        yield printing.seen("  ", printing.style(printing.lines(line), fg=colors.get(line[:1])))
-
-
-def _lines(text: str) -> list[str]:
-    """Return the lines of a text; only a newline ends one, so that what else moves a cursor is seen."""
-    return text.removesuffix("\n").split("\n") if text else []
-
-
-def _json(value: object) -> str:
-    return json.dumps(msgspec.to_builtins(value), ensure_ascii=False)
-
-
-def short(value: object) -> str:
-    """Return a value as one short line."""
-    if value is None:
-        return "(not decided)"
-    text = value if isinstance(value, str) else _json(value)
-    first = text.rstrip("\n")
-    if "\n" in first or len(first) > WIDE:
-        line = first.split("\n")[0][:WIDE]
-        return f"{line}… ({len(text.encode('utf-8', 'surrogatepass'))} bytes)"
-    return first or '""'

@@ -1,9 +1,10 @@
 """Verbs that act: init, machine, exec, issue, forget, undo, recover; and completion."""
 
 import os
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,8 +12,12 @@ from lasercats.cli import arguments, options, printing, show
 from lasercats.cli.act import Request, act
 from lasercats.cli.main import VerbGroup
 from lasercats.core.address import told
-from lasercats.core.errors import BadInput
+from lasercats.core.errors import BadInput, LaserCatsError
+from lasercats.core.identity import shown
 from lasercats.core.text import escape
+
+if TYPE_CHECKING:
+    from lasercats.operate.machines import Accepting, Bound, Check
 
 
 @click.command()
@@ -40,7 +45,7 @@ def init(directory: str, shared: str | None, as_json: bool) -> None:
 
 @click.group(cls=VerbGroup)
 def machine() -> None:
-    """Add, list, check and remove machines."""
+    """Add, list, check, accept and remove machines."""
 
 
 @machine.command("add")
@@ -75,12 +80,16 @@ def machine_add(context: click.Context, name: str, url: str, as_json: bool) -> N
 @options.as_json
 @click.pass_context
 def machine_list(context: click.Context, as_json: bool) -> None:
-    """List the machines."""
+    """List the machines; with --json also what each is known by."""
+    from lasercats.operate import machines  # noqa: PLC0415
+
     with options.opened(context, looking=True) as project:
-        if as_json:
-            printing.data([{"name": name, "url": url} for name, url in sorted(project.urls.items())])
-        else:
-            printing.table(sorted(project.urls.items()), ("NAME", "URL"))
+        bound = machines.bound(project)
+    if as_json:
+        printing.data([{**one._asdict(), "identity": dict(one.identity)} for one in bound])
+        return
+    printing.table([(one.name, one.url) for one in bound], ("NAME", "URL"))
+    _tell_shared(bound)
 
 
 @machine.command("check")
@@ -94,14 +103,77 @@ def machine_check(context: click.Context, names: tuple[str, ...], as_json: bool)
     with options.opened(context) as project:
         checks = machines.check(project, names)
     if as_json:
-        printing.data([check._asdict() for check in checks])
+        printing.data([{**check._asdict(), "identity": dict(check.identity)} for check in checks])
     else:
         rows = [(c.name, f"{c.seconds * 1000:.0f} ms", c.error or c.told or "answers") for c in checks]
         printing.table(rows, ("NAME", "TIME", "RESULT"))
     for one in checks:
         if one.exposed:
             printing.note(f"lasercats: the way to machine {one.name} is open: {one.exposed}")
+        if not one.error and not one.identity:
+            printing.note(
+                f"lasercats: machine {one.name} tells nothing by which it is known, so another one in its "
+                "place would not be noticed"
+            )
+    _tell_shared(checks)
     context.exit(1 if any(check.error for check in checks) else 0)
+
+
+def _tell_shared(found: "Sequence[Bound | Check]") -> None:
+    """Tell which names are of one machine, once for each of them."""
+    told = set[str]()
+    for one in found:
+        if one.shared and one.name not in told:
+            told |= {one.name, *one.shared}
+            names = ", ".join((one.name, *one.shared))
+            printing.note(f"lasercats: {names} are one machine, as far as they tell: {shown(one.identity)}")
+
+
+@machine.command("accept")
+@options.argument("name", type=arguments.NAME, shell_complete=options.complete_machine)
+@options.yes
+@options.as_json
+@options.message
+@click.pass_context
+def machine_accept(context: click.Context, name: str, yes: bool, as_json: bool, message: str | None) -> None:
+    """Take what answers under NAME for that machine from now on, though it was another one before.
+
+    Until then nothing is done there, and nothing that it tells is believed. What it was known by and what it
+    is known by now are shown, and it is asked.
+    """
+    from lasercats.operate import machines  # noqa: PLC0415
+
+    with options.opened(context) as project:
+        found, position = machines.meet(project, name), None
+        if not as_json:
+            _show_identity(found)
+        if found.is_other:
+            agreed = yes or (not as_json and printing.agreed(f"Take it for {name} from now on?"))
+            if not agreed:
+                raise LaserCatsError(
+                    f"machine {name} was not accepted, because it was not agreed to; agree with --yes"
+                )
+            position = machines.accept(project, found, message)
+    if as_json:
+        sides = {"before": dict(found.before), "after": dict(found.after)}
+        printing.data({"name": name, **sides, "position": position, "resources": found.resources})
+    elif position is None:
+        printing.note(f"machine {name} is the one that is on record; there is nothing to accept")
+    else:
+        printing.note(
+            f"machine {name} is accepted, at position {position}; `lasercats drift {name}` looks at it"
+        )
+
+
+def _show_identity(found: "Accepting") -> None:
+    """Show what a machine was known by, and what it is known by now."""
+    for fact in dict.fromkeys((*found.before, *found.after)):
+        before, after = found.before.get(fact, "not known"), found.after.get(fact, "not told")
+        change = before if before == after else f"{before} → {after}"
+        printing.fact(f"{fact + ':':12} {change}")
+    if found.is_other and found.resources:
+        count = "1 resource" if found.resources == 1 else f"{found.resources} resources"
+        printing.note(f"the state holds {count} of {found.name}, looked for there from now on", fg="yellow")
 
 
 @machine.command("remove")
@@ -302,6 +374,7 @@ def undo(
     from dataclasses import replace  # noqa: PLC0415
 
     from lasercats.operate import history  # noqa: PLC0415
+    from lasercats.operate.spans import spans  # noqa: PLC0415
     from lasercats.operate.undo import plan_undo  # noqa: PLC0415
 
     request = Request.take(values)
@@ -314,7 +387,7 @@ def undo(
         if not request.as_json:
             show.print_lost(plan.lost)
             show.print_withheld(plan.withheld)
-        because = f"undo {' '.join(map(str, sorted(chosen)))}"
+        because = " ".join(["undo", *spans(project, chosen)])
         undoes = sorted(chosen)
         request = replace(request, because=because, undoes=undoes, lost=plan.lost, withheld=plan.withheld)
         act(context, project, plan.commands, request)

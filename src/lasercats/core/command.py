@@ -1,6 +1,6 @@
 """Commands: what an operator asks; typed, imperative, and possibly refused with a reason."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from enum import Enum
 from typing import Any, ClassVar, NamedTuple
@@ -41,6 +41,8 @@ class Command(Part, frozen=True, kw_only=True, tag_field="command", gc=False):
     effect: ClassVar[Effect] = Effect.STATE
     whole: ClassVar[bool] = True
     """False where it is decided on attributes alone: the content of what nobody manages yet is not read."""
+    amends: ClassVar[bool] = False
+    """True where it only sets right what is on record: so does what takes it back."""
     ends: ClassVar[bool] = True
     """False where it is not over when it is carried out: something else ends it."""
     announces: ClassVar[tuple[str, ...]] = ()
@@ -62,6 +64,14 @@ class Command(Part, frozen=True, kw_only=True, tag_field="command", gc=False):
             return state.get(address)
         raise NotImplementedError
 
+    def displaces(self, address: Address, state: State) -> Iterable[tuple[Address, Resource | None]]:
+        """Return what other addresses hold then: what has to itself what this takes lets go of it. Pure.
+
+        It is a part of the command: predicted, claimed, looked at, carried out first, recorded and undone
+        with it. What is taken is told by `Kind.holds`; it is asked only where the command is not refused.
+        """
+        return ()
+
     def concerns(self, address: Address) -> Iterable[Address]:
         """Return other addresses that it takes a look at to decide: what it is about to refer to."""
         return ()
@@ -79,6 +89,7 @@ class Forget(Command, frozen=True, tag="forget"):
     past: ClassVar[str] = "forgotten"
     effect: ClassVar[Effect] = Effect.RECORD
     announces: ClassVar[tuple[str, ...]] = ("unprotects",)
+    amends: ClassVar[bool] = True
 
     fields: tuple[str, ...] = ()
 
@@ -176,13 +187,12 @@ def decide(command: Command, state: State) -> Decision:
     """Predict a command, address by address, each seeing the effect of the one before. Total."""
     deltas, refusals = list[Delta](), dict[Address, str]()
     for address in command.on:
-        before = state.get(address)
         try:
-            state = step(command, address, state)
+            changes, state = effects(command, address, state)
         except Refused as refused:
             refusals[address] = str(refused)
         else:
-            deltas.append(Delta({address: Change(before, state.get(address))}))
+            deltas += [Delta({other: change}) for other, change in changes]
     return Decision(composed(deltas), refusals)
 
 
@@ -193,6 +203,48 @@ def step(command: Command, address: Address, state: State) -> State:
         Refused: the command must not be carried out there.
 
     """
+    return effects(command, address, state)[1]
+
+
+def effects(
+    command: Command, address: Address, state: State
+) -> tuple[list[tuple[Address, Change[Resource]]], State]:
+    """Return what a command at one of its addresses changes, and the state after it, as predicted.
+
+    What it displaces elsewhere comes first; its own address is always the last, changed or not.
+
+    Raises:
+        Refused: the command must not be carried out there.
+
+    """
+    changes, after = list[tuple[Address, Change[Resource]]](), _decided(command, address, state)
+    for other, left in _displaced(command, address, state):
+        changes.append((other, Change(state.get(other), left)))
+        state = state.holding(other, left)
+    before = state.get(address)
+    changes.append((address, Change(before, after)))
+    if after == before:
+        return changes, state
+    forgotten = after is None and isinstance(command, Forget)
+    return changes, state.holding(address, after, forgotten=forgotten)
+
+
+def _displaced(command: Command, address: Address, state: State) -> Iterator[tuple[Address, Resource | None]]:
+    """Iterate over what lets go elsewhere.
+
+    Raises:
+        Refused: nobody foresaw what is known there.
+
+    """
+    try:
+        for other, left in command.displaces(address, state):
+            if other != address and left != state.get(other):
+                yield other, left
+    except ODD as error:
+        raise Refused(f"it cannot be decided on what is known besides {address}: {error!r}") from None
+
+
+def _decided(command: Command, address: Address, state: State) -> Resource | None:
     before = state.get(address)
     if isinstance(before, StrangeResource) and (command.effect is Effect.STATE or _takes_fields(command)):
         raise Refused(
@@ -205,9 +257,7 @@ def step(command: Command, address: Address, state: State) -> State:
         raise Refused(f"it cannot be decided on what is known of {address}: {error!r}") from None
     if after is None and before is not None and before.protect and command.effect is Effect.STATE:
         raise Refused(f"it is protected; `lasercats unprotect {address}` lifts that")
-    if after == before:
-        return state
-    return state.holding(address, after, forgotten=after is None and isinstance(command, Forget))
+    return after
 
 
 def _takes_fields(command: Command) -> bool:

@@ -1,6 +1,7 @@
 """Convergence: from a delta to the commands that bring it about, in an order that works."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -22,6 +23,7 @@ from lasercats.core.resource import (
     overlay,
     same,
     shrinks,
+    unprotected,
 )
 from lasercats.core.state import State
 
@@ -41,11 +43,14 @@ def wanted(state: State, wish: Mapping[Address, Resource], *, prune: Iterable[Ad
     return Delta(changes)
 
 
-def converge(kinds: Kinds, delta: Delta, state: State, *, exact: bool = True) -> list[Command]:
+def converge(
+    kinds: Kinds, delta: Delta, state: State, *, exact: bool = True, amends: bool = False
+) -> list[Command]:
     """Return the commands that, decided one by one from `state`, bring a delta about.
 
     With `exact`, a field that the target leaves undecided is left undecided (law 2, undo); without it,
-    such a field is left as the commands decide it (a document).
+    such a field is left as the commands decide it (a document). With `amends`, only the records are set
+    right, where a kind has commands for that.
 
     Raises:
         Refused: the changes need each other in a circle.
@@ -53,9 +58,39 @@ def converge(kinds: Kinds, delta: Delta, state: State, *, exact: bool = True) ->
     """
     needed = _needed_by(kinds, delta, state)
     gone = {a for a in needed if a in delta and delta[a].after is None and kinds.kind(a).observe is not None}
-    schedule = _Schedule(kinds, gone, exact=exact)
+    schedule = _Schedule(kinds, gone, exact=exact, amends=amends)
     schedule.go(*sorted_parts(kinds, delta, state), state, state.apply(delta))
     return _together(kinds, [command for _, commands in schedule.made for command in commands])
+
+
+def keep_protected(commands: Sequence[Command], state: State) -> tuple[list[Command], dict[Address, str]]:
+    """Return commands without those that remove what is protected, and why, by address.
+
+    To converge is to go the whole way, as a rewritten history does: protections are lifted on it. But nobody
+    who asks for a plan has asked for that.
+    """
+    lifted, kept, now = set[Address](), dict[Address, str](), state
+    for command in commands:
+        for address in command.on:
+            before = now.get(address)
+            with suppress(Refused):
+                now = step(command, address, now)
+            after = now.get(address)
+            if before is not None and unprotected(before, after):
+                lifted.add(address)
+            if address in lifted and before is not None and after is None:
+                kept[address] = _why_not(command, address, state)
+    left = [replace(c, on=tuple(a for a in c.on if a not in kept)) for c in commands] if kept else commands
+    return [command for command in left if command.on], kept
+
+
+def _why_not(command: Command, address: Address, state: State) -> str:
+    """Return why a command is refused before what it is about is no longer protected."""
+    try:
+        step(command, address, state)
+    except Refused as refused:
+        return str(refused)
+    return "it is protected; lift that first"
 
 
 def arranged(kinds: Kinds, delta: Delta, state: State) -> list[Part]:
@@ -79,9 +114,9 @@ class _Schedule:
     So what is limited in common, as the weight that a rack carries, is given up before it is taken.
     """
 
-    def __init__(self, kinds: Kinds, gone: Collection[Address], *, exact: bool) -> None:
+    def __init__(self, kinds: Kinds, gone: Collection[Address], *, exact: bool, amends: bool = False) -> None:
         self.made: list[tuple[Part, list[Command]]] = []
-        self._kinds, self._gone, self._exact = kinds, gone, exact
+        self._kinds, self._gone, self._exact, self._amends = kinds, gone, exact, amends
 
     def go(
         self,
@@ -136,7 +171,9 @@ class _Schedule:
     def _one(self, part: Part, state: State) -> "One":
         address, change = part
         needed = change.after is None and address in self._gone
-        return converge_one(self._kinds, address, change, state, exact=self._exact, needed=needed)
+        return converge_one(
+            self._kinds, address, change, state, exact=self._exact, needed=needed, amends=self._amends
+        )
 
 
 def _together(kinds: Kinds, commands: Sequence[Command]) -> list[Command]:
@@ -176,15 +213,19 @@ def converge_one(
     *,
     exact: bool = True,
     needed: bool = False,
+    amends: bool = False,
 ) -> One:
     """Return the commands that bring one change about, and the state after them.
 
     What is `needed` by something that stays is forgotten, not removed.
     """
+    kind = kinds.kind(address)
     if change.after is None and needed:
         made: list[Command] = [Forget(on=(address,))]
     else:
-        made = [*_by_kind(kinds, address, change), *_by_mark(address, change)]
+        amend = kind.amend if amends else None
+        by_kind = _by_kind(kinds, address, change) if amend is None else amend(address, change)
+        made = [*_lift(address, change), *by_kind, *_by_mark(address, change)]
     refused = False
     for command in made:
         for on in command.on:
@@ -206,6 +247,12 @@ def _by_kind(kinds: Kinds, address: Address, change: Change[Resource]) -> Iterab
         if {*change.fields} <= marked_fields(type(change.after), "on_record"):
             return ()
     return kinds.kind(address).converge(address, change)
+
+
+def _lift(address: Address, change: Change[Resource]) -> Iterator[Command]:
+    """Iterate over the command that lifts the protection of what goes."""
+    if change.after is None and change.before is not None and change.before.protect:
+        yield Unprotect(on=(address,))
 
 
 def _by_mark(address: Address, change: Change[Resource]) -> Iterator[Command]:

@@ -7,6 +7,7 @@
     ├── Refused                    a command that must not be carried out, with the reason
     ├── MachineError               an endpoint that cannot be used
     │   ├── Unreachable            it does not answer, or refuses us
+    │   ├── OtherMachine           it is another one than was met under its name before
     │   └── StillWorking           it is, or may be, still at what it was asked for
     ├── LogError                   the log cannot be read or written
     │   ├── LogConflict            another command moved, or is moving, an address of ours
@@ -72,6 +73,18 @@ class MachineError(LaserCatsError):
 
 class Unreachable(MachineError):
     """A machine that does not answer, or does not let us in."""
+
+
+class OtherMachine(MachineError):
+    """What answers under the name of a machine is another one: nothing is done there, or believed of it."""
+
+    def __init__(self, machine: str, differs: str) -> None:
+        """Tell what differs, and what can be done."""
+        super().__init__(
+            f"machine {machine} is another one than was met before ({differs}), so nothing was done there, "
+            "and nothing that it tells is believed; look where its name leads (URL, profile, address), or "
+            f"take this one for {machine} by `lasercats machine accept {machine}`"
+        )
 
 
 class StillWorking(MachineError):

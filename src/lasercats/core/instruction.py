@@ -26,6 +26,10 @@ class Instruction(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", omi
     """
     waits: ClassVar[bool] = False
     """True when it looks until something has come about: it never shares a batch with what does not wait."""
+    tidies: ClassVar[bool] = False
+    """True when it only takes away what we left for ourselves: no harm is done by it at any time, nor by not
+    doing it, so nothing fails with it; where it failed, that is noted.
+    """
     answer: ClassVar[Any] = None
     """The type of its outcome."""
 
@@ -36,6 +40,11 @@ class Instruction(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", omi
         """
         del token
         return self
+
+    @property
+    def subject(self) -> str:
+        """What it is done to, in any words: by that a step is known again that is worded otherwise."""
+        return ""
 
     @property
     def scripted(self) -> bool:

@@ -4,7 +4,7 @@ Everything an operator can do with a kind (verbs, documents, plan, undo, tables,
 stands here; nothing else is written per kind.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -30,7 +30,8 @@ class Knowledge(dict[Address, Resource | None]):
 
     What is `expected` is what a command is about to make: a look reads no more than it takes to compare with
     it, and what is there when a secret is brought comes sealed. So does what nobody manages and not everybody
-    there may read, unless it is wanted `in_clear`.
+    there may read, unless it is wanted `in_clear`. What is to be made `again`, so that it ends and another
+    one begins, is looked at closely: what nobody decides of it, too, as the new one is to have it.
     """
 
     def __init__(
@@ -39,10 +40,11 @@ class Knowledge(dict[Address, Resource | None]):
         expected: Mapping[Address, Resource] | None = None,
         *,
         in_clear: bool = False,
+        again: Collection[Address] = (),
     ) -> None:
         """Take what is known, and what is expected."""
         super().__init__(known)
-        self.expected, self.in_clear = expected or {}, in_clear
+        self.expected, self.in_clear, self.again = expected or {}, in_clear, again
 
 
 HELD = "held/"
@@ -69,7 +71,7 @@ def _some(_resource: Any) -> float:  # noqa: ANN401
     return 1
 
 
-def _nothing(_resource: Any) -> tuple[str, ...]:  # noqa: ANN401
+def _nothing(_resource: Any) -> tuple[Any, ...]:  # noqa: ANN401
     return ()
 
 
@@ -97,6 +99,11 @@ class Kind:
     What is known may be `Knowledge`, which tells what a command is about to make, too.
     None where nobody but a person can look: what was reported is what is known.
     """
+    amend: Callable[[Address, Change[Any]], Iterable[Command]] | None = None
+    """As `converge`, by commands that only set right what is on record.
+
+    None where there are none, because nothing is on record that a look could not set right.
+    """
     canonical: Callable[[str], str] = str
     """Checks a name and gives its one form; raises BadInput."""
     expand: Callable[[str], Iterable[str]] = _one
@@ -111,6 +118,11 @@ class Kind:
     """What a resource has to itself, in any words: what takes it waits until others let go of it.
 
     While a command is open, what it is about to take is claimed as the addresses are.
+    """
+    alters: Callable[[Any], Iterable[Address]] = _nothing
+    """The addresses at which a machine may give other fields when a resource comes, changes or goes.
+
+    Of what is managed there, the given fields are looked up again when a command has changed the resource.
     """
     aside: Callable[[Address, Change[Any], State, State], Resource | None] | None = None
     """What a resource is in the meantime where it must make room before it can change, as in a swap.
@@ -205,6 +217,15 @@ class Kinds:
     def holding(self, address: Address) -> bool:
         """Tell whether resources of the kind of an address have anything to themselves."""
         return self.kind(address).holds is not _nothing
+
+    def altering(self, address: Address) -> bool:
+        """Tell whether what is at an address has its machine give other fields elsewhere."""
+        return self.kind(address).alters is not _nothing
+
+    def altered(self, address: Address, change: Change[Resource]) -> tuple[Address, ...]:
+        """Return the addresses at which a change has its machine give other fields."""
+        sides = (side for side in (change.before, change.after) if side is not None)
+        return tuple(dict.fromkeys(a for side in sides for a in self.kind(address).alters(side)))
 
     def held(self, address: Address, resource: Resource | None) -> Iterator[Address]:
         """Iterate over what a resource has to itself, as addresses that begin with `held/`."""

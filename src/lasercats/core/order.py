@@ -1,11 +1,11 @@
-"""The order of changes: what must wait for what, and what may go at once.
+"""The order of changes: what must wait for what, what may go at once, and what goes in turns.
 
 Two changes touch each other when one is at, needs or rivals the address of the other. A command whose effect
 is not in the state may touch anything in its lane, which is its machine, so it waits for all before it there
 and all after it wait for it.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
 from lasercats.core.address import Address
@@ -84,3 +84,17 @@ def touched(kinds: Kinds, address: Address, change: Change[Resource]) -> list[Ad
     found += [Address(f"{HELD}{holder}") for holder in moved(change.before, change.after)]
     found += sorted({*kinds.held(address, change.before)} ^ {*kinds.held(address, change.after)})
     return list(dict.fromkeys(found))
+
+
+def turns(tasks: Iterable[tuple[T, Address, Iterable[T]]], size: int) -> list[list[T]]:
+    """Return tasks in turns that follow each other, in each so many addresses that are new; no empty one.
+
+    Each task has its address and the earlier tasks that it waits for. All tasks at an address are in one turn
+    where that can be; one that waits for what has its turn later has it then, too.
+    """
+    place, turn, found = dict[Address, int](), dict[T, int](), dict[int, list[T]]()
+    for task, address, after in tasks:
+        own = place.setdefault(address, len(place)) // size
+        turn[task] = max([own, *(turn[other] for other in after if other in turn)])
+        found.setdefault(turn[task], []).append(task)
+    return [found[n] for n in sorted(found)]

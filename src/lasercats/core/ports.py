@@ -11,9 +11,10 @@ from typing import Any, Protocol, runtime_checkable
 from lasercats.core.address import Address
 from lasercats.core.fold import Fold, Open, Version
 from lasercats.core.head import Head, Signature
+from lasercats.core.identity import Who
 from lasercats.core.instruction import Batch, Instruction
 from lasercats.core.lease import BEAT, Lease
-from lasercats.core.record import AnyEntry, Record, Reversal
+from lasercats.core.record import AnyEntry, Known, Record, Reversal
 from lasercats.core.secret import Sealed
 
 
@@ -163,6 +164,10 @@ class Log(Protocol):
         """Return the commands that have not ended, by position."""
         ...
 
+    def machines(self) -> Mapping[str, Known]:
+        """Return what each machine is known by, by name; what it costs does not depend on the length."""
+        ...
+
     def tail(self, after: int, *, patience: float) -> Iterator[Record]:
         """Iterate over records after a position as they come, until none came for `patience` seconds."""
         ...
@@ -178,7 +183,13 @@ Sink = Callable[[str, Instruction, bytes], None]
 
 @runtime_checkable
 class Machine(Protocol):
-    """An endpoint that runs batches. `lasercats.testing.machines.MachineContract` is its contract."""
+    """An endpoint that runs batches. `lasercats.testing.machines.MachineContract` is its contract.
+
+    One that can tell who it is does so by `who.meet` each time that it connects: before it sends anything
+    that acts, and before it returns anything that it was told. It makes no further round trip for that where
+    its protocol lets it. What `meet` raises is raised by whatever was asked of it, and then nothing was done.
+    Where it cannot be asked it tells nothing.
+    """
 
     trips: int
     """How many round trips it has made, not counting the connecting."""
@@ -186,6 +197,8 @@ class Machine(Protocol):
     """True where a batch may be given while another is under way."""
     vocabulary: Collection[type[Instruction]]
     """The instructions that it can run."""
+    who: Who
+    """Who it is and must be; nothing is ever told of one that has no identity."""
 
     async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
         """Run a batch and return an outcome for each item, a `Failure` for one that failed.

@@ -6,6 +6,7 @@ function of what it was made from and of the outcomes: with the same outcomes it
 """
 
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 from lasercats.core.address import Address
@@ -47,6 +48,35 @@ class Step:
     def program(self) -> "Program[Any]":
         """Return the generator of it."""
         return self.conclude((yield self.instruction))
+
+
+def alongside(extra: Instruction, program: "Program[T]") -> "Program[T]":
+    """Run a program, and do something more together with the first that it wants done."""
+    try:
+        request = next(program)
+    except StopIteration as stop:
+        yield extra
+        result: T = stop.value
+        return result
+    many = request if isinstance(request, tuple) else (request,)
+    together = Each((extra, *many)) if isinstance(request, Each) else (extra, *many)
+    step: Callable[[], Request]
+    try:
+        _, *answers = yield together
+    except InstructionFailed as failed:
+        step = partial(program.throw, failed)
+    else:
+        step = partial(program.send, tuple(answers) if isinstance(request, tuple) else answers[0])
+    while True:
+        try:
+            request = step()
+        except StopIteration as stop:
+            result = stop.value
+            return result
+        try:
+            step = partial(program.send, (yield request))
+        except InstructionFailed as failed:
+            step = partial(program.throw, failed)
 
 
 def generator(program: "Step | Program[T]") -> "Program[T]":

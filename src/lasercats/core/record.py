@@ -8,9 +8,10 @@ event      what really changed, as a delta with both sides; the state is the fol
 ended      a command is over: done, unchanged, failed, refused or cancelled
 late       what a run was told after another process had taken it over; it changes nothing, and is open until
            it is looked at
+met        what machines are known by, where no batch tells it: they were looked at, or accepted as they are
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
@@ -71,6 +72,8 @@ class Accepted(Entry, frozen=True, gc=False):
 
     Formats 1 to 3 told it by the tag of the command alone.
     """
+    serial: int = 0
+    """At how many addresses at a time it is carried out with what is issued with it; 0 for all at once."""
 
 
 class Started(Entry, frozen=True, gc=False):
@@ -123,6 +126,8 @@ class Finished(Entry, frozen=True, gc=False):
     """Of which instructions these are the outcomes; of all, where it is empty."""
     actor: str | None = None
     """Who reported them."""
+    met: dict[str, dict[str, str]] = {}
+    """The machine that answered, by its name, and all that it is known by from now on, where that is new."""
 
     def __post_init__(self) -> None:
         """Check that each outcome is of an instruction.
@@ -209,9 +214,29 @@ class Late(Entry, frozen=True, gc=False):
         return self.commands[0] if self.commands else None
 
 
-AnyEntry: TypeAlias = Accepted | Started | Deferred | Finished | Event | Ended | Late
+class Met(Entry, frozen=True, gc=False):
+    """What machines are known by from now on."""
+
+    name: ClassVar[str] = "met"
+    machines: dict[str, dict[str, str]]
+    """All facts of each (`lasercats.core.identity`), by its name."""
+    actor: str = ""
+    accepted: bool = False
+    """True where an operator took another machine for the one that was known."""
+    message: str | None = None
+
+
+class Known(NamedTuple):
+    """What a machine is known by."""
+
+    since: int
+    """The position that tells it."""
+    facts: dict[str, str]
+
+
+AnyEntry: TypeAlias = Accepted | Started | Deferred | Finished | Event | Ended | Late | Met
 ENTRIES: dict[str, type[AnyEntry]] = {
-    e.name: e for e in (Accepted, Started, Deferred, Finished, Event, Ended, Late)
+    e.name: e for e in (Accepted, Started, Deferred, Finished, Event, Ended, Late, Met)
 }
 
 
@@ -295,6 +320,13 @@ def _take(outcomes: list[msgspec.Raw | None], back: Finished, position: int) -> 
             )
         if outcomes[n] is None:
             outcomes[n] = outcome
+
+
+def met_in(entry: AnyEntry) -> Mapping[str, dict[str, str]]:
+    """Return what an entry tells of who machines are, by name."""
+    if isinstance(entry, Met):
+        return entry.machines
+    return entry.met if isinstance(entry, Finished) else {}
 
 
 def raw(value: Any) -> msgspec.Raw:  # noqa: ANN401

@@ -14,6 +14,7 @@ Nothing here is trusted: `evidence` decides the new commands one by one and comp
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from heapq import heappop, heappush
 from itertools import pairwise
 from typing import NamedTuple
@@ -23,13 +24,13 @@ from msgspec.structs import replace
 
 from lasercats.core.address import Address, kind_of
 from lasercats.core.change import Change, Delta
-from lasercats.core.command import Command, Forget, state_after, step, take
+from lasercats.core.command import Command, Forget, effects, state_after, step, take
 from lasercats.core.converge import arranged, converge_one, givable
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Kinds
 from lasercats.core.order import Lane, Order, touched
 from lasercats.core.record import NULL, OBSERVED, Event
-from lasercats.core.resource import Resource, StrangeResource, decisions, same
+from lasercats.core.resource import Resource, Role, StrangeResource, decisions, fields_of, same
 from lasercats.core.state import State
 
 FEW = 8
@@ -307,7 +308,8 @@ class _Rewriter:
         for node, address, change in made:
             number = self._add(node)
             for other in self._order.add(address, change, number):
-                self._wait(number, other)
+                if other != number:
+                    self._wait(number, other)
 
     def _is_managed(self, address: Address) -> bool:
         return self._state.get(address) is not None or address in self._open.get(self._lane(address), {})
@@ -324,6 +326,11 @@ class _Rewriter:
         if isinstance(change.before, StrangeResource) or isinstance(change.after, StrangeResource):
             self.untold[address] = {"": "what is recorded of it cannot be read"}
             return None
+        if (
+            change.before is None and change.after is not None
+        ):  # made for the first time, as far as this tells
+            nothing = dict.fromkeys(fields_of(type(change.after), Role.GIVEN))
+            change = Change(None, replace(change.after, **nothing))
         delta, withheld = givable(self._kinds, Delta({address: change}))
         self.untold |= withheld
         return delta.get(address)
@@ -397,7 +404,10 @@ class _Rewriter:
         for place, position, side in zip(chain.places, chain.commands, chain.sides, strict=True):
             if position is None:
                 return None
-            command = replace(self._fetch(position), on=(address,))
+            command = self._fetch(position)
+            if address not in command.on:  # it displaced what was here, or altered what is given
+                return None
+            command = replace(command, on=(address,))
             before = self._state.get(address)
             try:
                 self._state = step(command, address, self._state)
@@ -431,16 +441,19 @@ class _Rewriter:
         made = []
         for place, address, position in steps:
             assert position is not None  # noqa: S101 - observations do not come here
-            command = replace(self._fetch(position), on=(address,))
-            before = self._state.get(address)
-            self._state = state_after([command], self._state)
-            change = Change(before, self._state.get(address))
-            if not same(change.before, change.after):
-                made.append((_Node(command, place, (position,), barrier=False), address, change))
+            command = self._fetch(position)
+            if address not in command.on:
+                continue  # it comes with what the command does at its own addresses
+            command = replace(command, on=(address,))
+            node = _Node(command, place, (position,), barrier=False)
+            with suppress(Refused):
+                changes, self._state = effects(command, address, self._state)
+                made += [(node, a, c) for a, c in changes if not same(c.before, c.after)]
         return made
 
     def _add(self, node: _Node) -> int:
-        self._nodes.append(node)
+        if not self._nodes or self._nodes[-1] is not node:  # one that displaces something comes for that, too
+            self._nodes.append(node)
         return len(self._nodes) - 1
 
     def _wait(self, node: int, other: int) -> None:

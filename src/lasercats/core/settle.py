@@ -7,14 +7,14 @@ from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
-from lasercats.core.command import Command, step
+from lasercats.core.command import Command, effects
 from lasercats.core.errors import Refused
-from lasercats.core.resource import Resource, decided_fields, same, settle
+from lasercats.core.resource import Resource, Role, decided_fields, fields_of, same, settle
 from lasercats.core.state import State
 
 
 class Target(NamedTuple):
-    """One command at one of its addresses, decided."""
+    """One command at one of its addresses, or at one where it displaces something, decided."""
 
     command: int
     """Index of the command among those that are decided together."""
@@ -22,6 +22,8 @@ class Target(NamedTuple):
     change: Change[Resource] | None
     """None where the command is refused."""
     refusal: str | None = None
+    by: Address | None = None
+    """The address of the command for which it is displaced here."""
 
 
 def decide_all(commands: Sequence[Command], state: State) -> tuple[list[Target], State]:
@@ -29,13 +31,13 @@ def decide_all(commands: Sequence[Command], state: State) -> tuple[list[Target],
     targets = []
     for index, command in enumerate(commands):
         for address in command.on:
-            before = state.get(address)
             try:
-                state = step(command, address, state)
+                changes, state = effects(command, address, state)
             except Refused as refused:
                 targets.append(Target(index, address, None, str(refused)))
             else:
-                targets.append(Target(index, address, Change(before, state.get(address))))
+                for other, change in changes:
+                    targets.append(Target(index, other, change, by=None if other == address else address))
     return targets, state
 
 
@@ -75,6 +77,13 @@ def drift(state: State, believed: State, addresses: Sequence[Address]) -> Delta:
         if not same(before, after):
             changes[address] = Change(before, after)
     return Delta(changes)
+
+
+def renewed(known: Resource | None, found: Resource | None) -> Resource | None:
+    """Return what is known with the given fields of what was found; what anybody decides stays as it was."""
+    if known is None or found is None or type(known) is not type(found):
+        return known
+    return replace(known, **{name: getattr(found, name) for name in fields_of(type(known), Role.GIVEN)})
 
 
 def refreshed(state: State, believed: State, addresses: Sequence[Address]) -> Delta:

@@ -24,6 +24,8 @@ class Entry(NamedTuple):
     resource: Resource | None
     forgotten: bool = False
     """True when it is no longer known whether something is there."""
+    was: Resource | None = None
+    """What was there before, where that was taken away by what this state came of since it was loaded."""
 
 
 class State:
@@ -51,6 +53,11 @@ class State:
         """Tell whether the log says that nothing is at the address."""
         entry = self._entries.get(address)
         return entry is not None and entry.resource is None and not entry.forgotten
+
+    def formerly(self, address: Address) -> Resource | None:
+        """Return what was there until it was taken away to be made anew; None where that is not so."""
+        entry = self._entries.get(address)
+        return None if entry is None or entry.resource is not None else entry.was
 
     def version(self, address: Address) -> int:
         """Return the position that last changed the address, 0 if none did."""
@@ -93,12 +100,13 @@ class State:
         at = self.position if position is None else position
         entries = self._entries.mutate()
         for address, change in delta.items():
-            entries[address] = Entry(at, change.after)
+            entries[address] = Entry(at, change.after, was=None if change.after else self._was(address))
         return State(entries.finish(), at)
 
     def holding(self, address: Address, resource: Resource | None, *, forgotten: bool = False) -> "State":
         """Return the state in which one address holds this."""
-        entry = Entry(self.version(address) if forgotten else self.position, resource, forgotten)
+        version = self.version(address) if forgotten else self.position
+        entry = Entry(version, resource, forgotten, None if resource or forgotten else self._was(address))
         state = State(self._entries.set(address, entry), self.position)
         state._indices = self._indices
         for by, index in self._indices.items():  # an index for each way that was asked for
@@ -106,6 +114,10 @@ class State:
             if changed is not index:
                 state._indices = state._indices.set(by, changed)
         return state
+
+    def _was(self, address: Address) -> Resource | None:
+        entry = self._entries.get(address)
+        return None if entry is None else entry.resource or entry.was
 
     def forget(self, addresses: Iterable[Address]) -> "State":
         """Return the state in which nothing is known of these addresses."""

@@ -53,7 +53,10 @@ SORTS: Mapping[str, Sort] = {
         _members(
             "InstanceId ImageId InstanceType SubnetId VpcId SecurityGroups KeyName LaunchTime Placement "
             "PrivateIpAddress PublicIpAddress State StateReason Tags RootDeviceName AmiLaunchIndex "
-            "ClientToken"
+            "ClientToken EbsOptimized Monitoring IamInstanceProfile MetadataOptions HibernationOptions "
+            "EnclaveOptions CpuOptions MaintenanceOptions PrivateDnsNameOptions Licenses InstanceLifecycle "
+            "CapacityReservationSpecification SpotInstanceRequestId SourceDestCheck Ipv6Address "
+            "NetworkInterfaces"
         ),
         gone=frozenset(("shutting-down", "terminated")),
     ),
@@ -62,7 +65,10 @@ SORTS: Mapping[str, Sort] = {
         ("Volumes",),
         "VolumeId",
         "volume-id",
-        _members("VolumeId AvailabilityZone Size VolumeType Iops Encrypted State Attachments Tags"),
+        _members(
+            "VolumeId AvailabilityZone Size VolumeType Iops Throughput Encrypted KmsKeyId MultiAttachEnabled "
+            "State Attachments Tags"
+        ),
         gone=frozenset(("deleting", "deleted")),
     ),
     "modification": Sort(
@@ -105,7 +111,11 @@ SORTS: Mapping[str, Sort] = {
         _members("AllocationId PublicIp InstanceId AssociationId Tags"),
     ),
     "image": Sort(
-        "DescribeImages", ("Images",), "ImageId", "image-id", _members("ImageId RootDeviceName State")
+        "DescribeImages",
+        ("Images",),
+        "ImageId",
+        "image-id",
+        _members("ImageId RootDeviceName BlockDeviceMappings State"),
     ),
 }
 """What can be described, by the names that `Describe.what` takes."""
@@ -117,6 +127,7 @@ _ROOT = "Images[0].RootDeviceName || ''"
 _FOUND_BY: Mapping[str, tuple[str, ...]] = {
     "client-token": ("ClientToken",),
     "attachment.instance-id": ("Attachments", "InstanceId"),
+    "instance-id": ("InstanceId",),
     "key-name": ("KeyName",),
     "group-name": ("GroupName",),
     "vpc-id": ("VpcId",),
@@ -250,6 +261,31 @@ class Call(Instruction, frozen=True, tag="aws.call"):
         return Answered(told)
 
 
+class Unmark(Instruction, frozen=True, tag="aws.unmark"):
+    """Take our tag away from what was made by an operation that takes no client token.
+
+    It comes when the id is on record, so that nothing needs the tag any more.
+    """
+
+    tidies: ClassVar[bool] = True
+    answer: ClassVar[Any] = Answered
+
+    id: str
+
+    @property
+    def scripted(self) -> bool:
+        """It stands in no script, which makes nothing that has the tag."""
+        return False
+
+    def line(self) -> str:
+        """Return the call of the `aws` command line."""
+        return f"aws ec2 delete-tags --resources {quote(self.id)} --tags Key={TOKEN_TAG}"
+
+    def predict(self) -> Answered:
+        """Expect nothing of an answer."""
+        return Answered()
+
+
 class Wait(Instruction, frozen=True, tag="aws.wait"):
     """Wait until something is in a state; all that wait for things of one sort share one look."""
 
@@ -335,7 +371,16 @@ def dashed(operation: str) -> str:
 def trimmed(what: str, thing: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is kept of a description."""
     members = SORTS[what].members
-    return {name: value for name, value in thing.items() if name in members}
+    return {name: _short(name, value) for name, value in thing.items() if name in members}
+
+
+def _short(name: str, value: Any) -> Any:  # noqa: ANN401
+    """Return a member as it is kept: of network interfaces, which are long, only which there are."""
+    if name != "NetworkInterfaces" or not isinstance(value, list):
+        return value
+    return [
+        {"NetworkInterfaceId": one.get("NetworkInterfaceId")} for one in value if isinstance(one, Mapping)
+    ]
 
 
 def present(what: str, things: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -355,4 +400,4 @@ def _json(value: Any) -> str:  # noqa: ANN401
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-VOCABULARY: tuple[type[Instruction], ...] = (Describe, Ask, Call, Wait)
+VOCABULARY: tuple[type[Instruction], ...] = (Describe, Ask, Call, Unmark, Wait)

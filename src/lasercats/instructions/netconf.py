@@ -14,6 +14,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from lasercats.core.errors import Refused
+from lasercats.core.identity import facts
 from lasercats.instructions import vlans
 from lasercats.instructions.switch import Settings, Surveyed, given, understood
 from lasercats.instructions.switch_model import told
@@ -27,6 +28,8 @@ AGGREGATE = f"{OC}/aggregate"
 VLAN = "http://openconfig.net/yang/vlan"
 INSTANCE = "http://openconfig.net/yang/network-instance"
 LACP = "http://openconfig.net/yang/lacp"
+HARDWARE = "urn:ietf:params:xml:ns:yang:ietf-hardware"
+PLATFORM = "http://openconfig.net/yang/platform"
 LAG_TYPE, LAG = "ieee8023adLag", "lag"
 SPEEDS = {
     "10M": "SPEED_10MB",
@@ -122,7 +125,28 @@ def filters(models: Models) -> str:
         tops[-1] += "</network-instances>"
     if LACP in models.namespaces:
         tops.append(f'<lacp xmlns="{LACP}"><interfaces/></lacp>')
+    if HARDWARE in models.namespaces:
+        tops.append(f'<hardware xmlns="{HARDWARE}"><component><class/><serial-num/></component></hardware>')
+    if PLATFORM in models.namespaces:
+        tops.append(
+            f'<components xmlns="{PLATFORM}"><component><state><type/><serial-no/></state></component>'
+        )
+        tops[-1] += "</components>"
     return "".join(tops)
+
+
+def identity(data: ET.Element) -> dict[str, str]:
+    """Return who a switch is by the `<data>` of a `<get>`: the serial numbers of its chassis.
+
+    They stand in ietf-hardware (RFC 8348) or openconfig-platform, where a device has one of them.
+    """
+    ietf = data.findall(f"{_(HARDWARE, 'hardware')}/{_(HARDWARE, 'component')}")
+    told = [(one.findtext(_(HARDWARE, "class")), one.findtext(_(HARDWARE, "serial-num"))) for one in ietf]
+    path = "/".join(_(PLATFORM, part) for part in ("components", "component", "state"))
+    states = data.findall(path)
+    told += [(one.findtext(_(PLATFORM, "type")), one.findtext(_(PLATFORM, "serial-no"))) for one in states]
+    chassis = {serial.strip() for type_, serial in told if serial and "chassis" in (type_ or "").lower()}
+    return facts(serial=" ".join(sorted(chassis)))
 
 
 def read(data: ET.Element, models: Models) -> Surveyed:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from lasercats.core.errors import Refused
+from lasercats.core.identity import facts
 from lasercats.core.text import clean
 from lasercats.instructions import vlans
 from lasercats.instructions.switch import TOLD, Settings, Surveyed, given, understood
@@ -61,7 +62,20 @@ def reading() -> list[Row]:
         {"op": "select", "table": "Bridge", "where": [], "columns": list(BRIDGE_COLUMNS)},
         {"op": "select", "table": "Port", "where": []},  # all of it: what is not managed is kept
         {"op": "select", "table": "Interface", "where": [], "columns": list(INTERFACE_COLUMNS)},
+        {"op": "select", "table": "Open_vSwitch", "where": [], "columns": ["_uuid", "external_ids"]},
     ]
+
+
+def identity(answers: Sequence[Mapping[str, Any]], bridge: Row) -> dict[str, str]:
+    """Return who a bridge is by what was read: its name, its database, and the id of the system.
+
+    The database has a UUID from when it was made. `system-id` is of the system, stays when the database is
+    made anew, and need not be there.
+    """
+    row = plain(next(iter(answers[3].get("rows") or ()), {})) if len(answers) > 3 else {}  # noqa: PLR2004
+    given = row.get("external_ids")
+    system = given.get("system-id") if isinstance(given, dict) else None
+    return facts(database=row.get("_uuid"), system_id=system, bridge=bridge.get("name"))
 
 
 def rows(answers: Sequence[Mapping[str, Any]], bridge: str | None) -> Rows:

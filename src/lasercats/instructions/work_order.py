@@ -4,8 +4,8 @@ The machine is a person. A step is printed as a sentence; what became of it is r
 """
 
 from collections.abc import Mapping, Sequence
-from heapq import heapify, heappop, heappush
-from typing import ClassVar
+from heapq import heappop, heappush
+from typing import Any, ClassVar, cast
 
 import msgspec
 
@@ -41,7 +41,9 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return [f"{self.rack} {self.unit + half / 2:g}" for half in range(int(self.height * 2))]
 
     def __str__(self) -> str:
-        """Say it: `rack r1, U12-13, front`."""
+        """Say it: `rack r1, U12-13, front`; of a feed, which has no face, just the rack."""
+        if not self.face:
+            return f"rack {self.rack}"
         if self.unit is None:
             return f"rack {self.rack}, beside the units, {self.face}"
         last = self.unit + self.height - 1
@@ -56,6 +58,12 @@ class Step(Instruction, frozen=True, kw_only=True):
     answer: ClassVar[type[Done]] = Done
     phase: ClassVar[int]
     """Steps of an earlier phase come first, as far as they need not wait for others."""
+
+    at: str | None = None
+    """The rack at which it is done, so that racks are done one after another.
+
+    Orders of earlier programs do not tell it. They stay in the order in which they were handed out.
+    """
 
     def predict(self) -> Done:
         """Return that it was done."""
@@ -78,8 +86,15 @@ class OnDevice(Step, frozen=True, kw_only=True):
     device: str
     what: str | None = None
     """What it is: its type."""
+    serial: str | None = None
+    asset_tag: str | None = None
     weight: int | float | None = None
     """In kilograms."""
+
+    @property
+    def subject(self) -> str:
+        """The device."""
+        return self.device
 
     @property
     def touches(self) -> tuple[list[str], list[str]]:
@@ -89,8 +104,14 @@ class OnDevice(Step, frozen=True, kw_only=True):
 
     @property
     def named(self) -> str:
-        """The device in words."""
-        return f"{self.device} ({self.what})" if self.what else self.device
+        """The device in words, with what is written on the box."""
+        told = (
+            self.what,
+            self.serial and f"serial {self.serial}",
+            self.asset_tag and f"tag {self.asset_tag}",
+        )
+        about = ", ".join(filter(None, told))
+        return f"{self.device} ({about})" if about else self.device
 
     @property
     def effort(self) -> str:
@@ -106,9 +127,13 @@ class PowerDown(OnDevice, frozen=True, kw_only=True, tag="work.power_down"):
     phase: ClassVar[int] = 0
     early: ClassVar[bool] = True
 
+    stands: Place | None = None
+    """Where it is, as `located` tells; it waits for no place, so this is none of those that it touches."""
+
     def line(self) -> str:
         """Say it."""
-        return f"Shut {self.device} down and switch it off"
+        where = "" if self.stands is None else f", in {self.stands}"
+        return f"Shut {self.named} down and switch it off{where}"
 
 
 class OnCable(Step, frozen=True, kw_only=True):
@@ -116,6 +141,22 @@ class OnCable(Step, frozen=True, kw_only=True):
 
     cable: str
     ends: tuple[str, str]
+    where: tuple[Place | None, Place | None] = (None, None)
+    """Where each of the ends is, as far as that is known."""
+
+    @property
+    def subject(self) -> str:
+        """The cable."""
+        return self.cable
+
+    @property
+    def told(self) -> tuple[str, str]:
+        """The ends in words: `db1:eth0 (rack r1, U12, front)`."""
+        one, other = (
+            end if place is None else f"{end} ({place})"
+            for end, place in zip(self.ends, self.where, strict=True)
+        )
+        return one, other
 
     @property
     def touches(self) -> tuple[list[str], list[str]]:
@@ -133,8 +174,8 @@ class Disconnect(OnCable, frozen=True, kw_only=True, tag="work.disconnect"):
 
     def line(self) -> str:
         """Say it."""
-        told = f" ({self.about})" if self.about else ""
-        return f"Disconnect cable {self.cable}{told}: {self.ends[0]} and {self.ends[1]}"
+        about = f" ({self.about})" if self.about else ""
+        return f"Disconnect cable {self.cable}{about}: {' and '.join(self.told)}"
 
 
 class Unmount(OnDevice, frozen=True, kw_only=True, tag="work.unmount"):
@@ -200,9 +241,10 @@ class Label(OnCable, frozen=True, kw_only=True, tag="work.label"):
 
     def line(self) -> str:
         """Say it."""
+        ends = " and ".join(self.told)
         if not self.label:
-            return f"Take the labels off cable {self.cable}, at {self.ends[0]} and {self.ends[1]}"
-        return f"Label cable {self.cable} {self.label!r} at {self.ends[0]} and {self.ends[1]}"
+            return f"Take the labels off cable {self.cable}, at {ends}"
+        return f"Label cable {self.cable} {self.label!r} at {ends}"
 
 
 class Connect(OnCable, frozen=True, kw_only=True, tag="work.connect"):
@@ -215,8 +257,8 @@ class Connect(OnCable, frozen=True, kw_only=True, tag="work.connect"):
 
     def line(self) -> str:
         """Say it."""
-        told = f" ({self.about})" if self.about else ""
-        return f"Connect {self.ends[0]} to {self.ends[1]} by cable {self.cable}{told}"
+        about = f" ({self.about})" if self.about else ""
+        return f"Connect {' to '.join(self.told)} by cable {self.cable}{about}"
 
     @property
     def rank(self) -> tuple[float, ...]:
@@ -227,27 +269,88 @@ class Connect(OnCable, frozen=True, kw_only=True, tag="work.connect"):
 VOCABULARY: tuple[type[Step], ...] = (PowerDown, Disconnect, Unmount, Move, Mount, Label, Connect)
 
 
+def located(steps: Sequence[Step]) -> list[Step]:
+    """Return steps, told where they are by the others of their order.
+
+    A step is made before the others are done. So what is shut down is where it is lifted from first, and a
+    cable is put where the devices at its ends are by then.
+    """
+    if all(step.at is None for step in steps):  # an order of an earlier program, which tells no places
+        return list(steps)
+    stands: dict[str, Place] = {}
+    comes: dict[str, Place] = {}
+    for step in steps:
+        if isinstance(step, Move | Unmount):
+            stands.setdefault(step.device, step.source if isinstance(step, Move) else step.place)
+        if isinstance(step, Move | Mount):
+            comes[step.device] = step.place
+    return [_located(step, stands, comes) for step in steps]
+
+
+def _located(step: Step, stands: Mapping[str, Place], comes: Mapping[str, Place]) -> Step:
+    if isinstance(step, PowerDown) and (place := stands.get(step.device)) is not None:
+        return msgspec.structs.replace(step, stands=place, at=place.rack)
+    if not isinstance(step, Connect | Label):
+        return step
+    one, other = (
+        comes.get(end.partition(":")[0], place) if ":" in end else place
+        for end, place in zip(step.ends, step.where, strict=True)
+    )
+    at = next((place.rack for place in (one, other) if place is not None), None)
+    return msgspec.structs.replace(step, where=(one, other), at=at)
+
+
 def in_order(steps: Sequence[Step], after: Mapping[int, Sequence[int]]) -> list[int]:
     """Return the numbers of steps in the order in which a technician does them.
 
-    Down comes before out, out before in, and cables last, power behind all; what is heavy goes out last and
-    in first, low before high. `after` tells which steps must wait for which others.
+    One rack is done after another, as far as its steps need not wait for those at others. At each, down comes
+    before out, out before in, and cables last, power behind all; what is heavy goes out last and in first,
+    low before high. `after` tells which steps must wait for which others.
     """
     left = {n: len({*after.get(n, ())}) for n in range(len(steps))}
     then: dict[int, list[int]] = {}
     for n in left:
         for other in {*after.get(n, ())}:
             then.setdefault(other, []).append(n)
-    ready = [(steps[n].phase, steps[n].rank, n) for n, count in left.items() if not count]
-    heapify(ready)
+    ready = _Ready(steps)
+    for n, count in left.items():
+        if not count:
+            ready.add(n)
     ordered: list[int] = []
-    while ready:
-        ordered.append(heappop(ready)[2])
-        for n in then.get(ordered[-1], ()):
+    while (first := ready.take()) is not None:
+        ordered.append(first)
+        for n in then.get(first, ()):
             left[n] -= 1
             if not left[n]:
-                heappush(ready, (steps[n].phase, steps[n].rank, n))
+                ready.add(n)
     return ordered
+
+
+class _Ready:
+    """Steps that need not wait any more, by the rack at which they are done."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self._steps, self._here = steps, cast("str | None", None)
+        self._at: dict[str | None, list[tuple[Any, ...]]] = {}
+
+    def add(self, n: int) -> None:
+        """Take the step of a number in."""
+        step = self._steps[n]
+        heappush(self._at.setdefault(step.at, []), (step.phase, step.rank, n))
+
+    def take(self) -> int | None:
+        """Return the number of the next step, at the rack where the last was if there is one; None after all.
+
+        What is done at no rack that is known fits anywhere.
+        """
+        near = [at for at in {self._here, None} if self._at.get(at)]
+        if self._here is None or not near:
+            near = [at for at, waiting in self._at.items() if waiting]
+        if not near:
+            return None
+        at = min(near, key=lambda at: self._at[at][0])
+        self._here = self._here if at is None else at
+        return cast("int", heappop(self._at[at])[2])
 
 
 def waits(steps: Sequence[Step]) -> dict[int, list[int]]:

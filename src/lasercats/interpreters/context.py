@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from lasercats.core.address import Address
 from lasercats.core.change import Delta
 from lasercats.core.command import Command
+from lasercats.core.identity import Identity
 from lasercats.core.instruction import Instruction
 from lasercats.core.kind import Domain, Kinds
 from lasercats.core.loss import Agreed, Loss
@@ -61,6 +62,10 @@ class Machines(Protocol):
         """Return the URL that the name is bound to."""
         ...
 
+    def news(self, name: str) -> Mapping[str, Identity]:
+        """Return who a machine is, by its name, where it told something new; who asks records it."""
+        ...
+
 
 def _unheard(_: str) -> None:
     """Drop what nobody listens to."""
@@ -89,6 +94,8 @@ class Context:
     """True where an operator wrote out the addresses of the commands, so that each names its own losses."""
     undoes: tuple[int, ...] = ()
     """What the commands take back, by position."""
+    serial: int = 0
+    """At how many addresses at a time they are carried out, stopping after a failure; 0 for all at once."""
     watcher: Watcher = field(default_factory=Watcher)
     write: Callable[[str], object] = _unheard
     """Receives what an interpreter prints: a script, a trace."""

@@ -70,12 +70,28 @@ class Task:
         self.waiting: dict[int, Instruction] = {}
         self._outcomes: dict[int, Any] = {}
 
+    @property
+    def blame(self) -> str:
+        """What is told to have failed, where others are not tried for its failure."""
+        return f"command {self.owner}"
+
+    def stopper(self) -> "Task | None":
+        """Return what came before it and failed, so that it is not tried."""
+        return next((other for other in self.after if other.failure is not None), None)
+
+    def skip(self, failed: "Task") -> None:
+        """Give it up before it is tried."""
+        self.fail(Failure(reason=f"not tried, because {failed.blame} failed", skipped=True))
+
     def start(self) -> None:
         """Run to the first instruction."""
         self._advance(lambda: next(self._program))
 
     def receive(self, index: int, outcome: Any) -> None:  # noqa: ANN401
         """Take the outcome of one instruction; go on when all are there."""
+        if self.waiting[index].tidies and isinstance(outcome, Failure):
+            self.notes.append(f"{self.waiting[index].line()}: {outcome.reason}")
+            outcome = self.waiting[index].predict()
         self._outcomes[index] = outcome
         self.notes += getattr(outcome, "notes", ())
         self.acted = _did(self.waiting.pop(index), outcome) or self.acted
@@ -103,7 +119,7 @@ class Task:
 
     def call_off(self) -> None:
         """Have nothing more sent for it that acts, or takes its time; it may look at what it leaves."""
-        while left := [n for n, i in self.waiting.items() if n not in self.sent and (i.waits or not i.looks)]:
+        while left := [n for n, i in self.waiting.items() if n not in self.sent and _can_be_left(i)]:
             self.cancelled = True
             for index in left:
                 self.receive(index, CANCELLED)
@@ -134,10 +150,15 @@ class Task:
                 self._advance(lambda: self._program.send(()))
 
 
+def _can_be_left(instruction: Instruction) -> bool:
+    """Tell whether an instruction need not be sent any more: it acts, or takes its time."""
+    return instruction.waits or not (instruction.looks or instruction.tidies)
+
+
 def _did(instruction: Instruction, outcome: Any) -> bool:  # noqa: ANN401
     """Tell whether an instruction changed something, or may have; what a person did is what they report."""
     failed = isinstance(outcome, Failure) and not outcome.in_doubt
-    return not (failed or instruction.looks or instruction.by_hand)
+    return not (failed or instruction.looks or instruction.tidies or instruction.by_hand)
 
 
 class Sending(NamedTuple):
@@ -245,9 +266,9 @@ class Driver:
         for task in tasks:
             if task.done or task.sent:
                 continue
-            failed = next((other for other in task.after if other.failure is not None), None)
+            failed = task.stopper()
             if failed is not None:
-                task.fail(Failure(reason=f"not tried, because command {failed.owner} failed", skipped=True))
+                task.skip(failed)
             elif not task.waiting and (task.single or all(other.done for other in task.after)):
                 task.start()
 

@@ -5,7 +5,7 @@
 Every step is in the log before it is taken, so that `lasercats recover` can finish what a crash cut off.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,6 +13,7 @@ from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command, Effect, step
 from lasercats.core.errors import Fenced, LogError, Refused, Unrecorded
+from lasercats.core.identity import Identity
 from lasercats.core.instruction import Later
 from lasercats.core.loss import Loss, gate
 from lasercats.core.order import Order
@@ -31,12 +32,15 @@ from lasercats.core.record import (
 )
 from lasercats.core.resource import Resource, keeps, overlay, same, settle
 from lasercats.core.secret import split
-from lasercats.core.settle import Target, believe, decide_all, drift, learn, refreshed
+from lasercats.core.settle import Target, believe, decide_all, drift, learn, refreshed, renewed
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Result
 from lasercats.interpreters.driver import Driver, Sending, Task
 from lasercats.interpreters.late import interrupted, told_late
 from lasercats.interpreters.looking import expectations, look
+from lasercats.interpreters.serial import behind, in_turns
+
+NOBODY: Mapping[str, Identity] = {}
 
 
 class Live:
@@ -83,6 +87,8 @@ class _Run:
         self._untried: list[set[Address]] = [set() for _ in commands]
         self._targets: dict[int, Target] = {}
         self._sent: dict[int, tuple[int, ...]] = {}
+        self._to: dict[int, str] = {}
+        """Which machine each of the batches was sent to."""
         self._acting: set[int] = set()
         """Which of the batches that were sent do not only look."""
         self._fenced: Fenced | None = None
@@ -90,6 +96,11 @@ class _Run:
         self._due = False
         self._orders: dict[int, int] = {}
         self._waiting: set[int] = set()
+        self._predicted: Sequence[Target] = ()
+        """What is known to come before anybody looked, where that matters."""
+        self._to_renew: dict[int, list[Address]] = {}
+        self._released: dict[tuple[int, Address], list[Task]] = {}
+        """The tasks by which others let go of what a command takes at an address."""
 
     async def run(self) -> Sequence[Result]:
         self._accept()
@@ -108,6 +119,7 @@ class _Run:
 
     async def _carry_out(self) -> None:
         targets = await self._decide()
+        self._expect(targets)
         tasks = self._tasks(targets)
         await Driver(self._context, self).run(tasks)
         for task in tasks:
@@ -115,6 +127,7 @@ class _Run:
                 self._wait(task)
             elif id(task) in self._targets:
                 self._finish(task)
+        await self._renew()
 
     def _give_up(self) -> None:
         """Record what is known, as far as that can be, where something stopped us in the middle."""
@@ -150,9 +163,11 @@ class _Run:
 
     def _accept(self) -> None:
         context, entries, expect = self._context, list[AnyEntry](), dict[Address, int]()
-        taken = self._taken()
+        self._predicted = decide_all(self._commands, self._state)[0] if self._may_reach() else ()
+        taken, elsewhere = self._taken(self._predicted), self._elsewhere(self._predicted)
         for index, command in enumerate(self._commands):
             claims = () if command.effect is Effect.OPAQUE else self._places(command)
+            claims = tuple(dict.fromkeys((*claims, *elsewhere.get(index, ()))))
             expect |= {address: self._state.version(address) for address in claims}
             claims += tuple(taken.get(index, ()))
             entries.append(
@@ -173,6 +188,7 @@ class _Run:
                         if split(place)[0] in command.on
                     },
                     held=not command.ends,
+                    serial=context.serial,
                 )
             )
         first = context.log.append(entries, expect=expect, run=context.run, holder=context.holder)
@@ -184,12 +200,16 @@ class _Run:
         rivals = (rival for address in command.on for rival in kinds.rivals(address))
         return tuple(dict.fromkeys((*command.on, *rivals)))
 
-    def _taken(self) -> dict[int, list[Address]]:
+    def _may_reach(self) -> bool:
+        """Tell whether commands may take something for themselves, or change more than what they are on."""
+        kinds = self._context.kinds
+        ons = (a for c in self._commands if c.effect is Effect.STATE for a in c.on)
+        return any(kinds.holding(a) or kinds.altering(a) for a in ons)
+
+    def _taken(self, targets: Sequence[Target]) -> dict[int, list[Address]]:
         """Return, for each command by its index, what it is about to take for itself."""
         kinds, taken = self._context.kinds, dict[int, list[Address]]()
-        if not any(kinds.holding(a) for c in self._commands if c.effect is Effect.STATE for a in c.on):
-            return taken
-        for index, address, change, _ in decide_all(self._commands, self._state)[0]:
+        for index, address, change, *_ in targets:
             if change is not None:
                 held = {*kinds.held(address, change.before)}
                 taken.setdefault(index, []).extend(
@@ -197,11 +217,30 @@ class _Run:
                 )
         return taken
 
+    def _elsewhere(self, targets: Sequence[Target]) -> dict[int, list[Address]]:
+        """Return, for each command by its index, what else it changes: what it displaces, and alters."""
+        found: dict[int, list[Address]] = {}
+        for target in targets:
+            displaced = () if target.by is None else (target.address,)
+            found.setdefault(target.command, []).extend((*displaced, *self._altered(target)))
+        return found
+
+    def _altered(self, target: Target) -> list[Address]:
+        """Return what is managed, or will be by then, and given other values when a target changes."""
+        command, change = self._commands[target.command], target.change
+        if change is None or command.effect is not Effect.STATE or same(change.before, change.after):
+            return []
+        own = {address for command in self._commands for address in command.on}
+        others = self._context.kinds.altered(target.address, change)
+        return [a for a in others if a not in command.on and (a in own or self._state.get(a) is not None)]
+
     async def _decide(self) -> list[Target]:
         """Look, take in what changed outside, and decide."""
         state, decided = self._state, self._commands
         expected = expectations(decided, self._context.kinds)
-        found, unseen = await look(self._look_at(), state, self._context, self, expected=expected)
+        again = self._again()
+        wanted = self._look_at()
+        found, unseen = await look(wanted, state, self._context, self, expected=expected, again=again)
         believed = believe(state, found).absent(self._missed(found))
         believed = learn(decide_all(decided, believed)[0], believed, found)
         targets, self._withheld = gate(
@@ -209,7 +248,20 @@ class _Run:
         )
         self._unseen = unseen
         self._note_drift(targets, believed)
-        return [self._unless_unseen(target) for target in targets]
+        return list(self._unless_unseen(targets))
+
+    def _again(self) -> set[Address]:
+        """Return what ends and is made again in this run, as far as is known before anybody looked."""
+        ons = [a for c in self._commands if c.effect is Effect.STATE for a in c.on]
+        twice = {
+            address for address in ons if self._state.get(address) is not None and ons.count(address) > 1
+        }
+        if not twice:
+            return set()
+        targets = decide_all(self._commands, self._state)[0]
+        ends = {t.address for t in targets if t.change is not None and t.change.after is None}
+        begins = {t.address for t in targets if t.change and t.change.before is None and t.change.after}
+        return twice & ends & begins
 
     def _look_at(self) -> Mapping[Address, int]:
         """Return the addresses to look at, each with the command that wants it."""
@@ -224,6 +276,9 @@ class _Run:
                         wanted.setdefault(need, position)
                 for other in command.concerns(address):
                     wanted.setdefault(other, position)
+        for target in self._predicted:
+            if target.by is not None:
+                wanted.setdefault(target.address, self._positions[target.command])
         return wanted
 
     def _missed(self, found: Mapping[Address, Resource | None]) -> Iterator[Address]:
@@ -266,10 +321,49 @@ class _Run:
                     )
                 )
 
-    def _unless_unseen(self, target: Target) -> Target:
-        if target.address in self._unseen:
-            return target._replace(change=None, refusal=self._unseen[target.address])
-        return target
+    def _unless_unseen(self, targets: Sequence[Target]) -> Iterator[Target]:
+        """Iterate over targets; what could not be looked at is refused, with all that comes with it."""
+        why: dict[tuple[int, Address], str] = {}
+        for target in targets:
+            if target.address in self._unseen:
+                why.setdefault((target.command, target.by or target.address), self._unseen[target.address])
+        for target in targets:
+            reason = why.get((target.command, target.by or target.address))
+            if reason is None:
+                yield target
+            elif target.by is None:
+                yield target._replace(change=None, refusal=reason)
+
+    def _expect(self, targets: Sequence[Target]) -> None:
+        """Note how much of each command is to be done, and what is to be looked up again after it."""
+        for index, command in enumerate(self._commands):
+            mine = [target for target in targets if target.command == index]
+            altered = dict.fromkeys(a for t in mine if command.ends for a in self._altered(t))
+            self._left[index] = len(mine) + bool(altered)
+            if altered:
+                self._to_renew[index] = list(altered)
+
+    async def _renew(self) -> None:
+        """Look up again what machines give where commands altered it, and record it as theirs."""
+        if not self._to_renew:
+            return
+        wanted = {
+            address: self._positions[index]
+            for index, altered in self._to_renew.items()
+            for address in altered
+            if self._deltas[index] and self._known(address) is not None
+        }
+        found, _ = await look(wanted, self._believed(wanted), self._context, self)
+        for index, altered in self._to_renew.items():
+            for address in altered:
+                known = self._known(address)
+                now = renewed(known, found.get(address))
+                if wanted.get(address) == self._positions[index] and now != known:
+                    self._note(index, address, now, self._commands[index].past)
+            self._over(index)
+
+    def _believed(self, addresses: Iterable[Address]) -> State:
+        return self._state.put([(address, self._known(address)) for address in addresses])
 
     def _tasks(self, targets: Sequence[Target]) -> list[Task]:
         """Make a task of everything that has something to do, with what it depends on."""
@@ -277,16 +371,22 @@ class _Run:
         by_command: dict[int, list[Target]] = {}
         for target in targets:
             by_command.setdefault(target.command, []).append(target)
-        tasks = []
+        made: list[tuple[Target, Task | None]] = []
         for index in range(len(self._commands)):
             for target in by_command.get(index, ()):
                 task = self._task(target, order)
-                if task is not None:
-                    tasks.append(task)
-        return tasks
+                if task is not None or self._is_wrong(target):
+                    made.append((target, task))
+        if self._context.serial:
+            return in_turns(made, self._context.serial, self._is_wrong)
+        return [task for _, task in made if task is not None]
+
+    def _is_wrong(self, target: Target) -> bool:
+        """Tell whether a command went wrong at an address, or was refused there."""
+        return target.address in self._problems[target.command]
 
     def _task(self, target: Target, order: Order[Task]) -> Task | None:
-        index, address, change, refusal = target
+        index, address, change, refusal, by = target
         command = self._commands[index]
         if not command.ends:
             return None
@@ -300,21 +400,31 @@ class _Run:
         if command.effect is Effect.RECORD and order.last(address) is None:
             self._record(index, address, change.after, command.past)
             return None
-        after = order.after(address, change)
+        after = order.after(address, change) + self._released.pop((index, address), [])
         if same(change.before, change.after) and not after:
             self._over(index, address)
             return None
         program: Any = _nothing(change.after)
         if not same(change.before, change.after) and command.effect is not Effect.RECORD:
-            program = self._context.kinds.program(command, address, change, self._known)
-        task = Task(program, self._positions[index], after, self._token(index, address))
+            program = self._program(target, change)
+        task = Task(program, self._positions[index], after, self._token(index, address, by))
         order.add(address, change, task)
         self._targets[id(task)] = target
+        if by is not None:
+            self._released.setdefault((index, by), []).append(task)
         return task
 
-    def _token(self, index: int, address: Address) -> str:
-        """Return what no other address of any command has."""
-        return f"{self._context.run}-{self._positions[index]}-{address}"
+    def _program(self, target: Target, change: Change[Resource]) -> Any:  # noqa: ANN401
+        """Return the program of a command at one of its addresses; what it displaces, its kind lets go."""
+        kinds, command = self._context.kinds, self._commands[target.command]
+        if target.by is not None:
+            return kinds.kind(target.address).act(target.address, change, self._known)
+        return kinds.program(command, target.address, change, self._known)
+
+    def _token(self, index: int, address: Address, by: Address | None = None) -> str:
+        """Return what no other address of any command has, and no other that it is displaced for."""
+        token = f"{self._context.run}-{self._positions[index]}-{address}"
+        return token if by is None else f"{token}-{by}"
 
     def _known(self, address: Address) -> Resource | None:
         """Return what is known at an address by now."""
@@ -350,6 +460,7 @@ class _Run:
             raise
         positions = range(last - len(entries) + 1, last + 1)
         self._sent |= {at: entry.commands for at, entry in zip(positions, entries, strict=True)}
+        self._to |= {at: entry.machine for at, entry in zip(positions, entries, strict=True)}
         pairs = zip(positions, batches, strict=True)
         self._acting |= {at for at, batch in pairs if not all(i.looks for i in batch.instructions)}
         return positions
@@ -359,7 +470,8 @@ class _Run:
 
         What a person reports later is recorded as deferred.
         """
-        for entry in answered(started, self._sent[started], outcomes):
+        met = self._context.machines.news(self._to[started])
+        for entry in answered(started, self._sent[started], outcomes, met):
             self._queue.append(entry)
             if isinstance(entry, Deferred):
                 self._orders |= dict.fromkeys(entry.commands, started)
@@ -380,7 +492,7 @@ class _Run:
         index = self._targets[id(task)].command
         position = self._positions[index]
         self._waiting.add(index)
-        before = [self._orders[other.owner] for other in task.after if other.owner in self._orders]
+        before = [self._orders[other.owner] for other in behind(task) if other.owner in self._orders]
         if position not in self._orders and before:
             self._orders[position] = before[0]
             self._queue.append(Deferred(started=before[0], commands=(position,)))
@@ -393,7 +505,7 @@ class _Run:
         self._finish(task)
 
     def _finish(self, task: Task) -> None:
-        index, address, change, _ = self._targets.pop(id(task))
+        index, address, change, *_ = self._targets.pop(id(task))
         command = self._commands[index]
         if task.notes:
             self._notes[index][address] = "; ".join(dict.fromkeys(task.notes))
@@ -441,12 +553,15 @@ class _Run:
         self._record(index, address, left, self._commands[index].past)
 
     def _record(self, index: int, address: Address, real: Resource | None, past: str) -> None:
-        delta = Delta({address: Change(self._real.get(address), real)})
+        self._note(index, address, real, past)
+        self._over(index, address)
+
+    def _note(self, index: int, address: Address, real: Resource | None, past: str) -> None:
+        delta = Delta({address: Change(self._known(address), real)})
         self._real[address] = real
         self._deltas[index].append(delta)
         if delta:
             self._event(index, past, delta)
-        self._over(index, address)
 
     def _report(self, index: int, address: Address, result: Any) -> None:  # noqa: ANN401
         self._reports[index][address] = result
@@ -465,9 +580,11 @@ class _Run:
                 return
         self._queue.append(Event(type=past, delta=encoded, command=position, opaque=opaque))
 
-    def _over(self, index: int, address: Address) -> None:
+    def _over(self, index: int, address: Address | None = None) -> None:
+        """Note that a command is over at an address, or with what it altered elsewhere."""
         self._left[index] -= 1
-        self._context.watcher.finished(self._commands[index], address)
+        if address in self._commands[index].on:
+            self._context.watcher.finished(self._commands[index], address)
         if not self._left[index] and index not in self._doubt:
             problems = "; ".join(f"{told(a)}: {why}" for a, why in self._problems[index].items())
             ended = Ended(command=self._positions[index], status=self._status(index), error=problems or None)
@@ -536,14 +653,20 @@ class _Run:
         )
 
 
-def answered(started: int, owners: Sequence[int], outcomes: Sequence[Any]) -> list[AnyEntry]:
-    """Return what is recorded of a batch that was answered: what came back, and what a person has in hand."""
+def answered(
+    started: int, owners: Sequence[int], outcomes: Sequence[Any], met: Mapping[str, Identity] = NOBODY
+) -> list[AnyEntry]:
+    """Return what is recorded of a batch that was answered: what came back, and what a person has in hand.
+
+    So is who answered, where that is new.
+    """
     back = [n for n, outcome in enumerate(outcomes) if not isinstance(outcome, Later)]
     later = dict.fromkeys(owners[n] for n, outcome in enumerate(outcomes) if isinstance(outcome, Later))
     entries: list[AnyEntry] = []
     if back:
         told, some = tuple(raw(outcomes[n]) for n in back), tuple(back) if later else ()
-        entries.append(Finished(started=started, outcomes=told, of=some))
+        who = {name: dict(identity) for name, identity in met.items()}
+        entries.append(Finished(started=started, outcomes=told, of=some, met=who))
     return [*entries, Deferred(started=started, commands=tuple(later))] if later else entries
 
 

@@ -1,6 +1,6 @@
 """Looking: what is really there at some addresses, one batch a machine."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -22,11 +22,12 @@ async def look(
     *,
     expected: Mapping[Address, Resource] | None = None,
     in_clear: bool = False,
+    again: Collection[Address] = (),
 ) -> tuple[dict[Address, Resource | None], dict[Address, str]]:
     """Look at addresses, each on behalf of the command at a position.
 
     What is `expected` at some of them is what commands are about to make (`expectations`); `in_clear` has
-    what nobody manages come as it is (`Knowledge`).
+    what nobody manages come as it is, and `again` what is made anew looked at closely (`Knowledge`).
     Returns what was found, and for each address that could not be looked at, why. An address that belongs
     to no machine, or that only a person can look at, is left out of both.
     """
@@ -34,7 +35,9 @@ async def look(
     for address, position in wanted.items():
         machine, observe = context.kinds.machine_of(address), context.kinds.kind(address).observe
         if machine is not None and observe is not None:
-            program = observe(machine, Knowledge({address: state.get(address)}, expected, in_clear=in_clear))
+            program = observe(
+                machine, Knowledge({address: state.get(address)}, expected, in_clear=in_clear, again=again)
+            )
             tasks[address] = Task(program, position)
     await Driver(context, journal).run(list(tasks.values()))
     found: dict[Address, Resource | None] = {}

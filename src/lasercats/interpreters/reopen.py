@@ -5,6 +5,7 @@ is resolved by its machine; a look that is missing, or failed after something wa
 never sent is not sent now.
 """
 
+from asyncio import gather
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -33,29 +34,54 @@ class Reopened(Tape):
         self._context, self._records = context, records
         self.handed: list[Deferred] = []
         """What turned out to be in the hands of a person."""
+        self.tidy: list[tuple[int, Instruction]] = []
+        """What only takes away what we left, by command, and is to be sent once all is on record."""
         self.unseen: dict[int, str] = {}
         """The commands for which a look was made now, and failed; and why."""
 
     async def resolve(self, *, end: bool = False) -> dict[int, str]:
         """Ask what became of batches that are in doubt; with `end` what is still at work for them is ended.
 
+        Machines are asked at once, as one that is waited for keeps no other from telling; each of its own in
+        their order.
+
         Returns, for each command whose machine could not be asked, why.
         """
-        unasked: dict[int, str] = {}
+        doubtful = dict[str, list[tuple[Record, list[int]]]]()
         for record in self._records:
+            if isinstance(record.entry, Started) and (
+                places := self._doubtful(record.position, record.entry)
+            ):
+                doubtful.setdefault(record.entry.machine, []).append((record, places))
+        asked = (self._ask(batches, end=end) for batches in doubtful.values())
+        unasked: dict[int, str] = {}
+        for told in await gather(*asked, return_exceptions=True):  # none is left at it when another fails
+            if isinstance(told, BaseException):
+                raise told
+            unasked |= told
+        self.handed.sort(key=lambda deferred: deferred.started)
+        return unasked
+
+    def _doubtful(self, position: int, batch: Started) -> list[int]:
+        """Return the places of what is in doubt of a batch."""
+        if position in self._deferred:
+            return []
+        known = zip(self._items(batch), self._back[position], strict=True)
+        return [n for n, (item, outcome) in enumerate(known) if self._is_doubtful(item, outcome)]
+
+    def _items(self, batch: Started) -> Batch:
+        return tuple(Item(self._kinds.decode_instruction(bytes(i))) for i in batch.instructions)
+
+    async def _ask(self, batches: Sequence[tuple[Record, list[int]]], *, end: bool) -> dict[int, str]:
+        """Ask one machine of its batches; return the commands of which it does not tell, and why."""
+        unasked: dict[int, str] = {}
+        for record, doubtful in batches:
             batch = record.entry
-            if not isinstance(batch, Started):
-                continue
-            items = tuple(Item(self._kinds.decode_instruction(bytes(i))) for i in batch.instructions)
-            known = self._back[record.position]
-            if record.position in self._deferred:
-                continue
-            doubtful = [n for n, outcome in enumerate(known) if self._is_doubtful(items[n], outcome)]
-            if not doubtful:
-                continue
+            assert isinstance(batch, Started)  # noqa: S101 - whoever asks has looked
             try:
                 token = batch_token(self._context.run, record.position)
-                became = await self._context.machines.get(batch.machine).resolve(items, token, end=end)
+                machine = self._context.machines.get(batch.machine)
+                became = await machine.resolve(self._items(batch), token, end=end)
             except LaserCatsError as error:
                 unasked |= {batch.commands[n]: str(error) for n in doubtful}
                 continue
@@ -97,11 +123,15 @@ class Reopened(Tape):
         return {
             owner
             for (owner, instruction), left in self._outcomes.items()
-            if left and not self._kinds.decode_instruction(instruction).looks
+            if left and not self._harmless(instruction)
         }
 
+    def _harmless(self, instruction: bytes) -> bool:
+        told = self._kinds.decode_instruction(instruction)
+        return told.looks or told.tidies
+
     def _is_doubtful(self, item: Item, outcome: Any) -> bool:  # noqa: ANN401
-        if item.instruction.looks:
+        if item.instruction.looks or item.instruction.tidies:
             return False
         if outcome is None:
             return True
@@ -125,6 +155,10 @@ class Reopened(Tape):
                 outcomes[n] = NEVER_SENT
             elif isinstance(outcome, Failure) and outcome.in_doubt:
                 outcomes[n] = NOT_TOLD  # a look must tell
+        for n, (item, outcome) in enumerate(zip(batch, outcomes, strict=True)):
+            if item.instruction.tidies and isinstance(outcome, Failure):
+                self.tidy.append((owners[n], item.instruction))
+                outcomes[n] = item.instruction.predict()
         looks = [n for n in missing if batch[n].instruction.looks]
         asked = [n for n in looks if not any(isinstance(outcomes[m], Failure) for m in batch[n].after)]
         for n, outcome in zip(asked, await self._seen(machine, [batch[n] for n in asked]), strict=True):

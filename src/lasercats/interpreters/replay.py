@@ -16,12 +16,23 @@ import msgspec
 from lasercats.core.address import Address
 from lasercats.core.command import Command
 from lasercats.core.fold import Fold
+from lasercats.core.identity import Identity, Who
 from lasercats.core.instruction import Batch, Failure, Instruction, Later
 from lasercats.core.kind import Domain, Kinds
 from lasercats.core.ports import Log, Sink
-from lasercats.core.record import OBSERVED, AnyEntry, Deferred, Ended, Event, Record, Started, came_back
+from lasercats.core.record import (
+    OBSERVED,
+    Accepted,
+    AnyEntry,
+    Deferred,
+    Ended,
+    Event,
+    Record,
+    Started,
+    came_back,
+)
 from lasercats.core.record import raw as encoded
-from lasercats.interpreters.context import Context, Result
+from lasercats.interpreters.context import Context, Result, Watcher
 from lasercats.interpreters.live import Live
 
 Asked = tuple[int, bytes]
@@ -104,6 +115,10 @@ class Tape:
         """Return where a machine is: on tape."""
         return f"tape:{name}"
 
+    def news(self, name: str) -> Mapping[str, Identity]:
+        """Return nothing: who answered then is on record."""
+        return {}
+
     def get(self, name: str) -> "_Machine":
         """Return what answers for a machine."""
         return _Machine(self, name)
@@ -134,7 +149,7 @@ class _Machine:
     vocabulary: Collection[type[Instruction]] = ()
 
     def __init__(self, tape: Tape, name: str) -> None:
-        self.trips = 0
+        self.trips, self.who = 0, Who(name)
         self._tape, self._name = tape, name
 
     async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
@@ -152,6 +167,18 @@ class _Machine:
 
     async def close(self) -> None:
         await sleep(0)
+
+
+def as_then(context: Context, head: Accepted) -> Context:
+    """Return a context in which commands are decided as they were when they were accepted, unwatched."""
+    return replace(
+        context,
+        actor=head.actor,
+        agreed=head.agreed,
+        direct=head.direct,
+        serial=head.serial,
+        watcher=Watcher(),
+    )
 
 
 async def replay(commands: Sequence[Command], tape: Tape, context: Context) -> Sequence[Result]:

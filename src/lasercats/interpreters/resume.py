@@ -8,7 +8,6 @@ resuming twice does nothing the second time.
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from lasercats.core.change import Delta
@@ -117,9 +116,14 @@ class Resumed(Tape):
         alike = (
             key
             for key, left in self._outcomes.items()
-            if left and key[0] == asked[0] and _do(key[1]) == tag_of(instruction)
+            if left and key[0] == asked[0] and self._is_alike(key[1], instruction)
         )
         return next((super(Resumed, self)._recalled(instruction, key) for key in alike), NOT_ON_RECORD)
+
+    def _is_alike(self, recorded: bytes, instruction: Instruction) -> bool:
+        """Tell whether a step on record does the same to the same thing, in whatever words."""
+        other = self._kinds.decode_instruction(recorded)
+        return tag_of(other) == tag_of(instruction) and other.subject == instruction.subject
 
     async def answer(self, machine: str, batch: Batch) -> list[Any]:
         """Return what is on record; have the rest done for real."""
@@ -157,17 +161,10 @@ class Resumed(Tape):
             outcomes = await sent_to.run(items, self._context.watcher.output, token)
         except LaserCatsError as error:  # nothing was sent
             outcomes = [Failure(reason=str(error)) for _ in items]
-        self._queue += answered(position, started.commands, outcomes)
+        met = self._context.machines.news(machine)
+        self._queue += answered(position, started.commands, outcomes, met)
         self.commit()
         return outcomes
-
-
-def _do(instruction: bytes) -> str:
-    return msgspec.json.decode(instruction, type=_Doing).do
-
-
-class _Doing(msgspec.Struct):
-    do: str
 
 
 def _keys(entry: AnyEntry) -> list[tuple[int | None, str, str]]:

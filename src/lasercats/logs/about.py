@@ -9,7 +9,9 @@ from lasercats.logs.leases import WORD
 
 LATE = "late"
 """What a program must know to read a log in which something was told late."""
-_KNOWN = {"read": {LATE}, "write": {WORD, schema.SEALED}}
+MET = "met"
+"""What a program must know to write to a log that tells who machines are, or to read a record of that."""
+_KNOWN = {"read": {LATE, MET}, "write": {WORD, schema.SEALED, MET}}
 _END = 2**62
 
 

@@ -8,6 +8,7 @@
     present(address, since, body)           the newest version of every address
     past(address, since, until, body)       the versions before
     open(position, waits)                   the commands that have not ended; what they wait for
+    met(machine, since, body)               what machines are known by, once one was met
     contents, heads, leases                 room for what later versions keep there
 
 All but `about`, `records`, `stretches`, `contents`, `heads` and `leases` follow from the records and can be
@@ -72,7 +73,7 @@ DERIVED = (
 """What is made anew from the records."""
 GONE = (
     *(f"DROP INDEX IF EXISTS {name}" for name in ("caused", "requested")),
-    *(f"DROP TABLE IF EXISTS {name}" for name in ("segments", "open", "present", "past")),
+    *(f"DROP TABLE IF EXISTS {name}" for name in ("segments", "open", "present", "past", "met")),
 )
 
 INSERT = """

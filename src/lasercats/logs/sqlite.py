@@ -29,11 +29,12 @@ from lasercats.core.record import (
     Deferred,
     Ended,
     Event,
+    Known,
     Late,
     Record,
     Reversal,
 )
-from lasercats.logs import about, check, heads, leases, migration, schema
+from lasercats.logs import about, check, heads, leases, met, migration, schema
 from lasercats.logs.chain import Facts, chain
 from lasercats.logs.opening import MEMORY, LogFile
 
@@ -281,6 +282,11 @@ class SqliteLog:
             return nullcontext()
         return leases.beating(self._file.connect, lambda: dict(self._mine), self._clock, every)
 
+    def machines(self) -> Mapping[str, Known]:
+        """Return what each machine is known by, by name."""
+        with self._explained():
+            return met.known(self._db)
+
     def tail(self, after: int, *, patience: float) -> Iterator[Record]:
         """Iterate over records after a position as they come, until none came for `patience` seconds."""
         deadline = time.monotonic() + patience
@@ -311,6 +317,7 @@ class SqliteLog:
         with self._explained():
             check.check_open(self._db, self._path, self.read(names=CLAIMING))
             check.check_segments(self._db, self._path)
+            met.check(self._db, self._path, self.read(names=("finished", "met")))
             return check.check_tables(self._db, self._path, self.read(names=("event",)))
 
     def rebuild(self) -> None:
@@ -465,6 +472,7 @@ class SqliteLog:
                 waiting += [(entry.started, command) for command in entry.commands]
             elif isinstance(entry, Ended):
                 ended.append((entry.command,))
+            met.take_in(self._db, position, entry)
         self._db.executemany(schema.PUT, put)
         self._db.executemany("INSERT INTO open VALUES (?, NULL)", begun)
         self._db.executemany("UPDATE open SET waits = ? WHERE position = ?", waiting)

@@ -17,15 +17,36 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from lasercats.core.errors import BadInput
+from lasercats.core.identity import Who
 from lasercats.core.instruction import Batch, Failure, Instruction
 from lasercats.core.ports import Sink, Vault
-from lasercats.instructions.aws import SORTS, TOKEN_TAG, VOCABULARY, Answered, Ask, Call, Describe, Wait
+from lasercats.instructions.aws import (
+    SORTS,
+    TOKEN_TAG,
+    VOCABULARY,
+    Answered,
+    Ask,
+    Call,
+    Describe,
+    Unmark,
+    Wait,
+)
 from lasercats.machines.aws_calls import CREATES, LISTS, MOST_VALUES, Group, groups
 from lasercats.machines.aws_client import Client, each, some
 from lasercats.machines.aws_waiter import Waiter
 from lasercats.machines.url import Url, parse
 
-OPTIONS = ("profile", "endpoint", "timeout", "connect_timeout", "read_timeout", "poll", "grace", "attempts")
+OPTIONS = (
+    "profile",
+    "endpoint",
+    "sts",
+    "timeout",
+    "connect_timeout",
+    "read_timeout",
+    "poll",
+    "grace",
+    "attempts",
+)
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
 THREADS = 10
 T = TypeVar("T")
@@ -46,13 +67,15 @@ class AwsMachine:
     def __init__(self, name: str, url: Url, vault: Vault) -> None:
         """Bind a machine's name to a region; nothing is loaded before it is used."""
         del vault
-        self.name, self.trips = name, 0
+        self.name, self.trips, self.who = name, 0, Who(name)
         self._url, self._region = url, url.host or ""
         self._timeout = url.seconds("timeout", 600)
         self._poll = url.seconds("poll", 1)
         self._grace = url.seconds("grace", 15)
         self._pool: ThreadPoolExecutor | None = None
         self._client: Client | None = None
+        self._asked: asyncio.Future[None] | None = None
+        """The question whose account it is; asked once a connection."""
         self._waiters: dict[str, Waiter] = {}
 
     @staticmethod
@@ -90,11 +113,14 @@ class AwsMachine:
 
         Raises:
             MachineError: there are no credentials, or the profile is not there; nothing was done.
+            OtherMachine: it is the account of somebody else, or another region; nothing was done.
 
         """
         if not batch:
             return []
-        await self._connect()
+        met = await self._connect()
+        if not all(item.instruction.looks for item in batch):
+            await asyncio.shield(met)
         outcomes: dict[int, Any] = {}
         while len(outcomes) < len(batch):
             ready = [
@@ -108,6 +134,7 @@ class AwsMachine:
             calls = list(groups(batch, [i for i in ready if i not in outcomes]))
             for group, answers in zip(calls, await asyncio.gather(*map(self._do, calls)), strict=True):
                 outcomes |= dict(zip(group.indices, answers, strict=True))
+        await asyncio.shield(met)
         return [outcomes[i] for i in range(len(batch))]
 
     def longest(self, instruction: Instruction) -> float:
@@ -134,7 +161,7 @@ class AwsMachine:
         """
         from lasercats.machines.aws_errors import unusable  # noqa: PLC0415 - botocore is heavy
 
-        await self._connect()
+        await asyncio.shield(await self._connect())
         outcomes: list[Any | None] = [None] * len(batch)
         made = [g for g in groups(batch, range(len(batch))) if getattr(g.first, "token", None) is not None]
         try:
@@ -155,17 +182,21 @@ class AwsMachine:
         """
         from lasercats.machines.aws_errors import unusable  # noqa: PLC0415 - botocore is heavy
 
-        await self._connect()
+        met = await self._connect()
         try:
             await self._thread(self._ready().ping)
         except Exception as error:
             raise unusable(error, self._where()) from None
+        await asyncio.shield(met)
 
     async def close(self) -> None:
         """Disconnect."""
         for waiter in self._waiters.values():
             waiter.stop()
         self._waiters = {}
+        if self._asked is not None:
+            self._asked.cancel()
+            self._asked = None
         if self._client is not None:
             self._client.close()
             self._client = None
@@ -178,10 +209,24 @@ class AwsMachine:
     def _where(self) -> str:
         return f"machine {self.name}"
 
-    async def _connect(self) -> None:
+    async def _connect(self) -> "asyncio.Future[None]":
+        """Connect, and ask beside all else whose account it is; return what tells that it is the right one.
+
+        Raises:
+            OtherMachine: it is another region, or another EC2; nobody need be asked for that.
+
+        """
         if self._client is None:
-            self._pool = self._pool or ThreadPoolExecutor(THREADS, "aws")
-            self._client = await self._thread(lambda: Client(self._url, self._where(), self._count, THREADS))
+            self._pool = self._pool or ThreadPoolExecutor(THREADS + 1, "aws")
+            client = await self._thread(lambda: Client(self._url, self._where(), self._count, THREADS))
+            self.who.meet(client.place)
+            self._client, self._asked = client, asyncio.ensure_future(self._meet(client))
+            self._asked.add_done_callback(lambda asked: asked.cancelled() or asked.exception())
+        assert self._asked is not None  # noqa: S101 - asked when it is connected
+        return self._asked
+
+    async def _meet(self, client: Client) -> None:
+        self.who.meet(await self._thread(client.account))
 
     def _count(self) -> None:
         self.trips += 1
@@ -200,8 +245,10 @@ class AwsMachine:
         from lasercats.machines.aws_errors import failure  # noqa: PLC0415 - botocore is heavy
 
         first, client = group.first, self._ready()
-        if isinstance(first, Wait):
-            return await asyncio.gather(*(self._wait(i) for i in group.instructions if isinstance(i, Wait)))
+        if isinstance(first, Unmark | Wait):
+            marked = [i.id for i in group.instructions if isinstance(i, Unmark)]
+            waits = [self._wait(i) for i in group.instructions if isinstance(i, Wait)]
+            return await self._unmark(marked) if marked else await asyncio.gather(*waits)
         try:
             if isinstance(first, Describe):
                 return await self._thread(lambda: client.describe(group))
@@ -222,6 +269,29 @@ class AwsMachine:
         except Exception:
             became = [None] * len(group.instructions)
         return [failed if outcome is None else outcome for outcome in became]
+
+    async def _unmark(self, ids: Sequence[str]) -> list[Any]:
+        """Take our tag away from things, all by one call; what has just been made may not be known yet."""
+        from botocore.exceptions import ClientError  # noqa: PLC0415
+
+        from lasercats.machines.aws_errors import code_of, failure  # noqa: PLC0415
+
+        client, end = self._ready(), time.monotonic() + self._grace
+        work: dict[str, Any] = {"Resources": list(dict.fromkeys(ids)), "Tags": [{"Key": TOKEN_TAG}]}
+        while True:
+            try:
+                await self._thread(lambda: client.call("DeleteTags", work))
+            except ClientError as error:
+                if code_of(error).endswith("NotFound") and time.monotonic() < end:
+                    await asyncio.sleep(self._poll)
+                    continue
+                if len(work["Resources"]) > 1:
+                    each = await asyncio.gather(*(self._unmark([id_]) for id_ in ids))
+                    return [answer for answers in each for answer in answers]
+                return [failure(error, changes=True, where=self._where())] * len(ids)
+            except Exception as error:
+                return [failure(error, changes=True, where=self._where())] * len(ids)
+            return [Answered()] * len(ids)
 
     async def _list(self, group: Group) -> Sequence[Any]:
         """Call an operation on a list; where AWS refuses the list for one of it, call it for each."""

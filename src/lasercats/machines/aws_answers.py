@@ -10,7 +10,12 @@ from typing import Any
 
 import msgspec
 from botocore import exceptions as boto
-from botocore.parsers import DEFAULT_TIMESTAMP_PARSER, EC2QueryParser, ResponseParserError
+from botocore.parsers import (
+    DEFAULT_TIMESTAMP_PARSER,
+    EC2QueryParser,
+    ResponseParserError,
+    ResponseParserFactory,
+)
 from urllib3 import exceptions as urllib
 
 from lasercats.instructions.aws import trimmed
@@ -21,6 +26,8 @@ MOST_PAGES = 1000
 MOST_KEPT = 128 * 1024 * 1024
 """The most that is kept of all pages of an answer, in bytes of JSON."""
 _PIECE = 65536
+EC2 = "ec2"
+"""The protocol of EC2, as botocore calls it."""
 _Known: Any = EC2QueryParser
 _ERROR = 301
 """The least HTTP status of what is an error for botocore."""
@@ -73,9 +80,10 @@ class Bounded:
 class Parsers:
     """Gives botocore the parser of answers."""
 
-    def create_parser(self, protocol_name: str) -> "_Parser":
-        """Return a parser; EC2 speaks one protocol only."""
-        del protocol_name
+    def create_parser(self, protocol_name: str) -> Any:  # noqa: ANN401 - as botocore has it
+        """Return a parser: ours for EC2; STS, which gives credentials to profiles, has another protocol."""
+        if protocol_name != EC2:
+            return ResponseParserFactory().create_parser(protocol_name)
         return _Parser(timestamp_parser=_time)
 
 

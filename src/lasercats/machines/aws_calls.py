@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from lasercats.core.instruction import Batch, Instruction
-from lasercats.instructions.aws import Ask, Call, Describe, Wait
+from lasercats.instructions.aws import Ask, Call, Describe, Unmark, Wait
 
 MOST_VALUES = 200
 """The most values in one filter (EC2 API reference, Filter)."""
@@ -85,6 +85,8 @@ def _likeness(instruction: Instruction, index: int) -> Any:  # noqa: ANN401
             return "describe", instruction.what, instruction.by
         case Ask():
             return "ask", instruction
+        case Unmark():
+            return "unmark"
         case Call(operation="RunInstances"):
             return "run", json.dumps(instruction.parameters, sort_keys=True)
         case Call() if instruction.operation in LISTS and instruction.parameters.keys() == {"InstanceIds"}:
@@ -99,7 +101,7 @@ def _most(instruction: Instruction) -> int:
             return MOST_VALUES
         case Call(operation="RunInstances"):
             return MOST_LAUNCHES
-        case Call():
+        case Call() | Unmark():
             return MOST_IDS
         case _:
             return 100_000

@@ -1,11 +1,14 @@
 """The calls of `aws://`, each made in a thread: what is asked of boto3, and how its answers are told."""
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from lasercats.core import content as contents
+from lasercats.core.identity import facts
 from lasercats.core.instruction import Failure
 from lasercats.instructions.aws import (
     SORTS,
@@ -26,6 +29,11 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
 ATTEMPTS = 5
+PATIENCE = 5
+"""Seconds that are waited for STS to be reached, and to answer: it is only asked whose account it is."""
+NO_STS = "none"
+_OWN = re.compile(r"(.+\.)?(amazonaws\.com(\.cn)?|api\.aws|api\.amazonwebservices\.com\.cn)")
+"""The hosts of AWS itself. An account is one among those only: any other EC2 numbers its own."""
 SLOW = 10
 """How much longer an answer may take in all than it may be silent."""
 
@@ -77,6 +85,43 @@ class Client:
         if not clients:
             raise no_credentials(where)
         self._client, self._careful = clients
+        self._session, self._sts = session, option("sts")
+
+    @property
+    def place(self) -> dict[str, str]:
+        """Where it is, as far as nobody need be asked: the region, and the endpoint of what is not AWS."""
+        there = urlsplit(self._client.meta.endpoint_url)
+        own = _OWN.fullmatch(there.hostname or "")
+        return facts(region=self._client.meta.region_name, endpoint=None if own else there.netloc)
+
+    def account(self) -> dict[str, str]:
+        """Return whose account it is, as STS tells; nothing where it is refused, or cannot be asked.
+
+        An EC2 that is not AWS is asked itself, unless boto3 or the URL is told of another STS.
+        """
+        from botocore.config import Config  # noqa: PLC0415
+
+        from lasercats.machines.aws_answers import Bounded  # noqa: PLC0415
+
+        if self._sts == NO_STS:
+            return {}
+        config = Config(retries={"total_max_attempts": 1}, connect_timeout=PATIENCE, read_timeout=PATIENCE)
+        try:
+            client: Any = self._session.client("sts", endpoint_url=self._sts, config=config)
+            if "endpoint" in self.place and _OWN.fullmatch(urlsplit(client.meta.endpoint_url).hostname or ""):
+                client = self._session.client(
+                    "sts", endpoint_url=self._client.meta.endpoint_url, config=config
+                )
+            endpoint = client._endpoint
+            endpoint.http_session = Bounded(endpoint.http_session, PATIENCE)
+            try:
+                told = client.get_caller_identity()
+            finally:
+                client.close()
+            partition = f"{told['Arn']}".split(":")[1]
+            return facts(account=told["Account"], partition=partition)
+        except Exception:  # whatever it is, that it is not told says nothing
+            return {}
 
     def _note(self, response: Any = None, caught_exception: Exception | None = None, **_: Any) -> None:  # noqa: ANN401
         """Keep in mind that an attempt was lost: what botocore tells in the end is only the last error."""

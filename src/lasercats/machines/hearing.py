@@ -112,6 +112,8 @@ class Streaming(Hearing):
         """Wait so many seconds for the command to begin, and so many for its end if there is a limit."""
         super().__init__(mark, patience, None)
         self._limit, self._receive = limit, receive
+        self.preface = b""
+        """What was printed before the command began."""
         self._pid: int | None = None
 
     @property
@@ -130,6 +132,7 @@ class Streaming(Hearing):
         if self._pid is None:
             begin = re.search(re.escape(self._mark) + rb"(\d{1,10});", self.output)
             if begin:
+                self.preface = bytes(self.output[: begin.start()])
                 self._begin(int(begin[1]))
                 data = bytes(self.output[begin.end() :])
                 self.output = bytearray(data)

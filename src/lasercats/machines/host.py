@@ -11,6 +11,7 @@ from posixpath import dirname
 from typing import Any, NamedTuple
 
 from lasercats.core.errors import LaserCatsError, MachineError, StillWorking
+from lasercats.core.identity import Who
 from lasercats.core.instruction import Batch, Failure, Instruction, Item
 from lasercats.core.ports import Sink, Vault
 from lasercats.core.secret import Sealed
@@ -19,7 +20,7 @@ from lasercats.instructions.host import PRELUDE, VOCABULARY, ExecResult, Execute
 from lasercats.instructions.shell import ending
 from lasercats.instructions.tools import OPTIONAL, ProbeTools
 from lasercats.machines.hearing import Hearing, Streaming
-from lasercats.machines.shell import HEARD, MOST, OVER, Command, Script, Settling, skipped, weight
+from lasercats.machines.shell import HEARD, MOST, OVER, Command, Script, Settling, identity, skipped, weight
 
 RUNNER = r"""
 lc_failed=0
@@ -48,7 +49,7 @@ class HostMachine:
 
     def __init__(self, name: str, vault: Vault, patience: float = SILENCE, *, sudo: bool = False) -> None:
         """Name the host; it may be silent for so many seconds."""
-        self.name = name
+        self.name, self.who = name, Who(name)
         self.trips = 0
         self._vault, self._patience, self._sudo = vault, patience, sudo
 
@@ -98,9 +99,10 @@ class HostMachine:
         self, token: str, seconds: int, folders: Sequence[bytes] = (), *, end: bool
     ) -> "_Left | None":
         """Let a batch end within some seconds, or then end it; return what is left of it."""
-        script = Settling(lock(token), seconds, folders, end=end)
+        script = Settling(lock(token), seconds, folders, self.who.must, end=end)
         hearing = Hearing(script.mark, self._patience + seconds, HEARD)
         why = self._why(hearing, await self._pipe(script.encode(), hearing))
+        self.who.meet(identity(hearing.output, script.mark))
         told = script.told(hearing.output)
         if told is None:
             raise MachineError(f"what became of it cannot be asked of machine {self.name}: {why.reason}")
@@ -117,7 +119,7 @@ class HostMachine:
 
         """
         looks = (ProbeTools(machine=self.name), ReadPath(machine=self.name, path="/"))
-        script = Script(tuple(map(Item, looks)), self._vault)
+        script = Script(tuple(map(Item, looks)), self._vault, must=self.who.must)
         hearing, why = await self._talk(script)
         missing, root = script.outcomes(hearing.output, hearing.messages, why)
         if isinstance(missing, Failure):
@@ -207,7 +209,7 @@ class HostMachine:
                 Item(batch[i].instruction, tuple(place[j] for j in batch[i].after if j in place))
                 for i in left
             )
-            script = Script(tuple(items), self._vault, sending.lock())
+            script = Script(tuple(items), self._vault, sending.lock(), self.who.must)
             hearing, why = await self._talk(script, sending.token)
             answers = script.outcomes(hearing.output, hearing.messages, why)
             if left and all(answer is None for answer in answers):
@@ -218,16 +220,19 @@ class HostMachine:
     async def _talk(self, script: Script, token: str = "") -> tuple[Hearing, Failure]:
         """Send a script; return what was heard, and what became of an item of which nothing was."""
         hearing = Hearing(script.mark, self._patience, script.most)
-        return hearing, self._why(hearing, await self._pipe(script.encode(), hearing, token))
+        why = self._why(hearing, await self._pipe(script.encode(), hearing, token))
+        self.who.meet(identity(hearing.output, script.mark))
+        return hearing, why
 
     async def _execute(self, instruction: Execute, sink: Sink | None, sending: "_Sending") -> Any:  # noqa: ANN401
         def receive(data: bytes) -> None:
             if sink is not None:
                 sink(self.name, instruction, data)
 
-        command = Command(instruction.words(), sending.lock())
+        command = Command(instruction.words(), sending.lock(), self.who.must)
         hearing = Streaming(command.mark, self._patience, instruction.timeout, receive)
         status = await self._pipe(command.encode(), hearing, sending.token)
+        self.who.meet(identity(hearing.preface or hearing.output, command.mark))
         if status is not None and hearing.begun:
             return ExecResult(status, escape(bytes(hearing.output), lines=True))
         return Failure(reason=OVER) if command.judged(hearing.output) else self._why(hearing, status)

@@ -6,9 +6,10 @@ from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple, cast
 
 from lasercats.core.errors import BadInput
+from lasercats.core.identity import Who
 from lasercats.core.instruction import Batch, Instruction, Later
 from lasercats.core.ports import Sink, Vault
-from lasercats.instructions.work_order import VOCABULARY, Step, in_order, waits
+from lasercats.instructions.work_order import VOCABULARY, Step, in_order, located, waits
 
 
 class Url(NamedTuple):
@@ -26,7 +27,7 @@ class HumanMachine:
     def __init__(self, name: str, url: Url, vault: Vault | None = None) -> None:
         """Take who it is; nobody is disturbed by that."""
         del vault
-        self.trips = 0
+        self.trips, self.who = 0, Who(name)
         self._name, self._url = name, url
 
     @staticmethod
@@ -59,7 +60,7 @@ class HumanMachine:
     def script(self, instructions: Sequence[Instruction], *, alone: bool) -> str:
         """Return a script that prints the steps as a checklist; a person is no shell."""
         del alone
-        steps = cast("Sequence[Step]", instructions)
+        steps = located(cast("Sequence[Step]", instructions))
         lines = [f"[ ] {n}. {steps[i].line()}" for n, i in enumerate(in_order(steps, waits(steps)), 1)]
         told = "\n".join([f"For {self._url.name or self._name}:", *lines])
         return f"printf '%s\\n' {shlex.quote(told)}"

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 from msgspec.structs import replace
 
 from lasercats.core.errors import BadInput, MachineError, Unreachable
+from lasercats.core.identity import Who
 from lasercats.core.instruction import Batch, Failure, Instruction
 from lasercats.core.loose import ODD
 from lasercats.core.ports import Sink, Vault
@@ -112,7 +113,7 @@ class NapalmMachine:
 
     def __init__(self, name: str, url: Url, vault: Vault) -> None:
         """Bind a machine's name to a switch; nothing is loaded before it is used."""
-        self.name, self.trips = name, 0
+        self.name, self.trips, self.who = name, 0, Who(name)
         self._url, self._vendor = url, VENDORS[url.scheme]
         self._vault = vault
         self._client = self._fresh()
@@ -423,7 +424,7 @@ class NapalmMachine:
             await self._thread(self._drop)
 
     def _fresh(self) -> Client:
-        return Client(self.name, self._url, self._vault, self.driver, self._count)
+        return Client(self.who, self._url, self._vault, self.driver, self._count)
 
     def _count(self) -> None:
         self.trips += 1

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lasercats.core.errors import MachineError, Unreachable
+from lasercats.core.errors import MachineError, OtherMachine, Unreachable
+from lasercats.core.identity import Who, facts
 from lasercats.core.ports import Vault
 from lasercats.core.secret import of_text, place
 from lasercats.core.text import clean
@@ -39,10 +40,10 @@ class Client:
     """A switch as NAPALM's driver for it speaks to it."""
 
     def __init__(
-        self, name: str, url: Url, vault: Vault, make: Callable[[], Any], count: Callable[[], None]
+        self, who: Who, url: Url, vault: Vault, make: Callable[[], Any], count: Callable[[], None]
     ) -> None:
         """Bind it; `make` returns NAPALM's class for such switches, and `count` counts calls."""
-        self.name, self._count = name, count
+        self.name, self._who, self._count = who.name, who, count
         self._url, self._vault, self._make = url, vault, make
         self._driver: Any = None
 
@@ -57,10 +58,18 @@ class Client:
         Raises:
             Unreachable: there is no answer, or it does not let us in.
             MachineError: NAPALM is not installed, or a secret is not there.
+            OtherMachine: it is another switch than before.
 
         """
         if self._driver is None:
-            self._driver = self._open()
+            driver, told = self._open()
+            try:
+                self._who.meet(told)
+            except OtherMachine:
+                with contextlib.suppress(Exception):
+                    driver.close()
+                raise
+            self._driver = driver
 
     def call(self, method: str, **arguments: Any) -> Any:  # noqa: ANN401 - each method has its own
         """Call a method of the driver."""
@@ -82,7 +91,21 @@ class Client:
         with contextlib.suppress(Exception):
             driver.close()
 
-    def _open(self) -> Any:  # noqa: ANN401 - a driver of NAPALM
+    def _open(self) -> tuple[Any, dict[str, str]]:
+        """Return a driver of NAPALM that is connected, and who the switch is.
+
+        One that does not tell it, or not in words that NAPALM knows, is asked on a connection of its own, so
+        that what went wrong there does not go on.
+        """
+        driver = self._opened()
+        try:
+            return driver, _told_by(driver)
+        except Exception:  # whatever it is: that it is not told says nothing
+            with contextlib.suppress(Exception):
+                driver.close()
+            return self._opened(), {}
+
+    def _opened(self) -> Any:  # noqa: ANN401 - a driver of NAPALM
         make, url, arguments = self._make(), self._url, self._arguments()
         password, timeout = self._secret("password") or "", math.ceil(url.seconds("timeout", 60))
         for name in _LOGGERS:
@@ -144,6 +167,16 @@ class Client:
         """Return that the switch cannot be reached, and why."""
         where = f"{self._url.host}:{self._url.port}" if self._url.port else self._url.host
         return Unreachable(f"machine {self.name} ({where}) cannot be reached: {why}")
+
+
+def _told_by(driver: Any) -> dict[str, str]:  # noqa: ANN401 - a driver of NAPALM
+    """Return who a switch is by its serial number; NAPALM says `Unknown` or nothing where it found none."""
+    told = driver.get_facts()
+    serial = told.get("serial_number") if isinstance(told, dict) else None
+    if isinstance(serial, list | tuple):  # of each member of a stack
+        serial = " ".join(sorted(f"{one}" for one in serial))
+    known = isinstance(serial, str) and serial.strip().lower() not in ("", "unknown", "none", "n/a")
+    return facts(serial=serial) if known else {}
 
 
 def is_lost(error: BaseException) -> bool:

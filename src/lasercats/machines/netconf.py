@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lasercats.core.errors import BadInput, MachineError, Refused, StillWorking
+from lasercats.core.identity import Who
 from lasercats.core.instruction import Batch, Failure, Instruction
 from lasercats.core.loose import ODD
 from lasercats.core.ports import Sink, Vault
@@ -40,7 +41,7 @@ class NetconfMachine:
     def __init__(self, name: str, url: Url, vault: Vault) -> None:
         """Bind a machine's name to a switch; nothing connects yet."""
         del vault
-        self.name, self.trips = name, 0
+        self.name, self.trips, self.who = name, 0, Who(name)
         self._url = url
         self._worker = Worker("netconf")
         self._client: Client | None = None
@@ -236,7 +237,7 @@ class NetconfMachine:
         from lasercats.machines.netconf_client import Client  # noqa: PLC0415
 
         if self._client is None:
-            self._client = Client(self._url, f"machine {self.name}", self._count)
+            self._client = Client(self._url, f"machine {self.name}", self._count, self.who.meet)
         return self._client
 
     def _count(self) -> None:

@@ -1,5 +1,7 @@
 """A NETCONF session (RFC 6241) by ncclient, for use in a thread."""
 
+import base64
+import hashlib
 import logging
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
@@ -7,9 +9,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from lasercats.core.errors import MachineError, Unreachable
+from lasercats.core.errors import MachineError, OtherMachine, Unreachable
+from lasercats.core.identity import Identity, fact
+from lasercats.core.loose import ODD
 from lasercats.core.text import clean
-from lasercats.instructions.netconf import BASE, Models, filters
+from lasercats.instructions.netconf import BASE, Models, filters, identity
 from lasercats.instructions.netconf_edit import text
 from lasercats.machines.url import Url, secret
 from lasercats.machines.worker import MOST
@@ -36,8 +40,10 @@ class Lost(Exception):
 class Client:
     """One session."""
 
-    def __init__(self, url: Url, where: str, count: Callable[[], None]) -> None:
-        """Connect, and read what the device can do.
+    def __init__(
+        self, url: Url, where: str, count: Callable[[], None], meet: Callable[[Identity], None]
+    ) -> None:
+        """Connect, and read what the device can do; `meet` is told who it is, and may refuse it.
 
         Raises:
             Unreachable: there is no answer.
@@ -46,7 +52,7 @@ class Client:
         """
         from ncclient import transport  # noqa: PLC0415 - heavy
 
-        self._where, self._count = where, count
+        self._where, self._count, self._meet = where, count, meet
         option = url.options.get
         arguments: dict[str, Any] = {
             "host": url.host,
@@ -80,6 +86,11 @@ class Client:
         except Exception as error:  # whatever the library makes of an answer that is none
             raise Unreachable(f"{at} cannot be reached: {_told(error)}") from None
         self._manager.timeout = url.seconds("timeout", 60)
+        try:
+            meet(_key_of(self._manager))
+        except OtherMachine:
+            self.close()
+            raise
         self.capabilities = [f"{one}" for one in self._manager.server_capabilities or ()]
         if not self.can(CANDIDATE):
             self.close()
@@ -126,6 +137,10 @@ class Client:
             data = session.get(filter=spec).data_ele
         if data is None:
             raise Lost("its answer has no data")
+        told: Identity = {}
+        with suppress(*ODD):  # what cannot be understood of it is told by who reads it
+            told = identity(data)
+        self._meet(told)
         return data
 
     def lock(self) -> None:
@@ -214,6 +229,16 @@ def _connect(arguments: dict[str, Any]) -> Any:  # noqa: ANN401 - a manager of n
             session.close()
         raise
     return manager.Manager(session, handler, timeout=arguments["timeout"])
+
+
+def _key_of(manager: Any) -> dict[str, str]:  # noqa: ANN401
+    """Return by which host key a device is known, by its sort; nothing where the library does not tell."""
+    try:
+        key = manager._session.transport.get_remote_server_key()
+        digest = base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode().rstrip("=")
+        return {fact(key.get_name()): fact(f"SHA256:{digest}")}
+    except Exception:  # whatever it is: that it is not told says nothing
+        return {}
 
 
 def _host_key(file: str, url: Url, where: str) -> str:

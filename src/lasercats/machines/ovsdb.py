@@ -10,12 +10,13 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lasercats.core.errors import BadInput, MachineError, Refused
+from lasercats.core.errors import BadInput, MachineError, OtherMachine, Refused
+from lasercats.core.identity import Who
 from lasercats.core.instruction import Batch, Failure, Instruction
 from lasercats.core.loose import ODD
 from lasercats.core.ports import Sink, Vault
 from lasercats.core.text import clean
-from lasercats.instructions.ovsdb import Rows, check, problem, read, reading, rows
+from lasercats.instructions.ovsdb import Rows, check, identity, problem, read, reading, rows
 from lasercats.instructions.ovsdb_script import CALL, transaction
 from lasercats.instructions.ovsdb_transact import applied, operations
 from lasercats.instructions.switch import VOCABULARY, Configure, Look, Seen, Survey, Surveyed, seen
@@ -47,7 +48,7 @@ class OvsdbMachine:
     def __init__(self, name: str, url: Url, vault: Vault) -> None:
         """Bind a machine's name to a bridge; nothing connects yet."""
         del vault
-        self.name, self.trips = name, 0
+        self.name, self.trips, self.who = name, 0, Who(name)
         self._bridge = url.options.get("bridge")
         self._remote = (
             f"unix:{url.path}" if url.host is None else f"tcp:{_literal(url.host)}:{url.port or PORT}"
@@ -137,6 +138,7 @@ class OvsdbMachine:
         lock = _lock(token)
         if lock is not None:
             try:
+                await self._read()
                 client = await self._connected()
                 self.trips += 1
                 await self._thread(lambda: client.steal(lock))
@@ -183,6 +185,7 @@ class OvsdbMachine:
         if self._client is not None:
             self._client.close()
             self._client = None
+        self._rows = None
 
     def _where(self) -> str:
         return f"machine {self.name}"
@@ -252,6 +255,7 @@ class OvsdbMachine:
                 answers = await self._transact([applied(config, self._apply), *reading()], self._apply)
                 if "error" not in answers[0]:
                     self._rows, late = rows(answers[1:], self._bridge), ""
+                    self.who.meet(identity(answers[1:], self._rows.bridge))
             if self._rows is None:
                 await self._read()
         except _lost() as lost:
@@ -278,13 +282,20 @@ class OvsdbMachine:
             answers = await self._transact(reading())
         try:
             self._rows = rows(answers, self._bridge)
-            return read(self._rows)
+            there = read(self._rows)
+            who = identity(answers, self._rows.bridge)
         except Refused as refused:
             raise MachineError(f"{self._where()}: {refused}") from None
         except ODD as error:
             self._rows = None
             told = f"what it answers makes no sense: {error!r}"[:300]
             raise MachineError(f"{self._where()} cannot be read: {told}") from None
+        try:
+            self.who.meet(who)
+        except OtherMachine:
+            self._rows = None
+            raise
+        return there
 
     async def _transact(
         self, work: list[dict[str, Any]], patience: float = 0, lock: str | None = None
@@ -307,7 +318,7 @@ class OvsdbMachine:
         try:
             return await self._worker.run(work, self._connect_timeout + self._timeout + patience + GRACE)
         except Stuck:
-            self._client = None
+            self._client = self._rows = None
             raise _lost()("it takes for ever", sent=True) from None
 
 

@@ -10,9 +10,11 @@ import secrets
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from lasercats.core.identity import Identity
 from lasercats.core.instruction import Batch, Failure, Item
 from lasercats.core.ports import Vault
 from lasercats.core.text import escape
+from lasercats.instructions import who
 from lasercats.instructions.lock import LOCK, SETTLE
 from lasercats.instructions.prelude import PRELUDE
 from lasercats.instructions.shell import FRAMES, Act, Look, Told, gathered, raw, raw_command
@@ -36,12 +38,25 @@ def new_mark() -> bytes:
     return b"@" + secrets.token_hex(8).encode()
 
 
+NOBODY: Identity = {}
+_TELL = b'lc_say who "$lc_id"'
+_LEAVE = b"lc_say end 0; exit 0"
+
+
+def identity(output: bytes | bytearray, mark: bytes) -> Identity:
+    """Return who the host is that printed something."""
+    return who.told(gathered(output, mark).get(b"who", ()))
+
+
 class Script:
     """The script of a batch, and the reader of what it prints."""
 
-    def __init__(self, batch: Batch, vault: Vault, lock: bytes = b"") -> None:
-        """Write the script of a batch: secrets come out of the vault, a lock is taken before it changes."""
-        self._batch, self._vault, self._lock = batch, vault, lock
+    def __init__(self, batch: Batch, vault: Vault, lock: bytes = b"", must: Identity = NOBODY) -> None:
+        """Write the script of a batch: secrets come out of the vault, a lock is taken before it changes.
+
+        It does nothing on a host that is not what it `must` be.
+        """
+        self._batch, self._vault, self._lock, self._must = batch, vault, lock, must
         self.mark, self._other = new_mark(), new_mark()
         self._looks = [i for i, item in enumerate(batch) if isinstance(item.instruction, Look)]
         self._acts = [i for i, item in enumerate(batch) if isinstance(item.instruction, Act)]
@@ -88,6 +103,7 @@ class Script:
     def _lines(self) -> Iterator[bytes]:
         instructions: list[Any] = [item.instruction for item in self._batch]
         yield FRAMES.encode() + b"lc_say begin $$"
+        yield who.asking(self._must, _TELL, _LEAVE)
         for prelude in dict.fromkeys(one.prelude for one in (*instructions, *self._asks)):
             yield prelude.encode()
         yield from self._ask(b"", self._looks)
@@ -150,17 +166,21 @@ class Script:
 class Command:
     """The script that executes one command, and passes by what is printed before it begins."""
 
-    def __init__(self, words: Sequence[bytes], lock: bytes = b"") -> None:
-        """Take the command, word by word, and the lock that is held as long as it runs."""
+    def __init__(self, words: Sequence[bytes], lock: bytes = b"", must: Identity = NOBODY) -> None:
+        """Take the command, word by word, and the lock that is held as long as it runs.
+
+        It is not run on a host that is not what it `must` be.
+        """
         self.mark = new_mark()
-        self._words, self._lock = words, lock
+        self._words, self._lock, self._must = words, lock, must
 
     def encode(self) -> bytes:
         """Return the script: the command has no input, and its messages go where its output goes.
 
         The shell outlives it, so that the lock does, and the command does not have the lock.
         """
-        lines = [b"{"]
+        tell = b"printf '%%s=who%%s.%%s%%s;' %s %s \"$lc_id\" %s" % ((self.mark,) * 3)
+        lines = [b"{", who.asking(self._must, tell, b"exit 1")]
         if self._lock:
             lines += [LOCK.encode() + b"trap : HUP INT TERM"]
             judged = b"printf '%%s;' %sover; $lc_unlock; exit 1" % self.mark
@@ -177,16 +197,22 @@ class Command:
 class Settling:
     """The script that finds out whether anything is at work for a batch, and sweeps after it."""
 
-    def __init__(self, lock: bytes, seconds: int, folders: Sequence[bytes], *, end: bool) -> None:
-        """Wait so many seconds for the end of a batch, then end it if that is wanted; then sweep folders."""
-        self.mark = new_mark()
+    def __init__(
+        self, lock: bytes, seconds: int, folders: Sequence[bytes], must: Identity = NOBODY, *, end: bool
+    ) -> None:
+        """Wait so many seconds for the end of a batch, then end it if that is wanted; then sweep folders.
+
+        It does nothing on a host that is not what it `must` be.
+        """
+        self.mark, self._must = new_mark(), must
         self._lock, self._folders = lock, folders
         self._how = b"%d %s" % (seconds, b"end" if end else b"wait")
 
     def encode(self) -> bytes:
         """Return the script."""
         settle = b"lc_settle %s %s || { lc_say end 0; exit 0; }" % (self._lock, self._how)
-        lines = [_BEGIN % self.mark, FRAMES.encode() + b"lc_say begin $$", PRELUDE.encode(), SETTLE.encode()]
+        lines = [_BEGIN % self.mark, FRAMES.encode() + b"lc_say begin $$"]
+        lines += [who.asking(self._must, _TELL, _LEAVE), PRELUDE.encode(), SETTLE.encode()]
         lines += [settle] if self._lock else []
         return b"\n".join([*lines, *(b"lc_swept " + raw(folder) for folder in self._folders), _END])
 

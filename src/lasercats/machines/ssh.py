@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lasercats.core.errors import BadInput, MachineError, Unreachable
+from lasercats.core.errors import BadInput, MachineError, OtherMachine, Unreachable
+from lasercats.core.identity import fact
 from lasercats.core.ports import Vault
 from lasercats.machines.hearing import Hearing
 from lasercats.machines.host import SILENCE, HostMachine
@@ -143,7 +144,19 @@ class SshMachine(HostMachine):
             raise self._unreachable(_said(error)) from None
         except (ValueError, KeyError) as error:
             raise MachineError(f"machine {self.name}: the SSH configuration is bad: {error}") from None
+        await self._meet()
+        assert self._connection is not None  # noqa: S101 - just made
         return self._connection
+
+    async def _meet(self) -> None:
+        """Tell by which key the host is known; it has one of each sort, so the sort names the fact."""
+        key = None if self._connection is None else self._connection.get_server_host_key()
+        if key is not None:
+            try:
+                self.who.meet({fact(key.get_algorithm()): fact(key.get_fingerprint())})
+            except OtherMachine:
+                await self.close()
+                raise
 
     def _key_trouble(self, error: str, *, known: bool | None) -> str:
         """Tell a host of which no key is known from one that has another key than the known ones."""

@@ -22,7 +22,7 @@ from lasercats.core.converge import one_way
 from lasercats.core.errors import BadInput, Interrupted, LaserCatsError, MachineError
 from lasercats.core.instruction import Instruction
 from lasercats.core.loss import Loss, gate
-from lasercats.core.order import Order
+from lasercats.core.order import Order, turns
 from lasercats.core.ports import Patient, Reverting
 from lasercats.core.record import Ended
 from lasercats.core.resource import Resource
@@ -89,7 +89,7 @@ def hold(commands: Sequence[Command], within: timedelta) -> Hold:
     return Hold(on=on, until=int((time.time() + within.total_seconds()) * 1e6))
 
 
-def check(project: Project, commands: Sequence[Command], within: timedelta) -> None:
+def check(project: Project, commands: Sequence[Command], within: timedelta, serial: int = 0) -> None:
     """Check that commands can be taken back, and can be done in the time after which they are.
 
     What counts of that is what they are known to wait for, as for an instance to stop; that a host is slow is
@@ -112,7 +112,7 @@ def check(project: Project, commands: Sequence[Command], within: timedelta) -> N
             f"what is done at {by_hand} is done by a person, who takes nothing back in time; "
             "leave --confirm-within out"
         )
-    longest = _longest(project, commands)
+    longest = _longest(project, commands, serial)
     if longest > within.total_seconds():
         raise BadInput(
             f"this can take {longest:g} s, and would be taken back in the middle; give "
@@ -147,7 +147,7 @@ def carry_out_held(
         LaserCatsError: no guard could be started, and nothing was done; or the time was over in the middle.
 
     """
-    check(project, commands, within)
+    check(project, commands, within, more.get("serial", 0))
     run, machines = secrets.token_hex(8), {project.kinds.machine_of(a) for c in commands for a in c.on}
     guard = start(project, run, sorted(name for name in machines if name))
     held = hold(commands, within)
@@ -169,17 +169,22 @@ def carry_out_held(
     return results
 
 
-def _longest(project: Project, commands: Sequence[Command]) -> float:
+def _longest(project: Project, commands: Sequence[Command], serial: int) -> float:
     """Return how many seconds commands may wait for something, those after each other that have to be."""
     kinds, state = project.kinds, project.state()
-    order, made, ends = Order[int](kinds), dict[Address, Resource | None](), list[float]()
+    order, made = Order[int](kinds), dict[Address, Resource | None]()
+    own, tasks = list[float](), list[tuple[int, Address, list[int]]]()
     for result in simulate(commands, state)[0]:
         for address, change in result.delta.items():
             said = instructions_of(replace(result, delta=Delta({address: change})), kinds, state, made)
-            own = sum(_patience(project, i) for i in said.instructions if i.waits)
-            before = order.add(address, change, len(ends))
-            ends.append(own + max((ends[n] for n in before), default=0))
-    return max(ends, default=0)
+            tasks.append((len(own), address, order.add(address, change, len(own))))
+            own.append(sum(_patience(project, i) for i in said.instructions if i.waits))
+    ends, begin = dict[int, float](), 0.0
+    for turn in turns(tasks, serial or len(tasks) or 1):
+        for n in turn:
+            ends[n] = own[n] + max([begin, *(ends[other] for other in tasks[n][2])])
+        begin = max(begin, *(ends[n] for n in turn))
+    return begin
 
 
 def _patience(project: Project, instruction: Instruction) -> float:

@@ -14,6 +14,7 @@ from lasercats.core.address import Address, kind_of
 from lasercats.core.change import Delta
 from lasercats.core.command import Command, as_shown
 from lasercats.core.errors import BadInput, LogCorrupt
+from lasercats.core.identity import Identity
 from lasercats.core.instruction import Instruction, Later
 from lasercats.core.kind import Kinds, tag_of
 from lasercats.core.ports import Log
@@ -26,6 +27,7 @@ from lasercats.core.record import (
     Event,
     Finished,
     Late,
+    Met,
     Record,
     Started,
     came_back,
@@ -73,6 +75,8 @@ class Happening(NamedTuple):
     """Where something was told of it, or recorded of it, that came late."""
     events: tuple[tuple[int, str, int], ...] = ()
     """Position, type, and number of addresses of each event."""
+    met: Mapping[str, Identity] = MappingProxyType({})
+    """The machines that were met, or accepted, and what they are known by since."""
 
 
 class Filter(NamedTuple):
@@ -88,8 +92,10 @@ class Filter(NamedTuple):
     """Must stand in the message, in the reason, or in the command, in whatever case."""
     status: str | None = None
 
-    def fits(self, entry: Accepted | Event) -> bool:
+    def fits(self, entry: Accepted | Event | Met) -> bool:
         """Tell whether what is seen at the start of a happening, before it is decoded, is wanted."""
+        if isinstance(entry, Met):
+            entry = Event(type=entry.name, delta={}, actor=entry.actor, message=entry.message)
         with legible("what a command of the log says of itself"):
             head = msgspec.json.decode(entry.command, type=_Head) if isinstance(entry, Accepted) else None
             on, tag = (entry.delta, entry.type) if head is None else (head.on, head.command)  # type: ignore[union-attr]
@@ -133,7 +139,7 @@ def happenings(
 ) -> list[Happening]:
     """Return what happened in a range of positions, in order of acceptance; of many only the last so many."""
     found: list[Happening] = []
-    for record in project.log.read(first, last, names=("accepted", "event"), backwards=True):
+    for record in project.log.read(first, last, names=("accepted", "event", "met"), backwards=True):
         if limit is not None and len(found) == limit:
             break
         entry = record.entry
@@ -154,7 +160,7 @@ def happening(project: Project, position: int) -> Happening:
 
     """
     position = command_at(project.log, position)
-    return _told(project, record_at(project.log, position, Accepted, Event))
+    return _told(project, record_at(project.log, position, Accepted, Event, Met))
 
 
 def command_of(project: Project, position: int) -> Command:
@@ -177,6 +183,18 @@ def waiting(project: Project) -> list[Waiting]:
     """Return the commands that wait for people, in order of acceptance."""
     found = [(p, opened.waits) for p, opened in sorted(project.log.open().items())]
     return [Waiting(p, order, command_of(project, p)) for p, order in found if order is not None]
+
+
+def met(project: Project, position: int) -> Mapping[str, Identity]:
+    """Return the machines that told something new of who they are while a command was carried out."""
+    records = project.log.read(position, end_of(project.log, position), names=("started", "finished"))
+    mine, found = set[int](), dict[str, Identity]()
+    for record in records:
+        if isinstance(record.entry, Started) and position in record.entry.commands:
+            mine.add(record.position)
+        elif isinstance(record.entry, Finished) and record.entry.started in mine:
+            found |= record.entry.met
+    return found
 
 
 class Batch(NamedTuple):
@@ -393,6 +411,10 @@ def _told(project: Project, record: Record) -> Happening:
 
 def _happening(project: Project, record: Record) -> Happening:
     entry, kinds = record.entry, project.kinds
+    if isinstance(entry, Met):
+        tag = "accepted" if entry.accepted else entry.name
+        facts = (entry.actor, tag, "done", Delta(), Delta())
+        return Happening(record.position, record.time, *facts, message=entry.message, met=entry.machines)
     if isinstance(entry, Event):
         return Happening(
             record.position,
@@ -473,6 +495,7 @@ def as_data(happened: Happening) -> dict[str, object]:
         "error": happened.error,
         "undoes": list(happened.undoes),
         "late": list(happened.late),
+        "met": {name: dict(identity) for name, identity in happened.met.items()},
         "opaque": happened.opaque,
         "delta": delta_data(happened.delta),
         "observed": delta_data(happened.observed),

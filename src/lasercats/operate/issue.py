@@ -30,6 +30,7 @@ def carry_out(
     undoes: Sequence[int] = (),
     agreed: Agreed = (),
     direct: bool = False,
+    serial: int = 0,
     watcher: Watcher | None = None,
     write: Callable[[str], object] | None = None,
     run: str | None = None,
@@ -42,7 +43,8 @@ def carry_out(
     commands name their own where an operator wrote their addresses out, which is `direct`.
 
     What they undo is told by position, and `because` in words. What was told late about their addresses is
-    looked at first.
+    looked at first. With `serial` they are carried out at so many addresses at a time, and at no more
+    where that goes wrong.
 
     With `seconds`, machines that can take back by themselves what nobody confirms by then are told to. Who is
     to be heeded besides Ctrl-C is given, when the work begins, what to call to the same effect.
@@ -67,6 +69,7 @@ def carry_out(
     if run is not None:
         context.run = run
     context.undoes, context.agreed, context.direct = tuple(undoes), agreed, direct
+    context.serial = serial
     if interpreter not in PREDICTING:
         settle_at(project, [place for c in commands for a in c.on for place in (a, *project.kinds.rivals(a))])
     with project.log.beating():

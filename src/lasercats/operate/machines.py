@@ -1,15 +1,18 @@
-"""`machine add`, `list`, `check`, `remove`: the machines of an environment, in `lasercats.toml`."""
+"""`machine add`, `list`, `check`, `accept`, `remove`: the machines of an environment, in `lasercats.toml`."""
 
 import asyncio
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from lasercats.core.address import check_machine_name
+from lasercats.core.address import Address, check_machine_name
 from lasercats.core.errors import BadInput, LaserCatsError, MachineError
+from lasercats.core.identity import Identity, Who, are_one, clash
+from lasercats.core.record import Met
 from lasercats.operate import files
 from lasercats.operate.issue import run_until
-from lasercats.operate.project import FILE, Project, check_url, machine_type
+from lasercats.operate.project import FILE, Project, actor, check_url, machine_type
 
 
 class Check(NamedTuple):
@@ -23,6 +26,37 @@ class Check(NamedTuple):
     """What it does not fail for, and is worth knowing."""
     exposed: str | None = None
     """What others could do on the way there."""
+    identity: Identity = MappingProxyType({})
+    """Who it is, by all that it told by now; nothing where it tells nothing."""
+    shared: Sequence[str] = ()
+    """Other names of what is the same machine, as far as they tell."""
+
+
+class Bound(NamedTuple):
+    """A machine as it is bound, and as it is on record."""
+
+    name: str
+    url: str
+    identity: Identity
+    shared: Sequence[str]
+    """Other names of what is the same machine, as far as they tell."""
+
+
+class Accepting(NamedTuple):
+    """A machine that is to be accepted as what it is."""
+
+    name: str
+    before: Identity
+    """What it was known by; nothing where it was never met."""
+    after: Identity
+    """What it is known by now."""
+    resources: int
+    """How many resources the state holds on it: they are looked for there from now on."""
+
+    @property
+    def is_other(self) -> bool:
+        """True where it is another machine than the one that was met."""
+        return bool(clash(self.before, self.after))
 
 
 def add(project: Project, name: str, url: str) -> None:
@@ -45,6 +79,64 @@ def exposed(url: str) -> str | None:
     tell = getattr(machine_type(url), "exposed", None)
     told: str | None = None if tell is None else tell(check_url(url))
     return told
+
+
+def bound(project: Project) -> list[Bound]:
+    """Return the machines that are bound, by name, with who they are on record."""
+    known = {name: one.facts for name, one in project.log.machines().items()} if project.is_begun else {}
+    return [
+        Bound(name, url, known.get(name, {}), _shared(name, known, project.urls))
+        for name, url in sorted(project.urls.items())
+    ]
+
+
+def _shared(name: str, known: Mapping[str, Identity], names: Collection[str]) -> tuple[str, ...]:
+    mine = known.get(name, {})
+    return tuple(o for o in sorted(names) if o != name and are_one(mine, known.get(o, {})))
+
+
+def meet(project: Project, name: str) -> Accepting:
+    """Ask a machine who it is now, whoever it was; record nothing of another one.
+
+    Raises:
+        MachineError: it cannot be asked, or tells nothing by which it could be known.
+        UnknownName: there is none of that name.
+
+    """
+    project.machines.check(name)
+    accepting: Accepting = run_until(_meet(project, name), asyncio.Event())
+    return accepting
+
+
+async def _meet(project: Project, name: str) -> Accepting:
+    known = project.log.machines().get(name)
+    before, machine = known.facts if known else {}, project.machines.get(name)
+    machine.who.known = {}
+    try:
+        await machine.check()
+    finally:
+        after = machine.who.told
+        machine.who.known = after if clash(before, after) else before  # of another one nothing is news
+        await project.machines.close()
+    if not after:
+        raise MachineError(
+            f"machine {name} answers, and tells nothing by which it could be known; it is never refused, so "
+            "there is nothing to accept"
+        )
+    return Accepting(name, before, after, sum(1 for _ in _on(project, name)))
+
+
+def accept(project: Project, accepting: Accepting, message: str | None = None) -> int:
+    """Record that a machine is another one from now on; return the position."""
+    machines = {accepting.name: dict(accepting.after)}
+    return project.log.append([Met(machines=machines, actor=actor(), accepted=True, message=message)])
+
+
+def _on(project: Project, name: str) -> Iterator[Address]:
+    """Iterate over what the state holds on a machine."""
+    for address, resource in project.state().items():
+        if resource is not None and project.kinds.machine_of(address) == name:
+            yield address
 
 
 def remove(project: Project, name: str) -> None:
@@ -72,7 +164,9 @@ def check(project: Project, names: Sequence[str]) -> list[Check]:
         project.machines.check(name)
     chosen = list(names) or project.machines.names()
     checks: list[Check] = run_until(_check_all(project, chosen), asyncio.Event())
-    return checks
+    known = {name: one.facts for name, one in project.log.machines().items()}
+    known |= {one.name: dict(one.identity) for one in checks}
+    return [one._replace(shared=_shared(one.name, known, project.urls)) for one in checks]
 
 
 async def _check_all(project: Project, names: Sequence[str]) -> list[Check]:
@@ -84,13 +178,15 @@ async def _check_all(project: Project, names: Sequence[str]) -> list[Check]:
 
 async def _check(project: Project, name: str) -> Check:
     loop = asyncio.get_running_loop()
-    begin, error, told = loop.time(), None, None
+    begin, error, told, who = loop.time(), None, None, Who(name)
     try:
-        told = await project.machines.get(name).check()
+        machine = project.machines.get(name)
+        who = machine.who
+        told = await machine.check()
     except MachineError as failed:
         error = str(failed)
     url = project.urls[name]
-    return Check(name, url, loop.time() - begin, error, told, exposed(url))
+    return Check(name, url, loop.time() - begin, error, told, exposed(url), dict(who.must))
 
 
 def _edit(project: Project, change: Callable[[Any], object]) -> None:

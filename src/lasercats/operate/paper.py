@@ -59,10 +59,11 @@ def markdown(order: Order) -> str:
     lines = [f"# Work order {order.number}", ""]
     lines += [f"- **{name}:** {_plain(text)}" for name, text in _head(order)]
     lines += ["", "## Steps", ""]
-    for task in order.tasks:
+    for task, heading in _headed(order):
+        lines += [*([""] if task.number > 1 else []), f"### {_plain(heading)}", ""] if heading else []
         box = "[x]" if task.status == "done" else "[ ]"
         lines.append(f"- {box} **{task.number}.** {_plain(task.step.line())}{_plain(_after(task))}")
-        lines += [f"  - {_plain(told)}" for told in (*order.notes.get(task.number, ()), *_outcome(task))]
+        lines += [f"  - {_plain(told)}" for told in _below(order, task)]
     for face, before, after in _pictures(order):
         lines += ["", f"## Rack {_plain(before.name)}, {face}", ""]
         for one in (before, after):
@@ -84,7 +85,10 @@ def _html(text: str) -> str:
 def page(order: Order) -> str:
     """Return a work order as a page that prints well, with the racks before and after."""
     head = "".join(f"<dt>{_html(name)}</dt><dd>{_html(text)}</dd>" for name, text in _head(order))
-    rows = "".join(_row(order, task) for task in order.tasks)
+    rows = "".join(
+        (f"<tr><th colspan='4'>{_html(heading)}</th></tr>" if heading else "") + _row(order, task)
+        for task, heading in _headed(order)
+    )
     figures = "".join(
         f"<section class='break'><h2>Rack {_html(before.name)}, {face}: before and after</h2>"
         f"<figure>{elevation.svg([before, after], face)}</figure></section>"
@@ -103,9 +107,7 @@ def page(order: Order) -> str:
 
 
 def _row(order: Order, task: Task) -> str:
-    told = "".join(
-        f"<br><small>{_html(text)}</small>" for text in (*order.notes.get(task.number, ()), *_outcome(task))
-    )
+    told = "".join(f"<br><small>{_html(text)}</small>" for text in _below(order, task))
     after = f"<br><small>{_html(_after(task).strip())}</small>" if task.after else ""
     return (
         f"<tr><td>{_BOXES[task.status]}</td><td>{task.number}.</td>"
@@ -124,13 +126,25 @@ def _head(order: Order) -> Sequence[tuple[str, str]]:
     return [(name, text) for name, text in pairs if text]
 
 
+def _headed(order: Order) -> Iterator[tuple[Task, str]]:
+    """Iterate over the steps, each with the rack that begins with it where there are several."""
+    several = len({task.step.at for task in order.tasks} - {None}) > 1
+    here = None
+    for task in order.tasks:
+        moved = several and task.step.at not in (None, here)
+        here = task.step.at or here
+        yield task, f"Rack {here}" if moved else ""
+
+
 def _after(task: Task) -> str:
     if not task.after:
         return ""
     return f" (after {'step' if len(task.after) == 1 else 'steps'} {', '.join(map(str, task.after))})"
 
 
-def _outcome(task: Task) -> Iterator[str]:
+def _below(order: Order, task: Task) -> Iterator[str]:
+    """Iterate over what stands below a step: what is to be minded, and what became of it."""
+    yield from order.notes.get(task.number, ())
     if isinstance(task.outcome, Failure):
         yield task.outcome.reason
     elif isinstance(task.outcome, Done):
@@ -140,3 +154,5 @@ def _outcome(task: Task) -> Iterator[str]:
             ("note", task.outcome.note),
         )
         yield from (f"{name}: {text}" for name, text in named if text)
+    if (told := order.reporter(task.number)) is not None:
+        yield f"reported by {told.actor} at {iso(told.time)}"

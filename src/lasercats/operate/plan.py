@@ -19,7 +19,7 @@ from lasercats.core import content
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command
-from lasercats.core.converge import converge, givable, kept_growth, one_way, wanted
+from lasercats.core.converge import converge, givable, keep_protected, kept_growth, one_way, wanted
 from lasercats.core.document import parse
 from lasercats.core.errors import BadDocument, BadInput, LogCorrupt, StalePlan
 from lasercats.core.kind import Kinds
@@ -166,15 +166,16 @@ def plan_delta(
     An `exact` one leads back to what was there, which not all may be given; a document was checked when read.
     What cannot go back in place is a problem, unless it is to be made anew (`recreate`).
     """
-    withheld, faults = dict[Address, Mapping[str, str]](), dict[Address, str]()
+    withheld = dict[Address, Mapping[str, str]]()
     stuck = {} if recreate else one_way(delta)
     delta = kept_growth(delta, stuck)
     if exact:
         delta, told = givable(kinds, delta)
         withheld |= told
-    commands = converge(kinds, delta, state, exact=exact)
+    commands, faults = keep_protected(converge(kinds, delta, state, exact=exact), state)
     if exact:
-        commands, faults = acceptable(kinds, commands)
+        commands, more = acceptable(kinds, commands)
+        faults |= more
     versions = {address: state.version(address) for command in commands for address in command.on}
     plan = _predicted(kinds, commands, state, versions, documents)
     return replace(plan, withheld=withheld, problems={**plan.problems, **faults, **cannot_go_back(stuck)})

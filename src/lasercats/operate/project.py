@@ -18,13 +18,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lasercats.core import content
 from lasercats.core.address import Address, check_machine_name
 from lasercats.core.errors import BadInput, LaserCatsError, LogError, UnknownName
+from lasercats.core.identity import Identity
 from lasercats.core.kind import Domain, Kinds
 from lasercats.core.ports import Log, Machine
+from lasercats.core.record import Met
 from lasercats.core.resource import sealed_in
 from lasercats.core.secret import NAMED, Sealed, of_text, split, told
 from lasercats.core.state import State
@@ -74,7 +76,9 @@ class Project:
         self._acts = False
         self.resealed: dict[str, str] = {}
         """Which secrets were given sealed for other places than they are now sealed for; it is recorded."""
-        self.machines = BoundMachines(self.urls, self.vault, self.sources, self.check_open)
+        self.machines = BoundMachines(
+            self.urls, self.vault, self.sources, self.check_open, Book(self._known, self._record_met)
+        )
 
     def check_open(self) -> None:
         """Check that the project may act.
@@ -101,6 +105,11 @@ class Project:
     def is_known(self) -> bool:
         """True where what is open in the log was begun by this user, or by whom he trusts."""
         return trust.knows(self.log, self.place, self.root)
+
+    @property
+    def is_begun(self) -> bool:
+        """True where there is a log; a clone has none."""
+        return self.place.exists()
 
     @property
     def place(self) -> Path:
@@ -141,6 +150,16 @@ class Project:
         """
         del command
         self.check_open()
+
+    def _known(self) -> Mapping[str, Identity]:
+        """Return what machines are known by."""
+        return {name: known.facts for name, known in self.log.machines().items()}
+
+    def _record_met(self, machines: Mapping[str, Identity]) -> None:
+        """Record what machines are known by; where that cannot be, the next look tells it again."""
+        told = {name: dict(identity) for name, identity in machines.items()}
+        with suppress(LogError):
+            self.log.append([Met(machines=told, actor=actor())])
 
     def state(self, position: int | None = None, addresses: Sequence[Address] | None = None) -> State:
         """Return the state, at a position of the past if one is given, of all addresses or of some."""
@@ -190,8 +209,20 @@ class Project:
             self._log.close()
 
 
+class Book(NamedTuple):
+    """Where it is on record what machines are known by."""
+
+    known: Callable[[], Mapping[str, Identity]] = dict
+    """Tells it, by name."""
+    record: Callable[[Mapping[str, Identity]], object] = dict
+    """Records what is new."""
+
+
 class BoundMachines:
-    """The machines of an environment; each connects when it is first used."""
+    """The machines of an environment; each connects when it is first used.
+
+    Each is told what it must be, and is not used where it is another one (`lasercats.core.identity`).
+    """
 
     def __init__(
         self,
@@ -199,14 +230,16 @@ class BoundMachines:
         vault: KeyVault,
         sources: Sources | None = None,
         check: Callable[[], object] = lambda: None,
+        book: Book | None = None,
     ) -> None:
         """Bind names to URLs; `sources` are where the secrets come from that URLs name.
 
-        `check` tells whether any machine may be talked to.
+        `check` tells whether any machine may be talked to, `book` what they are known by.
         """
         self._urls, self._vault, self._sources = urls, vault, sources or Sources()
-        self._check = check
+        self._check, self._book = check, book or Book()
         self._open: dict[str, Machine] = {}
+        self._known: Mapping[str, Identity] | None = None
 
     def names(self) -> list[str]:
         """Return the names that are bound."""
@@ -242,8 +275,21 @@ class BoundMachines:
             url = check_url(text)
             if isinstance(url, Url):
                 url = replace(url, sources=self._sources)
-            self._open[name] = machine_type(text)(name, url, self._vault)
+            made: Machine = machine_type(text)(name, url, self._vault)
+            if self._known is None:
+                self._known = self._book.known()
+            made.who.known = self._known.get(name, {})
+            self._open[name] = made
         return self._open[name]
+
+    def news(self, name: str) -> Mapping[str, Identity]:
+        """Return who a machine is, by its name, where it told something new; who asks records it."""
+        who = self._open[name].who if name in self._open else None
+        told = None if who is None else who.news
+        if who is None or told is None:
+            return {}
+        who.known = told
+        return {name: told}
 
     @property
     def trips(self) -> dict[str, int]:
@@ -251,10 +297,13 @@ class BoundMachines:
         return {name: machine.trips for name, machine in self._open.items()}
 
     async def close(self) -> None:
-        """Disconnect from all."""
+        """Disconnect from all, and record what was told of who they are and nobody recorded."""
         import asyncio  # noqa: PLC0415 - start-up stays light where nothing is sent
 
         await asyncio.gather(*(machine.close() for machine in self._open.values()))
+        told = {name: identity for one in self._open for name, identity in self.news(one).items()}
+        if told:
+            self._book.record(told)
 
 
 class LocalInputs:

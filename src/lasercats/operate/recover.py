@@ -8,9 +8,10 @@ or neither.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import groupby
 from typing import NamedTuple
 
 from lasercats import PROGRAM
@@ -19,6 +20,7 @@ from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Effect, Hold, StrangeCommand
 from lasercats.core.errors import LaserCatsError, LogConflict, LogError, Refused
 from lasercats.core.fold import Open
+from lasercats.core.instruction import Instruction, Item
 from lasercats.core.lease import PATIENCE, Lease
 from lasercats.core.loose import ODD
 from lasercats.core.record import (
@@ -35,10 +37,10 @@ from lasercats.core.record import (
 from lasercats.core.resource import Resource, same, settle
 from lasercats.core.settle import believe
 from lasercats.core.state import State
-from lasercats.interpreters.context import Context, Result, Watcher
+from lasercats.interpreters.context import Context, Result
 from lasercats.interpreters.looking import expectations, look
 from lasercats.interpreters.reopen import Reopened
-from lasercats.interpreters.replay import replay
+from lasercats.interpreters.replay import as_then, replay
 from lasercats.operate.history import command_of
 from lasercats.operate.holder import holder, is_dead, process_of
 from lasercats.operate.issue import run_until
@@ -252,7 +254,16 @@ async def _find_out(
                 state = after
         except (LogError, *ODD) as error:  # one that cannot be ended never stops the others
             results.append(_open(command, position, f"it cannot be ended: {error}"))
+    over = {result.position for result in results if result.status != "open"}
+    await _tidied(context, [instruction for owner, instruction in learned.tidy if owner in over])
     return results
+
+
+async def _tidied(context: Context, instructions: Iterable[Instruction]) -> None:
+    """Have taken away what we left at machines for ourselves; where that fails, nothing does."""
+    for machine, mine in groupby(sorted(instructions, key=lambda i: i.machine), key=lambda i: i.machine):
+        with suppress(LaserCatsError):
+            await context.machines.get(machine).run(tuple(Item(i) for i in mine))
 
 
 def _judge_all(
@@ -286,6 +297,8 @@ class _Learned(NamedTuple):
     """The commands that a person has in hand, and in which work order."""
     made: set[int]
     """The commands for which something was done, and of which only a look can tell what."""
+    tidy: list[tuple[int, Instruction]]
+    """What takes away what we left, by command, once all is on record."""
 
     def fact(self, position: int, command: Command, address: Address) -> str:
         """Return what is known at an address without looking at it."""
@@ -310,7 +323,7 @@ async def _reopen(
     force: bool,
 ) -> _Learned:
     """Run what was cut off again, with all that was issued together, as far as it had come."""
-    learned, left = _Learned({}, {}, set(), set(), {}, {}, set()), sorted(dead)
+    learned, left = _Learned({}, {}, set(), set(), {}, {}, set(), []), sorted(dead)
     while left:
         try:
             accepted = together(project.log, left[0])
@@ -347,6 +360,7 @@ async def _reopen(
         still = {p for p, r in zip(positions, results, strict=True) if r.status == "open" and p in dead}
         learned.unasked.update((p, tape.unseen[p]) for p in still if p in tape.unseen)
         learned.made.update((otherwise | still) & tape.did)
+        learned.tidy.extend(tape.tidy)
         for position, result in zip(positions, results, strict=True):
             learned.reports.update((position, address) for address in result.reports)
             if position not in otherwise:
@@ -380,9 +394,7 @@ async def play(
     unasked = await tape.resolve(end=force)
     commands = [project.kinds.decode_command(bytes(entry.command)) for _, entry in accepted]
     head = accepted[0][1]
-    rerun = replace(
-        context, run=head.run, actor=head.actor, agreed=head.agreed, direct=head.direct, watcher=Watcher()
-    )
+    rerun = as_then(replace(context, run=head.run), head)
     return tape, await replay(commands, tape, rerun), unasked
 
 

@@ -17,7 +17,7 @@ from lasercats.core.ports import Log
 from lasercats.core.record import Accepted, Event, Record, Started, came_back
 from lasercats.core.secret import shown
 from lasercats.interpreters.context import Context, Result, Watcher
-from lasercats.interpreters.replay import Facts, Tape, facts, replay
+from lasercats.interpreters.replay import Facts, Tape, as_then, facts, replay
 from lasercats.operate.history import command_at, end_of, record_at
 
 
@@ -73,15 +73,8 @@ def _replay_command(log: Log, kinds: Kinds, position: int, watcher: Watcher | No
     last = max(end_of(log, p) for p in positions)
     records = list(log.read(positions[0], last))
     tape = Tape(kinds, log.fold(positions[0] - 1), positions[0], records)
-    context = Context(
-        kinds=kinds,
-        log=log,
-        machines=tape,
-        actor=accepted[0][1].actor,
-        run=accepted[0][1].run,
-        agreed=accepted[0][1].agreed,
-        direct=accepted[0][1].direct,
-    )
+    head = accepted[0][1]
+    context = as_then(Context(kinds=kinds, log=log, machines=tape, actor=head.actor, run=head.run), head)
     if watcher is not None:
         context.watcher = watcher
     results = asyncio.run(replay(commands, tape, context))

@@ -8,7 +8,7 @@ import msgspec
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command, Forget
-from lasercats.core.converge import converge, givable, kept_growth, one_way, retract
+from lasercats.core.converge import converge, givable, keep_protected, kept_growth, one_way, retract
 from lasercats.core.errors import Refused
 from lasercats.core.loss import announced
 from lasercats.core.record import FORGOTTEN, OBSERVED, Event, Record
@@ -58,7 +58,9 @@ def plan_undo(
         problems |= cannot_go_back(stuck)
         back, untold = givable(project.kinds, kept_growth(left, stuck))
         withheld |= untold
-        made, faults = acceptable(project.kinds, converge(project.kinds, back, state))
+        made, faults = keep_protected(converge(project.kinds, back, state, amends=_amends(happened)), state)
+        made, more = acceptable(project.kinds, made)
+        problems |= more
         made, gone_secrets = readable(project.vault, made)
         problems |= faults | gone_secrets
         made += [Forget(on=new)] if new else []
@@ -81,6 +83,11 @@ def plan_undo(
         losses=tuple(announced(project.kinds, commands, known)),
         documents=(),
     )
+
+
+def _amends(happened: Happening) -> bool:
+    """Tell whether a command only set the records right, so that nobody is sent to take it back."""
+    return happened.command is not None and happened.command.amends
 
 
 def _taken_in(project: Project, happened: Happening, taken: Delta) -> tuple[Address, ...]:

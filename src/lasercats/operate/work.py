@@ -6,34 +6,26 @@ were begun (`lasercats.interpreters.resume`).
 """
 
 import asyncio
+import re
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import Any, NamedTuple, cast
 
 from lasercats.core.address import Address
 from lasercats.core.change import Delta, composed
 from lasercats.core.errors import BadInput, Fenced, LogConflict, LogError, Unrecorded
 from lasercats.core.instruction import Failure
 from lasercats.core.lease import PATIENCE
-from lasercats.core.record import Accepted, Deferred, Finished, Record, Started, beginning, came_back, raw
+from lasercats.core.record import Accepted, Deferred, Finished, Record, Started, came_back, raw
 from lasercats.core.state import State
-from lasercats.domains.rack import device_programs, place, power
-from lasercats.instructions.work_order import (
-    Disconnect,
-    Done,
-    Mount,
-    Move,
-    PowerDown,
-    Step,
-    Unmount,
-    in_order,
-)
-from lasercats.interpreters.context import Result, Watcher
+from lasercats.instructions.work_order import Done, Step, in_order, located
+from lasercats.interpreters.context import Result
 from lasercats.interpreters.late import interrupted
-from lasercats.interpreters.replay import replay
+from lasercats.interpreters.replay import as_then, replay
 from lasercats.interpreters.resume import Resumed
 from lasercats.interpreters.simulate import simulate
 from lasercats.operate.history import record_at
@@ -41,6 +33,10 @@ from lasercats.operate.holder import holder, is_dead, process_of
 from lasercats.operate.issue import run_until
 from lasercats.operate.project import Project, actor
 from lasercats.operate.replay import together
+from lasercats.operate.work_notes import notes
+
+Steps = Sequence[int | range]
+"""Steps of a work order, by their numbers; none stands for all that are open."""
 
 
 class Task(NamedTuple):
@@ -95,7 +91,8 @@ class Order:
 
     @cached_property
     def _steps(self) -> list[Any]:
-        return [self._project.kinds.decode_instruction(bytes(i)) for i in self._batch.instructions]
+        steps = [self._project.kinds.decode_instruction(bytes(i)) for i in self._batch.instructions]
+        return located(cast("list[Step]", steps))
 
     @cached_property
     def tasks(self) -> tuple[Task, ...]:
@@ -120,36 +117,7 @@ class Order:
     @cached_property
     def notes(self) -> dict[int, tuple[str, ...]]:
         """What is to be minded at a step, by its number: cables that come along, and power."""
-        by_device: dict[str, list[Task]] = {}
-        for task in self.tasks:
-            if isinstance(task.step, PowerDown | Move | Unmount | Mount):
-                by_device.setdefault(task.step.device, []).append(task)
-        return {task.number: tuple(self._noted(task, same)) for same in by_device.values() for task in same}
-
-    def _noted(self, task: Task, same: Sequence[Task]) -> Iterator[str]:
-        """Iterate over what is to be minded at one of the steps at the same device."""
-        step = task.step
-        if not isinstance(step, Move | Unmount | Mount):
-            return
-        places = [other for other in same if not isinstance(other.step, PowerDown)]
-        down = next((other for other in same if isinstance(other.step, PowerDown)), None)
-        comes_back = not isinstance(places[-1].step, Unmount)
-        if task is places[0] and comes_back and not isinstance(step, Mount):
-            yield from self._cables(step.device)
-        if down is not None and isinstance(task.outcome, Failure) and not isinstance(step, Mount):
-            if down.status == "done":
-                yield f"{step.device} has been shut down; switch it on again"
-        elif down is not None and task is places[-1] and comes_back:
-            yield "switch it on again"
-
-    def _cables(self, name: str) -> Iterator[str]:
-        """Iterate over the cables that stay in a device that is moved, in words."""
-        device = self._project.kinds.address(f"{self.machine}:{name}", device_programs.KIND)
-        gone = {other.cable for other in self._steps if isinstance(other, Disconnect)}
-        near = self._project.log.fold(self.number, holding=beginning(f"{name}:")).state(self._project.kinds)
-        for address, cable in sorted(power.cables_at(device, near)):
-            if place.name(address) not in gone:
-                yield f"pull cable {place.name(address)} and put it back: {cable.a} and {cable.b}"
+        return notes(self._project, self)
 
     @property
     def about(self) -> list[int]:
@@ -169,7 +137,7 @@ class Order:
         """The steps of which nothing is reported yet."""
         return [task for task in self.tasks if task.status == "open"]
 
-    @property
+    @cached_property
     def reports(self) -> list["Report"]:
         """Who reported of which steps, and when."""
         number = {task.item: task.number for task in self.tasks}
@@ -178,6 +146,10 @@ class Order:
             Report(time, told.actor or "", tuple(sorted(number[n] for n, _ in told.items())))
             for time, told in finished
         ]
+
+    def reporter(self, step: int) -> "Report | None":
+        """Return the report of a step, by its number; None where there is none."""
+        return next((told for told in self.reports if step in told.steps), None)
 
     @cached_property
     def before(self) -> State:
@@ -265,10 +237,26 @@ class Reported(NamedTuple):
     """Where it is not as it was asked for."""
 
 
+def numbers(texts: Sequence[str]) -> list[range]:
+    """Return the steps that texts name: `7`, `1-32`, `1,4-6`.
+
+    Raises:
+        BadInput: one is none of these.
+
+    """
+    found = []
+    for part in (part for text in texts for part in text.split(",")):
+        match = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", part.strip())
+        if match is None or int(match[2] or match[1]) < int(match[1]):
+            raise BadInput(f"{part!r} names no step; write a number, a range such as 1-32, or a list: 1,4-6")
+        found.append(range(int(match[1]), int(match[2] or match[1]) + 1))
+    return found
+
+
 def done(
     project: Project,
     number: int,
-    steps: Sequence[int] = (),
+    steps: Steps = (),
     *,
     serial: str | None = None,
     asset_tag: str | None = None,
@@ -281,31 +269,43 @@ def done(
             what was found belongs to one device and several are reported.
 
     """
-    one = order(project, number)
-    chosen = _chosen(one, steps)
-    named = {getattr(task.step, "device", None) for task in chosen} - {None}
-    if (serial is not None or asset_tag is not None) and len(named) != 1:
-        fact = "no step" if not named else "several devices"
-        raise BadInput(
-            f"--serial and --asset-tag are of one device, and this reports of {fact}; name its step"
-        )
+
+    def outcomes(one: Order, chosen: Sequence[Task]) -> dict[int, Done | Failure]:
+        _check_before(one, chosen)
+        told: dict[int, Done | Failure] = {task.item: Done(note=note) for task in chosen}
+        if serial is not None or asset_tag is not None:
+            told[_found_at(chosen)] = Done(serial=serial, asset_tag=asset_tag, note=note)
+        return told
+
+    return _reported(project, number, steps, outcomes)
+
+
+def _check_before(one: Order, chosen: Sequence[Task]) -> None:
+    """Check that no step is reported before what it waits for."""
     places, still = {task.number for task in chosen}, {task.number for task in one.open}
     for task in chosen:
         missing = [n for n in task.after if n in still and n not in places]
         if missing:
             raise BadInput(
-                f"step {task.number} of work order {number} comes after step {missing[0]}, of which nothing "
-                f"is reported; report both: `lasercats work done {number} {missing[0]} {task.number}`"
+                f"step {task.number} of work order {one.number} comes after step {missing[0]}, of which "
+                f"nothing is reported; report both: `lasercats work done {one.number} {missing[0]} "
+                f"{task.number}`"
             )
+
+
+def _found_at(chosen: Sequence[Task]) -> int:
+    """Return of which instruction it is told what was found: the last one at the only device."""
+    named = {getattr(task.step, "device", None) for task in chosen} - {None}
+    if len(named) != 1:
+        fact = "no step" if not named else "several devices"
+        raise BadInput(
+            f"--serial and --asset-tag are of one device, and this reports of {fact}; name its step"
+        )
     last = {getattr(task.step, "device", None): task.item for task in chosen}
-    outcomes: dict[int, Done | Failure] = {task.item: Done(note=note) for task in chosen}
-    if serial is not None or asset_tag is not None:
-        index = last[next(iter(named))]
-        outcomes[index] = Done(serial=serial, asset_tag=asset_tag, note=note)
-    return report(project, one, outcomes)
+    return last[next(iter(named))]
 
 
-def fail(project: Project, number: int, steps: Sequence[int] = (), *, why: str) -> Reported:
+def fail(project: Project, number: int, steps: Steps = (), *, why: str) -> Reported:
     """Report that steps of a work order cannot be done, by default all that are open, and why.
 
     What must wait for them is skipped, and no more.
@@ -316,8 +316,12 @@ def fail(project: Project, number: int, steps: Sequence[int] = (), *, why: str) 
     """
     if not why.strip():
         raise BadInput("say why it cannot be done: --why")
-    one = order(project, number)
-    failed = {task.number: task for task in _chosen(one, steps)}
+    return _reported(project, number, steps, lambda one, chosen: _failed(one, chosen, why))
+
+
+def _failed(one: Order, chosen: Sequence[Task], why: str) -> dict[int, Done | Failure]:
+    """Return what comes of steps that fail, and of what waits for them."""
+    failed = {task.number: task for task in chosen}
     outcomes: dict[int, Done | Failure] = {task.item: Failure(reason=why) for task in failed.values()}
     stopped = set(failed)
     for task in one.tasks:
@@ -329,30 +333,58 @@ def fail(project: Project, number: int, steps: Sequence[int] = (), *, why: str) 
             stopped.add(task.number)
     then: dict[int, set[int]] = {}
     for task in one.tasks:
-        for number_ in task.after:
-            then.setdefault(number_, set()).add(task.number)
+        for number in task.after:
+            then.setdefault(number, set()).add(task.number)
     for task in one.open:
         behind = then.get(task.number, set())
         if task.step.early and task.number not in stopped and behind and behind <= stopped:
             told = f"not needed any more, because step {min(failed)} failed: {why}"
             outcomes[task.item] = Failure(reason=told, skipped=True)
-    return report(project, one, outcomes)
+    return outcomes
 
 
-def _chosen(one: Order, steps: Sequence[int]) -> list[Task]:
+def _reported(
+    project: Project,
+    number: int,
+    steps: Steps,
+    outcomes: Callable[[Order, Sequence[Task]], Mapping[int, Done | Failure]],
+) -> Reported:
+    """Report of steps; where others reported of other steps at the same time, after them.
+
+    Raises:
+        BadInput: somebody has reported of one of these steps.
+        LogConflict: somebody else is going on with the commands, and does not come to an end.
+
+    """
+    one = order(project, number)
+    chosen = _chosen(one, steps)
+    while True:
+        try:
+            return report(project, one, outcomes(one, chosen))
+        except LogConflict:
+            seen, one = one, order(project, number)
+            if one.records[-1].position == seen.records[-1].position:
+                raise
+            chosen = _chosen(one, [task.number for task in chosen])
+
+
+def _chosen(one: Order, steps: Steps) -> list[Task]:
     by_number = {task.number: task for task in one.tasks}
-    for step in steps:
+    named: dict[int, None] = {}
+    for step in chain.from_iterable([step] if isinstance(step, int) else step for step in steps):
         if step not in by_number:
             raise BadInput(f"work order {one.number} has no step {step}; it has 1 to {len(by_number)}")
         if by_number[step].status != "open":
+            by = f", by {told.actor}" if (told := one.reporter(step)) else ""
             raise BadInput(
-                f"step {step} of work order {one.number} is reported already: {by_number[step].status}"
+                f"step {step} of work order {one.number} is reported already: {by_number[step].status}{by}"
             )
+        named[step] = None
     if not one.open:
         raise BadInput(
             f"work order {one.number} is over; `lasercats work show {one.number}` tells how it went"
         )
-    return [by_number[step] for step in sorted(set(steps))] if steps else one.open
+    return [by_number[step] for step in sorted(named)] if steps else one.open
 
 
 def report(project: Project, one: Order, outcomes: Mapping[int, Done | Failure]) -> Reported:
@@ -398,14 +430,7 @@ def resume(
     still_open = set(positions) & set(project.log.open())
     first, head = positions[0], accepted[0][1]
     context = project.context(message=head.message, because=head.because)
-    rerun = replace(
-        context,
-        run=head.run,
-        actor=head.actor,
-        agreed=head.agreed,
-        direct=head.direct,
-        watcher=Watcher(),
-    )
+    rerun = as_then(replace(context, run=head.run), head)
     records = _of_run(project, positions)
     fold, by_position = project.log.fold(first - 1), dict(zip(positions, commands, strict=True))
     tape = Resumed(rerun, fold, first, records, still_open, reports, seen or {}, by_position)
@@ -463,3 +488,20 @@ def _of_run(project: Project, positions: Collection[int]) -> list[Record]:
             if isinstance(record.entry, Started):
                 found |= {later.position: later for later in project.log.caused(record.position)}
     return [found[position] for position in sorted(found)]
+
+
+def reporters(project: Project, positions: Collection[int]) -> dict[int, tuple[str, ...]]:
+    """Return who reported of what was done for commands, those that anybody reported of."""
+    found: dict[int, dict[str, None]] = {}
+    for position in positions:
+        if position in found:
+            continue
+        run = [record.position for record, _ in together(project.log, position)]
+        found |= {command: {} for command in (position, *run)}
+        records = _of_run(project, run)
+        owners = {r.position: r.entry.commands for r in records if isinstance(r.entry, Started)}
+        for told in (r.entry for r in records if isinstance(r.entry, Finished) and r.entry.actor):
+            served = [owners[told.started][n] for n, _ in told.items()]
+            for command in served:
+                found[command][told.actor or ""] = None
+    return {position: tuple(found[position]) for position in positions if found[position]}

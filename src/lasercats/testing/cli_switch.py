@@ -42,6 +42,8 @@ class Device:
     """When the last commit is taken back; None when it stays."""
     session: str | None = None
     """Whose commit that is."""
+    serial: str = "SIM0001"
+    """What its chassis says; nothing where it tells none."""
     now: float = 0.0
     """Its clock, in seconds; a test moves it."""
     down: set[str] = field(default_factory=set)
@@ -109,6 +111,11 @@ class SimulatedDriver(NetworkDriver):  # type: ignore[misc]
         """Tell whether it is connected."""
         alive: dict[str, bool] = self._do("is_alive", lambda _device: {"is_alive": True})
         return alive
+
+    def get_facts(self) -> dict[str, Any]:
+        """Return what it is."""
+        answer: dict[str, Any] = self._do("get_facts", lambda device: {"serial_number": device.serial})
+        return answer
 
     def get_interfaces(self) -> dict[str, Any]:
         """Return the interfaces, up where they are enabled and have link."""

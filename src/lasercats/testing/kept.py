@@ -60,7 +60,7 @@ def _is_kept(project: Project, commands: Sequence[Command], fault: Fault, n: int
     try:
         before, (_, wish) = _there(project, commands), simulate(commands, project.state())
         with fault(project, n) as has_struck:
-            carry_out(project, commands)
+            carry_out(project, commands, direct=True)
             if not has_struck():
                 return False
             recover(project, force=True)  # nobody can look, so nothing is judged
@@ -72,7 +72,7 @@ def _is_kept(project: Project, commands: Sequence[Command], fault: Fault, n: int
         delta = Delta(
             {a: Change(state.get(a), wish.get(a)) for a in {*dict(state.items()), *dict(wish.items())}}
         )
-        results = carry_out(project, converge(project.kinds, delta, state, exact=False))
+        results = carry_out(project, converge(project.kinds, delta, state, exact=False), agreed=None)
         assert all(result.ok for result in results), (where, results)
         _check_reality(project, commands, before, f"{where}, finished")
         assert decided(project.state()) == decided(wish), where

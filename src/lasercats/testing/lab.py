@@ -3,6 +3,9 @@
 A host is an `sshd` in its own namespaces, on an overlay over the machine's root that lives in memory.
 Everything is gone when the lab is left. It needs root, `sshd`, `ip` and `unshare`.
 
+Each has a machine-id of its own, which stays when it is booted again; all have one host key, as hosts have
+that were made from one image.
+
 A host may be one of another make: what is on it has only the tools of busybox, as on Alpine and OpenWrt.
 
     with Lab(hosts=2) as lab:
@@ -56,6 +59,8 @@ mount -t devpts pts $root/dev/pts -o newinstance,ptmxmode=0666
 ln -s pts/ptmx $root/dev/ptmx
 ln -s /proc/self/fd $root/dev/fd
 hostname $name
+[ -s $lab/$name/machine-id ] || tr -d - </proc/sys/kernel/random/uuid >$lab/$name/machine-id
+cp $lab/$name/machine-id $root/etc/machine-id
 mkdir -p -m 700 $root/root/.ssh
 cat $lab/id.pub >$root/root/.ssh/authorized_keys
 chmod 600 $root/root/.ssh/authorized_keys
@@ -70,7 +75,7 @@ if [ "$make" = busybox ]; then
     mkdir -p bin etc root srv proc dev full tmp
     cp /bin/busybox bin/
     chroot . /bin/busybox --install -s /bin
-    cp /etc/passwd /etc/group etc/
+    cp /etc/passwd /etc/group $root/etc/machine-id etc/
     mount -t proc proc proc
     mount --bind $root/full full
     mount -t tmpfs tmp tmp -o mode=1777

@@ -228,6 +228,7 @@ class InstructionTable(Table):
             "ELSE 0 * o.position END",
         ),
         "finished": ("position", "o.position"),
+        "reported_by": ("text", "o.actor"),
     }
 
     def sql(self, columns: Collection[str], span: Span | None) -> str:
@@ -242,10 +243,34 @@ class InstructionTable(Table):
         if "command" in columns:
             commands = _items("started", "commands", where)
             source += f" LEFT JOIN ({commands}) c ON c.position = i.position AND c.number = i.number"
-        if {"outcome", "failed", "finished"} & set(columns):
+        if {"outcome", "failed", "finished", "reported_by"} & set(columns):
             outcomes = _items("finished", "outcomes", span.until("r.position"), number=_OF)
             source += f" LEFT JOIN ({outcomes}) o ON o.cause = i.position AND o.number = i.number"
         return f"SELECT {self._chosen(columns, 'batch')} FROM {source}"
+
+
+class IdentityTable(Table):
+    """Who machines are: each time that one was met, told something new, or was accepted as another."""
+
+    columns: Mapping[str, tuple[str, str]] = {
+        "position": ("position", "r.position"),
+        "time": ("text", iso(_TIME)),
+        "machine": ("text", "j.key"),
+        "accepted": ("boolean", f"coalesce({_JSON.format('r', 'accepted')}, 0)"),
+        "actor": ("text", _JSON.format("r", "actor")),
+        "message": ("text", _JSON.format("r", "message")),
+        "identity": ("json", "j.value"),
+    }
+
+    def sql(self, columns: Collection[str], span: Span | None) -> str:
+        """Return the SELECT of these columns, up to now or in a span."""
+        where = (span or ALL).positions("r.position")
+        path = "CASE r.type WHEN 'met' THEN '$.machines' ELSE '$.met' END"
+        return (
+            f"SELECT {self._chosen(columns, 'position')} FROM records r, "
+            f"json_each(CAST(r.body AS TEXT), {path}) j WHERE (r.type = 'met' OR r.type = 'finished' "
+            f"AND instr(r.body, CAST('\"met\":{{' AS BLOB))) AND {where}"
+        )
 
 
 _OF = "coalesce(json_extract(CAST(r.body AS TEXT), '$.of[' || j.key || ']'), j.key)"
@@ -258,7 +283,8 @@ def _items(record: str, path: str, where: str, number: str = "j.key") -> str:
         "WHEN 'array' THEN j.value WHEN 'integer' THEN j.value ELSE json_quote(j.value) END"
     )
     return (
-        f"SELECT r.position, {_TIME} AS time, r.cause, {number} AS number, j.type, {value} AS value "
+        f"SELECT r.position, {_TIME} AS time, r.cause, {number} AS number, j.type, {value} AS value, "
+        "json_extract(CAST(r.body AS TEXT), '$.actor') AS actor "
         f"FROM records r, json_each(CAST(r.body AS TEXT), '$.{path}') j "
         f"WHERE r.type = '{record}' AND {where}"
     )
@@ -268,6 +294,7 @@ def tables(kinds: Kinds) -> dict[str, Table]:
     """Return all tables by name."""
     own: dict[str, Table] = {name.replace(".", "_"): _table(kind) for name, kind in kinds.kinds.items()}
     more: dict[str, Table] = {"events": EventTable(), "commands": CommandTable()}
+    more["identities"] = IdentityTable()
     return {**own, **more, "instructions": InstructionTable(), "unknown_kinds": UnknownKinds([*kinds.kinds])}
 
 

@@ -322,6 +322,9 @@ def test_a_time_that_is_too_short_is_refused(cli: "Cli") -> None:
         check(project, commands, timedelta(seconds=100))
         with pytest.raises(BadInput, match="this can take 100 s"):
             check(project, commands, timedelta(seconds=99))
+        check(project, commands, timedelta(seconds=400), serial=5)
+        with pytest.raises(BadInput, match="this can take 400 s"):
+            check(project, commands, timedelta(seconds=399), serial=5)
     finally:
         project.close()
 

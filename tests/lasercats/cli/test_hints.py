@@ -4,12 +4,15 @@ import json
 import re
 import shlex
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from lasercats.core import content
+from lasercats.operate.project import Project
+from lasercats.operate.spans import spans
 
 if TYPE_CHECKING:
     from tests.lasercats.cli.conftest import Cli, Ran
@@ -77,6 +80,35 @@ def test_what_was_put_back(cli: "Cli", place: Place, tmp_path: Path) -> None:
     reverted = cli.done("drift", "--revert")
     cli.done(*hinted(reverted))
     assert (tmp_path / "t" / "a").read_text() == "from outside"
+
+
+def test_what_was_forgotten(cli: "Cli", place: Place) -> None:
+    """The undo of a forgetting brings back what was decided."""
+    address = f"file/{place('a')}"
+    cli.done("file", "write", place("a"), "--content", "one", "--mode", "0644")
+    start = standing(cli)
+    leads_back(cli, cli.done("forget", address, "--field", "mode"), start)
+    cli.done(*hinted(cli.done("forget", address)))
+    back = cli.done("document", "--json").data["resources"][address]
+    assert back.items() >= {"content": "one", "mode": "0644"}.items()
+
+
+def test_ranges_mean_no_others(cli: "Cli", place: Place, tmp_path: Path) -> None:
+    """What others did between, and what was seen between, is in no range; what changed nothing may be."""
+    cli.done("issue", cli.file("one.jsonl", wrote(tmp_path / "t", 3)))
+    cli.done("issue", cli.file("one.jsonl", wrote(tmp_path / "t", 3)))
+    cli.done("issue", cli.file("two.jsonl", wrote(tmp_path / "t", 3, "y")))
+    (tmp_path / "t" / "f1").write_text("z")
+    cli.done("observe")
+    cli.done("file", "write", place("g"), "--content", "x")
+    *all_, last = [one["position"] for one in cli.log()]
+    first, second, third = all_[:3], all_[3:6], all_[6:9]
+    with closing(Project(tmp_path)) as project:
+        assert spans(project, [*first, *third]) == [f"{first[0]}..{third[-1]}"]
+        assert spans(project, [first[0], first[2]]) == [f"{first[0]}", f"{first[2]}"]
+        assert spans(project, [third[1], third[2], last]) == [f"{third[1]}..{third[2]}", f"{last}"]
+        assert spans(project, second) == [f"{second[0]}..{second[-1]}"]
+        assert spans(project, []) == []
 
 
 def test_many_are_one_range(cli: "Cli", tmp_path: Path, place: Place) -> None:

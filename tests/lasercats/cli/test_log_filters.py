@@ -273,7 +273,7 @@ def test_the_graph_of_a_run(cli: "Cli", place: Place) -> None:
         f"└─ {third} file chmod a:/nothing  refused",
         "   └─ file/a:/nothing: it does not exist; make it with `lasercats file write`",
     ]
-    assert graph[9] == f"● undo {first} {second}  tester  TIME"
+    assert graph[9] == f"● undo {first}..{second}  tester  TIME"
     assert [line[:3] for line in graph[10::2]] == ["├─ ", "└─ "]
 
 

@@ -239,7 +239,7 @@ def test_the_script_of_a_person_is_a_checklist(room: "Cli") -> None:
 
 def test_history_knows_what_waits(room: "Cli") -> None:
     """The log tells a waiting command as one, and the table of instructions its steps as they come back."""
-    room.done("rack", "mount", "a", "b", "--rack", "r1", "--unit", "1", "--height", "0")
+    room.done("rack", "mount", "a", "b", "--rack", "r1", "--height", "0")
     number = order(room)
     room.done("work", "done", str(number), "2")
     assert room.done("log", "--status", "waiting", "--json").data[0]["type"] == "rack.mount"

@@ -91,6 +91,9 @@ class Park:
     def url(self, name: str) -> str:
         return f"test:{name}"
 
+    def news(self, name: str) -> dict[str, dict[str, str]]:
+        return {}
+
 
 @pytest.fixture
 def context(make_context: Any) -> Context:  # noqa: ANN401

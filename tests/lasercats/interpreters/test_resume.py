@@ -28,6 +28,9 @@ class Machines:
     def get(self, _name: str) -> "Machines":
         return self
 
+    def news(self, _name: str) -> dict[str, dict[str, str]]:
+        return {}
+
     async def run(self, batch: Batch, _sink: object = None, _token: str = "") -> Sequence[Any]:
         self.asked += [item.instruction.path for item in batch]  # type: ignore[attr-defined]
         return [PathStatus("absent") for _ in batch]

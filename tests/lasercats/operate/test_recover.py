@@ -60,6 +60,32 @@ def cut_off(project: Project, monkeypatch: pytest.MonkeyPatch, **command: Any) -
             carry_out(project, [project.kinds.command(command)])
 
 
+class Counting:
+    """Counts of how many machines it is waited for at the same time, until they tell."""
+
+    def __init__(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, self.most, self.tokens = 0, 0, list[str]()
+        get = project.machines.get
+
+        def counted(name: str) -> Machine:
+            machine = get(name)
+
+            async def resolve(batch: Batch, token: str = "", *, end: bool = False) -> Sequence[Any]:
+                del end
+                self.tokens.append(token)
+                self.now += 1
+                self.most = max(self.most, self.now)
+                for _ in range(9):
+                    await asyncio.sleep(0)
+                self.now -= 1
+                return [None] * len(batch)
+
+            monkeypatch.setattr(machine, "resolve", resolve)
+            return machine
+
+        monkeypatch.setattr(project.machines, "get", counted)
+
+
 def judged(project: Project, *, force: bool = False) -> Recovered:
     """Recover the one command that is open; the log is whole afterwards."""
     (found,) = recover(project, force=force)
@@ -285,3 +311,19 @@ def test_words_are_no_facts(
     command = {"command": "file.write", "on": f"a:{tmp_path}/f", "content": "x"}
     (result,) = carry_out(project, [project.kinds.command(command)])
     assert (result.status, list(result.problems.values()), result.untried) == ("failed", [words], set())
+
+
+def test_machines_are_asked_at_once(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What became of a batch is asked of all machines of a run at the same time, once of each."""
+    folders = [tmp_path / name for name in "ab"]
+    for folder in folders:
+        folder.mkdir()
+    project.urls["b"] = "local:"
+    on = [f"{name}:{folder}/f" for name, folder in zip("ab", folders, strict=True)]
+    cut_off(project, monkeypatch, command="file.write", on=on, content="x")
+    counting = Counting(project, monkeypatch)
+    (found,) = recover(project, force=True)
+    assert set(found.facts.values()) == {"not done"}
+    assert counting.most == len(set(counting.tokens)) == len(counting.tokens) == 2

@@ -190,6 +190,22 @@ def check_references(address: Address, state: State, resource: Resource) -> None
             raise Refused(f"{other} is on another machine ({at(other)[0]}) than this ({at(address)[0]})")
 
 
+def called_too(reference: str, state: State) -> Iterator[str]:
+    """Iterate over the references that mean the same as one: the address of what is managed, and its id."""
+    yield reference
+    if reference.partition("/")[0] in KINDS:
+        id_ = getattr(state.get(Address(reference)), "id", None)
+        if id_ is not None:
+            yield str(id_)
+    else:
+        yield from (address for address, _ in state.having(_by_id, reference))
+
+
+def _by_id(_address: Address, resource: Resource) -> tuple[str, ...]:
+    id_ = getattr(resource, "id", None)
+    return (id_,) if isinstance(id_, str) else ()
+
+
 def check_unused(address: Address, state: State) -> None:
     """Check that nothing in a state refers to an address.
 

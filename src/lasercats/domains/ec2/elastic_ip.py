@@ -18,7 +18,7 @@ from lasercats.core.state import State
 from lasercats.domains.ec2 import account, looks, steps
 from lasercats.domains.ec2.account import Holder, Tags
 from lasercats.domains.ec2.looks import Looking
-from lasercats.instructions.aws import Call, Describe, tagged, tags_of, variable
+from lasercats.instructions.aws import Call, Describe, Unmark, tagged, tags_of, variable
 
 
 class ElasticIp(Resource, frozen=True):
@@ -65,6 +65,17 @@ class Associate(Command, frozen=True, tag="ec2.associate"):
         associated = replace(elastic_ip, instance=self.instance)
         account.check_references(address, state, associated)
         return associated
+
+    def displaces(self, address: Address, state: State) -> Iterator[tuple[Address, ElasticIp]]:
+        """Let go what the instance has: it holds one elastic IP address, and EC2 takes away another one."""
+        for holder in account.called_too(self.instance, state):
+            for other, elastic_ip in state.having(_by_holder, holder):
+                if other != address and isinstance(elastic_ip, ElasticIp):
+                    yield other, replace(elastic_ip, instance=NOTHING)
+
+
+def _by_holder(_address: Address, resource: Resource) -> tuple[str, ...]:
+    return (resource.instance,) if isinstance(resource, ElasticIp) and resource.instance else ()
 
 
 class Disassociate(Command, frozen=True, tag="ec2.disassociate"):
@@ -132,6 +143,7 @@ def _allocate(address: Address, wish: Any) -> Program[Any]:  # noqa: ANN401
         at="AllocationId",
     )
     told = answered.response
+    yield Unmark(machine=machine, id=told["AllocationId"])
     return replace(wish, id=told["AllocationId"], public_ip=told.get("PublicIp"))
 
 
@@ -149,7 +161,7 @@ def _change(address: Address, change: Change[Any], known: Known) -> Program[Any]
                 yield from _disassociate(machine, there)
                 association = None
             if after.instance:
-                association = yield from _associate(address, id_, account.id_of(known, after.instance))
+                association = yield from _associate(address, id_, after.instance, known)
         wish = replace(after, id=id_, public_ip=there.public_ip, association=association)
         return (yield from steps.seen(address, wish, known, LOOKING))
 
@@ -160,8 +172,23 @@ def _change(address: Address, change: Change[Any], known: Known) -> Program[Any]
     )
 
 
-def _associate(address: Address, id_: str, holder: str) -> Program[str]:
+def _associate(address: Address, id_: str, instance: str, known: Known) -> Program[str]:
+    """Associate it, where the instance has no other one that nobody told us to take away.
+
+    Raises:
+        Refused: it has one.
+
+    """
     machine, _ = account.at(address)
+    holder = account.id_of(known, instance)
+    told = yield Describe(machine=machine, what="address", by="instance-id", value=holder)
+    for other in told.found:
+        if other.get("AllocationId") != id_:
+            raise Refused(
+                f"{instance} has the elastic IP address {other.get('PublicIp')} "
+                f"({other.get('AllocationId')}), which the state does not tell, and EC2 would take it away; "
+                f"take it in by `lasercats adopt` or `lasercats drift --adopt`, or disassociate it"
+            )
     parameters = {"AllocationId": id_, "InstanceId": holder, "AllowReassociation": False}
     answered = yield Call(
         machine=machine,
@@ -204,6 +231,24 @@ def converge(address: Address, change: Change[ElasticIp]) -> Iterator[Command]:
         yield Associate(on=on, instance=after.instance)
 
 
+def holds(elastic_ip: ElasticIp) -> Iterator[str]:
+    """Return what it has to itself: the place that an instance has for one such address."""
+    if elastic_ip.instance:
+        yield f"the elastic IP address of {elastic_ip.instance}"
+
+
+def aside(_address: Address, change: Change[Any], _state: State, _end: State) -> ElasticIp | None:
+    """Return what it is while it makes room, as where two are swapped: associated with nothing."""
+    before, after = account.sides(change)
+    return replace(before, instance=NOTHING) if before.instance and after.instance else None
+
+
+def alters(elastic_ip: ElasticIp) -> Iterator[Address]:
+    """Return whose public address comes and goes with it."""
+    if elastic_ip.instance and elastic_ip.instance.startswith("ec2.instance/"):
+        yield Address(elastic_ip.instance)
+
+
 def loses(elastic_ip: ElasticIp) -> Iterable[str]:
     """Return what does not come back when it is allocated again."""
     for name, told in (("id", "id"), ("public_ip", "public address")):
@@ -232,4 +277,7 @@ KIND = looks.kind(
     act,
     loses=loses,
     interrupts=account.let_go_of,
+    holds=holds,
+    aside=aside,
+    alters=alters,
 )

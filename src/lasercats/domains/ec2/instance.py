@@ -18,6 +18,7 @@ from lasercats.core.resource import GIVEN, PROTECTS, Resource
 from lasercats.core.state import State
 from lasercats.domains.ec2 import account
 from lasercats.domains.ec2.account import Group, KeyName, Size, Subnet, Tags
+from lasercats.domains.ec2.unmodelled import Unmodelled, again, lost
 from lasercats.instructions.aws import Call
 
 MOST_DATA = 16384
@@ -90,6 +91,8 @@ class Instance(Resource, frozen=True):
     launched: Annotated[str | None, GIVEN] = None
     """When it was last started, RFC 3339."""
     zone: Annotated[str | None, GIVEN] = None
+    unmodelled: Unmodelled | None = None
+    """What EC2 tells of it beside that, and a new one in its place has, too."""
 
     forms: ClassVar[Forms] = FORMS
 
@@ -110,10 +113,13 @@ class Launch(Command, frozen=True, tag="ec2.launch"):
     tags: Tags | None = None
     state: Power | None = None
     protected: Annotated[bool, Meta(description="protect it from termination")] | None = None
+    unmodelled: Unmodelled | None = None
+    """Of one in whose place this is launched: what it had that nobody decided."""
 
     def decide(self, address: Address, state: State) -> Instance:
         """Return the instance, running unless it is to be stopped."""
         fields = {name: getattr(self, name) for name in FIELDS}
+        fields["unmodelled"] = again(self.unmodelled, address, state)
         instance = Instance(**{**fields, "state": self.state or "running"})
         account.check_new(address, state, instance)
         return instance
@@ -270,8 +276,13 @@ class Terminate(Command, frozen=True, tag="ec2.terminate"):
         if state.known_absent(address):
             return
         if _there(address, state).protected:
-            raise Refused("it is protected from termination; `lasercats ec2 unprotect` lifts that")
+            raise Refused(protected(address))
         account.check_unused(address, state)
+
+
+def protected(address: Address) -> str:
+    """Return why an instance is not terminated that is protected, and the remedy."""
+    return f"it is protected from termination; `lasercats ec2 unprotect {address}` lifts that"
 
 
 def _there(address: Address, state: State) -> Instance:
@@ -350,9 +361,12 @@ def interrupts(before: Instance, after: Instance | None) -> Iterator[str]:
 
 
 def loses(instance: Instance) -> Iterable[str]:
-    """Return what does not come back when it is launched again."""
-    for name, told in (("id", "id"), ("private_ip", "private address"), ("public_ip", "public address")):
+    """Return what does not come back when it is launched again; its private address does, if it is free."""
+    for name, told in (("id", "id"), ("public_ip", "public address")):
         value: Any = getattr(instance, name)
         if value is not None:
             yield f"{told} {value}"
+    if instance.private_ip is not None and "PrivateIpAddress" not in (instance.unmodelled or {}):
+        yield f"private address {instance.private_ip}"
+    yield from lost(instance.unmodelled)
     yield "data on its instance store and on its own volumes"

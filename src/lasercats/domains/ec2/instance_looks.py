@@ -13,7 +13,7 @@ from lasercats.core.instruction import Failure
 from lasercats.core.kind import Found
 from lasercats.core.loose import ODD
 from lasercats.core.program import Each, Program
-from lasercats.domains.ec2 import instance, looks
+from lasercats.domains.ec2 import instance, looks, unmodelled
 from lasercats.domains.ec2 import volume as volume_programs
 from lasercats.domains.ec2.instance import Disk, Instance
 from lasercats.domains.ec2.looks import Looking
@@ -31,11 +31,14 @@ def observe(machine: str, known: Mapping[Address, Any]) -> Program[Found]:
         if thing is None:
             found[address] = None if answer.looked else resource
         else:
-            found[address] = yield from _look_closer(machine, thing, resource)
+            closely = address in getattr(known, "again", ())
+            found[address] = yield from _look_closer(machine, thing, resource, closely=closely)
     return found
 
 
-def _look_closer(machine: str, thing: dict[str, Any], known: Instance | None) -> Program[Instance]:
+def _look_closer(
+    machine: str, thing: dict[str, Any], known: Instance | None, *, closely: bool = False
+) -> Program[Instance]:
     """Ask for what is not told with an instance.
 
     User data can only be changed while an instance is stopped, so it is as known where the instance has run
@@ -43,9 +46,11 @@ def _look_closer(machine: str, thing: dict[str, Any], known: Instance | None) ->
     """
     seen: Instance = looks.understood(thing, known, LOOKING)
     id_ = thing["InstanceId"]
-    if known is None or known.volumes is not None:
+    if closely or known is None or known.volumes is not None:
         volumes = yield volumes_of(machine, id_)
-        seen = replace(seen, volumes=_disks_of(thing, volumes.found, known))
+        if known is None or known.volumes is not None:
+            seen = replace(seen, volumes=_disks_of(thing, volumes.found, known))
+        seen = _with(seen, Volumes=_kept_of(thing, volumes.found))
     if known is None or known.protected is not None:
         answer = yield _attribute(machine, id_, "disableApiTermination")
         seen = replace(seen, protected=_value(answer, "DisableApiTermination", seen.protected))
@@ -54,7 +59,57 @@ def _look_closer(machine: str, thing: dict[str, Any], known: Instance | None) ->
         answer = yield _attribute(machine, id_, "userData")
         nothing = None if known is None else ""
         seen = replace(seen, user_data=_data(answer) or nothing if answer.response else seen.user_data)
-    return seen
+    return (yield from _look_at_the_rest(machine, thing, seen, known)) if closely else seen
+
+
+def _look_at_the_rest(
+    machine: str, thing: dict[str, Any], seen: Instance, known: Instance | None
+) -> Program[Instance]:
+    """Ask for what nobody decided and a new one in its place is to have; what EC2 does not tell is noted."""
+    id_, wanted = thing["InstanceId"], dict(unmodelled.ASKED)
+    asks = {name: _attribute(machine, id_, name) for name in wanted}
+    if known is not None and known.user_data is None:
+        asks["userData"] = _attribute(machine, id_, "userData")
+    if str(thing["InstanceType"]).startswith("t"):
+        asked = {"InstanceIds": [id_]}
+        operation = "DescribeInstanceCreditSpecifications"
+        asks["CpuCredits"] = Ask(machine=machine, operation=operation, parameters=asked)
+    answers = dict(zip(asks, (yield Each(asks.values())), strict=True))
+    told: dict[str, Any] = {
+        "NotSeen": sorted(name for name, answer in answers.items() if isinstance(answer, Failure)) or None
+    }
+    for name, (member, kept) in wanted.items():
+        told[member] = (
+            kept(_value(answers[name], member, None)) if name not in (told["NotSeen"] or ()) else None
+        )
+    for name in answers.keys() - {*wanted, *(told["NotSeen"] or ())}:
+        told["UserData" if name == "userData" else name] = _rest_of(name, answers[name])
+    return _with(seen, **told)
+
+
+def _rest_of(name: str, answer: Answered) -> str | None:
+    if name == "userData":
+        return _data(answer) or None if answer.response else None
+    listed: Any = answer.response.get("InstanceCreditSpecifications") or ({},)
+    credit: str | None = listed[0].get("CpuCredits")
+    return credit
+
+
+def _with(seen: Instance, **told: Any) -> Instance:  # noqa: ANN401
+    """Return an instance with more that nobody decides; what is None is not."""
+    all_ = {**(seen.unmodelled or {}), **told}
+    return replace(seen, unmodelled={n: v for n, v in sorted(all_.items()) if v is not None})
+
+
+def _kept_of(thing: Mapping[str, Any], volumes: tuple[dict[str, Any], ...]) -> dict[str, Any] | None:
+    """Return what is kept of its own volumes, by device."""
+    own = devices(thing, volumes)
+    kept = {
+        device: unmodelled.of_volume(one)
+        | {name: one[name] for name in ("Size", "Encrypted") if one.get(name)}
+        for device, one in sorted(own.items())
+    }
+    return kept or None
 
 
 def discover(machine: str) -> Program[Found]:
@@ -89,7 +144,7 @@ def _whole(
     """Return an instance with what is not told with it."""
     told: Any = {"volumes": _disks_of(thing, volumes, None), "user_data": _data(data) or None}
     told["protected"] = _value(protected, "DisableApiTermination", None)
-    return replace(seen, **told)
+    return _with(replace(seen, **told), Volumes=_kept_of(thing, volumes))
 
 
 def read(thing: Mapping[str, Any], known: Instance | None) -> Instance:
@@ -113,7 +168,21 @@ def read(thing: Mapping[str, Any], known: Instance | None) -> Instance:
         public_ip=thing.get("PublicIpAddress"),
         launched=thing.get("LaunchTime"),
         zone=thing.get("Placement", {}).get("AvailabilityZone"),
+        unmodelled=_unmodelled(thing, known),
     )
+
+
+def _unmodelled(thing: Mapping[str, Any], known: Instance) -> dict[str, Any]:
+    """Return what is kept of what nobody decides; what is not told with an instance is as known of it."""
+    told = unmodelled.told_of(thing, unmodelled.INSTANCE)
+    if known.security_groups is None and thing.get("SecurityGroups"):
+        told["SecurityGroups"] = sorted(group["GroupId"] for group in thing["SecurityGroups"])
+    if known.key is None and thing.get("KeyName"):
+        told["KeyName"] = thing["KeyName"]
+    if known.id == thing["InstanceId"]:
+        asked = {member for member, _ in unmodelled.ASKED.values()} | {"Volumes", "UserData", "CpuCredits"}
+        told |= {n: v for n, v in (known.unmodelled or {}).items() if n in asked}
+    return dict(sorted(told.items()))
 
 
 def _power_of(thing: Mapping[str, Any]) -> str:

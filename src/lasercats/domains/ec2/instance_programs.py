@@ -1,7 +1,10 @@
 """How an instance is launched, changed and terminated: programs over calls of EC2."""
 
 import base64
-from typing import Any
+from collections.abc import Mapping
+from contextlib import suppress
+from ipaddress import ip_address, ip_network
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -9,10 +12,11 @@ from lasercats.core import content as contents
 from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.errors import Refused
-from lasercats.core.instruction import InstructionFailed
+from lasercats.core.instruction import Failure, InstructionFailed
 from lasercats.core.kind import Kind
-from lasercats.core.program import Known, Program
-from lasercats.domains.ec2 import account, instance, looks, steps
+from lasercats.core.loose import ODD
+from lasercats.core.program import Each, Known, Program
+from lasercats.domains.ec2 import account, instance, looks, steps, unmodelled
 from lasercats.domains.ec2.instance import Disk, Instance
 from lasercats.domains.ec2.instance_looks import POWER, devices, discover, observe, read, volumes_of
 from lasercats.instructions.aws import (
@@ -37,18 +41,28 @@ def act(address: Address, change: Change[Any], known: Known) -> Program[Instance
 
 def _launch(address: Address, wish: Any, known: Known) -> Program[Any]:  # noqa: ANN401
     machine, _ = account.at(address)
-    root = (yield from _root(machine, wish)) if wish.volumes and "root" in wish.volumes else ""
-    answered = yield Call(
+    root = (yield from _root(machine, wish)) if "root" in _own(wish) else Root("", 0)
+    kept = yield from _kept(machine, wish, known)
+    call = Call(
         machine=machine,
         operation="RunInstances",
-        parameters=_parameters(wish, known, root),
+        parameters=_parameters(wish, known, root, kept),
         token="",
         gives=variable(address),
         at="Instances[0].InstanceId",
     )
+    try:
+        answered = yield call
+    except InstructionFailed as failed:
+        if "PrivateIpAddress" not in kept or "InvalidIPAddress" not in failed.failure.reason:
+            raise
+        free = {n: v for n, v in call.parameters.items() if n != "PrivateIpAddress"}  # somebody else has it
+        answered = yield replace(call, parameters=free)
     new = replace(wish, id=answered.response["Instances"][0]["InstanceId"])
 
     def finish() -> Program[Any]:
+        if (wish.unmodelled or {}).get("SourceDestCheck") is False:
+            yield _modify(machine, str(new.id), SourceDestCheck={"Value": False})
         told = yield Wait(machine=machine, what="instance", id=new.id, state="running")
         if wish.state == "stopped":
             yield _power(machine, "StopInstances", new.id)
@@ -71,24 +85,72 @@ def _left(address: Address, new: Instance, known: Known) -> Program[Any]:
     return None if told.response.get("Reservations") else new  # what has ended is told of for a while
 
 
-def _root(machine: str, wish: Instance) -> Program[str]:
-    """Return the name of the root device of the image, which only EC2 can tell.
+class Root(NamedTuple):
+    """The root device of an image."""
+
+    name: str
+    size: int
+    """The least size of its volume, in GiB; 0 where that is not told."""
+
+
+def _root(machine: str, wish: Instance) -> Program[Root]:
+    """Return the root device of the image, which only EC2 can tell.
 
     Raises:
         Refused: it does not tell.
 
     """
-    image = yield Describe(machine=machine, what="image", by="image-id", value=wish.image)
-    root = image.found[0].get("RootDeviceName") if image.found else None
+    told = yield Describe(machine=machine, what="image", by="image-id", value=wish.image)
+    image = told.found[0] if told.found else {}
+    root = image.get("RootDeviceName")
     if not root:
         raise Refused(
             f"EC2 tells no root device of {wish.image}; take another image, or name the volume by its device"
         )
-    return str(root)
+    mapped = [one for one in image.get("BlockDeviceMappings", ()) if one.get("DeviceName") == root]
+    sizes = (one.get("Ebs", {}).get("VolumeSize") for one in mapped)
+    return Root(str(root), next((size for size in sizes if isinstance(size, int)), 0))
 
 
-def _parameters(wish: Instance, known: Known, root: str) -> dict[str, Any]:
+def _kept(machine: str, wish: Instance, known: Known) -> Program[dict[str, Any]]:
+    """Return the parameters for what it has of one in whose place it is launched."""
+    if wish.unmodelled is None:
+        return {}
+    subnet = None if wish.subnet is None else account.id_of(known, wish.subnet)
+    kept = unmodelled.launched(wish.unmodelled, str(wish.type), subnet)
+    if "PrivateIpAddress" in kept and not (yield from _is_free(machine, kept)):
+        kept.pop("PrivateIpAddress")
+    if "CpuOptions" in kept:  # which are told of all types, and taken by those that have any to choose from
+        asked = {"InstanceTypes": [wish.type]}
+        (answer,) = yield Each([Ask(machine=machine, operation="DescribeInstanceTypes", parameters=asked)])
+        types = [] if isinstance(answer, Failure) else answer.response.get("InstanceTypes", [])
+        usual = types[0].get("VCpuInfo", {}) if types else {}
+        pairs = (("CoreCount", "DefaultCores"), ("ThreadsPerCore", "DefaultThreadsPerCore"))
+        if not usual or all(kept["CpuOptions"].get(name) == usual.get(other) for name, other in pairs):
+            kept.pop("CpuOptions")
+    return kept
+
+
+def _is_free(machine: str, kept: Mapping[str, Any]) -> Program[bool]:
+    """Tell whether a private address is one of its subnet and free, so that a launch there can have it."""
+    address, where = kept["PrivateIpAddress"], {"Name": "subnet-id", "Values": [kept["SubnetId"]]}
+    filters = [where, {"Name": "private-ip-address", "Values": [address]}]
+    told, others = yield (
+        Describe(machine=machine, what="subnet", by="subnet-id", value=kept["SubnetId"]),
+        Ask(machine=machine, operation="DescribeInstances", parameters={"Filters": filters}),
+    )
+    if not told.looked:
+        return True
+    with suppress(*ODD):
+        there = [one for r in others.response.get("Reservations", ()) for one in r["Instances"]]
+        inside = ip_address(address) in ip_network(told.found[0]["CidrBlock"])
+        return inside and all(one.get("PrivateIpAddress") != address for one in there)
+    return False
+
+
+def _parameters(wish: Instance, known: Known, root: Root, kept: Mapping[str, Any]) -> dict[str, Any]:
     parameters: dict[str, Any] = {
+        **kept,
         "ImageId": wish.image,
         "InstanceType": wish.type,
         "MinCount": 1,
@@ -100,22 +162,37 @@ def _parameters(wish: Instance, known: Known, root: str) -> dict[str, Any]:
         parameters["SecurityGroupIds"] = [account.id_of(known, group) for group in wish.security_groups]
     if wish.key:
         parameters["KeyName"] = account.id_of(known, wish.key)
-    if wish.user_data:
-        parameters["UserData"] = wish.user_data
+    data = (wish.unmodelled or {}).get("UserData") if wish.user_data is None else wish.user_data
+    if data:
+        parameters["UserData"] = data
     if wish.protected:
         parameters["DisableApiTermination"] = True
     if wish.tags:
         parameters["TagSpecifications"] = [{"ResourceType": "instance", "Tags": tagged(wish.tags)}]
-    if wish.volumes:
+    if _own(wish):
         parameters["BlockDeviceMappings"] = [
-            {"DeviceName": root if device == "root" else device, "Ebs": _ebs(disk)}
-            for device, disk in wish.volumes.items()
+            {"DeviceName": root.name if device == "root" else device, "Ebs": _ebs(wish, device, root)}
+            for device in _own(wish)
         ]
     return parameters
 
 
-def _ebs(disk: Disk) -> dict[str, Any]:
-    told = {"VolumeSize": disk.size, "VolumeType": disk.type, "DeleteOnTermination": True}
+def _own(wish: Instance) -> list[str]:
+    """Return the devices of its own volumes: those that are decided, or those of another where none are."""
+    decided = wish.volumes
+    return sorted((wish.unmodelled or {}).get("Volumes", {}) if decided is None else decided)
+
+
+def _ebs(wish: Instance, device: str, root: Root) -> dict[str, Any]:
+    """Return the parameters of one of its own volumes, as it is decided, and as it was as to the rest."""
+    disk = (wish.volumes or {}).get(device, Disk())
+    was = (wish.unmodelled or {}).get("Volumes", {}).get(device, {})
+    size, type_ = disk.size or was.get("Size"), disk.type or was.get("VolumeType")
+    if disk.size is None and size is not None and device == "root":
+        size = max(size, root.size)
+    told = {"VolumeSize": size, "VolumeType": type_, "DeleteOnTermination": True}
+    told |= {"Encrypted": was.get("Encrypted")} | unmodelled.ebs(was, size, type_)
+    told.pop("MultiAttachEnabled", None)
     return {name: value for name, value in told.items() if value is not None}
 
 
@@ -129,7 +206,12 @@ def _terminate(address: Address, before: Instance, known: Known) -> Program[Any]
     before = replace(before, id=id_)
 
     def steps() -> Program[None]:
-        yield _power(machine, "TerminateInstances", id_)
+        try:
+            yield _power(machine, "TerminateInstances", id_)
+        except InstructionFailed as failed:
+            if "OperationNotPermitted" in failed.failure.reason:  # protected outside, or nobody decided it
+                raise Refused(f"{instance.protected(address)} (OperationNotPermitted)") from None
+            raise
         yield Wait(machine=machine, what="instance", id=id_, state="terminated")
 
     return (yield from account.leaving(id_, steps(), lambda: _seen(address, before, before, known)))

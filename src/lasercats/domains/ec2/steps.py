@@ -9,10 +9,10 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.errors import Refused
 from lasercats.core.instruction import Failure, PartlyDone
-from lasercats.core.program import Known, Program
+from lasercats.core.program import Known, Program, alongside
 from lasercats.domains.ec2 import account, looks
 from lasercats.domains.ec2.looks import Looking
-from lasercats.instructions.aws import Call, Wait, tagged, variable
+from lasercats.instructions.aws import Call, Unmark, Wait, tagged, variable
 
 Rest = Callable[[Any, Known], Program[None]]
 """What is to be done after the call that makes something, given what is made and what is known then."""
@@ -52,7 +52,8 @@ def create(
         except Refused as strange:
             raise PartlyDone(Failure(reason=str(strange)), new) from None
 
-    return (yield from account.leaving(new.id, steps(), left))
+    unmarked = alongside(Unmark(machine=call.machine, id=new.id), steps())
+    return (yield from account.leaving(new.id, unmarked, left))
 
 
 def change(

@@ -19,6 +19,7 @@ from lasercats.core.state import State
 from lasercats.domains.ec2 import account, looks, steps
 from lasercats.domains.ec2.account import Holder, Size, Tags, Zone
 from lasercats.domains.ec2.looks import Looking
+from lasercats.domains.ec2.unmodelled import Unmodelled, again, ebs, of_volume
 from lasercats.instructions.aws import Call, Describe, Wait, tags_of
 
 Type = Annotated[str, Meta(pattern="^[A-Za-z0-9-]+$", description="the volume type, as gp3")]
@@ -40,6 +41,8 @@ class Volume(Resource, frozen=True):
     device: Device | None = None
     tags: Tags | None = None
     id: Annotated[str | None, GIVEN] = None
+    unmodelled: Unmodelled | None = None
+    """What EC2 tells of it beside that, and a new one in its place has, too."""
 
     forms: ClassVar[Forms] = account.TAGS
 
@@ -61,10 +64,13 @@ class Create(Command, frozen=True, tag="ec2.create_volume"):
     type: Type | None = None
     encrypted: Encrypted | None = None
     tags: Tags | None = None
+    unmodelled: Unmodelled | None = None
+    """Of one in whose place this is created: what it had that nobody decided."""
 
     def decide(self, address: Address, state: State) -> Volume:
         """Return the volume, where there is none; it is encrypted only if that is asked."""
         told = {name: getattr(self, name) for name in ("zone", "size", "type", "tags")}
+        told["unmodelled"] = again(self.unmodelled, address, state)
         volume = Volume(**told, encrypted=bool(self.encrypted), instance=NOTHING)
         account.check_new(address, state, volume)
         return volume
@@ -164,6 +170,7 @@ def _create(machine: str, address: Address, wish: Any, known: Known) -> Program[
 
     told = {"AvailabilityZone": wish.zone, "Size": wish.size}
     told |= {"VolumeType": wish.type, "Encrypted": wish.encrypted}
+    told |= ebs(wish.unmodelled or {}, wish.size, wish.type, encrypted=wish.encrypted)
     call = Call(machine=machine, operation="CreateVolume", parameters=told, at="VolumeId")
     return (yield from steps.create(address, wish, known, LOOKING, call, rest))
 
@@ -189,7 +196,8 @@ def _move(machine: str, id_: str, change: Change[Any], known: Known) -> Program[
     before, after = account.sides(change)
     detaches = _lets_go(before, after)
     if detaches:
-        yield Call(machine=machine, operation="DetachVolume", parameters={"VolumeId": id_})
+        parameters = {"VolumeId": id_, "InstanceId": account.id_of(known, before.instance)}
+        yield Call(machine=machine, operation="DetachVolume", parameters=parameters)
         yield _wait(machine, id_, "available")
     if after.instance and (detaches or before.instance != after.instance):
         holder = account.id_of(known, after.instance)
@@ -237,7 +245,7 @@ def _lets_go(before: Volume, after: Volume) -> bool:
 def _new(on: tuple[Address, ...], volume: Volume) -> Create:
     if volume.zone is None or volume.size is None:
         raise Refused(f"{on[0]} cannot be created without zone and size")
-    told = {name: getattr(volume, name) for name in ("type", "encrypted", "tags")}
+    told = {name: getattr(volume, name) for name in ("type", "encrypted", "tags", "unmodelled")}
     return Create(on=on, zone=volume.zone, size=volume.size, **told)
 
 
@@ -248,6 +256,19 @@ def replaces(change: Change[Volume]) -> bool:
         return False
     smaller = bool(before.size and after.size and after.size < before.size)
     return smaller or account.differs(change, "zone", "encrypted")
+
+
+def holds(volume: Volume) -> Iterator[str]:
+    """Return what it has to itself: the device of the instance that it is attached to."""
+    if volume.instance and volume.device:
+        yield f"device {volume.device} of {volume.instance}"
+
+
+def aside(_address: Address, change: Change[Any], _state: State, _end: State) -> Volume | None:
+    """Return what it is while it makes room, as where two are swapped: attached to nothing."""
+    before, after = account.sides(change)
+    away = before.instance and after.instance
+    return replace(before, instance=NOTHING, device=None) if away else None
 
 
 def loses(volume: Volume) -> Iterable[str]:
@@ -279,6 +300,7 @@ def read(thing: Mapping[str, Any], _known: Volume | None) -> Volume:
         device=held.get("Device"),
         tags=tags_of(thing),
         id=thing["VolumeId"],
+        unmodelled=of_volume(thing),
     )
 
 
@@ -293,4 +315,6 @@ KIND = looks.kind(
     loses=loses,
     interrupts=account.let_go_of,
     discover=discover,
+    holds=holds,
+    aside=aside,
 )

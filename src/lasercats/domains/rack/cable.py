@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change
-from lasercats.core.command import Command
+from lasercats.core.command import Command, Forget
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Kind
 from lasercats.core.loose import Forms
@@ -23,7 +23,7 @@ from lasercats.instructions import work_order
 _END = re.compile(r"[^\x00-\x1f\x7f:/]{1,64}(:[^\x00-\x1f\x7f]{1,64})?")
 POWER = ("power-port", "power-outlet")
 CONSOLE = ("console-port", "console-server-port")
-CONNECTED = (*POWER, *CONSOLE, "interface", "front-port", "rear-port")
+PLUGGED = (*POWER, *CONSOLE, "interface", "front-port", "rear-port")
 
 End = Annotated[Text, Meta(description="DEVICE:PORT, as in db1:eth0, or the name of a power feed")]
 Type = Annotated[
@@ -33,6 +33,9 @@ Color = Annotated[
     str, Meta(pattern="^([a-z ]{0,32}|#[0-9a-f]{6})$", description="its colour: blue, or #0055aa")
 ]
 Length = Annotated[float, Meta(ge=0, le=10_000, description="how long it is in metres")]
+PLANNED, CONNECTED = "planned", "connected"
+"""The words of NetBox. A cable of which nothing is said is connected."""
+Status = Annotated[str, Meta(pattern="^(planned|connected)$", description="planned or connected")]
 Label = Annotated[Text, Meta(description='what is written on both of its ends; "" for nothing')]
 
 
@@ -45,6 +48,7 @@ class Cable(Resource, frozen=True):
     color: Color | None = None
     length: Length | None = None
     label: Label | None = None
+    status: Status | None = None
 
     forms: ClassVar[Forms] = {"length": place.plain}
 
@@ -67,17 +71,17 @@ def _check_ends(*ends: str | None) -> None:
         raise ValueError(f"both ends are at {ends[0]}; a cable has two")
 
 
-class Connect(Command, frozen=True, tag="rack.connect"):
-    """Connect two ports, or a port and a feed, by cables."""
+class _Between(Command, frozen=True):
+    """A command that says between what a cable is, and what it is like."""
 
-    past: ClassVar[str] = "rack.cable.connected"
-
-    a: End
-    b: End
+    a: End | None = None
+    b: End | None = None
     type: Type | None = None
     color: Color | None = None
     length: Length | None = None
     label: Label | None = None
+
+    forms: ClassVar[Forms] = {"length": place.plain}
 
     def check(self) -> None:
         """Check the ends.
@@ -89,25 +93,58 @@ class Connect(Command, frozen=True, tag="rack.connect"):
         super().check()
         _check_ends(self.a, self.b)
 
-    def decide(self, address: Address, state: State) -> Cable:
-        """Return the cable, where both ends are there, are free and fit each other."""
-        found = state.get(address)
+    def _with(self, found: Resource | None, status: str) -> Cable:
+        """Return the cable with what is given; where it is known, its ends are those that it has."""
         cable = found if isinstance(found, Cable) else Cable()
-        if isinstance(found, Cable) and {found.a, found.b} != {self.a, self.b}:
+        given = place.given(self, Cable)
+        if isinstance(found, Cable) and {given.get("a", cable.a), given.get("b", cable.b)} != {
+            cable.a,
+            cable.b,
+        }:
             raise Refused(f"it connects {found.a} and {found.b}; disconnect it first")
-        after = replace(cable, **place.given(self, Cable))
+        after = replace(cable, **given, status=status)
+        if after.a is None or after.b is None:
+            raise Refused("say what it is between: --a and --b")
+        return after
+
+
+class Connect(_Between, frozen=True, tag="rack.connect"):
+    """Connect two ports, or a port and a feed, by cables, or those that were planned."""
+
+    past: ClassVar[str] = "rack.cable.connected"
+
+    def decide(self, address: Address, state: State) -> Cable:
+        """Return the cable, where both ends are mounted, are free and fit each other."""
+        found = state.get(address)
+        after = self._with(found, CONNECTED)
+        if not is_connected(found):
+            _check_new(address, after, state)
+            _check_mounted(address, after, state)
+        return after
+
+
+class PlanCable(_Between, frozen=True, tag="rack.plan_cable"):
+    """Plan cables: their ports are kept for them, and nobody is sent. Ones that are connected are pulled."""
+
+    past: ClassVar[str] = "rack.cable.planned"
+
+    def decide(self, address: Address, state: State) -> Cable:
+        """Return the cable, where both ends are known, are free and fit each other."""
+        found = state.get(address)
+        after = self._with(found, PLANNED)
         if not isinstance(found, Cable):
             _check_new(address, after, state)
         return after
 
 
 class Disconnect(Command, frozen=True, tag="rack.disconnect"):
-    """Pull cables off both ends, and take them out of the records."""
+    """Pull cables off both ends, and take them out of the records; planned ones are just taken out."""
 
     past: ClassVar[str] = "rack.cable.disconnected"
 
     def decide(self, address: Address, state: State) -> None:
-        """Return nothing."""
+        """Return nothing, where there is such a cable."""
+        place.existing(address, state, Cable)
 
 
 class Relabel(Command, frozen=True, tag="rack.label"):
@@ -137,6 +174,53 @@ class SetCable(Command, frozen=True, tag="rack.set_cable"):
         """Return it with these fields."""
         found = place.existing(address, state, Cable)
         return replace(found, **place.given(self, Cable))
+
+
+class CorrectCable(_Between, frozen=True, tag="rack.correct_cable"):
+    """Say what is really so of cables, where the records are wrong; nobody is sent.
+
+    `lasercats forget` takes one out of the records that is not there at all.
+    """
+
+    past: ClassVar[str] = "rack.cable.corrected"
+    amends: ClassVar[bool] = True
+
+    status: Status | None = None
+
+    def decide(self, address: Address, state: State) -> Cable:
+        """Return it as it is said to be, where both ends can be so."""
+        found = place.existing(address, state, Cable)
+        after = replace(found, **place.given(self, Cable))
+        if (found.a, found.b, is_connected(found)) != (after.a, after.b, is_connected(after)):
+            _check_new(address, after, state)
+        return after
+
+    def interpret(self, address: Address, change: Change[Resource], known: Known) -> Program[Any]:
+        """Do nothing: it is so already."""
+        return place.recorded(change.after)
+
+
+def is_connected(cable: Resource | None) -> bool:
+    """Tell whether a cable is there, and not just planned."""
+    return isinstance(cable, Cable) and cable.status != PLANNED
+
+
+def _check_mounted(address: Address, cable: Cable, state: State) -> None:
+    """Check that a technician finds both ends of a cable.
+
+    Raises:
+        Refused: the device at one is planned, or out of its rack.
+
+    """
+    for end in (cable.a, cable.b):
+        device, colon, _ = (end or "").partition(":")
+        found: Any = state.get(place.sibling(address, DEVICE, device)) if colon else None
+        if found is not None and found.status != "mounted":
+            there = place.sibling(address, DEVICE, device)
+            raise Refused(
+                f"{there} is {found.status}, so {end} is not there; mount it first, or plan the cable with "
+                "`lasercats rack plan-cable`"
+            )
 
 
 def _check_new(address: Address, cable: Cable, state: State) -> None:
@@ -169,7 +253,9 @@ def _sort(address: Address, end: str, state: State) -> str | None:
     device, type_, port = power.at(address, end, state)
     if device is None:
         raise Refused(f"nothing is known of {place.sibling(address, DEVICE, end.partition(':')[0])}")
-    if type_ is not None and type_.ports and (port is None or port.sort not in CONNECTED):
+    if port is not None and port.sort == "module-bay":
+        return None  # the module in the bay has ports, of which the type of its device tells nothing
+    if type_ is not None and type_.ports and (port is None or port.sort not in PLUGGED):
         raise Refused(f"{device.type} has no port {end.partition(':')[2]!r}")
     return None if port is None else port.sort
 
@@ -188,18 +274,26 @@ def act(address: Address, change: Change[Any], known: Known) -> "Step | Program[
     """Have it connected, disconnected or labelled; all else is on record only."""
     before: Any = change.before
     after: Any = change.after
+    was, is_ = is_connected(before), is_connected(after)
+    if was == is_ and (not was or (after.label or "") == (before.label or "")):
+        return place.recorded(after)
     cable = after or before
     ends = (cable.a, cable.b)
-    common: dict[str, Any] = {"machine": place.machine(address), "cable": place.name(address), "ends": ends}
+    where = tuple(place.spot_of_end(address, end, known) for end in ends)
+    common: dict[str, Any] = {
+        "machine": place.machine(address),
+        "cable": place.name(address),
+        "ends": ends,
+        "where": where,
+        "at": next((spot.rack for spot in where if spot is not None), None),
+    }
     act_: work_order.Step
-    if before is None:
+    if not was:
         act_ = work_order.Connect(**common, about=_about(after), power=_is_power(address, after, known))
-    elif after is None:
+    elif not is_:
         act_ = work_order.Disconnect(**common, about=_about(before))
-    elif (after.label or "") != (before.label or ""):
-        act_ = work_order.Label(**common, label=after.label or "")
     else:
-        return place.recorded(after)
+        act_ = work_order.Label(**common, label=after.label or "")
     return Step(act_, lambda _done: after)
 
 
@@ -228,13 +322,23 @@ def converge(address: Address, change: Change[Cable]) -> Iterator[Command]:
         yield Disconnect(on=on)
         return
     wish, old = decisions(after), decisions(before)
+    status = wish.pop("status", None)
+    plans = (
+        PLANNED
+        if status == PLANNED or (status is None and before is not None and not is_connected(before))
+        else CONNECTED
+    )
+    brings = PlanCable if plans == PLANNED else Connect
     if before is None:
         if after.a is None or after.b is None:
             raise Refused(f"{address} cannot be connected without both ends: a and b")
-        yield Connect(on=on, **wish)
+        yield brings(on=on, **wish)
         return
     if before.a != after.a and after.a and after.b:  # the same ends the other way round
-        yield Connect(on=on, **wish)
+        yield brings(on=on, **wish)
+        return
+    if status is not None and status != before.status:
+        yield brings(on=on, **wish)
         return
     differs = {n: v for n, v in wish.items() if old.get(n) != v and n not in ("a", "b")}
     label = differs.pop("label", None)
@@ -242,6 +346,20 @@ def converge(address: Address, change: Change[Cable]) -> Iterator[Command]:
         yield Relabel(on=on, label=label)
     if differs:
         yield SetCable(on=on, **differs)
+
+
+def amend(address: Address, change: Change[Cable]) -> Iterator[Command]:
+    """Set right what is on record, and send nobody."""
+    on, before, after = (address,), change.before, change.after
+    if after is None:
+        yield Forget(on=on)
+        return
+    wish, old = decisions(after), decisions(before)
+    if before is None:
+        old = {name: wish[name] for name in ("a", "b") if name in wish}
+        yield PlanCable(on=on, **old)
+    differs = {name: value for name, value in wish.items() if old.get(name) != value}
+    yield CorrectCable(on=on, **differs)
 
 
 def replaces(change: Change[Cable]) -> bool:
@@ -266,8 +384,9 @@ def holds(cable: Cable) -> tuple[str, ...]:
 KIND = Kind(
     name=CABLE,
     resource=Cable,
-    commands=(Connect, Disconnect, Relabel, SetCable),
+    commands=(Connect, PlanCable, Disconnect, Relabel, SetCable, CorrectCable),
     converge=converge,
+    amend=amend,
     act=act,
     observe=None,
     canonical=place.canonical,

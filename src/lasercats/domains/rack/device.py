@@ -6,9 +6,11 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from lasercats.core.address import Address
+from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import Refused
 from lasercats.core.loose import Forms
+from lasercats.core.program import Known, Program
 from lasercats.core.reference import refers
 from lasercats.core.resource import REPORTED, Resource
 from lasercats.core.state import State
@@ -103,7 +105,7 @@ class _Arriving(place.NearRack, _Described, frozen=True):
         given = place.given(self, Device)
         rack = given.get("rack") or found.rack or _only_rack(address, state)
         after = replace(found, **{"face": found.face or "front", **given, "rack": rack, "status": status})
-        return _fitting(address, _of_type(after, state, given), state)
+        return _fitting(address, _sized(_of_type(after, state, given), given), state)
 
 
 class Reserve(_Arriving, frozen=True, tag="rack.reserve"):
@@ -149,7 +151,8 @@ class MoveDevice(place.NearRack, _Sized, frozen=True, tag="rack.move"):
         found = place.existing(address, state, Device)
         if found.status not in (PLANNED, MOUNTED):
             raise Refused("it is in no rack; `lasercats rack mount` mounts it")
-        return _fitting(address, replace(found, **place.given(self, Device)), state)
+        given = place.given(self, Device)
+        return _fitting(address, _sized(replace(found, **given), given), state)
 
 
 class UnmountDevice(Command, frozen=True, tag="rack.unmount"):
@@ -163,7 +166,7 @@ class UnmountDevice(Command, frozen=True, tag="rack.unmount"):
         """Return it out of the rack, where no cables are in it."""
         found = place.existing(address, state, Device)
         if found.status != REMOVED and not self.keep_cables:
-            _check_free(address, state, ", or --keep-cables")
+            _check_free(address, state, ", or --keep-cables", planned=False)
         return replace(found, rack=None, unit=None, face=None, status=REMOVED)
 
 
@@ -189,10 +192,53 @@ class SetDevice(_Described, frozen=True, tag="rack.set_device"):
     def decide(self, address: Address, state: State) -> Device:
         """Return it with these fields, where it still fits."""
         found = place.existing(address, state, Device)
-        after = replace(found, **place.given(self, Device))
+        after = _sized(replace(found, **place.given(self, Device)), place.given(self, Device))
         if self.type is not None:
             _type(after, state)
         return _fitting(address, after, state)
+
+    def interpret(self, address: Address, change: Change[Resource], known: Known) -> Program[Any]:
+        """Do nothing: it is so already."""
+        return place.recorded(change.after)
+
+
+class Correct(place.NearRack, _Described, frozen=True, tag="rack.correct"):
+    """Say what is really so of devices, where the records are wrong; nobody is sent.
+
+    So a false report is set right: another place, another serial number, or that it is in no rack at all
+    (--status removed).
+    """
+
+    past: ClassVar[str] = "rack.device.corrected"
+    amends: ClassVar[bool] = True
+    forms: ClassVar[Forms] = {**_Described.forms, "unit": place.UNIT_FORM}
+
+    rack: RackName | None = None
+    unit: Unit | None = None
+    face: Face | None = None
+    status: Status | None = None
+
+    def decide(self, address: Address, state: State) -> Device:
+        """Return it as it is said to be, where that can be so."""
+        found, given = place.existing(address, state, Device), place.given(self, Device)
+        status = given.get("status") or found.status
+        if status == REMOVED:
+            _check_no_place(given)
+            given |= dict.fromkeys(PLACE)
+        elif found.rack is None:
+            given = (
+                {"rack": _only_rack(address, state), "face": "front"} | given
+                if "rack" not in given
+                else {"face": "front"} | given
+            )
+        after = _sized(replace(found, **given), given)
+        if self.type is not None:
+            _type(after, state)
+        return _fitting(address, after, state)
+
+    def interpret(self, address: Address, change: Change[Resource], known: Known) -> Program[Any]:
+        """Do nothing: it is so already."""
+        return place.recorded(change.after)
 
 
 class Retire(Command, frozen=True, tag="rack.retire"):
@@ -202,11 +248,10 @@ class Retire(Command, frozen=True, tag="rack.retire"):
 
     def decide(self, address: Address, state: State) -> None:
         """Return nothing; what is mounted or has cables stays."""
-        found = state.get(address)
-        if isinstance(found, Device):
-            if found.status == MOUNTED:
-                raise Refused(f"it is mounted at {_at(found)}; unmount it first")
-            _check_free(address, state)
+        found = place.existing(address, state, Device)
+        if found.status == MOUNTED:
+            raise Refused(f"it is mounted at {_at(found)}; unmount it first")
+        _check_free(address, state)
 
 
 def _fitting(address: Address, after: Device, state: State) -> Device:
@@ -215,6 +260,25 @@ def _fitting(address: Address, after: Device, state: State) -> Device:
         room.check_device(address, after, state)
     power.check_device(address, after, state)  # also out of a rack: it may have kept its cables
     return after
+
+
+def _sized(device: Device, given: dict[str, Any]) -> Device:
+    """Return a device, which takes no unit where it is 0 units high.
+
+    Raises:
+        Refused: a unit is given for it.
+
+    """
+    if device.height != 0 or device.unit is None:
+        return device
+    if "unit" in given:
+        raise Refused("it is 0 units high and hangs beside them, so it takes no unit; leave --unit out")
+    return replace(device, unit=None) if {"height", "type"} & given.keys() else device
+
+
+def _check_no_place(given: dict[str, Any]) -> None:
+    if any(name in given for name in PLACE):
+        raise Refused("what is removed is in no rack; give it --status mounted, or no place")
 
 
 def _found(address: Address, state: State) -> Device:
@@ -264,7 +328,8 @@ def _of_type(device: Device, state: State, given: dict[str, Any]) -> Device:
     return replace(device, **{**sizes, **kept})
 
 
-def _check_free(address: Address, state: State, otherwise: str = "") -> None:
-    cables = sorted(place.name(cable) for cable, _ in power.cables_at(address, state))
+def _check_free(address: Address, state: State, otherwise: str = "", *, planned: bool = True) -> None:
+    there = power.cables_at(address, state)
+    cables = sorted(place.name(a) for a, cable in there if planned or cable.status != PLANNED)
     if cables:
         raise Refused(f"cable {', '.join(cables)} is in it; disconnect that first{otherwise}")

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change
-from lasercats.core.command import Command
+from lasercats.core.command import Command, Forget
 from lasercats.core.kind import Kind
 from lasercats.core.program import Known, Program, Step
 from lasercats.core.resource import decisions
@@ -19,6 +19,7 @@ from lasercats.domains.rack.device import (
     PLACE,
     REMOVED,
     SIZE,
+    Correct,
     Device,
     MountDevice,
     MoveDevice,
@@ -30,8 +31,8 @@ from lasercats.domains.rack.device import (
     placed,
 )
 from lasercats.domains.rack.device_type import DeviceType
-from lasercats.domains.rack.place import DEVICE, RACK, TYPE
-from lasercats.instructions.work_order import Done, Mount, Move, Place, PowerDown, Unmount
+from lasercats.domains.rack.place import DEVICE, TYPE, spot_of
+from lasercats.instructions.work_order import Done, Mount, Move, PowerDown, Unmount
 from lasercats.instructions.work_order import Step as Act
 
 
@@ -42,25 +43,32 @@ def act(address: Address, change: Change[Any], known: Known) -> "Step | Program[
     was, is_ = _is_mounted(before), _is_mounted(after)
     if not was and not is_:
         return place.recorded(after)
-    common: dict[str, Any] = {
-        "machine": place.machine(address),
-        "device": place.name(address),
-        "what": ((after or before).type or "").removeprefix(f"{TYPE}/") or None,
-        "weight": (after or before).weight,
-    }
-    named = {"machine": common["machine"], "device": common["device"]}
+    if was and is_ and placed(before) == placed(after):
+        return place.recorded(after)
+    spots = [spot_of(device, known) for device in (before, after) if _is_mounted(device)]
+    named = _named(address, before if was else after)
+    common = {**named, "at": spots[0].rack, "weight": (after or before).weight}
+    down = _down(before, known, named) if was else ()
     acts: tuple[Act, ...]
     if not was:
-        acts = (Mount(**common, place=_place(after, known)),)
+        acts = (Mount(**common, place=spots[0]),)
     elif not is_:
-        acts = (*_down(before, known, named), Unmount(**common, place=_place(before, known)))
-    elif placed(before) == placed(after):
-        return place.recorded(after)
+        acts = (*down, Unmount(**common, place=spots[0]))
     else:
-        down = _down(before, known, named)
-        places: dict[str, Any] = {"source": _place(before, known), "place": _place(after, known)}
-        acts = (*down, Move(**common, **places, powered=bool(down)))
+        moved = Move(**common, source=spots[0], place=spots[1], powered=bool(down))
+        acts = (*down, moved)
     return Step(acts, lambda outcomes: _with_found(after, outcomes))
+
+
+def _named(address: Address, device: Device) -> dict[str, Any]:
+    """Return by what a technician knows the device: its name, and what is written on it."""
+    return {
+        "machine": place.machine(address),
+        "device": place.name(address),
+        "what": (device.type or "").removeprefix(f"{TYPE}/") or None,
+        "serial": device.serial or None,
+        "asset_tag": device.asset_tag or None,
+    }
 
 
 def _is_mounted(device: Device | None) -> bool:
@@ -68,22 +76,13 @@ def _is_mounted(device: Device | None) -> bool:
 
 
 def _down(device: Device, known: Known, named: dict[str, Any]) -> tuple[Act, ...]:
-    """Return that it is to be shut down, unless its type says that it has no power."""
+    """Return that it is to be shut down, unless its type says that it has no power.
+
+    That is the same step wherever it is, as it is shut down once in an order in which it is moved twice.
+    """
     type_ = known(Address(device.type)) if device.type else None
-    unpowered = isinstance(type_, DeviceType) and not power.ports(type_, "power-port")
-    return () if unpowered else (PowerDown(**named),)
-
-
-def _place(device: Device, known: Known) -> Place:
-    """Return its place for a person, with how far it is from the floor."""
-    rack: Any = known(Address(device.rack or ""))
-    unit, height = device.unit, device.height or 0
-    floor = 0.0
-    if unit is not None:
-        above = rack is not None and rack.numbering == "above"
-        floor = (rack.height + 1 - unit - height) if above else unit - 1
-    short = (device.rack or "").removeprefix(f"{RACK}/").rpartition(":")[2]
-    return Place(rack=short, unit=unit, height=height, face=device.face or "front", floor=floor)
+    passive = isinstance(type_, DeviceType) and power.is_passive(type_)
+    return () if passive else (PowerDown(**named),)
 
 
 def _with_found(after: Device | None, outcomes: tuple[Done, ...]) -> Device | None:
@@ -157,6 +156,21 @@ def _in_place(on: tuple[Address, ...], differs: dict[str, Any]) -> Iterator[Comm
         yield SetDevice(on=on, **rest)
 
 
+def amend(address: Address, change: Change[Device]) -> Iterator[Command]:
+    """Set right what is on record, and send nobody."""
+    on, before, after = (address,), change.before, change.after
+    if after is None:
+        yield Forget(on=on)
+        return
+    wish, old = decisions(after), decisions(before)
+    if before is None:
+        old = {"status": REMOVED, **{name: wish[name] for name in (*SIZE, *OTHERS) if name in wish}}
+        yield Stock(on=on, **_but(old, ("status",)))
+    differs = {name: value for name, value in wish.items() if old.get(name) != value}
+    if differs:
+        yield Correct(on=on, **differs)
+
+
 def aside(_address: Address, change: Change[Device], state: State, end: State) -> Device | None:
     """Return it at a spare place in its rack, or else out of it, until its place is free."""
     before, after = change.before, change.after
@@ -173,8 +187,9 @@ def aside(_address: Address, change: Change[Device], state: State, end: State) -
 KIND = Kind(
     name=DEVICE,
     resource=Device,
-    commands=(MountDevice, UnmountDevice, MoveDevice, Reserve, Stock, SetDevice, Retire),
+    commands=(MountDevice, UnmountDevice, MoveDevice, Reserve, Stock, SetDevice, Correct, Retire),
     converge=converge,
+    amend=amend,
     act=act,
     observe=None,
     canonical=place.canonical,

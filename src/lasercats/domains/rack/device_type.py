@@ -184,6 +184,7 @@ class RemoveType(Command, frozen=True, tag="rack.remove_type"):
 
     def decide(self, address: Address, state: State) -> None:
         """Return nothing; a type that something is of stays."""
+        place.existing(address, state, DeviceType)
         taken = users(address, state)
         if taken:
             raise Refused(f"{taken[0]} is of this type; remove that first")

@@ -90,6 +90,7 @@ class Remove(Command, frozen=True, tag="rack.remove_feed"):
 
     def decide(self, address: Address, state: State) -> None:
         """Return nothing; a feed that a cable is in stays."""
+        place.existing(address, state, Feed)
         taken = power.cable_in(address, place.name(address), state)
         if taken is not None:
             raise Refused(f"{taken[0]} is in it; disconnect that first")

@@ -18,9 +18,10 @@ from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import BadInput, Refused
 from lasercats.core.loose import ODD
-from lasercats.core.program import Program
+from lasercats.core.program import Known, Program
 from lasercats.core.resource import Resource, decisions
 from lasercats.core.state import State
+from lasercats.instructions.work_order import Place
 
 MACHINE = "human"
 """The machine of a name that names none: whoever is sent to the racks."""
@@ -236,3 +237,32 @@ def typed(_address: Address, resource: Resource) -> Iterator[object]:
 def inside(rack: str, state: State) -> Iterable[tuple[Address, Any]]:
     """Iterate over what is in a rack, planned things too."""
     return state.having(users, rack)
+
+
+def spot_of(device: Any, known: Known) -> Place:  # noqa: ANN401
+    """Return the place of a device for a person, with how far it is from the floor."""
+    rack: Any = known(Address(device.rack or ""))
+    unit, height = device.unit, device.height or 0
+    floor = 0.0
+    if unit is not None:
+        above = rack is not None and rack.numbering == "above"
+        floor = (rack.height + 1 - unit - height) if above else unit - 1
+    return Place(rack=_short(device.rack), unit=unit, height=height, face=device.face or "front", floor=floor)
+
+
+def spot_of_end(near: Address, end: str, known: Known) -> Place | None:
+    """Return where an end of a cable is for a person: a port, or a feed, of which only the rack is told."""
+    name_, colon, _ = end.partition(":")
+    found: Any = known(sibling(near, DEVICE if colon else FEED, name_))
+    if found is None or not found.rack:
+        return None
+    return (
+        spot_of(found, known)
+        if colon
+        else Place(rack=_short(found.rack), unit=None, height=0, face="", floor=0)
+    )
+
+
+def _short(rack: str | None) -> str:
+    """Return the name of a rack at its machine."""
+    return (rack or "").removeprefix(f"{RACK}/").rpartition(":")[2]

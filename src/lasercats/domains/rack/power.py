@@ -23,6 +23,21 @@ def ports(type_: DeviceType | None, *sorts: str) -> list[PortType]:
     return [port for port in (type_.ports or () if type_ else ()) if port.sort in sorts]
 
 
+PASSIVE = ("front-port", "rear-port", "inventory-item")
+"""Sorts of what needs no power: a patch panel has nothing else."""
+
+
+def is_passive(type_: DeviceType) -> bool:
+    """Tell whether devices of a type surely have no power, so that there is nothing to shut down.
+
+    The library says so (`is_powered: false`), or they are panels. What has bays gets its power by modules, a
+    blade by its chassis, a camera by its network port; and of what lists nothing it is not known.
+    """
+    told = (type_.more or {}).get("is_powered")
+    listed = type_.ports or ()
+    return told is False or (told is None and bool(listed) and all(p.sort in PASSIVE for p in listed))
+
+
 def draw_of(type_: DeviceType) -> int | float | None:
     """Return what devices of a type draw at most; what only hands power on draws nothing itself."""
     if ports(type_, "power-outlet"):

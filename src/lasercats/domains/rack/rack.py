@@ -94,6 +94,7 @@ class Delete(Command, frozen=True, tag="rack.delete"):
 
     def decide(self, address: Address, state: State) -> None:
         """Return nothing; a rack that something is in stays."""
+        place.existing(address, state, Rack)
         for other, _ in place.inside(address, state):
             raise Refused(f"{other} is in it; take that out of it first")
 

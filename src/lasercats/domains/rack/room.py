@@ -86,9 +86,10 @@ def _check_bounds(device: Any, rack: Any) -> None:  # noqa: ANN401
             raise Refused("say at which unit: --unit")
         return
     top = (rack.height or 0) + 1
-    if device.unit < 1 or device.unit + max(device.height, 0.5) > top:
+    if device.unit < 1 or device.unit + max(device.height or 0, 0.5) > top:
         raise Refused(
-            f"{units(device.unit, device.height)} is out of {device.rack}, which has U1-{rack.height or 0}"
+            f"{units(device.unit, device.height or 0)} is out of {device.rack}, "
+            f"which has U1-{rack.height or 0}"
         )
 
 

@@ -144,9 +144,12 @@ class Instances:
             self._check_type(call, params["InstanceType"])
         if key is not None:
             self._back.ask(call, "DescribeKeyPairs", KeyName_1=key)
+        self._check_address(call)
         least, most = int(params.get("MinCount", "1")), int(params.get("MaxCount", "1"))
         count = min(most, self._check_quota(call, least))
-        answer = self._back.forward(call.having(MinCount=str(count)))  # moto launches the least, AWS the most
+        answer = self._back.forward(
+            _by_interface(call.having(MinCount=str(count)))
+        )  # moto launches the least, AWS the most
         if answer.status != http.HTTPStatus.OK:
             return answer
         root, now = parse(answer), time.monotonic()
@@ -251,6 +254,14 @@ class Instances:
 
     # Refusing.
 
+    def _check_address(self, call: Call) -> None:
+        """Check that nobody has the private address that is asked for, at which moto breaks."""
+        wanted, subnet = call.params.get("PrivateIpAddress"), call.params.get("SubnetId")
+        for _, state, item in self.look(call) if wanted and subnet else ():
+            if state != "terminated" and item.findtext("subnetId") == subnet:
+                if item.findtext("privateIpAddress") == wanted:
+                    raise Refusal("InvalidIPAddress.InUse", f"Address {wanted} is in use.")
+
     def _check_type(self, call: Call, name: str) -> None:
         if name not in self._types:
             try:
@@ -271,6 +282,21 @@ class Instances:
             text += f"{self._settings.max_instances} allows for the specified instance type."
             raise Refusal("InstanceLimitExceeded", text)
         return room
+
+
+def _by_interface(call: Call) -> Call:
+    """Return a launch into a subnet as one by an interface that ends with it; else moto keeps its address."""
+    params = dict(call.params)
+    if not params.get("SubnetId") or any(name.startswith("NetworkInterface") for name in params):
+        return call
+    first = "NetworkInterface.1."
+    moved = {
+        n: v for n, v in params.items() if n in ("SubnetId", "PrivateIpAddress") or "SecurityGroupId." in n
+    }
+    params = {n: v for n, v in params.items() if n not in moved}
+    params |= {f"{first}{name}": value for name, value in moved.items()}
+    params |= {f"{first}DeviceIndex": "0", f"{first}DeleteOnTermination": "true"}
+    return dataclasses.replace(call, params=params)
 
 
 def is_there(action: str, state: str) -> bool:

@@ -40,6 +40,10 @@ class StrictEc2:
         self.images = set(images)
         self.calls: Counter[str] = Counter()
         self.log: list[tuple[str, dict[str, str]]] = []
+        self.sts: Counter[str] = Counter()
+        """The calls of STS, which is asked whose account it is."""
+        self.sts_barred = False
+        """Whether STS refuses everything."""
         self._back = Back(server)
         self._turn = threading.RLock()  # one call at a time: what is checked holds while it is done
         self._web: Web | None = None
@@ -82,6 +86,7 @@ class StrictEc2:
         """Forget the calls counted so far."""
         with self._turn:
             self.calls.clear()
+            self.sts.clear()
             self.log.clear()
 
     def reset(self) -> None:
@@ -137,6 +142,8 @@ class StrictEc2:
     def answer(self, body: bytes, headers: dict[str, str]) -> Answer | None:
         """Answer a request; None is to close its connection."""
         call = Call(dict(parse_qsl(body.decode(), keep_blank_values=True)), headers)
+        if call.service == "sts":
+            return self._sts(call)
         with self._turn:
             self.calls[call.action] += 1
             self.log.append((call.action, call.params))
@@ -150,6 +157,15 @@ class StrictEc2:
         if fault is not None and fault.twist is not None:
             return fault.twist(answer)
         return answer if fault is None else None
+
+    def _sts(self, call: Call) -> Answer:
+        """Answer a call of STS: another service, counted apart, which fails on its own."""
+        with self._turn:
+            self.sts[call.action] += 1
+            barred = self.sts_barred
+        if barred:
+            return Answer(403, error("AccessDenied", f"not authorized to perform: sts:{call.action}"))
+        return self._back.forward(call)
 
     def _release(self) -> None:
         with self._turn:

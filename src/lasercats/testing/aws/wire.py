@@ -47,6 +47,12 @@ class Call:
         return found[1] if found else ""
 
     @property
+    def service(self) -> str:
+        """The service that the request is signed for: `ec2`."""
+        found = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", self.headers.get("Authorization", ""))
+        return found[1] if found else ""
+
+    @property
     def dry(self) -> bool:
         """Whether it only asks whether it might."""
         return self.params.get("DryRun", "") == "true"

@@ -165,7 +165,9 @@ class Account:
         """Empty the account and start a new log."""
         self.aws.reset()
         log = SqliteLog(":memory:", create=True)
-        self.context = Context(kinds=KINDS, log=log, machines=self.machines, actor="tester", run="test")
+        self.context = Context(
+            kinds=KINDS, log=log, machines=self.machines, actor="tester", run="test", agreed=None
+        )
 
     def run(self, *commands: Command) -> Sequence[Result]:
         """Carry commands out in one run."""

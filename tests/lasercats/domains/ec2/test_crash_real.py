@@ -185,7 +185,7 @@ def test_killed_at_any_moment(project: "Project") -> None:
     file = project.folder / "commands.jsonl"
     for turn in range(6):
         file.write_text("".join(json.dumps(command) + "\n" for command in commands(turn)))
-        process, calls = project.start("issue", str(file)), sum(project.aws.calls.values())
+        process, calls = project.start("issue", str(file), "--yes"), sum(project.aws.calls.values())
         deadline = time.monotonic() + 30
         while sum(project.aws.calls.values()) == calls and time.monotonic() < deadline:
             time.sleep(0.005)

@@ -45,7 +45,7 @@ def test_small_and_then_large_is_one_launch(project: "Project", aws: StrictEc2) 
     }
     project.run("ec2", "terminate", "seed")
     aws.clear()
-    project.run("issue", "shorter.jsonl")
+    project.run("issue", "shorter.jsonl", "--yes")
     assert {a: n for a, n in aws.calls.items() if not a.startswith("Describe")} == {"RunInstances": 1}
     (instance,) = project.there().values()
     assert instance["InstanceType"] == "t3.large"
@@ -56,7 +56,7 @@ def test_undo_of_a_terminate_tells_what_does_not_come_back(project: "Project", a
     id_ = launch(project)
     was = project.state()["ec2.instance/web"]
     project.run("ec2", "terminate", "web")
-    for arguments in (["undo", "HEAD", "--check"], ["undo", "HEAD"]):
+    for arguments in (["undo", "HEAD", "--check"], ["undo", "HEAD", "--yes"]):
         told = project.run(*arguments)
         assert f"ec2.instance/web is made anew: id {id_}, private address {was['private_ip']}" in told
         assert "data on its instance store and on its own volumes do not come back" in told
@@ -71,7 +71,7 @@ def test_undo_of_a_terminate_tells_what_does_not_come_back(project: "Project", a
 def test_undo_of_a_launch_loses_nothing_that_was(project: "Project") -> None:
     """What was made is taken away again, and nothing is said to be lost."""
     launch(project)
-    assert "come back" not in project.run("undo", "HEAD")
+    assert "come back" not in project.run("undo", "HEAD", "--yes")
     assert project.check() == {}
 
 
@@ -92,8 +92,8 @@ def test_another_image_is_a_replacement(project: "Project", aws: StrictEc2) -> N
     aws.clear()
     for arguments in ([], ["--json"]):
         told = project.run("apply", str(document), *arguments, fails=True)
-        assert "this would remove ec2.instance/web and make it anew" in told
-    assert not aws.calls
+        assert "agree with --yes" in told
+    assert all(call.startswith("Describe") for call in aws.calls)
     assert list(project.there()) == [old]
     assert json.loads(project.run("apply", str(document), "--json", "--yes"))["ok"]
     (new,) = project.check().values()
@@ -216,10 +216,41 @@ def test_user_data_of_any_bytes_comes_back(project: "Project") -> None:
     assert "nothing to do" in project.run("plan", str(document), "--refresh")
     project.run("ec2", "change-user-data", "web", "--user-data", "other")
     assert there() == b"other"
-    project.run("undo", "HEAD")
+    project.run("undo", "HEAD", "--yes")
     assert there() == data
     document.write_text(document.read_text().replace(IMAGE, OTHER))
     project.run("apply", str(document), "--yes")
     assert there() == data
     ec2.close()
     project.check()
+
+
+def test_no_removal_lifts_a_protection(project: "Project", aws: StrictEc2) -> None:
+    """What is protected is not removed by prune, replacement or undo until a command says so."""
+    aws.images.add("ami-12345678")
+    project.run("ec2", "launch", "web", "--image", IMAGE, "--type", "t3.micro", "--protected")
+    (project.folder / "none.yaml").write_text("resources: {}\n")
+    other = "resources:\n  ec2.instance/web: {image: ami-12345678}\n"
+    (project.folder / "other.yaml").write_text(other)
+    aws.clear()
+    for arguments in (
+        ("apply", "none.yaml", "--prune", "--yes"),
+        ("apply", "other.yaml", "--yes"),
+        ("undo", "HEAD", "--yes"),
+        ("ec2", "terminate", "web"),
+    ):
+        assert "`lasercats ec2 unprotect ec2.instance/web` lifts that" in project.run(*arguments, fails=True)
+    assert not {"TerminateInstances", "StopInstances", "ModifyInstanceAttribute"} & aws.calls.keys()
+    project.run("ec2", "unprotect", "web")
+    project.run("apply", "none.yaml", "--prune", "--yes")
+    assert not project.there()
+
+
+def test_a_protection_that_nobody_told_us_of_is_told_with_its_remedy(project: "Project") -> None:
+    """EC2 refuses to terminate what was protected outside, and the remedy is told."""
+    project.run("ec2", "launch", "web", "--image", IMAGE, "--type", "t3.micro")
+    (id_,) = project.there()
+    project.ec2().modify_instance_attribute(InstanceId=id_, DisableApiTermination={"Value": True})
+    told = project.run("ec2", "terminate", "web", fails=True)
+    assert "`lasercats ec2 unprotect ec2.instance/web` lifts that" in told
+    assert id_ in project.there()

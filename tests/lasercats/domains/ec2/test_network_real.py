@@ -127,7 +127,7 @@ def test_nothing_is_left_to_do(estate: "Project") -> None:
 
 def test_all_of_it_goes_in_order(estate: "Project") -> None:
     """Undone, nothing is left, neither in the log nor in the account."""
-    estate.run("undo", "1..HEAD")
+    estate.run("undo", "1..HEAD", "--yes")
     assert estate.state() == {}
     assert estate.there() == {}
     ec2 = estate.ec2()
@@ -156,7 +156,7 @@ def test_rules_come_and_go(estate: "Project") -> None:
         "UpdateSecurityGroupRuleDescriptionsIngress": 1,
         "RevokeSecurityGroupIngress": 1,
     }
-    estate.run("undo", "HEAD")
+    estate.run("undo", "HEAD", "--yes")
     assert rules(group(estate, "web")["IpPermissions"]) == before | {(*new[:-1], "z")}
     estate.check()
 
@@ -191,7 +191,7 @@ def test_rules_that_were_not_decided_become_those_that_are_wished(estate: "Proje
         assert "ec2.security_group/web" in estate.run("apply", str(document), "--yes")
         assert rules(group(estate, "web")["IpPermissions"]) == left
         assert "nothing to do" in estate.run("plan", str(document), "--refresh")
-        estate.run("undo", "HEAD")
+        estate.run("undo", "HEAD", "--yes")
         assert rules(group(estate, "web")["IpPermissions"]) == before
     assert rules(group(estate, "web")["IpPermissionsEgress"]) == egress
 
@@ -303,7 +303,7 @@ def test_an_estate_is_adopted_and_built_again(estate: "Project", tmp_path: Path)
     assert "nothing to do" in other.run("plan", str(estate.folder / "estate.yaml"))
     document = folder / "found.yaml"
     document.write_text(other.run("document"))
-    estate.run("undo", "1..HEAD")
+    estate.run("undo", "1..HEAD", "--yes")
     again = Projects(_made(tmp_path / "again"), estate.aws)
     again.run("apply", str(document), "--yes")
     assert again.check().keys() == ours.keys()
@@ -379,7 +379,7 @@ def test_tags_that_nobody_decided(project: "Project") -> None:
     (project.folder / "v.yaml").write_text("resources:\n  ec2.vpc/v:\n    tags: {team: web}\n")
     project.run("apply", "v.yaml", "--yes")
     assert project.check()["ec2.vpc/v"]["tags"] == {"team": "web"}
-    project.run("undo", "HEAD")
+    project.run("undo", "HEAD", "--yes")
     assert project.check()["ec2.vpc/v"].get("tags", {"by": "hand"}) == {"by": "hand"}
     project.run("ec2", "tag-vpc", "v", "--tag", "a=b")
     assert project.check()["ec2.vpc/v"]["tags"] == {"a": "b", "by": "hand"}

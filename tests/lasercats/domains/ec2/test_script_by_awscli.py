@@ -118,7 +118,7 @@ def test_a_script_leaves_what_the_live_run_leaves(
 ) -> None:
     """Launched, changed, tagged, untagged, stopped, started and terminated: the accounts are alike."""
     one, other = accounts
-    lasercats(project(tmp_path / "one", one), one, "issue", "commands.yaml")
+    lasercats(project(tmp_path / "one", one), one, "issue", "commands.yaml", "--yes")
     folder = project(tmp_path / "other", other)
     script = folder / "script.sh"
     script.write_text(lasercats(folder, other, "issue", "commands.yaml", "--interpreter", "script"))
@@ -186,7 +186,7 @@ def found(folder: Path, aws: StrictEc2) -> str:
 def test_a_script_of_volumes_and_addresses(accounts: tuple[StrictEc2, StrictEc2], tmp_path: Path) -> None:
     """Created, attached, grown, moved, deleted; allocated, associated, released: the accounts are alike."""
     one, other = accounts
-    lasercats(project(tmp_path / "one", one, STORAGE), one, "issue", "commands.yaml")
+    lasercats(project(tmp_path / "one", one, STORAGE), one, "issue", "commands.yaml", "--yes")
     folder = project(tmp_path / "other", other, STORAGE)
     script = folder / "script.sh"
     script.write_text(lasercats(folder, other, "issue", "commands.yaml", "--interpreter", "script"))
@@ -235,7 +235,7 @@ def disks(aws: StrictEc2) -> Counter[Any]:
 def test_a_script_asks_for_the_root_device(accounts: tuple[StrictEc2, StrictEc2], tmp_path: Path) -> None:
     """A script finds the name of the root device by the image, and hands over user data byte for byte."""
     one, other = accounts
-    lasercats(project(tmp_path / "one", one, DISKS), one, "issue", "commands.yaml")
+    lasercats(project(tmp_path / "one", one, DISKS), one, "issue", "commands.yaml", "--yes")
     folder = project(tmp_path / "other", other, DISKS)
     script = folder / "script.sh"
     script.write_text(lasercats(folder, other, "issue", "commands.yaml", "--interpreter", "script"))

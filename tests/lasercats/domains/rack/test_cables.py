@@ -55,7 +55,11 @@ TYPE = Define(
     on=at("rack.device_type", "all"),
     manufacturer="Acme",
     model="All",
-    ports=(*(PortType(name=sort, sort=sort) for sort in SORTS), PortType(name="bay", sort="module-bay")),
+    ports=(
+        *(PortType(name=sort, sort=sort) for sort in SORTS),
+        PortType(name="bay", sort="module-bay"),
+        PortType(name="slot", sort="device-bay"),
+    ),
 )
 SITE = (
     TYPE,
@@ -94,7 +98,7 @@ def test_a_feed_takes_a_power_port(port: Sort) -> None:
     ("a", "b", "sentence"),
     [
         ("s1:eth9", "s2:interface", "rack.device_type/all has no port 'eth9'"),
-        ("s1:interface", "s2:bay", "rack.device_type/all has no port 'bay'"),
+        ("s1:interface", "s2:slot", "rack.device_type/all has no port 'slot'"),
         ("s9:eth0", "s1:interface", "nothing is known of rack.device/s9"),
         (
             "s1:power-port",
@@ -115,7 +119,7 @@ def test_what_cannot_be_connected_is_told(a: str, b: str, sentence: str) -> None
 @pytest.mark.parametrize(("a", "b"), [("x1:port:7", "x2:1/0/1"), ("A", "x1:in"), ("s1:console-port", "x1:9")])
 def test_a_device_of_no_type_has_any_port(a: str, b: str) -> None:
     """What has no type takes whatever is put into it."""
-    assert made(*SITE, connect("c", a, b)).get(c("c")) == Cable(a=a, b=b)
+    assert made(*SITE, connect("c", a, b)).get(c("c")) == Cable(a=a, b=b, status="connected")
 
 
 @pytest.mark.parametrize("kind", [Cable, Connect])
@@ -153,7 +157,9 @@ def test_what_is_on_record_of_a_cable_is_set() -> None:
     for command in (label, about):
         assert decide(command, made(*SITE)).refusals == {c("c"): "nothing is known of rack.cable/c"}
     state = made(*SITE, connect("c", "x1:1", "x2:1"), label, about)
-    assert state.get(c("c")) == Cable(a="x1:1", b="x2:1", label="A-17", color="blue", length=2)
+    assert state.get(c("c")) == Cable(
+        a="x1:1", b="x2:1", label="A-17", color="blue", length=2, status="connected"
+    )
 
 
 def converged(state: State, wish: dict[Address, Resource], prune: tuple[Address, ...] = ()) -> list[Command]:
@@ -188,7 +194,7 @@ def test_the_same_ends_the_other_way_round_are_a_record() -> None:
 def test_a_port_goes_to_another_cable() -> None:
     """A new cable takes a port when the one in it is gone."""
     state = made(*SITE, connect("z", "x1:1", "x2:1"))
-    commands = converged(state, {c("a"): Cable(a="x1:1", b="s1:interface")}, (c("z"),))
+    commands = converged(state, {c("a"): Cable(a="x1:1", b="s1:interface", status="connected")}, (c("z"),))
     assert [type(command) for command in commands] == [Disconnect, Connect]
 
 
@@ -199,7 +205,7 @@ def test_a_device_with_cables_stays() -> None:
     sentence = "cable c1, c2 is in it; disconnect that first"
     assert decide(UnmountDevice(on=x1), state).refusals == {x1[0]: f"{sentence}, or --keep-cables"}
     state = made(UnmountDevice(on=x1, keep_cables=True), state=state)
-    assert state.get(c("c2")) == Cable(a="x1:1", b="x2:1")
+    assert state.get(c("c2")) == Cable(a="x1:1", b="x2:1", status="connected")
     assert decide(Retire(on=x1), state).refusals == {x1[0]: sentence}
     state = made(Disconnect(on=(c("c1"), c("c2"))), Retire(on=x1), state=state)
     assert state.get(x1[0]) is None

@@ -94,6 +94,8 @@ class Grid:
         else:
             before = devices.get(name)
             after = self._after(verb, before, fields)
+            if after is not None and after["height"] == 0 and verb != "unmount":
+                after = None if "unit" in fields else self._beside(after, fields)
             if after is None:
                 return False
             devices[name] = after
@@ -117,6 +119,11 @@ class Grid:
         return {**before, **fields}
 
     @staticmethod
+    def _beside(after: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+        """Return what is 0 units high: it takes no unit."""
+        return {**after, "unit": None} if "height" in fields else after
+
+    @staticmethod
     def _holds(racks: dict[str, dict[str, Any]], devices: dict[str, dict[str, Any]]) -> bool:
         cells: Counter[tuple[str, int, str]] = Counter()
         for place, limits in racks.items():
@@ -126,6 +133,10 @@ class Grid:
             if sum(d["draw"] for d in inside) > limits["max_power"]:
                 return False
             for one in inside:
+                if one["unit"] is None:
+                    if one["height"]:
+                        return False
+                    continue
                 first, count = int(one["unit"] * 2), int(one["height"] * 2)
                 if first < 2 or first + max(count, 1) > 2 * limits["height"] + 2:
                     return False
@@ -189,7 +200,10 @@ STANDING = (
         (mount("web", 1), "it is mounted at U2-3 of rack/r1; `lasercats rack move` moves it"),
         (mount("x", 7), "U7 is out of rack/r1, which has U1-6"),
         (mount("x", 6.5), "U6.5 is out of rack/r1, which has U1-6"),
-        (mount("x", 7, height=0), "U7 is out of rack/r1, which has U1-6"),
+        (
+            mount("x", 3, height=0),
+            "it is 0 units high and hangs beside them, so it takes no unit; leave --unit out",
+        ),
         (mount("x", 5, height=3), "U5-7 is out of rack/r1, which has U1-6"),
         (mount("x", None), "say at which unit: --unit"),
         (mount("x", 1, "r9"), "there is no rack/r9; take it into the records with `lasercats rack create`"),
@@ -235,7 +249,7 @@ def test_the_two_faces_are_apart() -> None:
     for one in (
         mount("front", 3, depth="half"),
         mount("rear", 3, depth="half", face="rear"),
-        mount("pdu", 3, height=0),
+        mount("pdu", None, height=0),
     ):
         decision = decide(one, state)
         assert not decision.refusals

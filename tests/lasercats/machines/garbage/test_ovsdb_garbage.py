@@ -80,6 +80,7 @@ GOOD: list[dict[str, Any]] = [
     },
     {"rows": [_port(11, "eth1", [21]), _port(12, "eth2", [22]), _port(13, "bond0", [23, 24])]},
     {"rows": [_interface(20 + n, f"eth{n}") for n in range(1, 5)]},
+    {"rows": [{"_uuid": _uuid(2), "external_ids": ["map", [["system-id", "lab"]]]}]},
 ]
 
 

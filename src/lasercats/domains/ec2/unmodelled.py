@@ -1,0 +1,196 @@
+"""What EC2 tells of instances and volumes that nobody decides here, and a new one in their place has, too.
+
+It stands in the given field `unmodelled`, in the words of EC2, as far as it is not as EC2 makes it by itself.
+So it is recorded when something is looked at or adopted, and never compared. Where one is made anew, because
+it cannot be changed in place or its removal is undone, it goes into the call that makes it, by the tables
+here; what no call takes is told as lost.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import Annotated, Any, NamedTuple
+
+from lasercats.core.address import Address
+from lasercats.core.loose import ODD
+from lasercats.core.resource import GIVEN
+from lasercats.core.state import State
+
+Unmodelled = Annotated[dict[str, Any], GIVEN]
+Told = Mapping[str, Any]
+ODDLY_BOUND = ("CpuOptions", "EbsOptimized", "EnclaveOptions", "HibernationOptions", "CpuCredits")
+"""What makes sense for the instance type only for which it was said."""
+
+
+def _picked(*names: str) -> Callable[[Any], Any]:
+    """Return what picks some members, those that are told."""
+    return lambda told: {name: told[name] for name in names if told.get(name) not in (None, "")} or None
+
+
+def _only(value: Any) -> Callable[[Any], Any]:  # noqa: ANN401
+    """Return what keeps one value alone: others are as EC2 makes them by itself."""
+    return lambda told: value if told == value else None
+
+
+def _on(member: str) -> Callable[[Any], Any]:
+    return lambda told: {member: True} if told.get(member) is True else None
+
+
+class Taken(NamedTuple):
+    """How a member of a description goes into the call that makes a new one."""
+
+    parameter: str | None
+    """Of the call; None where it is none of its own."""
+    kept: Callable[[Any], Any]
+    """What is kept of the member, as the parameter has it; None for what EC2 makes by itself."""
+
+
+def _monitored(told: Any) -> Any:  # noqa: ANN401
+    return {"Enabled": True} if told.get("State") in ("enabled", "pending") else None
+
+
+def _placed(told: Any) -> Any:  # noqa: ANN401
+    names = ("Affinity", "GroupName", "HostId", "HostResourceGroupArn", "PartitionNumber")
+    tenancy = {} if told.get("Tenancy") in (None, "default") else {"Tenancy": told["Tenancy"]}
+    return (tenancy | (_picked(*names)(told) or {})) or None
+
+
+INSTANCE: Mapping[str, Taken] = {
+    "EbsOptimized": Taken("EbsOptimized", _only(value=True)),
+    "Monitoring": Taken("Monitoring", _monitored),
+    "IamInstanceProfile": Taken("IamInstanceProfile", _picked("Arn")),
+    "MetadataOptions": Taken(
+        "MetadataOptions",
+        _picked(
+            *("HttpTokens", "HttpPutResponseHopLimit", "HttpEndpoint", "HttpProtocolIpv6"),
+            "InstanceMetadataTags",
+        ),
+    ),
+    "Placement": Taken("Placement", _placed),
+    "HibernationOptions": Taken("HibernationOptions", _on("Configured")),
+    "EnclaveOptions": Taken("EnclaveOptions", _on("Enabled")),
+    "CpuOptions": Taken("CpuOptions", _picked("CoreCount", "ThreadsPerCore", "AmdSevSnp")),
+    "MaintenanceOptions": Taken(
+        "MaintenanceOptions", lambda told: _only({"AutoRecovery": "disabled"})(_picked("AutoRecovery")(told))
+    ),
+    "PrivateDnsNameOptions": Taken(
+        "PrivateDnsNameOptions",
+        _picked("HostnameType", "EnableResourceNameDnsARecord", "EnableResourceNameDnsAAAARecord"),
+    ),
+    "CapacityReservationSpecification": Taken(
+        "CapacityReservationSpecification",
+        lambda told: (
+            None
+            if told.get("CapacityReservationPreference") == "open"
+            else _picked("CapacityReservationPreference", "CapacityReservationTarget")(told)
+        ),
+    ),
+    "Licenses": Taken("LicenseSpecifications", lambda told: told or None),
+    "InstanceLifecycle": Taken(None, _only("spot")),
+    "SpotInstanceRequestId": Taken(None, lambda told: told or None),
+    "SourceDestCheck": Taken(None, _only(value=False)),
+    "InstanceType": Taken(None, lambda told: told or None),
+    "SubnetId": Taken(None, lambda told: told or None),
+    "PrivateIpAddress": Taken(None, lambda told: told or None),
+    "Ipv6Address": Taken(None, lambda told: told or None),
+    "NetworkInterfaces": Taken(None, lambda told: len(told) if len(told) > 1 else None),
+}
+"""What is kept of an instance, by the member of its description; with the parameter of `RunInstances`."""
+ASKED = {
+    "disableApiStop": ("DisableApiStop", _only(value=True)),
+    "instanceInitiatedShutdownBehavior": ("InstanceInitiatedShutdownBehavior", _only("terminate")),
+}
+"""What is not told with an instance, and asked for where it is made again, by attribute; and what is kept."""
+VOLUME: Mapping[str, Taken] = {
+    "KmsKeyId": Taken("KmsKeyId", lambda told: told or None),
+    "MultiAttachEnabled": Taken("MultiAttachEnabled", _only(value=True)),
+    "Iops": Taken("Iops", lambda told: told or None),
+    "Throughput": Taken("Throughput", lambda told: told or None),
+    "VolumeType": Taken(None, lambda told: told or None),
+}
+"""What is kept of a volume, with the parameter of `CreateVolume`, and of `Ebs` in a launch."""
+MOST_IOPS = {"gp3": 500, "io1": 50, "io2": 1000}
+"""How many operations a second a volume of a type may have for each GiB, where that can be said at all."""
+
+
+def of_volume(thing: Told) -> dict[str, Any]:
+    """Return what is kept of the description of a volume; what its type brings by itself is not."""
+    told, kind = told_of(thing, VOLUME), thing.get("VolumeType")
+    usual = {"Iops": 3000, "Throughput": 125} if kind == "gp3" else {}
+    no = ("Iops", "Throughput") if kind not in MOST_IOPS else ()
+    return {n: v for n, v in told.items() if n not in no and usual.get(n) != v}
+
+
+def told_of(thing: Told, table: Mapping[str, Taken]) -> dict[str, Any]:
+    """Return what is kept of a description; what cannot be understood is not."""
+    kept = dict[str, Any]()
+    for name, taken in table.items():
+        with suppress(*ODD):
+            kept[name] = None if thing.get(name) is None else taken.kept(thing[name])
+    return {name: value for name, value in sorted(kept.items()) if value is not None}
+
+
+def parameters_of(told: Told, table: Mapping[str, Taken]) -> dict[str, Any]:
+    """Return the parameters of a call that what is kept goes into as it is."""
+    pairs = ((taken.parameter, told.get(name)) for name, taken in table.items())
+    return {parameter: value for parameter, value in pairs if parameter is not None and value is not None}
+
+
+def again(asked: Told | None, address: Address, state: State) -> dict[str, Any] | None:
+    """Return what a new one is to have: as the command says, or as it was found when the old one ended.
+
+    None where the command is to make one that has nothing to do with what was there before.
+    """
+    if asked is None:
+        return None
+    was = getattr(state.formerly(address), "unmodelled", None)
+    return dict(was or asked)
+
+
+def ebs(told: Told, size: int | None, type_: str | None, *, encrypted: bool | None = None) -> dict[str, Any]:
+    """Return the parameters of a volume that is made again, in another size, type or encryption maybe."""
+    kept = parameters_of(told, VOLUME)
+    kind = type_ or told.get("VolumeType")
+    if encrypted is False:
+        kept.pop("KmsKeyId", None)
+    most = MOST_IOPS.get(str(kind))
+    if kind != told.get("VolumeType") or most is None:
+        kept = {name: value for name, value in kept.items() if name not in ("Iops", "Throughput")}
+    elif size and "Iops" in kept:
+        kept["Iops"] = min(kept["Iops"], max(most * size, 3000 if kind == "gp3" else 100))
+    return kept
+
+
+def launched(told: Told, type_: str, subnet: str | None) -> dict[str, Any]:
+    """Return the parameters of a launch that what is kept goes into, for an instance type and a subnet."""
+    fits = told.get("InstanceType") == type_
+    kept = parameters_of({n: v for n, v in told.items() if fits or n not in ODDLY_BOUND}, INSTANCE)
+    kept |= {parameter: told[parameter] for parameter, _ in ASKED.values() if parameter in told}
+    if told.get("InstanceLifecycle") == "spot":
+        kept["InstanceMarketOptions"] = {"MarketType": "spot"}
+    if fits and "CpuCredits" in told:
+        kept["CreditSpecification"] = {"CpuCredits": told["CpuCredits"]}
+    if "Licenses" in told:
+        names = [one.get("LicenseConfigurationArn") for one in told["Licenses"]]
+        kept["LicenseSpecifications"] = [{"LicenseConfigurationArn": name} for name in names]
+    kept |= {
+        parameter: told[name]
+        for name, parameter in (("SecurityGroups", "SecurityGroupIds"), ("KeyName", "KeyName"))
+        if name in told
+    }
+    if "SubnetId" in told and subnet in (None, told["SubnetId"]):
+        own = {"SubnetId": told["SubnetId"], "PrivateIpAddress": told.get("PrivateIpAddress")}
+        kept |= {name: value for name, value in own.items() if value is not None}
+    return kept
+
+
+def lost(told: Told | None) -> Iterator[str]:
+    """Return what of an instance no launch takes."""
+    told = told or {}
+    if "SpotInstanceRequestId" in told:
+        yield f"spot request {told['SpotInstanceRequestId']}, with its price and when it is interrupted"
+    if "Ipv6Address" in told:
+        yield f"IPv6 address {told['Ipv6Address']}"
+    if "NetworkInterfaces" in told:
+        yield f"{told['NetworkInterfaces'] - 1} further network interfaces"
+    if told.get("NotSeen"):
+        yield f"what it has of {', '.join(told['NotSeen'])}, which could not be looked at"
