@@ -134,6 +134,14 @@ class Host:
         """What was written over the machine's root, as seen from outside."""
         return self._lab.directory / self.name / "upper"
 
+    @property
+    def root(self) -> Path:
+        """All its files as it sees them, those in memory too, from outside; while it runs."""
+        assert self._process is not None, f"host {self.name} was not started"
+        pid = self._process.pid
+        (first, *_) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return Path(f"/proc/{first}/root")
+
     def start(self) -> None:
         """Boot, with the disk as it was left, and connect the network."""
         directory = self._lab.directory

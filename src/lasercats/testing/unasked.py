@@ -111,7 +111,9 @@ def is_told(harm: Harm, ran: Ran) -> bool:
         return [*harm[:2]] in [
             [loss["address"], loss["sort"]] for loss in json.loads(ran.out).get("losses", ())
         ]
-    lines = re.findall(rf"^! {re.escape(harm.address)}: (.*)$", ran.out + ran.err, re.MULTILINE)
+    lines = re.findall(
+        rf"^! {re.escape(harm.address)}(?: is made anew)?: (.*)$", ran.out + ran.err, re.MULTILINE
+    )
     return any(_is_of(harm.sort, line) for line in lines)
 
 

@@ -158,10 +158,10 @@ class Cloud:
 
     def _outside(self) -> None:
         seen = self.look()
-        instance = self.random.choice([*seen.instances, ""])
-        volume = self.random.choice([*seen.volumes, ""])
-        address = self.random.choice([*seen.elastic_ips, ""])
-        ec2 = self.ec2
+        if not (seen.instances and seen.volumes and seen.elastic_ips):
+            return
+        instance, volume = self.random.choice([*seen.instances]), self.random.choice([*seen.volumes])
+        address, ec2 = self.random.choice([*seen.elastic_ips]), self.ec2
         acts: tuple[Callable[[], object], ...] = (
             lambda: ec2.stop_instances(InstanceIds=[instance]),
             lambda: ec2.start_instances(InstanceIds=[instance]),

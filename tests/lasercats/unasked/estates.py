@@ -60,13 +60,6 @@ def configuration(chance: random.Random) -> dict[str, Any]:
             }
             for name in ("data", "spare")
         },
-        "aws_volume_attachment": {
-            "data": {
-                "device_name": "/dev/sdf",
-                "volume_id": "${aws_ebs_volume.data.id}",
-                "instance_id": f"${{aws_instance.{chance.choice(NAMES)}.id}}",
-            }
-        },
         "aws_eip": {name: {"domain": "vpc", "tags": {"Name": name}} for name in ("front", "free")},
         "aws_eip_association": {
             "front": {
@@ -96,7 +89,6 @@ def _instance(chance: random.Random, name: str) -> dict[str, Any]:
         "key_name": "${aws_key_pair.odd.key_name}",
         "source_dest_check": False,
         "user_data": "#!/bin/sh\necho odd\n",
-        "monitoring": True,
     }
     fields |= {key: value for key, value in odd.items() if chance.random() < 0.5}
     return fields | ({"disable_api_termination": True} if name == "pet" else {})
@@ -122,6 +114,11 @@ class Estate(Cloud):
                 check=False,
             )
             assert ran.returncode == 0, ran.stdout + ran.stderr
+        self.aws.settle()
+        seen = [v for v in self.ec2.describe_volumes()["Volumes"] if not v["Attachments"]]
+        data = next(v["VolumeId"] for v in seen if {"Key": "Name", "Value": "data"} in v["Tags"])
+        holder = self.random.choice([*self.look().instances])
+        self.ec2.attach_volume(VolumeId=data, InstanceId=holder, Device="/dev/sdf")  # Terraform waits 20 s
         self.aws.settle()
         self.cli.done("adopt", "aws")
         self._remember()

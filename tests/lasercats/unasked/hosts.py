@@ -4,6 +4,9 @@ import json
 import random
 import shutil
 import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
 NAMES = ("x", "y", "z", "d", "d/f", "d/e")
 HEAD = 40
+LASERCATS = [sys.executable, "-c", "from lasercats.cli.main import main; main()"]
 
 
 class Seen(NamedTuple):
@@ -32,23 +36,45 @@ class Seen(NamedTuple):
 class Folder:
     """A world of files."""
 
-    def __init__(self, cli: "Cli", seed: int, machine: str = "a", root: Path | None = None) -> None:
-        """Stand in the folder `t`, or see the folder of a host at `root`."""
+    def __init__(self, cli: "Cli", seed: int, machine: str = "a", root: Path = Path("/")) -> None:
+        """Stand in the folder `t`; what has the files of the machine is seen at `root`."""
         self.cli, self.log, self.machine = cli, cli.path, machine
         self.folder = f"{cli.folder}/t"
-        self.seen = root or Path(self.folder)
+        self.seen = Path(f"{root}/{self.folder}")
         self.random = random.Random(seed)  # noqa: S311 - a walk that can be repeated
         self.count = 0
 
     def run(self, line: Line) -> Ran:
         """Run a line; what is held is over when its time is."""
+        if "--json" not in line.words and self.random.random() < 0.1:
+            return self._killed(line)
         ran = self.cli(*line.words)
-        if "--confirm-within" in line.words:
-            self._wait()
+        self._take_back(line)
         return ran
 
-    def _wait(self) -> None:
-        """Take back what nobody confirms, by the verb of an operator that does not wait."""
+    def _killed(self, line: Line) -> Ran:
+        """Kill a line at any moment, and recover; what both said is what was told."""
+        process = subprocess.Popen(
+            [*LASERCATS, *line.words], cwd=self.cli.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        try:
+            out, err = process.communicate(timeout=self.random.uniform(0.1, 0.8))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, err = process.communicate()
+        ran = self.cli("recover", "--force", *(["--yes"] if "--yes" in line.words else []))
+        self._take_back(line)
+        return ran._replace(out=out.decode() + ran.out, err=err.decode() + ran.err)
+
+    def _take_back(self, line: Line) -> None:
+        """Wait until a guard has taken back what nobody confirmed in time; else take it back now."""
+        if "--confirm-within" not in line.words:
+            return
+        end = time.monotonic() + 20
+        while "1s" in line.words and time.monotonic() < end:
+            if not json.loads(self.cli("confirm", "--list", "--json").out):
+                return
+            time.sleep(0.1)
         self.cli("confirm", "--reject")
 
     def look(self) -> Seen:
@@ -124,7 +150,9 @@ class Folder:
         return f"text-{self.count:08d}-".ljust(HEAD, "x")
 
     def _held(self) -> list[str]:
-        return ["--confirm-within", "1h"] if self.random.random() < 0.15 else []
+        if self.random.random() < 0.85:
+            return []
+        return ["--confirm-within", self.random.choice(("1h", "1h", "1s"))]
 
     def _direct(self) -> Line:
         name = self.random.choice(NAMES)

@@ -34,7 +34,7 @@ def test_an_estate_is_led_back(cli: "Cli", aws: StrictEc2, ec2: "EC2Client", see
     world.make(cli.folder / "terraform")
     document = cli.file("all.yaml", cli.done("document").out)
     assert "nothing to do" in cli.done("plan", document, "--refresh").err
-    checked = check_unasked(world, world.scenes(3))
+    checked = check_unasked(world, world.scenes(2))
     print(checked)
     assert checked.spared
     cli.verifies()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lasercats.testing.lab import Lab
 from lasercats.testing.unasked import check_unasked
 from tests.lasercats.cli.conftest import bare, cli, place
 from tests.lasercats.unasked.hosts import Folder
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from tests.lasercats.cli.conftest import Cli
 
 __all__ = ["bare", "cli", "place"]
-WALKS = int(os.environ.get("UNASKED", "3"))
+WALKS = int(os.environ.get("UNASKED", "1"))
 pytestmark = pytest.mark.slow
 
 
@@ -25,5 +26,16 @@ def test_no_content_is_lost_unasked(cli: "Cli", place: Callable[..., str], seed:
     world = Folder(cli, seed)
     checked = check_unasked(world, world.walk(60))
     print(checked)
+    assert checked.spared
+    cli.verifies()
+
+
+def test_nor_on_a_host(cli: "Cli", lab: Lab) -> None:
+    """The same on a host over SSH, whose files are seen from outside."""
+    host = lab.hosts[0]
+    cli.done("machine", "add", "h", host.url)
+    world = Folder(cli, 1, "h", host.root)
+    world.seen.mkdir(parents=True)
+    checked = check_unasked(world, world.walk(25))
     assert checked.spared
     cli.verifies()
