@@ -37,6 +37,8 @@ class Request:
     """What does not come back; told by `--json`, which says nothing in advance."""
     withheld: Mapping[Address, Mapping[str, str]] = field(default_factory=dict)
     """The fields that do not come back; told as what is lost is."""
+    unseen: Mapping[Address, str] = field(default_factory=dict)
+    """What could not be looked at before, and why; told as what is lost is."""
     confirm_within: str | None = None
     brief: bool = False
     """True when the operator has seen the changes already, as a plan."""
@@ -83,6 +85,7 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
         more = {
             "lost": show.plain({**gone, **request.lost}),
             "withheld": show.plain(request.withheld),
+            "unseen": dict(request.unseen),
             "held": _held(project, results) if within else None,
         }
         printing.data(data | {name: value for name, value in more.items() if value})
