@@ -1,4 +1,4 @@
-"""The part of the contract of machines about who they are: another one in its place is noticed, and not used."""
+"""The part of the contract of machines about who they are: another in its place is noticed, and not used."""
 
 import asyncio
 from collections.abc import Callable, Sequence

@@ -68,7 +68,7 @@ def bound_to(project: "Project", url: str) -> Iterator[None]:
 
 
 def test_another_region_is_refused(project: "Project") -> None:
-    """One command in the wrong region records nothing and sends nothing; back in the right one all is managed."""
+    """One command in the wrong region records and sends nothing; in the right one all is managed."""
     project.run(*LAUNCH)
     known = identity(project)
     assert (known["region"], known["account"], known["partition"]) == ("us-east-1", "123456789012", "aws")
@@ -149,7 +149,7 @@ def test_nothing_is_recovered_at_the_wrong_place(project: "Project") -> None:
 
 
 def test_a_look_that_is_refused_is_no_look(project: "Project") -> None:
-    """Where EC2 refuses a look, every verb that looks says so and ends with 1, and its neighbours are told."""
+    """Where EC2 refuses a look, a verb says so and ends with 1, and what else it looks at is told."""
     project.run(*LAUNCH)
     file = project.folder / "f"
     project.run("file", "write", f"local:{file}", "--content", "one")
