@@ -30,6 +30,11 @@ SCALARS: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
     int: st.integers(-(2**63), 2**63 - 1),
 }
+SCALARS[Any] = st.recursive(
+    st.none() | st.one_of(list(SCALARS.values())),
+    lambda one: st.lists(one) | st.dictionaries(TEXT, one),
+    max_leaves=4,
+)
 
 
 def any_of(annotation: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401 - a type of any form
