@@ -27,7 +27,7 @@ CALLS: dict[str, Sequence[Call] | str] = {
     "forget": [["file/web:/srv/there/by_file", "--check"]],
     "undo": [["HEAD", "--check"], ["@{1 minute ago}..HEAD", "--check"]],
     "confirm": [["--list"]],
-    "work done": [["1"]],
+    "work done": [["1"], ["1", "1-3"]],
     "work fail": [["1"]],
     "work list": [["--all"]],
     "work show": [["1"], ["1", "--html"], ["1", "--markdown"]],

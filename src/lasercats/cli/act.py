@@ -40,6 +40,8 @@ class Request:
     """The fields that do not come back; told as what is lost is."""
     found: Mapping[str, Any] = field(default_factory=dict)
     """What was found before, and led to it; told beside it as data."""
+    unseen: Mapping[Address, str] = field(default_factory=dict)
+    """What could not be looked at before, and why; told as what is lost is."""
     confirm_within: str | None = None
     yes: bool = False
     """True where the operator agrees to whatever is announced."""
@@ -109,6 +111,7 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
             "lost": show.plain({**gone, **request.lost}),
             "withheld": show.plain(request.withheld),
             "losses": show.plain(_losses(project, commands, results, request, agreed)),
+            "unseen": dict(request.unseen),
             "held": _held(project, results) if within else None,
         }
         printing.data(data | {name: value for name, value in more.items() if value})

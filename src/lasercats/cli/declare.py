@@ -1,6 +1,6 @@
 """Verbs about the state as a document: state, document, plan, apply, observe, drift, schema."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -106,7 +106,7 @@ def plan(context: click.Context, /, documents: tuple[str, ...], **values: Any) -
             show.print_carried(made.commands)
         show_plan(made, as_json=values["as_json"], both=values["show_diff"])
         show.print_resealed(project.resealed)
-    if made.problems:
+    if made.problems or made.unseen:
         context.exit(1)
     context.exit(2 if made.commands and values["detailed"] else 0)
 
@@ -154,8 +154,16 @@ def apply(context: click.Context, /, documents: tuple[str, ...], **values: Any) 
                 context,
                 project,
                 made.commands,
-                replace(request, because=made.because, lost=made.lost, agreed=made.losses, brief=brief),
+                replace(
+                    request,
+                    because=made.because,
+                    lost=made.lost,
+                    agreed=made.losses,
+                    unseen=made.unseen,
+                    brief=brief,
+                ),
             )
+    context.exit(1 if made.unseen else 0)
 
 
 def check_plan(made: "Plan") -> None:
@@ -259,8 +267,10 @@ def adopt(
         printing.data({**data, "unseen": dict(seen.unseen), "position": seen.position})
     else:
         show.print_delta(seen.drift, both=show_diff)
-        show.print_problems(seen.unseen)
+        show.print_unseen(seen.unseen)
         printing.note(_adopted(len(seen.drift), seen.looked, found.managed, seen.position))
+        if seen.unseen:
+            printing.note(f"! {_missed(seen.unseen)}, so there may be more", fg="red")
     context.exit(1 if seen.unseen else 0)
 
 
@@ -348,15 +358,21 @@ def _show_seen(seen: "Observation", *, as_json: bool, both: bool, recorded: bool
         printing.data(_seen_data(seen))
         return
     show.print_delta(seen.drift, both=both)
-    show.print_problems(seen.unseen)
+    show.print_unseen(seen.unseen)
     told = f"looked at {seen.looked}: "
+    if seen.unseen:
+        told = f"looked at {seen.looked}; {_missed(seen.unseen)}, so nothing is known of that; of the rest: "
     if not seen.drift:
-        told += "all as the state says"
+        told += "all as the state says" if seen.looked or not seen.unseen else "nothing"
     elif recorded:
         told += f"{show.summary(seen.drift)} outside; recorded at position {seen.position}"
     else:
         told += f"{show.summary(seen.drift)} outside; --adopt records it, --revert puts it back"
     printing.note(told)
+
+
+def _missed(unseen: Mapping[Address, str]) -> str:
+    return f"{len(unseen)} could not be looked at"
 
 
 def _is_saved(documents: Sequence[str]) -> bool:
@@ -376,19 +392,21 @@ def _plan(
     recreate: bool,
     **_: Any,  # noqa: ANN401
 ) -> "Plan":
+    from msgspec.structs import replace as replace_fields  # noqa: PLC0415
+
     from lasercats.operate import observe as looking  # noqa: PLC0415
     from lasercats.operate import plan as plans  # noqa: PLC0415
 
     stdin = arguments.standard_input(max_size) if "-" in documents else ""
     wish = plans.read_documents(project, documents, stdin, mebibytes=max_size)
-    state = None
+    state, unseen = None, dict[Address, str]()
     if refresh:
         seen = looking.refresh(project, looking.observe(project, also=wish))
         if seen.drift:
             printing.note(f"found {show.summary(seen.drift)} outside")
-        show.print_problems(seen.unseen)
-        state = seen.state
-    return plans.make(
+        show.print_unseen(seen.unseen)
+        state, unseen = seen.state, dict(seen.unseen)
+    made = plans.make(
         project,
         wish,
         state=state,
@@ -398,6 +416,7 @@ def _plan(
         documents=documents,
         recreate=recreate,
     )
+    return replace_fields(made, unseen=unseen)
 
 
 def show_plan(made: "Plan", *, as_json: bool, both: bool) -> None:
@@ -410,7 +429,7 @@ def show_plan(made: "Plan", *, as_json: bool, both: bool) -> None:
         commands = [as_told(command) for command in made.commands]
         data = {"commands": commands, "delta": show.changes_data(made.delta), "problems": dict(made.problems)}
         data |= {"replaced": list(made.replaced), "corrective": to_builtins(made.corrective)}
-        data |= {"losses": to_builtins(made.losses)}
+        data |= {"losses": to_builtins(made.losses), "unseen": dict(made.unseen)}
         printing.data(
             {**data, "lost": to_builtins({**made.buried, **made.lost}), "detours": dict(made.detours)}
         )
@@ -424,7 +443,9 @@ def show_plan(made: "Plan", *, as_json: bool, both: bool) -> None:
     show.print_problems(made.problems)
     if made.commands or made.problems:
         printing.note(f"plan: {_pending(made)}{_split(made)}")
-    else:
+    if made.unseen:
+        printing.note(f"! {_missed(made.unseen)}, and is taken for what the state says", fg="red")
+    elif not (made.commands or made.problems):
         printing.note("nothing to do: the state is as the documents wish")
 
 

@@ -1,4 +1,4 @@
-"""Verbs about racks that are no commands: show, swap, import."""
+"""Verbs about racks that are no commands: show, swap, rename, import."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from lasercats.core.errors import BadInput
 
 def verbs() -> tuple[click.Command, ...]:
     """Return the verbs."""
-    return (show_, swap, import_)
+    return (show_, swap, rename, import_)
 
 
 @click.command("show", short_help="Draw racks.")
@@ -77,6 +77,25 @@ def swap(context: click.Context, /, one: str, other: str, **values: Any) -> None
         if not request.as_json:
             show.print_detours(made.detours)
         act(context, project, made.commands, request)
+
+
+@click.command()
+@options.argument("old", type=arguments.NAME, metavar="DEVICE")
+@options.argument("new", type=arguments.NAME, metavar="NAME")
+@options.as_json
+@options.diff
+@options.message
+@options.interpreter
+@click.pass_context
+def rename(context: click.Context, /, old: str, new: str, **values: Any) -> None:  # noqa: ANN401
+    """Give a device its right name on record, with its cables; nobody is sent."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    from lasercats.operate.racks import renamed  # noqa: PLC0415
+
+    request = replace(Request.take(values), because=f"rack rename {old} {new}")
+    with options.opened(context, looking=request.predicts) as project:
+        act(context, project, renamed(project, old, new), request)
 
 
 @click.command("import")

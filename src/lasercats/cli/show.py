@@ -161,6 +161,16 @@ def print_untried(results: Sequence[Result], again: str) -> None:
     printing.note(f"{len(left)} not tried; {when}{how}", fg="yellow")
 
 
+def print_unseen(unseen: Mapping[Address, str]) -> None:
+    """Print what could not be looked at, on standard error; what has one reason is told once."""
+    by_reason: dict[str, list[Address]] = {}
+    for address, why in unseen.items():
+        by_reason.setdefault(why, []).append(address)
+    for why, addresses in by_reason.items():
+        more = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""
+        printing.note(f"! {told(addresses[0])}{more}: {why}", fg="red")
+
+
 def print_notes(notes: Mapping[Address, str]) -> None:
     """Print what machines noted of how they did it, on standard error."""
     for address, note in notes.items():

@@ -31,11 +31,9 @@ def fact(value: Any) -> str:  # noqa: ANN401 - whatever a machine says
 
     Of what is longer than any name the beginning is kept, and a digest of it all.
     """
-    if isinstance(value, bytes):
-        text = escape(value)
-    else:
-        text = escape(clean(value).encode()) if isinstance(value, str) else ""
-    text = text.strip()
+    if isinstance(value, str):
+        value = clean(value).encode()
+    text = escape(value.strip()) if isinstance(value, bytes) else ""
     if len(text) <= MOST:
         return text
     return f"{text[:100]}… (sha256 {hashlib.sha256(text.encode()).hexdigest()})"

@@ -71,6 +71,10 @@ def _some(_resource: Any) -> float:  # noqa: ANN401
     return 1
 
 
+def _no_rest(_resource: Any) -> None:  # noqa: ANN401
+    return None
+
+
 def _nothing(_resource: Any) -> tuple[Any, ...]:  # noqa: ANN401
     return ()
 
@@ -119,6 +123,8 @@ class Kind:
 
     While a command is open, what it is about to take is claimed as the addresses are.
     """
+    rests: Callable[[Any], Resource | None] = _no_rest
+    """What a resource is at rest, as an instance that is stopped; None where it is so, or never."""
     alters: Callable[[Any], Iterable[Address]] = _nothing
     """The addresses at which a machine may give other fields when a resource comes, changes or goes.
 

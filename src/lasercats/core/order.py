@@ -29,10 +29,6 @@ class Order(Generic[T]):
         self._barrier: dict[str | None, T] = {}
         self._since: dict[str | None, list[T]] = {}
 
-    def last(self, address: Address) -> T | None:
-        """Return the last task that changes an address itself."""
-        return self._writer.get(address)
-
     def after(self, address: Address, change: Change[Resource]) -> list[T]:
         """Return the earlier tasks that a change must wait for."""
         return self._after(address, touched(self._kinds, address, change))

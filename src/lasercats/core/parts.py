@@ -9,7 +9,7 @@ from lasercats.core.change import Change, Delta
 from lasercats.core.circle import fewest
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Kinds
-from lasercats.core.reference import is_initial, let_go, references
+from lasercats.core.reference import is_initial, let_go, moved_at_rest, references
 from lasercats.core.resource import Resource, same
 from lasercats.core.state import State
 
@@ -25,7 +25,7 @@ class Part(NamedTuple):
 
 
 Key = tuple[Address, int]
-"""A part: the first of its address, or the second."""
+"""A part: the first of its address, or the second; -1 is the one by which it comes to rest before."""
 
 
 def ordered(kinds: Kinds, delta: Delta, state: State) -> list[Part]:
@@ -47,17 +47,20 @@ def sorted_parts(kinds: Kinds, delta: Delta, state: State) -> tuple[dict[Key, Pa
     again: dict[Address, Replacement] = dict(replaced(kinds, delta, state))
     end = state.apply(delta)
     while True:
-        parts = _parts(delta, again)
+        parts = _rested(kinds, _parts(delta, again))
         graph: dict[Key, dict[Key, None]] = {key: {} for key in parts}  # in an order that is always the same
         hard: dict[Key, set[Key]] = {key: set() for key in parts}
         released = _holders(kinds, parts)
         for key in parts:
-            for first, then in (*_edges(kinds, parts, key), *_after_release(kinds, parts, key, released)):
+            resting = list(_at_rest(kinds, parts, key))
+            waits = (*_edges(kinds, parts, key), *_after_release(kinds, parts, key, released))
+            free = [(first, then) for first, then in waits if (then, first) not in resting]
+            for first, then in (*free, *resting):
                 graph[then][first] = None
                 if (
                     parts[first].change.before is None
                     or parts[first].change.after is None
-                    or first == (then[0], 0)
+                    or first[0] == then[0]
                 ):
                     hard[then].add(first)
         try:
@@ -119,6 +122,35 @@ def _parts(delta: Delta, again: Mapping[Address, "Replacement"]) -> dict[Key, Pa
     return parts
 
 
+def _rested(kinds: Kinds, parts: Mapping[Key, Part]) -> dict[Key, Part]:
+    """Return the parts, with one more for what comes to rest before it ends, as others let go of it."""
+    more = dict(parts)
+    for _, change in parts.values():
+        for other in moved_at_rest(change.before, change.after)[0]:
+            ending = parts.get((Address(other), 0))
+            before = None if ending is None or ending.change.after is not None else ending.change.before
+            rest = None if before is None else kinds.kind(Address(other)).rests(before)
+            if before is not None and rest is not None:
+                more[Address(other), -1] = Part(Address(other), Change(before, rest))
+                more[Address(other), 0] = Part(Address(other), Change(rest, None))
+    return more
+
+
+def _at_rest(kinds: Kinds, parts: Mapping[Key, Part], key: Key) -> Iterator[tuple[Key, Key]]:
+    """Iterate over what is at rest while a part lets go of it or takes it up, and what comes first then."""
+    gone, new = moved_at_rest(parts[key].change.before, parts[key].change.after)
+    for other in (*gone, *new):
+        for first in ((Address(other), n) for n in (-1, 0, 1)):
+            sides = parts[first].change if first in parts else None
+            if sides is None or sides.before is None or sides.after is None:
+                continue
+            rests = [kinds.kind(first[0]).rests(side) is not None for side in (sides.before, sides.after)]
+            if rests == [True, False] and other in gone:
+                yield first, key
+            elif rests == [False, True]:
+                yield key, first
+
+
 def _opened(
     delta: Delta, again: Mapping[Address, "Replacement"], address: Address, circle: Sequence[Address]
 ) -> dict[Address, "Replacement"] | None:
@@ -171,8 +203,8 @@ def _edges(kinds: Kinds, parts: Mapping[Key, Part], key: Key) -> Iterator[tuple[
     """Iterate over what of two parts comes first, as far as it concerns one of them."""
     address, change = parts[key]
     kind = kinds.kind(address)
-    if key[1]:
-        yield (address, 0), key
+    if (address, key[1] - 1) in parts:
+        yield (address, key[1] - 1), key
     for need in () if change.after is None else kind.needs(address, change.after):
         maker, remover = _maker(parts, need), _remover(parts, need)
         if maker is not None:

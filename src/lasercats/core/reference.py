@@ -22,13 +22,22 @@ NOTHING = ""
 """The value of a loose reference that is decided to refer to nothing."""
 
 
-def refers(kind: str, *, loose: bool = False, initial: bool = False, **more: Any) -> msgspec.Meta:  # noqa: ANN401
+def refers(
+    kind: str,
+    *,
+    loose: bool = False,
+    initial: bool = False,
+    resting: bool = False,
+    **more: Any,  # noqa: ANN401
+) -> msgspec.Meta:
     """Return the annotation of a field that refers to a resource of a kind.
 
     A loose reference can be let go and taken up again: a volume stays what it is without its instance. An
-    initial one only says what a resource is made with: an instance stays what it is without its key pair.
+    initial one only says what a resource is made with: an instance stays what it is without its key pair. One
+    that is `resting` is let go and taken up while what it refers to is at rest, where that changes with it.
     """
-    return msgspec.Meta(extra={"refers": kind, "loose": loose, "initial": initial}, **more)
+    extra = {"refers": kind, "loose": loose, "initial": initial, "resting": resting}
+    return msgspec.Meta(extra=extra, **more)
 
 
 class _Slot(NamedTuple):
@@ -39,6 +48,7 @@ class _Slot(NamedTuple):
     """What it refers to; None where its values are structs that hold references."""
     loose: bool = False
     initial: bool = False
+    resting: bool = False
 
 
 def references(resource: msgspec.Struct | None, *, lasting: bool = False) -> Iterator[tuple[str, str]]:
@@ -58,6 +68,18 @@ def moved(before: Resource | None, after: Resource | None) -> list[str]:
     pairs = [(getattr(before, field, None), getattr(after, field, None)) for field in sorted(slots)]
     values = [value for pair in pairs if pair[0] != pair[1] for value in pair]
     return [value for value in values if isinstance(value, str) and value != NOTHING]
+
+
+def moved_at_rest(before: Resource | None, after: Resource | None) -> tuple[list[str], list[str]]:
+    """Return what a change lets go of, and what it takes up, by references that are `resting`."""
+    sides = [
+        {getattr(side, slot.field) for slot in _slots(type(side)) if slot.resting}
+        if side is not None
+        else set()
+        for side in (before, after)
+    ]
+    old, new = ({v for v in side if isinstance(v, str) and v != NOTHING} for side in sides)
+    return sorted(old - new), sorted(new - old)
 
 
 def is_initial(resource: Resource, address: Address) -> bool:
@@ -131,7 +153,7 @@ def _slots(type_: type[msgspec.Struct]) -> tuple[_Slot, ...]:
         said = next((e for e in extra if "refers" in e), None)
         structs = [p for p in _parts(field.type) if isinstance(p, type) and issubclass(p, msgspec.Struct)]
         if said is not None:
-            slots.append(_Slot(field.name, said["refers"], said["loose"], said["initial"]))
+            slots.append(_Slot(field.name, said["refers"], said["loose"], said["initial"], said["resting"]))
         elif any(_slots(struct) for struct in structs):
             slots.append(_Slot(field.name, None))
     return tuple(slots)

@@ -15,15 +15,13 @@ MACHINE_ID = "machine-id"
 WHO = r"""
 lc_who() { # sets $lc_id
   lc_id=
-  for lc_f in /etc/machine-id /var/lib/dbus/machine-id; do
-    [ -z "$lc_id" ] && [ -f "$lc_f" ] || continue
-    lc_id=$(head -c 128 "$lc_f" 2>/dev/null)
-    set -f
-    set -- $lc_id
-    set +f
-    lc_id=${1-}
-    [ "$lc_id" != uninitialized ] || lc_id=
-  done
+  [ -f /etc/machine-id ] || return 0
+  lc_id=$(head -c 128 /etc/machine-id 2>/dev/null)
+  set -f
+  set -- $lc_id
+  set +f
+  lc_id=${1-}
+  [ "$lc_id" != uninitialized ] || lc_id=
 }
 lc_who
 """.lstrip()

@@ -397,10 +397,10 @@ class _Run:
             return None
         if command.effect is Effect.OPAQUE:
             return self._opaque_task(index, address, order)
-        if command.effect is Effect.RECORD and order.last(address) is None:
+        after = order.after(address, change) + self._released.pop((index, address), [])
+        if command.effect is Effect.RECORD and not after:  # else it is recorded behind what is done before
             self._record(index, address, change.after, command.past)
             return None
-        after = order.after(address, change) + self._released.pop((index, address), [])
         if same(change.before, change.after) and not after:
             self._over(index, address)
             return None
@@ -535,9 +535,9 @@ class _Run:
 
     def _finish_record(self, index: int, address: Address) -> None:
         """Record what is only on record, of what a command before it really made there."""
-        command, known = self._commands[index], self._known(address)
+        command, now = self._commands[index], self._state.put(self._real.items())
         try:
-            after = step(command, address, self._state.holding(address, known)).get(address)
+            after = step(command, address, now).get(address)
         except Refused as refused:
             self._problems[index][address] = str(refused)
             self._over(index, address)

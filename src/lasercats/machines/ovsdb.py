@@ -122,6 +122,8 @@ class OvsdbMachine:
         """
         try:
             return await self._read()
+        except OtherMachine:
+            raise
         except (MachineError, _lost()) as error:
             told = str(error) if isinstance(error, MachineError) else f"{self._where()} went away: {error}"
             if not done:

@@ -61,6 +61,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What it destroys, interrupts or leaves unprotected, collateral included: what is to be agreed to."""
     corrective: Mapping[Address, tuple[str, ...]] = {}
     """The fields that only come back to what was decided last; the others change by a new decision."""
+    unseen: Mapping[Address, str] = {}
+    """What was to be looked at first and could not be, and why: the plan takes it for what the state says."""
 
     @property
     def because(self) -> str:

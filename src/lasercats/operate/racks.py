@@ -1,10 +1,19 @@
-"""What an operator does with racks that takes several commands: a swap."""
+"""What an operator does with racks that takes several commands: a swap, and another name."""
+
+from collections.abc import Iterator
+from typing import Any
 
 from msgspec.structs import replace
 
+from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
+from lasercats.core.command import Command
 from lasercats.core.errors import BadInput, Refused
-from lasercats.domains.rack.device import PLACE, Device
+from lasercats.core.resource import decisions
+from lasercats.core.state import State
+from lasercats.domains.rack import place, power
+from lasercats.domains.rack.cable import CorrectCable
+from lasercats.domains.rack.device import PLACE, REMOVED, Correct, Device, Retire
 from lasercats.domains.rack.device_programs import KIND
 from lasercats.operate.plan import Plan, plan_delta
 from lasercats.operate.project import Project
@@ -36,3 +45,41 @@ def swapped(project: Project, one: str, other: str) -> Plan:
     for address, why in made.problems.items():
         raise Refused(f"{address}: {why}; nothing was done")
     return made
+
+
+def renamed(project: Project, old: str, new: str) -> list[Command]:
+    """Return the commands that give a device another name on record, with its cables; nobody is sent.
+
+    Raises:
+        Refused: there is no such device, or one of the new name.
+        BadInput: one name is none, or they are of different machines.
+
+    """
+    one, other = (project.kinds.address(name, KIND) for name in (old, new))
+    if place.machine(one) != place.machine(other):
+        raise BadInput(f"{other} is at another machine than {one}; name one at the same")
+    state = project.state()
+    device = place.existing(one, state, Device)
+    if state.get(other) is not None:
+        raise Refused(f"{other} is on record already; choose another name")
+    return list(_renamed(one, other, device, state))
+
+
+def _renamed(one: Address, other: Address, device: Device, state: State) -> Iterator[Command]:
+    """Iterate over the commands: the place is given up before it is taken, and the cables go over."""
+    if device.status != REMOVED:
+        yield Correct(on=(one,), status=REMOVED)
+    aside = replace(device, **dict.fromkeys(PLACE), status=REMOVED)
+    yield from KIND.converge(other, Change(None, aside))
+    where = {n: v for n, v in decisions(device).items() if n in (*PLACE, "status")}
+    if device.status != REMOVED:
+        yield Correct(on=(other,), **where)
+    for address, cable in sorted(power.cables_at(one, state)):
+        yield CorrectCable(on=(address,), **_ends(cable, place.name(one), place.name(other)))
+    yield Retire(on=(one,))
+
+
+def _ends(cable: Any, old: str, new: str) -> dict[str, Any]:  # noqa: ANN401
+    """Return the ends of a cable that are at a device, under its new name."""
+    ends = {"a": str(cable.a), "b": str(cable.b)}
+    return {n: f"{new}:{end.partition(':')[2]}" for n, end in ends.items() if end.startswith(f"{old}:")}

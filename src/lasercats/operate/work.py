@@ -425,6 +425,22 @@ def resume(
 
     """
     accepted = together(project.log, position)
+    run = accepted[0][1].run
+    _take_lease(project, run, patience, force=force)
+    try:  # what is on record is read when nobody else goes on with it
+        return _go_on(project, accepted, reports, seen or {})
+    finally:
+        with suppress(LogError):  # one that cannot be given back comes to be old
+            project.log.release(run)
+
+
+def _go_on(
+    project: Project,
+    accepted: Sequence[tuple[Record, Accepted]],
+    reports: Sequence[Finished],
+    seen: Mapping[int, int],
+) -> tuple[Delta, dict[Address, str]]:
+    """Let commands that were accepted together go on, where this process holds their lease."""
     positions = [record.position for record, _ in accepted]
     commands = [project.kinds.decode_command(bytes(entry.command)) for _, entry in accepted]
     still_open = set(positions) & set(project.log.open())
@@ -433,7 +449,7 @@ def resume(
     rerun = as_then(replace(context, run=head.run), head)
     records = _of_run(project, positions)
     fold, by_position = project.log.fold(first - 1), dict(zip(positions, commands, strict=True))
-    tape = Resumed(rerun, fold, first, records, still_open, reports, seen or {}, by_position)
+    tape = Resumed(rerun, fold, first, records, still_open, reports, seen, by_position)
 
     async def go_on() -> Sequence[Result]:
         try:
@@ -443,7 +459,6 @@ def resume(
         finally:
             await project.machines.close()
 
-    _take_lease(project, head.run, patience, force=force)
     try:
         with project.log.beating():
             results: Sequence[Result] = run_until(go_on(), asyncio.Event())
@@ -453,9 +468,6 @@ def resume(
         if not tape.acted:
             raise
         raise Unrecorded(interrupted(error, [a for delta in tape.changes for a in delta], [])) from None
-    finally:
-        with suppress(LogError):  # one that cannot be given back comes to be old
-            project.log.release(head.run)
     delta = composed(tape.changes)
     told = {a: why for result in results for a, why in result.problems.items() if a in delta}
     return delta, told
@@ -469,14 +481,23 @@ def _take_lease(project: Project, run: str, patience: float, *, force: bool) -> 
 
     """
     deadline = time.monotonic() + patience
-    while (lease := project.log.leases().get(run)) is not None and not (force or is_dead(lease)):
-        if time.monotonic() > deadline:
+    while True:
+        lease = project.log.leases().get(run)
+        late = time.monotonic() > deadline
+        if lease is None or force or is_dead(lease):
+            try:
+                project.log.take(run, holder(), lease.token if lease else 0)
+            except LogConflict:  # another was faster since the look
+                if late:
+                    raise
+            else:
+                return
+        elif late:
             raise LogConflict(
                 f"process {process_of(lease.holder)} is going on with these commands, so nothing was "
                 "recorded; report again when that is over"
             )
         time.sleep(0.1)
-    project.log.take(run, holder(), lease.token if lease else 0)
 
 
 def _of_run(project: Project, positions: Collection[int]) -> list[Record]:

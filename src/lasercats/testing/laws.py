@@ -131,6 +131,21 @@ class KindLaws:
 
         law()
 
+    def test_records_are_set_right_and_nothing_is_done(self) -> None:
+        """What only sets records right leads from any state to any other, and gives no instruction."""
+        if self.kind.amend is None:
+            return
+
+        @given(self._states(), self._states())
+        def law(a: State, b: State) -> None:
+            commands = converge(self.kinds, diff(a, b), a, amends=True)
+            assert decided(run(commands, a)) == decided(b)
+            made: dict[Address, Resource | None] = {}
+            for result in simulate(commands, a)[0]:
+                assert not instructions_of(result, self.kinds, a, made).instructions
+
+        law()
+
     def test_law_4_rewrite(self) -> None:
         """A rewritten log ends in the same state, is never longer, and is its own rewriting."""
         extra = [st.just(command) for command in self.barriers]

@@ -32,7 +32,9 @@ from lasercats.core.record import (
     Ended,
     Event,
     Finished,
+    Known,
     Late,
+    Met,
     Started,
     raw,
 )
@@ -485,6 +487,18 @@ class LogContract:
         assert log.fold().entries == fold.entries
         assert [v.since for v in log.versions(A)] == [2, 5, 8]
         assert list(log.versions(B))[-1] == fold.entries[B]
+
+    def test_it_tells_what_machines_are_known_by(self, tmp_path: Path) -> None:
+        """The last that was told of each machine counts, by whatever record, and for others who open it."""
+        log = self.open(tmp_path, create=True)
+        other = self.open(tmp_path, create=False)
+        assert log.machines() == {}
+        log.append([accepted(), Started(machine="web", commands=(1,), instructions=(raw({}),))])
+        log.append([Finished(started=2, outcomes=(NULL,), met={"web": {"machine-id": "a"}})])
+        log.append([Met(machines={"web": {"machine-id": "b"}, "aws": {"region": "r"}}, accepted=True)])
+        log.append([Finished(started=2, outcomes=(NULL,))])
+        known = {"aws": Known(4, {"region": "r"}), "web": Known(4, {"machine-id": "b"})}
+        assert log.machines() == other.machines() == known
 
     def test_what_came_of_a_command_is_found(self, log: Log) -> None:
         """A command's events and end, and a batch's outcomes, are found by their cause."""

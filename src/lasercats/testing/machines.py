@@ -2,7 +2,7 @@
 
 import asyncio
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -24,6 +24,7 @@ from lasercats.instructions.host import (
     WriteFile,
 )
 from lasercats.testing.still import StillContract
+from lasercats.testing.who import WhoContract
 
 ODD: tuple[bytes, ...] = (
     b"two words",
@@ -43,7 +44,7 @@ def batch(*items: Instruction | tuple[Instruction, int]) -> Batch:
     return tuple(Item(i[0], (i[1],)) if isinstance(i, tuple) else Item(i) for i in items)
 
 
-class HostContract(StillContract):
+class HostContract(StillContract, WhoContract):
     """What every host does."""
 
     def vault(self) -> Vault:
@@ -66,6 +67,30 @@ class HostContract(StillContract):
                 await machine.close()
 
         return asyncio.run(whole())
+
+    def a_look(self) -> Instruction:
+        """Return a look at the root."""
+        return ReadPath(machine="m", path="/")
+
+    def changes(self) -> Sequence[Instruction]:
+        """Return a file that is written, and a raw command that makes another."""
+        folder = self.folder()
+        write = WriteFile(machine="m", path=f"{folder}/of-another", content="x", mode="0644")
+        return write, Execute(machine="m", argv=("touch", f"{folder}/of-another"))
+
+    def check_unchanged(self) -> None:
+        """Check that there is no such file."""
+        assert self.run(ReadPath(machine="m", path=f"{self.folder()}/of-another")) == [PathStatus("absent")]
+
+    def test_who_it_is_costs_no_round_trip(self) -> None:
+        """A look tells the machine-id too, in its only round trip."""
+        assert self.told() == ({**self.told()[0], "machine-id": self.machine_id()}, 1)
+
+    def machine_id(self) -> str:
+        """Return what a plain command tells of it."""
+        (read,) = self.run(Execute(machine="m", argv=("cat", "/etc/machine-id")))
+        told: str = read.output.strip()
+        return told
 
     def test_check_answers(self) -> None:
         """A machine that is there passes its check."""

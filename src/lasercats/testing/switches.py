@@ -7,6 +7,7 @@ from typing import Any
 from lasercats.core.instruction import Batch, Failure, Instruction, Item
 from lasercats.core.ports import Machine
 from lasercats.instructions.switch import Configure, Look, Seen, Settings, Survey, Surveyed, What, given
+from lasercats.testing.who import WhoContract
 
 
 def port(name: str, before: Settings | None, after: Settings | None) -> Configure:
@@ -19,7 +20,7 @@ def vlan(number: int, before: Settings | None, after: Settings | None) -> Config
     return Configure(machine="m", what="vlan", name=f"{number}", before=before, after=after)
 
 
-class SwitchContract:
+class SwitchContract(WhoContract):
     """What every switch does."""
 
     ports: Sequence[str]
@@ -83,6 +84,18 @@ class SwitchContract:
         assert not any(outcome.in_doubt for outcome in outcomes)
         assert self.run(Survey(machine="m")) == before
         return [outcome.reason for outcome in outcomes]
+
+    def a_look(self) -> Instruction:
+        """Return a look at all that there is."""
+        return Survey(machine="m")
+
+    def changes(self) -> Sequence[Instruction]:
+        """Return a VLAN that is made."""
+        return (vlan(444, None, Settings(name="of-another")),)
+
+    def check_unchanged(self) -> None:
+        """Check that there is no such VLAN."""
+        assert self.look("vlan", "444") is None
 
     def test_check_answers(self) -> None:
         """A machine that is there passes its check."""

@@ -19,6 +19,7 @@ from lasercats.instructions.work_order import (
     Step,
     Unmount,
     in_order,
+    located,
     waits,
 )
 
@@ -261,3 +262,46 @@ def test_a_place_is_waited_for_by_half_units() -> None:
     assert waits(steps) == {0: [], 1: [0], 2: [], 3: [], 4: []}
     other = Mount(machine="m", device="other", place=place(4, 1, "r2"))
     assert waits([tall, other]) == {0: [], 1: []}
+
+
+def test_one_rack_is_done_after_another() -> None:
+    """What is ready at the rack of the last step comes first, and another rack when nothing is left there."""
+    one, other = (
+        [
+            Unmount(machine="m", device=f"{r}-out", place=place(1, 1, r), at=r),
+            Mount(machine="m", device=f"{r}-in", place=place(1, 1, r), at=r),
+            Connect(machine="m", cable=r, ends=(f"{r}-in:1", f"{r}-in:2"), at=r),
+        ]
+        for r in ("r1", "r2")
+    )
+    mixed: list[Step] = [step for pair in zip(other, one, strict=True) for step in pair]
+    assert sequence(mixed, waits(mixed)) == [*other, *one]
+    across = Move(machine="m", device="x", source=place(9, 1, "r2"), place=place(1, 1, "r1"), at="r2")
+    steps: list[Step] = [*one[:1], across, *other]
+    assert sequence(steps, waits(steps)) == [one[0], other[0], across, *other[1:]]
+
+
+def test_a_step_is_told_where_it_is_by_the_others_of_its_order() -> None:
+    """What is shut down is where it is lifted from first, and a cable where its devices are by then."""
+    steps: list[Step] = [
+        down("a"),
+        Move(machine="m", device="a", source=place(1), place=place(5), at="r1"),
+        Move(machine="m", device="a", source=place(5), place=place(3), at="r1"),
+        Connect(machine="m", cable="c", ends=("a:1", "F"), where=(place(1), None), at="r1"),
+    ]
+    assert [step.line() for step in located(steps) if not isinstance(step, Move)] == [
+        "Shut a down and switch it off, in rack r1, U1, front",
+        "Connect a:1 (rack r1, U3, front) to F by cable c",
+    ]
+
+
+def test_an_order_of_an_earlier_program_stays_as_it_was_handed_out() -> None:
+    """Its steps tell no racks: they keep the words and the order that are on the paper."""
+    steps: list[Step] = [
+        down("a"),
+        Move(machine="m", device="a", source=place(1, 1, "r2"), place=place(5, 1, "r2")),
+        Move(machine="m", device="b", source=place(1, 1, "r1"), place=place(5, 1, "r1")),
+        plug("c", "a:1", "b:1"),
+    ]
+    assert located(steps) == steps
+    assert sequence(steps, waits(steps)) == steps

@@ -85,6 +85,16 @@ Holder = Annotated[
         description="the instance: ec2.instance/NAME, or an id",
     ),
 ]
+Attached = Annotated[
+    str,
+    refers(
+        "ec2.instance",
+        loose=True,
+        resting=True,
+        pattern="^(ec2[.]instance/.+|i-[0-9a-z]+|)$",
+        description="the instance: ec2.instance/NAME, or an id",
+    ),
+]
 Zone = Annotated[str, Meta(pattern="^[A-Za-z0-9-]+$", description="the availability zone")]
 Cidr = Annotated[str, Meta(pattern="^[0-9a-fA-F.:]+/[0-9]+$", description="the range, as 10.0.0.0/16")]
 Size = Annotated[int, Meta(ge=1, le=65536, extra=GROWS, description="the size, in GiB")]

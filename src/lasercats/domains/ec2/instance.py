@@ -360,6 +360,11 @@ def interrupts(before: Instance, after: Instance | None) -> Iterator[str]:
         yield "stopped and started again"
 
 
+def rests(instance: Instance) -> Instance | None:
+    """Return it stopped, where it runs or nobody knows: its system has let go of its volumes then."""
+    return None if instance.state == "stopped" else replace(instance, state="stopped")
+
+
 def loses(instance: Instance) -> Iterable[str]:
     """Return what does not come back when it is launched again; its private address does, if it is free."""
     for name, told in (("id", "id"), ("public_ip", "public address")):

@@ -103,6 +103,8 @@ def _root(machine: str, wish: Instance) -> Program[Root]:
     told = yield Describe(machine=machine, what="image", by="image-id", value=wish.image)
     image = told.found[0] if told.found else {}
     root = image.get("RootDeviceName")
+    if not root and "root" not in (wish.volumes or {}):
+        return Root("", 0)  # nobody decided anything of it, so a launch does not fail for that
     if not root:
         raise Refused(
             f"EC2 tells no root device of {wish.image}; take another image, or name the volume by its device"
@@ -173,6 +175,7 @@ def _parameters(wish: Instance, known: Known, root: Root, kept: Mapping[str, Any
         parameters["BlockDeviceMappings"] = [
             {"DeviceName": root.name if device == "root" else device, "Ebs": _ebs(wish, device, root)}
             for device in _own(wish)
+            if device != "root" or root.name
         ]
     return parameters
 
@@ -343,4 +346,5 @@ KIND = Kind(
     discover=discover,
     loses=instance.loses,
     interrupts=instance.interrupts,
+    rests=instance.rests,
 )

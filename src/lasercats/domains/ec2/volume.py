@@ -17,7 +17,7 @@ from lasercats.core.reference import NOTHING
 from lasercats.core.resource import GIVEN, Resource
 from lasercats.core.state import State
 from lasercats.domains.ec2 import account, looks, steps
-from lasercats.domains.ec2.account import Holder, Size, Tags, Zone
+from lasercats.domains.ec2.account import Attached, Holder, Size, Tags, Zone
 from lasercats.domains.ec2.looks import Looking
 from lasercats.domains.ec2.unmodelled import Unmodelled, again, ebs, of_volume
 from lasercats.instructions.aws import Call, Describe, Wait, tags_of
@@ -36,7 +36,7 @@ class Volume(Resource, frozen=True):
     size: Size | None = None
     type: Type | None = None
     encrypted: Encrypted | None = None
-    instance: Holder | None = None
+    instance: Attached | None = None
     """What it is attached to; "" for nothing."""
     device: Device | None = None
     tags: Tags | None = None

@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from lasercats.core.address import Address
+from lasercats.core.address import Address, name_of
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command
 from lasercats.core.converge import converge
+from lasercats.core.kind import tag_of
 from lasercats.core.state import State
 from lasercats.domains.ec2 import elastic_ip, instance, volume
 from lasercats.testing.laws import check_fidelity, check_replay, check_rewrite, run
@@ -171,3 +172,30 @@ def test_a_history_that_displaced_is_rewritten() -> None:
     for rest in ([], [associate(Y, B)], [elastic_ip.Disassociate(on=(X,)), associate(Y, A)]):
         check_rewrite(KINDS, [LAUNCH, ALLOCATE, *take, *rest], State())
         check_rewrite(KINDS, [*take[1:], *rest], run([LAUNCH, ALLOCATE, take[0]], State()))
+
+
+def in_order(start: State, **changes: Any) -> list[str]:  # noqa: ANN401
+    """Return the commands, in order, that bring about other values of some resources, or their end."""
+    sides = {}
+    for name, fields in changes.items():
+        address = {"a": A, "v": V}[name]
+        before: Any = start.get(address)
+        sides[address] = Change(before, replace(before, **fields) if fields else None)
+    made = converge(KINDS, Delta(sides), start)
+    run(made, start)
+    return [f"{tag_of(command).removeprefix('ec2.')} {name_of(command.on[0])}" for command in made]
+
+
+def test_a_volume_is_taken_away_and_given_while_its_instance_is_at_rest() -> None:
+    """An instance that ends, or is stopped, is stopped before its volume goes; it starts when it is there."""
+    start = run([LAUNCH, CREATE, volume.Attach(on=(V,), instance=A, device="/dev/sdf")], State())
+    gone = {"instance": "", "device": None}
+    assert in_order(start, a=None, v=gone) == ["stop a", "detach v", "terminate a"]
+    assert in_order(start, a={"state": "stopped"}, v=gone) == ["stop a", "detach v"]
+    assert in_order(start, v=gone) == ["detach v"]
+    anew = in_order(start, a={"image": "ami-12345678"})
+    assert anew == ["stop a", "detach v", "terminate a", "launch a", "attach v"]
+    stopped = run([instance.Stop(on=(A,)), volume.Detach(on=(V,))], start)
+    back = {"instance": A, "device": "/dev/sdf"}
+    assert in_order(stopped, a={"state": "running"}, v=back) == ["attach v", "start a"]
+    assert in_order(run([instance.Stop(on=(A,))], start), a=None, v=gone) == ["detach v", "terminate a"]

@@ -107,6 +107,7 @@ class TestCable(KindLaws):
         "color": st.sampled_from(["blue", "#0055aa"]),
         "length": st.sampled_from([1, 2.5]),
         "label": st.sampled_from(["", "A-17"]),
+        "status": st.sampled_from(["planned", "connected"]),
     }
 
 

@@ -85,6 +85,8 @@ class Node:
 class TestRealEosDriver(Contract):
     """The contract with NAPALM's own driver for Arista EOS; only what is below it is simulated."""
 
+    knows_itself = False
+
     vendor, lag = "eos", "Port-Channel7"
 
     def connect(self) -> NapalmMachine:
@@ -218,6 +220,8 @@ class Terminal:
 class TestRealIosDriver(Contract):
     """The contract with NAPALM's own driver for Cisco IOS; only what is below it is simulated."""
 
+    knows_itself = False
+
     vendor, lag = "ios", "Port-channel7"
     settings = Settings(description="to the cafe", enabled=False, mtu=9000, speed="100M")
 
@@ -284,6 +288,8 @@ class Nexus(NxapiDevice):  # type: ignore[misc]
 
 class TestRealNxosDriver(Contract):
     """The contract with NAPALM's own driver for Cisco NX-OS; only what is below it is simulated."""
+
+    knows_itself = False
 
     vendor, lag = "nxos", "port-channel7"
     settings = Settings(description="to the cafe", enabled=False, mtu=9216, speed="10G")
@@ -358,6 +364,8 @@ class Juniper:
 
 class TestRealJunosDriver(JunosContract):
     """The contract with NAPALM's own driver for Junos, but for its table of interfaces."""
+
+    knows_itself = False
 
     def connect(self) -> NapalmMachine:
         """Return a machine whose driver finds a connection made."""
