@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["aws", "bare", "cli", "ec2", "moto"]
 SCENES = 2 if "UNASKED" not in os.environ else 8
-WALKS = int(os.environ.get("UNASKED", "1"))
+WALKS = max(1, int(os.environ.get("UNASKED", "1")) // 5)
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(terraform.why_not() is not None, reason=f"{terraform.why_not()}"),
