@@ -24,6 +24,7 @@ check: setup ## the fast core of the suite, under a minute
 
 explore: setup ## the laws once more, on new random examples
 	EXAMPLES=explore $(BIN)/python -m pytest -n 2 -k "law or odd or lived or bytes" -m "not lab"
+	UNASKED=30 $(BIN)/python -m pytest -n 2 tests/lasercats/unasked
 
 soak: setup ## a storm of 300 kills over all peers, and a crowd of 8 at one log; SEED=n repeats one; an hour
 	@PYTHON=$(PYTHON) sh scripts/setup.sh peers

@@ -185,6 +185,6 @@ def test_no_document_forgets_a_protection(cli: "Cli", place: Place) -> None:
     cli.done("protect", f"directory/{place('d')}")
     cli.done("file", "write", place("d/f"), "--content", "x")
     site = cli.file("site.yaml", json.dumps({"resources": {f"file/{place('d/f')}": {"content": "x"}}}))
-    assert "its protection (protect) would be lifted" in cli("plan", site, "--prune").err
+    assert "it is protected; lift that first" in cli("plan", site, "--prune").err
     assert cli("apply", site, "--prune").code == 1
     assert cli.done("state", "--json").data["resources"][f"directory/{place('d')}"]["protect"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lasercats.testing import terraform
 from lasercats.testing.aws import environment
-from lasercats.testing.unasked import Line
+from lasercats.testing.unasked import Line, Ran
 from tests.lasercats.unasked.clouds import IMAGE, Cloud
 
 if TYPE_CHECKING:
@@ -97,6 +97,9 @@ def _instance(chance: random.Random, name: str) -> dict[str, Any]:
 class Estate(Cloud):
     """A world that Terraform made, and that was taken in."""
 
+    former = ""
+    """The document of before a change, until something has led back to it."""
+
     def make(self, folder: Path) -> None:
         """Have Terraform make it, and take it in."""
         folder.mkdir()
@@ -123,11 +126,22 @@ class Estate(Cloud):
         self.cli.done("adopt", "aws")
         self._remember()
 
+    def run(self, line: Line) -> Ran:
+        """Run a line; one that leads back is over when all is as it was, or says what was left."""
+        ran = super().run(line)
+        if line.words[:2] == ("drift", "--revert") and self.former:
+            left = self.cli.done("document").out != self.former
+            assert left == (ran.code != 0), (line, ran)
+            assert not left or "! " in ran.err or "lasercats: " in ran.err, (line, ran)
+            self.former = ""
+        return ran
+
     def scenes(self, count: int) -> Iterator[Line]:
         """Iterate over lines: after each change by others a look, and ways back without and with --yes."""
         former = self.cli.file("former.json", self.cli.done("document", "--json").out)
         changes = self.random.sample(self._changes(), count)
         for change in changes:
+            self.former = self.cli.done("document").out
             change(self.ec2)
             self.aws.settle()
             for words in (

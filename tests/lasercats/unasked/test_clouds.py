@@ -44,7 +44,7 @@ def test_nothing_is_taken_down_unasked(cli: "Cli", aws: StrictEc2, ec2: "EC2Clie
     cli.done("machine", "add", "aws", "aws://us-east-1?poll=0.05&grace=1")
     world = Cloud(cli, aws, ec2, seed)
     world.estate()
-    checked = check_unasked(world, world.walk(25))
+    checked = check_unasked(world, world.walk(15))
     print(checked)
     assert checked.spared
     cli.verifies()

@@ -24,7 +24,7 @@ def test_no_content_is_lost_unasked(cli: "Cli", place: Callable[..., str], seed:
     """Whatever verbs in whatever order: a content is there, or in the log, or was announced and agreed to."""
     place()
     world = Folder(cli, seed)
-    checked = check_unasked(world, world.walk(60))
+    checked = check_unasked(world, world.walk(40))
     print(checked)
     assert checked.spared
     cli.verifies()

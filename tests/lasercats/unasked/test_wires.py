@@ -27,6 +27,6 @@ def test_no_setting_is_lost_unasked(cli: "Cli", ovs: OvsLab, seed: int) -> None:
     cli.done("machine", "add", "sw1", f"{ovs.url}?bridge=sw1")
     cli.done("adopt", "sw1")
     world = Wires(cli, ovs, seed)
-    checked = check_unasked(world, world.walk(60))
+    checked = check_unasked(world, world.walk(40))
     assert checked.spared
     cli.verifies()
