@@ -277,7 +277,7 @@ def _effect(happened: "Happening") -> str:
         return "not known yet" if happened.status == "open" else "to be reported"
     if happened.error:
         return happened.error
-    if happened.met and happened.command is None:
+    if happened.met and happened.type in ("met", "accepted"):
         return "; ".join(f"machine {name}: {shown(identity)}" for name, identity in happened.met.items())
     if happened.command is None:
         return (

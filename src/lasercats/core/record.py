@@ -162,6 +162,8 @@ class Event(Entry, frozen=True, gc=False):
     message: str | None = None
     opaque: bool = False
     """True when it also had an effect that is not in the state: a barrier for undo and rewrite."""
+    met: dict[str, dict[str, str]] = {}
+    """Of what was observed: the machines that were looked at, and all that they are known by, where new."""
 
     @property
     def cause(self) -> int | None:
@@ -326,7 +328,7 @@ def met_in(entry: AnyEntry) -> Mapping[str, dict[str, str]]:
     """Return what an entry tells of who machines are, by name."""
     if isinstance(entry, Met):
         return entry.machines
-    return entry.met if isinstance(entry, Finished) else {}
+    return entry.met if isinstance(entry, Finished | Event) else {}
 
 
 def raw(value: Any) -> msgspec.Raw:  # noqa: ANN401

@@ -317,7 +317,7 @@ class SqliteLog:
         with self._explained():
             check.check_open(self._db, self._path, self.read(names=CLAIMING))
             check.check_segments(self._db, self._path)
-            met.check(self._db, self._path, self.read(names=("finished", "met")))
+            met.check(self._db, self._path, self.read(names=("finished", "event", "met")))
             return check.check_tables(self._db, self._path, self.read(names=("event",)))
 
     def rebuild(self) -> None:

@@ -426,6 +426,7 @@ def _happening(project: Project, record: Record) -> Happening:
             kinds.decode_delta(entry.delta),
             message=entry.message,
             events=((record.position, entry.type, len(entry.delta)),),
+            met=entry.met,
         )
     assert isinstance(entry, Accepted)  # noqa: S101 - nothing else begins one
     command = kinds.decode_command(bytes(entry.command))

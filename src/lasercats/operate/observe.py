@@ -88,7 +88,8 @@ def _append(project: Project, delta: Delta, message: str | None) -> int | None:
         return None
     state = project.state()
     expect = {address: seen_version(state, address, delta) for address in delta}
-    event = Event(type=OBSERVED, delta=raw_delta(delta), actor=actor(), message=message)
+    met = {name: dict(identity) for name, identity in project.machines.all_news().items()}
+    event = Event(type=OBSERVED, delta=raw_delta(delta), actor=actor(), message=message, met=met)
     return project.log.append([event], expect=expect)
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from lasercats.core import content
 from lasercats.core.address import Address, check_machine_name
@@ -76,9 +76,7 @@ class Project:
         self._acts = False
         self.resealed: dict[str, str] = {}
         """Which secrets were given sealed for other places than they are now sealed for; it is recorded."""
-        self.machines = BoundMachines(
-            self.urls, self.vault, self.sources, self.check_open, Book(self._known, self._record_met)
-        )
+        self.machines = BoundMachines(self.urls, self.vault, self.sources, self.check_open, self._known)
 
     def check_open(self) -> None:
         """Check that the project may act.
@@ -155,11 +153,12 @@ class Project:
         """Return what machines are known by."""
         return {name: known.facts for name, known in self.log.machines().items()}
 
-    def _record_met(self, machines: Mapping[str, Identity]) -> None:
-        """Record what machines are known by; where that cannot be, the next look tells it again."""
-        told = {name: dict(identity) for name, identity in machines.items()}
-        with suppress(LogError):
-            self.log.append([Met(machines=told, actor=actor())])
+    def _record_met(self) -> None:
+        """Record what nobody did of who machines are; where that cannot be, the next look tells it again."""
+        told = {name: dict(identity) for name, identity in self.machines.all_news().items()}
+        if told:
+            with suppress(LogError):
+                self.log.append([Met(machines=told, actor=actor())])
 
     def state(self, position: int | None = None, addresses: Sequence[Address] | None = None) -> State:
         """Return the state, at a position of the past if one is given, of all addresses or of some."""
@@ -201,21 +200,13 @@ class Project:
         )
 
     def close(self) -> None:
-        """Let go of the log."""
+        """Let go of the log; what machines told of who they are, and no record tells yet, is recorded."""
+        self._record_met()
         if self._log is not None:
             if self._acts:
                 with suppress(LogError):
                     seen.remember(self._log, self.place)
             self._log.close()
-
-
-class Book(NamedTuple):
-    """Where it is on record what machines are known by."""
-
-    known: Callable[[], Mapping[str, Identity]] = dict
-    """Tells it, by name."""
-    record: Callable[[Mapping[str, Identity]], object] = dict
-    """Records what is new."""
 
 
 class BoundMachines:
@@ -230,14 +221,14 @@ class BoundMachines:
         vault: KeyVault,
         sources: Sources | None = None,
         check: Callable[[], object] = lambda: None,
-        book: Book | None = None,
+        known: Callable[[], Mapping[str, Identity]] = dict,
     ) -> None:
         """Bind names to URLs; `sources` are where the secrets come from that URLs name.
 
-        `check` tells whether any machine may be talked to, `book` what they are known by.
+        `check` tells whether any machine may be talked to, `known` who they are on record.
         """
         self._urls, self._vault, self._sources = urls, vault, sources or Sources()
-        self._check, self._book = check, book or Book()
+        self._check, self._tell = check, known
         self._open: dict[str, Machine] = {}
         self._known: Mapping[str, Identity] | None = None
 
@@ -277,7 +268,7 @@ class BoundMachines:
                 url = replace(url, sources=self._sources)
             made: Machine = machine_type(text)(name, url, self._vault)
             if self._known is None:
-                self._known = self._book.known()
+                self._known = self._tell()
             made.who.known = self._known.get(name, {})
             self._open[name] = made
         return self._open[name]
@@ -291,19 +282,20 @@ class BoundMachines:
         who.known = told
         return {name: told}
 
+    def all_news(self) -> Mapping[str, Identity]:
+        """Return who machines are, by name, where they told something new; who asks records it."""
+        return {name: identity for one in self._open for name, identity in self.news(one).items()}
+
     @property
     def trips(self) -> dict[str, int]:
         """How many round trips were made to each machine."""
         return {name: machine.trips for name, machine in self._open.items()}
 
     async def close(self) -> None:
-        """Disconnect from all, and record what was told of who they are and nobody recorded."""
+        """Disconnect from all."""
         import asyncio  # noqa: PLC0415 - start-up stays light where nothing is sent
 
         await asyncio.gather(*(machine.close() for machine in self._open.values()))
-        told = {name: identity for one in self._open for name, identity in self.news(one).items()}
-        if told:
-            self._book.record(told)
 
 
 class LocalInputs:

@@ -268,8 +268,8 @@ class IdentityTable(Table):
         path = "CASE r.type WHEN 'met' THEN '$.machines' ELSE '$.met' END"
         return (
             f"SELECT {self._chosen(columns, 'position')} FROM records r, "
-            f"json_each(CAST(r.body AS TEXT), {path}) j WHERE (r.type = 'met' OR r.type = 'finished' "
-            f"AND instr(r.body, CAST('\"met\":{{' AS BLOB))) AND {where}"
+            f"json_each(CAST(r.body AS TEXT), {path}) j WHERE (r.type = 'met' "
+            f"OR r.type IN ('finished', 'event') AND instr(r.body, CAST('\"met\":{{' AS BLOB))) AND {where}"
         )
 
 
