@@ -147,9 +147,8 @@ class Instances:
         self._check_address(call)
         least, most = int(params.get("MinCount", "1")), int(params.get("MaxCount", "1"))
         count = min(most, self._check_quota(call, least))
-        answer = self._back.forward(
-            _by_interface(call.having(MinCount=str(count)))
-        )  # moto launches the least, AWS the most
+        # moto launches the least, AWS the most
+        answer = self._back.forward(_by_interface(call.having(MinCount=str(count))))
         if answer.status != http.HTTPStatus.OK:
             return answer
         root, now = parse(answer), time.monotonic()
@@ -291,8 +290,8 @@ def _by_interface(call: Call) -> Call:
         return call
     first = "NetworkInterface.1."
     moved = {
-        n: v for n, v in params.items() if n in ("SubnetId", "PrivateIpAddress") or "SecurityGroupId." in n
-    }
+        n: v for n, v in params.items() if n in ("SubnetId", "PrivateIpAddress")
+    }  # groups it takes there
     params = {n: v for n, v in params.items() if n not in moved}
     params |= {f"{first}{name}": value for name, value in moved.items()}
     params |= {f"{first}DeviceIndex": "0", f"{first}DeleteOnTermination": "true"}
