@@ -140,8 +140,6 @@ def show_(context: click.Context, position: str, as_json: bool) -> None:
             printing.fact(f"{label + ':':8} {text}")
     for place, others in happened.resealed.items():
         printing.fact(f"secret:  that of {others} was sealed again for {told(place)}")
-    for name, identity in happened.met.items():
-        printing.fact(f"met:     machine {name} is known by {shown(identity)}")
     for batch in batches:
         printing.fact(f"batch {batch['position']} to {batch['machine']}:")
         for line, outcome in zip(batch["instructions"], batch["outcomes"], strict=True):
@@ -154,6 +152,8 @@ def show_(context: click.Context, position: str, as_json: bool) -> None:
     for address in anew:
         printing.fact(f"found {address} with other values of what only its machine decides")
     show.print_delta(happened.delta, both=True)
+    for name, identity in happened.met.items():
+        printing.fact(f"machine {name} is known since then by {shown(identity)}")
 
 
 @click.command()

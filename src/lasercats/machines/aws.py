@@ -76,6 +76,7 @@ class AwsMachine:
         self._client: Client | None = None
         self._asked: asyncio.Future[None] | None = None
         """The question whose account it is; asked once a connection."""
+        self._connecting = asyncio.Lock()
         self._waiters: dict[str, Waiter] = {}
 
     @staticmethod
@@ -216,14 +217,14 @@ class AwsMachine:
             OtherMachine: it is another region, or another EC2; nobody need be asked for that.
 
         """
-        if self._client is None:
-            self._pool = self._pool or ThreadPoolExecutor(THREADS + 1, "aws")
-            client = await self._thread(lambda: Client(self._url, self._where(), self._count, THREADS))
-            self.who.meet(client.place)
-            self._client, self._asked = client, asyncio.ensure_future(self._meet(client))
-            self._asked.add_done_callback(lambda asked: asked.cancelled() or asked.exception())
-        assert self._asked is not None  # noqa: S101 - asked when it is connected
-        return self._asked
+        async with self._connecting:  # batches come side by side
+            if self._client is None or self._asked is None:
+                self._pool = self._pool or ThreadPoolExecutor(THREADS + 1, "aws")
+                client = await self._thread(lambda: Client(self._url, self._where(), self._count, THREADS))
+                self.who.meet(client.place)
+                self._client, self._asked = client, asyncio.ensure_future(self._meet(client))
+                self._asked.add_done_callback(lambda asked: asked.cancelled() or asked.exception())
+            return self._asked
 
     async def _meet(self, client: Client) -> None:
         self.who.meet(await self._thread(client.account))

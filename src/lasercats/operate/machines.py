@@ -111,12 +111,13 @@ def meet(project: Project, name: str) -> Accepting:
 async def _meet(project: Project, name: str) -> Accepting:
     known = project.log.machines().get(name)
     before, machine = known.facts if known else {}, project.machines.get(name)
-    machine.who.known = {}
+    who = project.machines.who(machine, name)
+    who.known = {}
     try:
         await machine.check()
     finally:
-        after = machine.who.told
-        machine.who.known = after if clash(before, after) else before  # of another one nothing is news
+        after = who.told
+        who.known = after if clash(before, after) else before  # of another one nothing is news
         await project.machines.close()
     if not after:
         raise MachineError(
@@ -181,7 +182,7 @@ async def _check(project: Project, name: str) -> Check:
     begin, error, told, who = loop.time(), None, None, Who(name)
     try:
         machine = project.machines.get(name)
-        who = machine.who
+        who = project.machines.who(machine, name)
         told = await machine.check()
     except MachineError as failed:
         error = str(failed)

@@ -23,7 +23,7 @@ from typing import Any
 from lasercats.core import content
 from lasercats.core.address import Address, check_machine_name
 from lasercats.core.errors import BadInput, LaserCatsError, LogError, UnknownName
-from lasercats.core.identity import Identity
+from lasercats.core.identity import Identity, Who
 from lasercats.core.kind import Domain, Kinds
 from lasercats.core.ports import Log, Machine
 from lasercats.core.record import Met
@@ -269,15 +269,19 @@ class BoundMachines:
             made: Machine = machine_type(text)(name, url, self._vault)
             if self._known is None:
                 self._known = self._tell()
-            made.who.known = self._known.get(name, {})
+            self.who(made, name).known = self._known.get(name, {})
             self._open[name] = made
         return self._open[name]
 
+    def who(self, machine: Machine, name: str) -> Who:
+        """Return who a machine is; one of a plugin that knows of no identity has none."""
+        return getattr(machine, "who", None) or Who(name)
+
     def news(self, name: str) -> Mapping[str, Identity]:
         """Return who a machine is, by its name, where it told something new; who asks records it."""
-        who = self._open[name].who if name in self._open else None
-        told = None if who is None else who.news
-        if who is None or told is None:
+        who = self.who(self._open[name], name) if name in self._open else Who(name)
+        told = who.news
+        if told is None:
             return {}
         who.known = told
         return {name: told}

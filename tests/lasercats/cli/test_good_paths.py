@@ -209,7 +209,12 @@ def test_variables(cli: "Cli", place: Place, monkeypatch: pytest.MonkeyPatch) ->
     assert "\x1b" not in ran.out
     monkeypatch.chdir("/")
     monkeypatch.setenv("LASERCATS_PROJECT", str(cli.folder))
-    assert cli.done("machine", "list", "--json").data[0] == {"name": "a", "url": "local:"}
+    assert cli.done("machine", "list", "--json").data[0] == {
+        "name": "a",
+        "url": "local:",
+        "identity": {},
+        "shared": [],
+    }
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
