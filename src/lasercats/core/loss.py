@@ -129,7 +129,8 @@ def why_withheld(address: Address, lost: Sequence[Loss]) -> str:
     mine = [loss for loss in lost if loss.address == address]
     told = in_words(mine or lost)
     of = "" if mine else f"{lost[0].address}: "
-    return f"{of}{told}; that was not announced, so nothing was done; agree with --yes"
+    remedy = "take it in with `lasercats observe`, so that it is, and agree with --yes"
+    return f"{of}{told}; that was not announced, so nothing was done; {remedy}"
 
 
 def in_words(lost: Sequence[Loss]) -> str:
