@@ -11,12 +11,16 @@ from lasercats.instructions.netconf import (
     AGGREGATE,
     BASE,
     ETHERNET,
+    HARDWARE,
     IETF,
     INSTANCE,
     LACP,
     OC,
+    PLATFORM,
     VLAN,
     Models,
+    filters,
+    identity,
     read,
 )
 from lasercats.instructions.netconf_edit import configuration, text
@@ -76,3 +80,19 @@ def test_what_has_no_form_is_refused(wish: Settings) -> None:
     """What XML or the models cannot say is refused before anything is sent."""
     with pytest.raises(Refused):
         ALL.check("eth1", wish)
+
+
+def test_a_switch_is_known_by_the_serial_of_its_chassis() -> None:
+    """The serial numbers of chassis are told, by either module, in one order; no other ones are."""
+    part = "<component><class>{}</class><serial-num>{}</serial-num></component>"
+    parts = "".join(
+        part.format(*one) for one in (("ianahw:chassis", "B2 "), ("ianahw:fan", "F"), ("chassis", "A1"))
+    )
+    state = "<component><state><type>oc:CHASSIS</type><serial-no>C3</serial-no></state></component>"
+    data = ET.fromstring(  # noqa: S314 - our own
+        f'<data><hardware xmlns="{HARDWARE}">{parts}</hardware><components xmlns="{PLATFORM}">{state}'
+        "</components></data>"
+    )
+    assert identity(data) == {"serial": "A1 B2 C3"}
+    assert identity(ET.fromstring("<data/>")) == {}  # noqa: S314 - our own
+    assert f'<hardware xmlns="{HARDWARE}">' in filters(Models({IETF, HARDWARE}))
