@@ -76,8 +76,9 @@ def test_no_space_left(cli: "Cli", lab: Lab) -> None:
 def test_a_host_that_prints_for_ever(cli: "Cli", lab: Lab) -> None:
     """A host that prints for ever is given up and told; its neighbours are served meanwhile."""
     first, second, third = lab.hosts
-    for name, host in zip(("h", "endless", "i"), (first, second, third), strict=True):
-        cli.done("machine", "add", name, host.url)
+    urls = (first.url, f"{second.url}{'&' if '?' in second.url else '?'}timeout=5", third.url)
+    for name, url in zip(("h", "endless", "i"), urls, strict=True):
+        cli.done("machine", "add", name, url)
     second.ssh("printf '#!/bin/sh\\nexec yes\\n' >/usr/local/bin/stat; chmod 755 /usr/local/bin/stat")
     try:
         ran = cli("file", "write", "h:/tmp/e", "endless:/tmp/e", "i:/tmp/e", "--content", "x", "--json")
