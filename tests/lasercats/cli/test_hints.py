@@ -168,7 +168,7 @@ def test_what_no_undo_brings_back(cli: "Cli", place: Place, tmp_path: Path) -> N
     (tmp_path / "t" / "large").write_bytes(bytes(content.LIMIT + 1))
     (tmp_path / "t" / "small").write_text("small")
     cli.done("observe", f"file/{place('large')}", f"file/{place('small')}")
-    ran = cli.done("file", "write", place("large"), place("small"), "--content", "new")
+    ran = cli.done("file", "write", place("large"), place("small"), "--content", "new", "--yes")
     assert hinted(ran)[:2] == ["undo", "--partial"]
     assert "too large to be kept" in cli(*hinted(ran)).err
     assert (tmp_path / "t" / "small").read_text() == "small"

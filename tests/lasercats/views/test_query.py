@@ -312,7 +312,7 @@ def folded(log: Log, position: int) -> dict[Address, tuple[int, str]]:
     }
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=12)
 @given(STEPS, st.sets(st.integers(0, 4)))
 def test_as_of_is_the_fold_at_every_position(
     steps: list[list[tuple[Address, str | None]]], forgotten: set[int]
@@ -331,7 +331,7 @@ def test_as_of_is_the_fold_at_every_position(
         assert one == [row for row in want if row[0] == FILE]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=12)
 @given(STEPS, st.sets(st.integers(0, 4)))
 def test_a_span_is_what_folding_says(
     steps: list[list[tuple[Address, str | None]]], forgotten: set[int]
@@ -352,7 +352,7 @@ def test_a_span_is_what_folding_says(
     assert sorted(rows) == sorted(set().union(*seen))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=12)
 @given(STEPS)
 def test_events_are_those_of_the_records(steps: list[list[tuple[Address, str | None]]]) -> None:
     """The table of events says of every address what its events say, both sides."""

@@ -52,13 +52,13 @@ def test_small_and_then_large_is_one_launch(project: "Project", aws: StrictEc2) 
 
 
 def test_undo_of_a_terminate_tells_what_does_not_come_back(project: "Project", aws: StrictEc2) -> None:
-    """Id, addresses and data do not: that is told before anything is done, and a new one is made."""
+    """Id, public address and data do not: that is told before anything is done, and a new one is made."""
     id_ = launch(project)
     was = project.state()["ec2.instance/web"]
     project.run("ec2", "terminate", "web")
     for arguments in (["undo", "HEAD", "--check"], ["undo", "HEAD", "--yes"]):
         told = project.run(*arguments)
-        assert f"ec2.instance/web is made anew: id {id_}, private address {was['private_ip']}" in told
+        assert f"ec2.instance/web is made anew: id {id_}, public address {was['public_ip']}" in told
         assert "data on its instance store and on its own volumes do not come back" in told
     now = project.check()["ec2.instance/web"]
     assert (now["id"] != id_, now["type"], now["state"]) == (True, "t3.micro", "running")
@@ -150,7 +150,7 @@ def test_a_volume_that_grew_is_waited_for(project: "Project", aws: StrictEc2) ->
     aws.delay = 1
     assert "size: 1 → 3" in project.run("ec2", "grow-volume", "data", "--size", "3")
     assert "all as the state says" in project.run("drift")
-    assert '"size": 9' in project.run("ec2", "grow", "web", "--volume", "root=size:9")
+    assert "volumes.root.size: 8 → 9" in project.run("ec2", "grow", "web", "--volume", "root=size:9")
     assert "all as the state says" in project.run("drift")
     project.check()
 
@@ -158,8 +158,6 @@ def test_a_volume_that_grew_is_waited_for(project: "Project", aws: StrictEc2) ->
 def test_what_only_ec2_decides_is_kept_up_to_date(project: "Project") -> None:
     """Every look records the public address as it is; that is no change, and nothing is planned of it."""
     launch(project)
-    project.run("ec2", "allocate", "e")
-    project.run("ec2", "associate", "e", "--instance", "ec2.instance/web")
     document = project.folder / "d.yaml"
     document.write_text(project.run("document"))
     looks = (
@@ -168,9 +166,13 @@ def test_what_only_ec2_decides_is_kept_up_to_date(project: "Project") -> None:
         ("plan", str(document), "--refresh", "--detailed-exitcode"),
         ("ec2", "start", "web"),
     )
+    ec2, (id_,) = project.ec2(), project.there()
+    address = ec2.allocate_address(Domain="vpc")
     for n, look in enumerate(looks):
-        if n:
-            project.run("ec2", "disassociate" if n % 2 else "associate", "e", *(() if n % 2 else HOLDER))
+        if n % 2:
+            ec2.disassociate_address(PublicIp=address["PublicIp"])
+        else:
+            ec2.associate_address(AllocationId=address["AllocationId"], InstanceId=id_)
         (told,) = project.there().values()
         assert project.state()["ec2.instance/web"].get("public_ip") != told.get("PublicIpAddress")
         project.run(*look)
