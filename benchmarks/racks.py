@@ -17,8 +17,8 @@ from benchmarks.common import lasercats, process, spread, table, timed, verdict,
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command
-from lasercats.core.kind import Kinds
 from lasercats.core.record import NULL, Event, raw
+from lasercats.core.registry import Kinds
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.domains.rack import DOMAIN

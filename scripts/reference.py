@@ -18,10 +18,11 @@ import msgspec
 from lasercats.cli.history import Log
 from lasercats.cli.main import root
 from lasercats.core import errors
-from lasercats.core.command import Command
+from lasercats.core.command import Command, tag_of
 from lasercats.core.document import loading_field, schema
 from lasercats.core.instruction import Instruction
-from lasercats.core.kind import Domain, Kind, Kinds, tag_of
+from lasercats.core.kind import Kind
+from lasercats.core.registry import Domain, Kinds
 from lasercats.core.resource import Role, notes, roles_of
 from lasercats.core.secret import Sealed
 from lasercats.operate.plugins import kinds as installed

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from lasercats.core.kind import Kinds
+from lasercats.core.registry import Kinds
 from lasercats.domains.host import DOMAIN
 from lasercats.interpreters.context import Context
 from lasercats.logs.sqlite import SqliteLog

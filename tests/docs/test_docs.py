@@ -20,7 +20,7 @@ import pytest
 
 from lasercats.cli.main import root
 from lasercats.core.document import parse
-from lasercats.core.kind import Kinds
+from lasercats.core.registry import Kinds
 from lasercats.machines.vault import KeyVault
 from lasercats.operate.plugins import kinds as installed
 from lasercats.operate.project import LocalInputs

@@ -11,10 +11,11 @@ import msgspec
 
 from lasercats.cli import arguments, options
 from lasercats.cli.picture import make_show
-from lasercats.core.command import Command
+from lasercats.core.command import Command, tag_of
 from lasercats.core.document import loading_field
 from lasercats.core.errors import BadInput
-from lasercats.core.kind import Kind, Kinds, tag_of
+from lasercats.core.kind import Kind
+from lasercats.core.registry import Kinds
 from lasercats.core.resource import Role, fields_of, notes
 from lasercats.core.visible import visible
 from lasercats.operate import plugins
@@ -71,7 +72,7 @@ def _about(commands: Sequence[type[Command]], kinds: Kinds) -> str:
     return "\n\n".join(f"{kind.name}: {doc.splitlines()[0]}" for kind, doc in about.items())
 
 
-def _names(kinds: Sequence[Kind]) -> str:
+def _names(kinds: Sequence[Kind[Any]]) -> str:
     """Return what the names are that a verb of some kinds takes."""
     kind = next(iter(kinds), None)
     if kind is not None and kind.machine is not None:
@@ -84,7 +85,7 @@ def _names(kinds: Sequence[Kind]) -> str:
     return f"{told} Of another kind it is written as {others}." if others else told
 
 
-def _make_verb(command: type[Command], kinds: Sequence[Kind]) -> click.Command:
+def _make_verb(command: type[Command], kinds: Sequence[Kind[Any]]) -> click.Command:
     doc = cleandoc(command.__doc__ or "")
     complete = partial(_complete, kinds)
     names = click.Argument(
@@ -264,7 +265,7 @@ def description(annotation: Any) -> str:  # noqa: ANN401
 
 
 def _complete(
-    kinds: Sequence[Kind], context: click.Context, _parameter: click.Parameter, incomplete: str
+    kinds: Sequence[Kind[Any]], context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[str]:
     """Complete a name from what is in the state of a kind, and from the machines that it may be on."""
     from lasercats.core.address import kind_of, name_of  # noqa: PLC0415

@@ -303,7 +303,7 @@ def named(addresses: Sequence[Address]) -> str:
 
     kind = kinds().kinds.get(kind_of(addresses[0]))
     alike = len({address.partition(":")[0] for address in addresses}) == 1
-    if len(addresses) > 1 and alike and kind is not None and kind.resource.ranged:
+    if len(addresses) > 1 and alike and kind is not None and kind.ranged:
         return ranges(addresses)
     more = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""
     return f"{told(addresses[0])}{more}"

@@ -405,7 +405,7 @@ def recover(context: click.Context, force: bool, yes: bool, as_json: bool) -> No
     since, and where what is open was not begun by this user.
     """
     from lasercats.cli import agree  # noqa: PLC0415
-    from lasercats.core.kind import tag_of  # noqa: PLC0415
+    from lasercats.core.command import tag_of  # noqa: PLC0415
     from lasercats.operate import confirm as confirming  # noqa: PLC0415
     from lasercats.operate import prospect  # noqa: PLC0415
     from lasercats.operate.recover import recover as find_out  # noqa: PLC0415

@@ -279,3 +279,8 @@ def take(command: Command, state: State, delta: Delta) -> State:
     if not isinstance(command, Forget):
         return after
     return after.forget(address for address, change in delta.items() if change.after is None)
+
+
+def tag_of(struct: msgspec.Struct | type[msgspec.Struct]) -> str:
+    """Return the tag of a tagged struct: `file.write`; of a strange command, what it was called."""
+    return struct.name if isinstance(struct, StrangeCommand) else str(struct.__struct_config__.tag)

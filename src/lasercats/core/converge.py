@@ -10,9 +10,9 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Forget, Protect, Unprotect, state_after, step
 from lasercats.core.errors import Refused
-from lasercats.core.kind import Kinds
 from lasercats.core.loose import ODD
 from lasercats.core.parts import Key, Part, meanwhile_of, sorted_parts
+from lasercats.core.registry import Kinds
 from lasercats.core.resource import (
     Resource,
     StrangeResource,
@@ -57,7 +57,7 @@ def converge(
 
     """
     needed = _needed_by(kinds, delta, state)
-    gone = {a for a in needed if a in delta and delta[a].after is None and kinds.kind(a).observe is not None}
+    gone = {a for a in needed if a in delta and delta[a].after is None and kinds.kind(a).has("observe")}
     schedule = _Schedule(kinds, gone, exact=exact, amends=amends)
     schedule.go(*sorted_parts(kinds, delta, state), state, state.apply(delta))
     return _together(kinds, [command for _, commands in schedule.made for command in commands])
@@ -101,7 +101,7 @@ def arranged(kinds: Kinds, delta: Delta, state: State) -> list[Part]:
 
     """
     parts, after = sorted_parts(kinds, delta, state)
-    if not any(kinds.kind(address).aside for address in delta):
+    if not any(kinds.kind(address).has("aside") for address in delta):
         return list(parts.values())
     schedule = _Schedule(kinds, (), exact=True)
     schedule.go(parts, after, state, state.apply(delta))
@@ -191,7 +191,7 @@ def _together(kinds: Kinds, commands: Sequence[Command]) -> list[Command]:
 def _says_the_same(kinds: Kinds, one: Command, other: Command) -> bool:
     """Tell whether a command says of a range what another says of names on the same machine."""
     sides = {address.partition(":")[0] for address in (*one.on, *other.on)}
-    ranged = len(sides) == 1 and kinds.kind(one.on[0]).resource.ranged
+    ranged = len(sides) == 1 and kinds.kind(one.on[0]).ranged
     return ranged and type(one) is type(other) and replace(one, on=other.on) == other
 
 
@@ -223,8 +223,9 @@ def converge_one(
     if change.after is None and needed:
         made: list[Command] = [Forget(on=(address,))]
     else:
-        amend = kind.amend if amends else None
-        by_kind = _by_kind(kinds, address, change) if amend is None else amend(address, change)
+        by_kind = (
+            kind.amend(address, change) if amends and kind.has("amend") else _by_kind(kinds, address, change)
+        )
         made = [*_lift(address, change), *by_kind, *_by_mark(address, change)]
     refused = False
     for command in made:

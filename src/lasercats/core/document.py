@@ -21,9 +21,10 @@ import msgspec
 from lasercats.core.address import Address
 from lasercats.core.command import LOADS
 from lasercats.core.errors import BadDocument, BadInput
-from lasercats.core.kind import Kind, Kinds, convert
+from lasercats.core.kind import Kind
 from lasercats.core.ports import Inputs
 from lasercats.core.reading import load_yaml, where
+from lasercats.core.registry import Kinds, convert
 from lasercats.core.resource import Resource, Role, StrangeResource, decisions, fields_of, notes
 from lasercats.core.secret import Sealed, as_text, place
 from lasercats.core.text import clean
@@ -203,7 +204,7 @@ def schema(kinds: Kinds) -> dict[str, Any]:
     }
 
 
-def _kind_schema(kind: Kind, definitions: dict[str, Any]) -> dict[str, Any]:
+def _kind_schema(kind: Kind[Any], definitions: dict[str, Any]) -> dict[str, Any]:
     (reference,), parts = msgspec.json.schema_components([kind.resource], ref_template="#/$defs/{name}")
     definitions |= parts
     body = definitions[kind.resource.__name__]

@@ -13,7 +13,6 @@ from immutables import Map
 from lasercats.core.address import Address
 from lasercats.core.command import Forget
 from lasercats.core.errors import LogConflict, LogCorrupt
-from lasercats.core.kind import HELD, Kinds
 from lasercats.core.record import (
     FORGOTTEN,
     NULL,
@@ -25,6 +24,7 @@ from lasercats.core.record import (
     Late,
     legible,
 )
+from lasercats.core.registry import HELD, Kinds
 from lasercats.core.resource import Resource
 from lasercats.core.state import Entry, State
 

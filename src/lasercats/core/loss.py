@@ -14,8 +14,8 @@ import msgspec
 from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import Command, Effect
-from lasercats.core.kind import Kinds
 from lasercats.core.loose import ODD
+from lasercats.core.registry import Kinds
 from lasercats.core.resource import Resource, StrangeResource, unprotected
 from lasercats.core.settle import Target, decide_all
 from lasercats.core.state import State

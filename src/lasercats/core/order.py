@@ -10,8 +10,8 @@ from typing import Generic, TypeVar
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change
-from lasercats.core.kind import HELD, Kinds
 from lasercats.core.reference import moved
+from lasercats.core.registry import HELD, Kinds
 from lasercats.core.resource import Resource
 
 T = TypeVar("T", bound=Hashable)

@@ -8,8 +8,8 @@ from lasercats.core.address import Address, kind_of
 from lasercats.core.change import Change, Delta
 from lasercats.core.circle import fewest
 from lasercats.core.errors import Refused
-from lasercats.core.kind import Kinds
 from lasercats.core.reference import is_initial, let_go, moved_at_rest, references
+from lasercats.core.registry import Kinds
 from lasercats.core.resource import Resource, same
 from lasercats.core.state import State
 
@@ -103,11 +103,15 @@ def _with_room(
 
 def meanwhile_of(kinds: Kinds, part: Part, state: State, end: State) -> Resource | None:
     """Return what a resource is while it makes room; None where it does not."""
-    (address, change), aside = part, kinds.kind(part.address).aside
-    if aside is None or change.before is None or change.after is None:
+    address, change = part
+    if change.before is None or change.after is None:
         return None
-    meanwhile = aside(address, change, state, end)
-    return None if same(meanwhile, change.before) or same(meanwhile, change.after) else meanwhile
+    meanwhile = kinds.kind(address).aside(address, change, state, end)
+    return (
+        None
+        if meanwhile is None or same(meanwhile, change.before) or same(meanwhile, change.after)
+        else meanwhile
+    )
 
 
 def _parts(delta: Delta, again: Mapping[Address, "Replacement"]) -> dict[Key, Part]:
@@ -240,7 +244,7 @@ def _after_release(
     """Iterate over what must let go of something before a part makes what has it to itself."""
     address, change = parts[key]
     kind = kinds.kind(address)
-    if change.after is None or not released or (change.before is not None and kind.aside is None):
+    if change.after is None or not released or (change.before is not None and not kind.has("aside")):
         return
     kept = set(() if change.before is None else kind.holds(change.before))
     for held in kind.holds(change.after):
@@ -256,7 +260,7 @@ def _lane(kinds: Kinds, address: Address) -> str:
 def _settled(kinds: Kinds, parts: Mapping[Key, Part], key: Key) -> Key:
     """Return the part after which what only makes room meanwhile is in its place."""
     change, then = parts[key].change, (key[0], 1)
-    made_room = then in parts and change.before is not None and kinds.kind(key[0]).aside is not None
+    made_room = then in parts and change.before is not None and kinds.kind(key[0]).has("aside")
     return then if made_room else key
 
 

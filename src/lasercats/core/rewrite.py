@@ -27,9 +27,9 @@ from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Forget, effects, state_after, step, take
 from lasercats.core.converge import arranged, converge_one, givable
 from lasercats.core.errors import Refused
-from lasercats.core.kind import Kinds
 from lasercats.core.order import Lane, Order, touched
 from lasercats.core.record import NULL, OBSERVED, Event
+from lasercats.core.registry import Kinds
 from lasercats.core.resource import Resource, Role, StrangeResource, decisions, fields_of, same
 from lasercats.core.state import State
 

@@ -9,9 +9,9 @@ from lasercats.core.change import Delta
 from lasercats.core.command import Command
 from lasercats.core.identity import Identity
 from lasercats.core.instruction import Instruction
-from lasercats.core.kind import Domain, Kinds
 from lasercats.core.loss import Agreed, Loss
 from lasercats.core.ports import Log, Machine
+from lasercats.core.registry import Domain, Kinds
 
 if TYPE_CHECKING:
     import asyncio

@@ -6,8 +6,9 @@ from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.command import Command, Effect
-from lasercats.core.kind import Kinds, Knowledge
+from lasercats.core.kind import Knowledge
 from lasercats.core.reference import renamed
+from lasercats.core.registry import Kinds
 from lasercats.core.resource import Resource, decided_fields
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context
@@ -33,9 +34,9 @@ async def look(
     """
     tasks: dict[Address, Task] = {}
     for address, position in wanted.items():
-        machine, observe = context.kinds.machine_of(address), context.kinds.kind(address).observe
-        if machine is not None and observe is not None:
-            program = observe(
+        machine, kind = context.kinds.machine_of(address), context.kinds.kind(address)
+        if machine is not None and kind.has("observe"):
+            program = kind.observe(
                 machine, Knowledge({address: state.get(address)}, expected, in_clear=in_clear, again=again)
             )
             tasks[address] = Task(program, position)

@@ -18,7 +18,6 @@ from lasercats.core.command import Command
 from lasercats.core.fold import Fold
 from lasercats.core.identity import Identity, Who
 from lasercats.core.instruction import Batch, Failure, Instruction, Later
-from lasercats.core.kind import Domain, Kinds
 from lasercats.core.ports import Log, Sink
 from lasercats.core.record import (
     OBSERVED,
@@ -32,6 +31,7 @@ from lasercats.core.record import (
     came_back,
 )
 from lasercats.core.record import raw as encoded
+from lasercats.core.registry import Domain, Kinds
 from lasercats.interpreters.context import Context, Result, Watcher
 from lasercats.interpreters.live import Live
 

@@ -11,11 +11,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from lasercats.core.change import Delta
-from lasercats.core.command import Command
+from lasercats.core.command import Command, tag_of
 from lasercats.core.errors import Fenced, LaserCatsError
 from lasercats.core.fold import Fold
 from lasercats.core.instruction import Batch, Failure, Instruction, Item
-from lasercats.core.kind import tag_of
 from lasercats.core.record import OBSERVED, AnyEntry, Ended, Event, Finished, Record, Started, batch_token
 from lasercats.interpreters.context import Context
 from lasercats.interpreters.late import told_late

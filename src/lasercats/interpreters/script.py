@@ -13,8 +13,8 @@ from lasercats.core.change import Change
 from lasercats.core.command import Command, Effect
 from lasercats.core.errors import Refused
 from lasercats.core.instruction import Instruction, InstructionFailed
-from lasercats.core.kind import Kinds
 from lasercats.core.program import drive, generator
+from lasercats.core.registry import Kinds
 from lasercats.core.resource import Resource, settle
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Result

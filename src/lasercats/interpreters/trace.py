@@ -5,9 +5,8 @@ from typing import Any
 
 import msgspec
 
-from lasercats.core.command import Command
+from lasercats.core.command import Command, tag_of
 from lasercats.core.instruction import Failure, Instruction, Later
-from lasercats.core.kind import tag_of
 from lasercats.interpreters.context import Context, Result, Watcher
 from lasercats.interpreters.live import Live
 

@@ -7,7 +7,8 @@ from lasercats.core.address import Address, machine_of
 from lasercats.core.change import Change, Delta
 from lasercats.core.errors import BadInput
 from lasercats.core.instruction import Failure
-from lasercats.core.kind import Kind, Kinds
+from lasercats.core.kind import Kind
+from lasercats.core.registry import Kinds
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Watcher
@@ -55,21 +56,21 @@ def discover(
 
 
 def listed(
-    project: Project, wanted: Sequence[tuple[str, Kind]]
+    project: Project, wanted: Sequence[tuple[str, Kind[Any]]]
 ) -> tuple[dict[Address, Resource | None], dict[Address, str]]:
     """Return all of some kinds on machines, and of each that could not be asked, why."""
     return _listed(project, wanted, project.context())
 
 
 def _listed(
-    project: Project, wanted: Sequence[tuple[str, Kind]], context: Context
+    project: Project, wanted: Sequence[tuple[str, Kind[Any]]], context: Context
 ) -> tuple[dict[Address, Resource | None], dict[Address, str]]:
     both: tuple[dict[Address, Resource | None], dict[Address, str]]
     both = run_until(_discover(wanted, context, project), context.stop)
     return both
 
 
-def _wanted(project: Project, machines: Sequence[str]) -> list[tuple[str, Kind]]:
+def _wanted(project: Project, machines: Sequence[str]) -> list[tuple[str, Kind[Any]]]:
     """Return what is to be listed: the kinds of each machine."""
     for name in machines:
         project.machines.check(name)
@@ -79,7 +80,7 @@ def _wanted(project: Project, machines: Sequence[str]) -> list[tuple[str, Kind]]
             (name, kind)
             for domain in project.kinds.domains
             for kind in domain.kinds
-            if kind.discover is not None and project.machines.fits(name, domain)
+            if kind.has("discover") and project.machines.fits(name, domain)
         ]
         if machines and not listed:
             raise BadInput(
@@ -95,12 +96,12 @@ def _wanted(project: Project, machines: Sequence[str]) -> list[tuple[str, Kind]]
 
 
 async def _discover(
-    wanted: Sequence[tuple[str, Kind]], context: Context, project: Project
+    wanted: Sequence[tuple[str, Kind[Any]]], context: Context, project: Project
 ) -> tuple[dict[Address, Resource | None], dict[Address, str]]:
     tasks = [
         (Address(f"{kind.name}/{machine}:"), Task(kind.discover(machine)))
         for machine, kind in wanted
-        if kind.discover is not None
+        if kind.has("discover")
     ]
     try:
         await Driver(context).run([task for _, task in tasks])

@@ -12,11 +12,10 @@ import msgspec
 
 from lasercats.core.address import Address, kind_of
 from lasercats.core.change import Delta
-from lasercats.core.command import Command, as_shown
+from lasercats.core.command import Command, as_shown, tag_of
 from lasercats.core.errors import BadInput, LogCorrupt
 from lasercats.core.identity import Identity
 from lasercats.core.instruction import Instruction, Later
-from lasercats.core.kind import Kinds, tag_of
 from lasercats.core.ports import Log
 from lasercats.core.record import (
     OBSERVED,
@@ -33,6 +32,7 @@ from lasercats.core.record import (
     came_back,
     legible,
 )
+from lasercats.core.registry import Kinds
 from lasercats.core.state import State, diff
 from lasercats.operate.project import Project
 

@@ -9,9 +9,9 @@ from typing import Any
 from lasercats.core.command import Command
 from lasercats.core.document import fill
 from lasercats.core.errors import BadDocument, BadInput, Interrupted, MachineError
-from lasercats.core.kind import Kinds
 from lasercats.core.loss import Agreed
 from lasercats.core.ports import Inputs, Reverting
+from lasercats.core.registry import Kinds
 from lasercats.interpreters.context import Context, Interpreter, Result, Watcher
 from lasercats.operate import plugins
 from lasercats.operate.project import Project

@@ -17,7 +17,7 @@ def foresee(project: Project, commands: Sequence[Command], *, direct: bool = Fal
     """
     kinds, state = project.kinds, project.state()
     found = announced(kinds, commands, state, direct=direct)
-    seen = list(dict.fromkeys(loss.address for loss in found if kinds.kind(loss.address).observe is not None))
+    seen = list(dict.fromkeys(loss.address for loss in found if kinds.kind(loss.address).has("observe")))
     if not seen:
         return found
     try:

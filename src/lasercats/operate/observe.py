@@ -126,7 +126,7 @@ def select(project: Project, targets: Sequence[str], state: State) -> list[Addre
 
 def _is_seen(project: Project, address: Address) -> bool:
     """Tell whether anything but a person can look at an address."""
-    return project.kinds.kind(address).observe is not None
+    return project.kinds.kind(address).has("observe")
 
 
 async def _look(  # type: ignore[no-untyped-def]  # noqa: ANN202

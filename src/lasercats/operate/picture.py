@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from lasercats.core.address import Address, rest_of
 from lasercats.core.errors import BadInput, MachineError
-from lasercats.core.kind import Domain
+from lasercats.core.registry import Domain
 from lasercats.core.resource import Resource
 from lasercats.operate import history, plugins
 from lasercats.operate.adopt import listed
@@ -59,7 +59,7 @@ def draw(project: Project, name: str, machine: str, as_of: str | None) -> Drawn:
 def _now(
     project: Project, domain: Domain, machine: str
 ) -> tuple[Mapping[Address, Resource], Mapping[Address, str]]:
-    found, unseen = listed(project, [(machine, kind) for kind in domain.kinds if kind.discover is not None])
+    found, unseen = listed(project, [(machine, kind) for kind in domain.kinds if kind.has("discover")])
     whole = next((why for address, why in unseen.items() if not rest_of(address)), None)
     if whole is not None:
         raise MachineError(whole)

@@ -22,9 +22,9 @@ from lasercats.core.command import Command
 from lasercats.core.converge import converge, givable, keep_protected, kept_growth, one_way, wanted
 from lasercats.core.document import parse
 from lasercats.core.errors import BadDocument, BadInput, LogCorrupt, StalePlan
-from lasercats.core.kind import Kinds
 from lasercats.core.loss import Loss, announced
 from lasercats.core.record import FORGOTTEN, OBSERVED, Event
+from lasercats.core.registry import Kinds
 from lasercats.core.resource import Resource, clear_fields, decisions
 from lasercats.core.secret import place
 from lasercats.core.state import State
@@ -223,7 +223,7 @@ def detours(kinds: Kinds, deltas: Sequence[Delta]) -> dict[Address, str]:
     for delta in deltas:
         for address, change in delta.items():
             if (
-                kinds.kind(address).aside is None
+                not kinds.kind(address).has("aside")
                 or address not in last
                 or not change.before
                 or not change.after

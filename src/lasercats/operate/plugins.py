@@ -6,7 +6,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from lasercats.core.errors import LaserCatsError, UnknownName
-from lasercats.core.kind import Kinds
+from lasercats.core.registry import Kinds
 
 
 @cache

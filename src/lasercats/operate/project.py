@@ -24,9 +24,9 @@ from lasercats.core import content
 from lasercats.core.address import Address, check_machine_name
 from lasercats.core.errors import BadInput, LaserCatsError, LogError, UnknownName
 from lasercats.core.identity import Identity, Who
-from lasercats.core.kind import Domain, Kinds
 from lasercats.core.ports import Log, Machine
 from lasercats.core.record import Met
+from lasercats.core.registry import Domain, Kinds
 from lasercats.core.resource import sealed_in
 from lasercats.core.secret import NAMED, Sealed, of_text, split, told
 from lasercats.core.state import State

@@ -71,7 +71,7 @@ def lost(project: Project, back: Delta) -> Delta:
 
     What cannot be looked at is not told here: it cannot be taken back either.
     """
-    seen = [a for a in back if project.kinds.kind(a).observe is not None]
+    seen = [a for a in back if project.kinds.kind(a).has("observe")]
     try:
         drift = observe(project, seen).drift if seen else NOTHING
     except LaserCatsError:

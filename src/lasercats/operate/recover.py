@@ -220,7 +220,7 @@ async def _find_out(
         for position, command in dead.items()
         if command.effect is Effect.STATE and position not in learned.unasked | learned.handed
         for address in command.on
-        if (position, address, False) not in known and project.kinds.kind(address).observe is not None
+        if (position, address, False) not in known and project.kinds.kind(address).has("observe")
     }
     expected = expectations(todo.values(), project.kinds)
     wanted = {address: position for position, address in todo}
@@ -400,7 +400,7 @@ async def play(
 
 def _can_be_looked_at(project: Project, command: Command) -> bool:
     kinds = project.kinds
-    return command.effect is Effect.STATE and all(kinds.kind(a).observe is not None for a in command.on)
+    return command.effect is Effect.STATE and all(kinds.kind(a).has("observe") for a in command.on)
 
 
 def _leave_to_a_look(

@@ -12,9 +12,9 @@ from lasercats import PROGRAM
 from lasercats.core.address import Address
 from lasercats.core.command import Command, StrangeCommand
 from lasercats.core.errors import BadInput, LaserCatsError
-from lasercats.core.kind import Kinds
 from lasercats.core.ports import Log
 from lasercats.core.record import Accepted, Event, Record, Started, came_back
+from lasercats.core.registry import Kinds
 from lasercats.core.secret import shown
 from lasercats.interpreters.context import Context, Result, Watcher
 from lasercats.interpreters.replay import Facts, Tape, as_then, facts, replay

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from lasercats.core.instruction import Failure, Instruction
-from lasercats.core.kind import Kinds
+from lasercats.core.registry import Kinds
 
 JUNK: tuple[Callable[[Random], Any], ...] = (
     lambda _r: None,

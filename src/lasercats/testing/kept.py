@@ -99,7 +99,7 @@ def _check_reality(project: Project, commands: Sequence[Command], before: set[Id
 
 
 def _finds(project: Project, kind: str) -> bool:
-    return project.kinds.kinds[kind].discover is not None
+    return project.kinds.kinds[kind].has("discover")
 
 
 def _there(project: Project, commands: Sequence[Command]) -> set[Identity]:
@@ -110,7 +110,7 @@ def _there(project: Project, commands: Sequence[Command]) -> set[Identity]:
         for machine in machines
         for name, kind in sorted(project.kinds.kinds.items())
         for domain in [project.kinds.domain(Address(f"{name}/x"))]
-        if machine and kind.discover and domain and project.machines.fits(machine, domain)
+        if machine and kind.has("discover") and domain and project.machines.fits(machine, domain)
     ]
     tasks = [Task(program) for program in programs]
 

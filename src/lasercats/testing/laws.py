@@ -24,8 +24,9 @@ from lasercats.core.command import Command, Effect, Forget, decide, take
 from lasercats.core.converge import converge, givable, retract
 from lasercats.core.document import parse, render
 from lasercats.core.errors import Refused
-from lasercats.core.kind import Kind, Kinds
+from lasercats.core.kind import Kind
 from lasercats.core.record import OBSERVED, Event, raw_delta
+from lasercats.core.registry import Kinds
 from lasercats.core.resource import Resource, decisions, same
 from lasercats.core.rewrite import Deed, Rewritten, deed, evidence, rewrite
 from lasercats.core.secret import Sealed, of_text
@@ -59,7 +60,7 @@ class KindLaws:
     """The laws of one kind, alone and among the kinds that share its names."""
 
     kinds: ClassVar[Kinds]
-    kind: ClassVar[Kind]
+    kind: ClassVar[Kind[Any]]
     names: ClassVar[Sequence[str]]
     """Names to try; nothing else may need the last one."""
     fields: ClassVar[Fields] = {}
@@ -69,7 +70,7 @@ class KindLaws:
     """Commands whose effect is not in the state, on the machines of the names."""
 
     @property
-    def neighbours(self) -> list[Kind]:
+    def neighbours(self) -> list[Kind[Any]]:
         """The kinds that share names with this one, itself included."""
         wanted = {self.kind.name} | {kind_of(a) for a in self.kind.rivals(self._address(self.names[0]))}
         return [self.kinds.kinds[name] for name in sorted(wanted)]
@@ -133,7 +134,7 @@ class KindLaws:
 
     def test_records_are_set_right_and_nothing_is_done(self) -> None:
         """What only sets records right leads from any state to any other, and gives no instruction."""
-        if self.kind.amend is None:
+        if not self.kind.has("amend"):
             return
 
         @given(self._states(), self._states())

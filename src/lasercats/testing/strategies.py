@@ -65,7 +65,7 @@ def field(owner: type[msgspec.Struct], spec: Any, fields: Fields) -> st.SearchSt
     return made if spec.required else st.none() | made
 
 
-def resources(kind: Kind, fields: Fields) -> st.SearchStrategy[Resource]:
+def resources(kind: Kind[Any], fields: Fields) -> st.SearchStrategy[Resource]:
     """Return a strategy for resources of a kind that can really be made: a command converges to them."""
     ours = marked_fields(kind.resource, "on_record")  # what is protected is not removed, whatever asks for it
     specs = [
@@ -77,7 +77,7 @@ def resources(kind: Kind, fields: Fields) -> st.SearchStrategy[Resource]:
     return st.fixed_dictionaries(parts).map(partial(_build, kind.resource)).filter(lambda r: r is not None)
 
 
-def odd_resources(kind: Kind) -> st.SearchStrategy[Resource]:
+def odd_resources(kind: Kind[Any]) -> st.SearchStrategy[Resource]:
     """Return a strategy for all that a machine may tell of a kind: only the JSON types are right."""
     ours = marked_fields(kind.resource, "on_record")
     specs = [s for s in msgspec.structs.fields(kind.resource) if s.name not in ours]
@@ -119,7 +119,7 @@ said = st.one_of(
 """What machines say where we have a text."""
 
 
-def commands(kind: Kind, names: Sequence[str], fields: Fields) -> st.SearchStrategy[Command]:
+def commands(kind: Kind[Any], names: Sequence[str], fields: Fields) -> st.SearchStrategy[Command]:
     """Return a strategy for commands of a kind on one or two of the names."""
     on = st.lists(st.sampled_from([make(kind.name, n) for n in names]), min_size=1, max_size=2, unique=True)
     made = []
@@ -131,14 +131,14 @@ def commands(kind: Kind, names: Sequence[str], fields: Fields) -> st.SearchStrat
 
 
 def logs(
-    kinds: Sequence[Kind], names: Sequence[str], fields: Fields, *, size: int = 10
+    kinds: Sequence[Kind[Any]], names: Sequence[str], fields: Fields, *, size: int = 10
 ) -> st.SearchStrategy[list[Command]]:
     """Return a strategy for logs of commands over several kinds that share their names."""
     return st.lists(st.one_of([commands(k, names, fields) for k in kinds]), min_size=1, max_size=size)
 
 
 def states(
-    kinds: Sequence[Kind], names: Sequence[str], fields: Fields, ground: Sequence[Command] = ()
+    kinds: Sequence[Kind[Any]], names: Sequence[str], fields: Fields, ground: Sequence[Command] = ()
 ) -> st.SearchStrategy[State]:
     """Return a strategy for states that commands can lead to, from what the `ground` commands make."""
     return logs(kinds, names, fields, size=12).map(lambda log: after([*ground, *log]))

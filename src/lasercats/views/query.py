@@ -4,7 +4,7 @@ import re
 import sqlite3
 
 from lasercats.core.errors import BadInput, LaserCatsError, LogCorrupt, UnknownName
-from lasercats.core.kind import Kinds
+from lasercats.core.registry import Kinds
 from lasercats.views.engine import FUNCTIONS
 from lasercats.views.process import Answer, Bounds, Fault, run, too_big, too_long, too_much
 from lasercats.views.statement import Resolve, Statement, columns_of, read

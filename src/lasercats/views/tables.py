@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 import msgspec
 
-from lasercats.core.kind import Kind, Kinds
+from lasercats.core.kind import Kind
+from lasercats.core.registry import Kinds
 from lasercats.core.resource import Role, fields_of
 from lasercats.core.secret import HIDDEN
 from lasercats.views.sealing import COMMAND, Schemas
@@ -310,7 +311,7 @@ def schemas(kinds: Kinds) -> Schemas:
     return found
 
 
-def _table(kind: Kind) -> KindTable:
+def _table(kind: Kind[Any]) -> KindTable:
     secret = fields_of(kind.resource, Role.SECRET)
     fields = {one.name: _column(one) for one in msgspec.structs.fields(kind.resource)}
     fields |= {

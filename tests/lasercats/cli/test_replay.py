@@ -14,9 +14,9 @@ from msgspec.structs import replace as with_fields
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change
-from lasercats.core.kind import Kinds
 from lasercats.core.program import Known, Step
 from lasercats.core.record import Accepted, AnyEntry, Ended, Event, Finished, Started, raw
+from lasercats.core.registry import Kinds
 from lasercats.core.secret import HIDDEN
 from lasercats.domains.host import DOMAIN, file
 from lasercats.logs.sqlite import SqliteLog
@@ -267,7 +267,7 @@ def wrong(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Plant another way to act into the kind of files."""
 
     def plant(act: Callable[[Address, Change[Any], Known], Step]) -> None:
-        kinds = (replace(file.KIND, act=act), *[kind for kind in DOMAIN.kinds if kind.name != "file"])
+        kinds = (file.FileKind(act=act), *[kind for kind in DOMAIN.kinds if kind.name != "file"])
         planted = Kinds([replace(DOMAIN, kinds=kinds)])
         monkeypatch.setattr(plugins, "kinds", lambda: planted)
 
@@ -277,7 +277,7 @@ def wrong(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 def _asks_for_another_mode(address: Address, change: Change[Any], known: Known) -> Step:
     asked: Any = change.after
     after = with_fields(asked, mode="0666")
-    return file.act(address, Change(change.before, after), known)
+    return file.KIND.act(address, Change(change.before, after), known)
 
 
 def test_a_planted_fault(cli: "Cli", place: Place, wrong: Callable[..., None]) -> None:
@@ -307,7 +307,7 @@ def test_a_planted_fault(cli: "Cli", place: Place, wrong: Callable[..., None]) -
 
 
 def _reads_another_mode(address: Address, change: Change[Any], known: Known) -> Step:
-    right: Any = file.act(address, change, known)
+    right: Any = file.KIND.act(address, change, known)
     return Step(right.instruction, lambda status: with_fields(right.conclude(status), mode="0666"))
 
 

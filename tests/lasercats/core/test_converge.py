@@ -6,8 +6,8 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Forget, decide
 from lasercats.core.converge import converge, retract, wanted
-from lasercats.core.kind import Kinds
 from lasercats.core.parts import ordered
+from lasercats.core.registry import Kinds
 from lasercats.core.state import State
 from lasercats.domains.host.directory import Create, Directory
 from lasercats.domains.host.directory import Remove as RemoveDirectory

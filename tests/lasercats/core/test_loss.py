@@ -9,8 +9,8 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Protect, Unprotect, decide
 from lasercats.core.converge import kept_growth, one_way
-from lasercats.core.kind import Kinds
 from lasercats.core.loss import Loss, announced, gate
+from lasercats.core.registry import Kinds
 from lasercats.core.resource import Resource, shrinks, unprotected
 from lasercats.core.state import State
 from lasercats.domains import ec2, host

@@ -8,10 +8,11 @@ import pytest
 from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.errors import Refused
-from lasercats.core.kind import Domain, Kind, Kinds
+from lasercats.core.kind import Kind
 from lasercats.core.order import Order
 from lasercats.core.parts import Part, ordered
 from lasercats.core.reference import let_go, needed, references, refers, renamed
+from lasercats.core.registry import Domain, Kinds
 from lasercats.core.resource import GIVEN, Resource
 from lasercats.core.state import State, diff
 from lasercats.interpreters.looking import addressed
@@ -61,7 +62,7 @@ class Disk(Resource, frozen=True):
     box: Annotated[str, refers("box", loose=True)] | None = None
 
 
-def _kind(name: str, resource: type[Resource], **more: Any) -> Kind:  # noqa: ANN401
+def _kind(name: str, resource: type[Resource], **more: Any) -> Kind[Any]:  # noqa: ANN401
     def never(*_: Any) -> Any:  # noqa: ANN401
         raise AssertionError
 

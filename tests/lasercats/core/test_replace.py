@@ -13,9 +13,10 @@ from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command
 from lasercats.core.converge import converge
 from lasercats.core.errors import Refused
-from lasercats.core.kind import Domain, Found, Kind, Kinds
+from lasercats.core.kind import Found, Kind
 from lasercats.core.parts import ordered, replaced
 from lasercats.core.program import Known, Program
+from lasercats.core.registry import Domain, Kinds
 from lasercats.core.resource import Resource
 from lasercats.core.state import State, diff
 from lasercats.operate.plan import plan_delta
@@ -135,16 +136,22 @@ def observe(_machine: str, known: Mapping[Address, Any]) -> Program[Found]:
     return known
 
 
-NET = Kind(
-    "net", Net, (MakeNet, RemoveNet), converge_net, act, observe, replaces=lambda c: "range" in c.fields
+NET: Kind[Net] = Kind(
+    name="net",
+    resource=Net,
+    commands=(MakeNet, RemoveNet),
+    converge=converge_net,
+    act=act,
+    observe=observe,
+    replaces=lambda change: "range" in change.fields,
 )
-BOX = Kind(
-    "box",
-    Box,
-    (MakeBox, Resize, RemoveBox),
-    converge_box,
-    act,
-    observe,
+BOX: Kind[Box] = Kind(
+    name="box",
+    resource=Box,
+    commands=(MakeBox, Resize, RemoveBox),
+    converge=converge_box,
+    act=act,
+    observe=observe,
     needs=lambda _, box: () if box is None or box.net is None else (Address(box.net),),
     replaces=lambda change: "net" in change.fields,
 )
@@ -161,7 +168,7 @@ class TestLaws(KindLaws):
     fields: ClassVar[Any] = {"net": st.sampled_from([A, B]), "size": st.integers(1, 3)}
 
     @property
-    def neighbours(self) -> list[Kind]:
+    def neighbours(self) -> list[Kind[Any]]:
         """Both kinds."""
         return [NET, BOX]
 

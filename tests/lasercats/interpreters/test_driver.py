@@ -9,8 +9,8 @@ import pytest
 
 from lasercats.core.errors import MachineError, Refused
 from lasercats.core.instruction import Batch, Failure, Instruction, InstructionFailed, PartlyDone
-from lasercats.core.kind import Domain
 from lasercats.core.program import Step
+from lasercats.core.registry import Domain
 from lasercats.interpreters.context import Context
 from lasercats.interpreters.driver import Driver, Task
 

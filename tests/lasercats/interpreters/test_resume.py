@@ -7,8 +7,8 @@ from typing import Any
 from lasercats.core.address import Address
 from lasercats.core.command import Command
 from lasercats.core.instruction import Batch, Failure, Item
-from lasercats.core.kind import Kinds
 from lasercats.core.record import Accepted, Ended, Event, Started, raw
+from lasercats.core.registry import Kinds
 from lasercats.domains.host import DOMAIN
 from lasercats.domains.host.file import Write
 from lasercats.instructions.host import PathStatus, RemovePath

@@ -12,12 +12,12 @@ from lasercats import PROGRAM
 from lasercats.core.address import Address
 from lasercats.core.errors import LogCorrupt
 from lasercats.core.formats import modern
-from lasercats.core.kind import Kinds
 from lasercats.core.record import Accepted, Event, Finished, Started
+from lasercats.core.registry import Kinds
 from lasercats.core.secret import Sealed
 from lasercats.core.text import unescape
 from lasercats.domains.host import DOMAIN
-from lasercats.domains.host.file import File, observe
+from lasercats.domains.host.file import KIND, File
 from lasercats.instructions.host import ReadPath, WriteFile
 from lasercats.logs.sqlite import SqliteLog
 from lasercats.machines.vault import KeyVault
@@ -283,7 +283,7 @@ def test_secrets_of_then_are_read_as_sealed(tmp_path: Path) -> None:
         looks = [i for i in asked if isinstance(i, ReadPath) and i.seal == "always"]
         assert [vault.open(i.expect, "") for i in looks] == [b"swordfish"]  # type: ignore[arg-type]
         known = File(secret=secret)
-        program = observe("web1", {Address("file/web1:/srv/pass"): known})
+        program = KIND.observe("web1", {Address("file/web1:/srv/pass"): known})
         (again,) = next(program)  # type: ignore[misc]
         assert msgspec.json.encode(looks[0]) == msgspec.json.encode(again).replace(
             secret.token.encode(),

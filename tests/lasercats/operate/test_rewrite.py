@@ -10,7 +10,7 @@ import pytest
 from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import Refused
-from lasercats.core.kind import Kinds
+from lasercats.core.registry import Kinds
 from lasercats.domains.host import DOMAIN, file
 from lasercats.operate import observe
 from lasercats.operate.project import Project
@@ -111,7 +111,7 @@ def test_a_command_that_is_not_over(project: Project, issue: Issue, tmp_path: Pa
 
 def _forgets_the_mode(address: Any, change: Change[Any]) -> Iterator[Command]:  # noqa: ANN401
     """Converge wrongly: a rule that loses permission bits."""
-    for command in file.converge(address, change):
+    for command in file.KIND.converge(address, change):
         yield replace_mode(command)
 
 
@@ -128,7 +128,7 @@ def test_a_wrong_rule_is_caught(project: Project, issue: Issue, tmp_path: Path) 
     for content in ("1", "2", "3"):
         issue("file.write", name, content=content, mode="0600")
     assert plan_rewrite(project, 1, None).differs == {}
-    wrong = replace(file.KIND, converge=_forgets_the_mode)
+    wrong = file.FileKind(converge=_forgets_the_mode)
     kinds = (wrong, *[kind for kind in DOMAIN.kinds if kind.name != "file"])
     project.kinds = Kinds([replace(DOMAIN, kinds=kinds)])
     (address,) = plan_rewrite(project, 1, None).differs

@@ -21,9 +21,10 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import BadInput, LaserCatsError
-from lasercats.core.kind import Domain, Kind, Kinds
+from lasercats.core.kind import Kind
 from lasercats.core.program import Known, Step
 from lasercats.core.record import FORGOTTEN, NULL, Accepted, Ended, Event, Finished, Started, raw
+from lasercats.core.registry import Domain, Kinds
 from lasercats.core.resource import SECRET, Resource
 from lasercats.core.secret import Sealed, of_text
 from lasercats.domains.host import DOMAIN as HOST
@@ -67,7 +68,7 @@ def no_act(address: Address, change: Change[Any], known: Known) -> Step:
     raise NotImplementedError
 
 
-KIND = Kind("rack.server", Server, (), no_commands, no_act, lambda *_: iter(()))  # type: ignore[arg-type]
+KIND: Kind[Server] = Kind(name="rack.server", resource=Server, converge=no_commands, act=no_act)
 KINDS = Kinds([HOST, Domain("rack", (KIND,), ())])
 FILE = Address("file/web1:/etc/motd")
 OTHER = Address("file/web2:/etc/motd")

@@ -1,6 +1,6 @@
 """What stands in an account and region of Amazon EC2."""
 
-from lasercats.core.kind import Domain
+from lasercats.core.registry import Domain
 from lasercats.domains.ec2 import (
     elastic_ip,
     instance_programs,

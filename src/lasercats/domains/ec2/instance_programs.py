@@ -318,7 +318,7 @@ def _seen(address: Address, before: Instance, wish: Instance, known: Known) -> P
     return None if seen is None else looks.as_wished(seen, wish, known, before)
 
 
-KIND = Kind(
+KIND: Kind[Any] = Kind(
     name="ec2.instance",
     resource=Instance,
     commands=(

@@ -149,8 +149,8 @@ def kind(
     commands: tuple[type[Command], ...],
     converge: Callable[[Address, Change[Any]], Iterable[Command]],
     act: Callable[[Address, Change[Any], Known], Program[Any]],
-    **more: Any,  # noqa: ANN401 - fields of Kind
-) -> Kind:
+    **more: Any,  # noqa: ANN401 - fields of Kind[Any]
+) -> Kind[Any]:
     """Return a kind that is looked at and found by descriptions, and referred to by its id."""
 
     def observe(_machine: str, known: Mapping[Address, Any]) -> Program[Found]:

@@ -1,6 +1,6 @@
 """What stands on a host: files, directories, symbolic links; and raw commands."""
 
-from lasercats.core.kind import Domain
+from lasercats.core.registry import Domain
 from lasercats.domains.host import directory, execute, file, symlink
 from lasercats.instructions.host import VOCABULARY
 

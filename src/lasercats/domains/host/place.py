@@ -8,21 +8,22 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from posixpath import dirname, normpath
-from typing import Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, cast
 
 import msgspec
-from msgspec.structs import replace
 
+from lasercats.core import setting
 from lasercats.core.address import Address, kind_of, machine_of, make, rest_of
-from lasercats.core.command import Command
+from lasercats.core.change import Change
 from lasercats.core.errors import BadInput, Refused
-from lasercats.core.kind import Found, Knowledge
+from lasercats.core.instruction import Instruction
+from lasercats.core.kind import Found, Kind, Knowledge
 from lasercats.core.loose import Forms
-from lasercats.core.program import Program
+from lasercats.core.program import Known, Program, Step
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.core.text import one_form, unescape
-from lasercats.instructions.host import PathStatus, PathType, ReadPath
+from lasercats.instructions.host import PathStatus, PathType, ReadPath, RemovePath
 
 KINDS: tuple[PathType, ...] = ("file", "directory", "symlink")
 
@@ -109,16 +110,6 @@ def at(address: Address) -> tuple[str, str]:
     return place(address)[:2]
 
 
-def rivals(address: Address) -> tuple[Address, ...]:
-    """Return the addresses of the same path under the other kinds."""
-    return place(address).rivals
-
-
-def needs(address: Address, _resource: object = None) -> tuple[Address, ...]:
-    """Return the addresses of the directories that the path lies in, the nearest first."""
-    return place(address).needs
-
-
 def check(address: Address, state: State) -> None:
     """Check that something of this kind can be at its place.
 
@@ -142,43 +133,39 @@ def check(address: Address, state: State) -> None:
             )
 
 
-class Chmod(Command, frozen=True):
-    """Change permission bits."""
+class Makes(setting.Makes, frozen=True, init=False):
+    """Makes what is at a path, or gives what is there these fields."""
 
+    def admit(self, address: Address, after: Resource, state: State) -> None:
+        """Check that something of this kind can be at its place."""
+        check(address, state)
+
+
+class _Sets(setting.Sets, frozen=True, init=False):
     whole: ClassVar[bool] = False
 
-    mode: Mode
-
-    forms: ClassVar[Forms] = {"mode": mode_of}
-
-    def decide(self, address: Address, state: State) -> Resource:
-        """Return the resource with these bits."""
-        changed: Resource = replace(existing(address, state), mode=self.mode)
-        return changed
+    def found(self, address: Address, state: State) -> Resource:
+        """Return what is there."""
+        there: Resource = existing(address, state)
+        return there
 
 
-class Chown(Command, frozen=True):
-    """Change the owner or the group."""
+class Chmod(_Sets, frozen=True, init=False, takes=("mode",), needs=("mode",)):
+    """Changes permission bits."""
 
-    whole: ClassVar[bool] = False
 
-    owner: User | None = None
-    group: Group | None = None
-
-    forms: ClassVar[Forms] = {"owner": name_of, "group": name_of}
+class Chown(_Sets, frozen=True, init=False, takes=("owner", "group")):
+    """Changes the owner or the group."""
 
     def decide(self, address: Address, state: State) -> Resource:
         """Return the resource with this owner."""
         if self.owner is None and self.group is None:
             raise Refused("give an owner, a group or both")
-        found = existing(address, state)
-        owner, group = self.owner or found.owner, self.group or found.group
-        changed: Resource = replace(found, owner=owner, group=group)
-        return changed
+        return super().decide(address, state)
 
 
-class Remove(Command, frozen=True):
-    """Remove what is at a path, if it is of this kind."""
+class Removes(setting.Removes, frozen=True, init=False):
+    """Removes what is at a path, if it is of this kind."""
 
     def decide(self, address: Address, state: State) -> None:
         """Leave nothing."""
@@ -186,7 +173,7 @@ class Remove(Command, frozen=True):
 
 
 def _check_kind(address: Address, state: State) -> None:
-    for rival in rivals(address):
+    for rival in place(address).rivals:
         if state.get(rival) is not None:
             raise Refused(f"{at(address)[1]} is no {kind_of(address)} but a {kind_of(rival)}")
 
@@ -206,67 +193,6 @@ def existing(address: Address, state: State) -> Any:  # noqa: ANN401 - of the ki
     return found
 
 
-def attributes(before: Any, after: Any) -> dict[str, Any]:  # noqa: ANN401 - files and directories alike
-    """Return the attributes that a change sets: those that differ, and the bits that a chown would clear."""
-    new = {name: getattr(after, name) for name in ("mode", "owner", "group")}
-    changed = {name: value for name, value in new.items() if value != getattr(before, name)}
-    if changed.keys() & {"owner", "group"} and (after.mode or "0")[0] != "0":
-        changed["mode"] = after.mode  # chown(2) takes the setuid and setgid bits away
-    return changed
-
-
-def converge_attributes(
-    address: Address,
-    before: Any,  # noqa: ANN401 - files and directories alike
-    after: Any,  # noqa: ANN401
-    chown: type[Chown],
-    chmod: type[Chmod],
-) -> Iterator[Command]:
-    """Give the commands that change owner, group and permission bits, where they differ."""
-    owner = after.owner if after.owner != before.owner else None
-    group = after.group if after.group != before.group else None
-    if owner or group:
-        yield chown(on=(address,), owner=owner, group=group)
-    if after.mode and after.mode != before.mode:
-        yield chmod(on=(address,), mode=after.mode)
-
-
-def look(machine: str, known: Mapping[Address, R | None], read: "Reading[R]") -> Program[Found]:
-    """Look at paths: for each, what is there, under whichever kind it is."""
-    addresses = list(known)
-    if not addresses:
-        return {}
-    told = known if isinstance(known, Knowledge) else Knowledge(known)
-    wished = told.expected
-    instructions = tuple(read.instruction(machine, rest_of(a), told, a) for a in addresses)
-    found: dict[Address, Resource | None] = {}
-    for address, status in zip(addresses, (yield instructions), strict=True):
-        found[address] = None
-        if status.type == kind_of(address):
-            found[address] = read.resource(status, known[address] or wished.get(address))
-        elif status.type in KINDS:
-            found[make(status.type, f"{machine}:{rest_of(address)}")] = Stranger()
-        elif status.type == "other":
-            raise Refused(f"{machine}:{rest_of(address)} is a device, socket or pipe")
-    return found
-
-
-class Reading(msgspec.Struct, Generic[R], frozen=True):
-    """How a kind asks for a path and understands the answer."""
-
-    instruction: Any
-    resource: Any
-
-
-class Stranger(Resource, frozen=True):
-    """Something of another kind that was met in passing."""
-
-
-def read_plain(machine: str, path: str, *_: object) -> ReadPath:
-    """Look at a path, not into it."""
-    return ReadPath(machine=machine, path=path)
-
-
 def owner_of(status: PathStatus, known: str | None) -> str | None:
     """Return the owner in the form in which it is known: by number or by name."""
     return known if known and known == str(status.uid) else status.owner
@@ -275,6 +201,87 @@ def owner_of(status: PathStatus, known: str | None) -> str | None:
 def group_of(status: PathStatus, known: str | None) -> str | None:
     """Return the group in the form in which it is known: by number or by name."""
     return known if known and known == str(status.gid) else status.group
+
+
+class Stranger(Resource, frozen=True):
+    """Something of another kind that was met in passing."""
+
+
+def attributes(resource: Any) -> dict[str, Any]:  # noqa: ANN401 - files and directories alike
+    """Return permission bits, owner and group."""
+    return {name: getattr(resource, name) for name in FORMS}
+
+
+def changed(change: Change[Any]) -> dict[str, Any]:
+    """Return the attributes that a change sets: those that differ, and the bits that a chown would clear."""
+    before, after = attributes(change.before), attributes(change.after)
+    new = {name: value for name, value in after.items() if value != before[name]}
+    if new.keys() & {"owner", "group"} and (after["mode"] or "0")[0] != "0":
+        new["mode"] = after["mode"]  # chown(2) takes the setuid and setgid bits away
+    return new
+
+
+def attributes_told(status: PathStatus, known: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+    """Return the attributes that a status tells of, names and numbers as they are known."""
+    return {
+        "mode": status.mode or known.mode,
+        "owner": owner_of(status, known.owner) or known.owner,
+        "group": group_of(status, known.group) or known.group,
+    }
+
+
+class OnPath(Kind[R]):
+    """The family of what lives at a path of a host."""
+
+    def canonical(self, name: str) -> str:
+        """Return `MACHINE:/PATH` with the path normalised."""
+        return canonical(name)
+
+    def needs(self, address: Address, resource: R | None) -> tuple[Address, ...]:
+        """Return the addresses of the directories that the path lies in, the nearest first."""
+        return place(address).needs
+
+    def rivals(self, address: Address) -> tuple[Address, ...]:
+        """Return the addresses of the same path under the other kinds."""
+        return place(address).rivals
+
+    def brings(self, address: Address, change: Change[Any]) -> Instruction:
+        """Return the instruction that makes or changes what is at the path."""
+        raise NotImplementedError
+
+    def told(self, status: PathStatus, known: R | None) -> R:
+        """Return the resource that a status tells of."""
+        raise NotImplementedError
+
+    def reads(self, machine: str, address: Address, told: Knowledge) -> ReadPath:
+        """Return the look at a path, not into it."""
+        return ReadPath(machine=machine, path=rest_of(address))
+
+    def act(self, address: Address, change: Change[R], known: Known) -> Step:
+        """Make, change or remove what is at the path."""
+        if change.after is None:
+            machine, path = at(address)
+            gone = RemovePath(machine=machine, path=path, type=cast("Any", self.name))
+            return Step(gone, lambda _: None)
+        return Step(self.brings(address, change), lambda status: self.told(status, change.after))
+
+    def observe(self, machine: str, known: Mapping[Address, R | None]) -> Program[Found]:
+        """Look at paths: for each, what is there, under whichever kind it is."""
+        if not known:
+            return {}
+        told = known if isinstance(known, Knowledge) else Knowledge(known)
+        found: dict[Address, Resource | None] = {}
+        statuses = yield tuple(self.reads(machine, address, told) for address in known)
+        for address, status in zip(known, statuses, strict=True):
+            found[address] = None
+            if status.type == kind_of(address):
+                wish: Any = told.expected.get(address)
+                found[address] = self.told(status, known[address] or wish)
+            elif status.type in KINDS:
+                found[make(status.type, f"{machine}:{rest_of(address)}")] = Stranger()
+            elif status.type == "other":
+                raise Refused(f"{machine}:{rest_of(address)} is a device, socket or pipe")
+        return found
 
 
 def below(address: Address, state: State) -> Iterator[Address]:

@@ -1,6 +1,6 @@
 """What stands in racks, and what is cabled to what; its machinery is a person."""
 
-from lasercats.core.kind import Domain
+from lasercats.core.registry import Domain
 from lasercats.domains.rack import cable, device_programs, device_type, feed, rack
 from lasercats.instructions.work_order import VOCABULARY
 

@@ -381,14 +381,13 @@ def holds(cable: Cable) -> tuple[str, ...]:
     return tuple(f"port {end}" for end in (cable.a, cable.b) if end is not None)
 
 
-KIND = Kind(
+KIND: Kind[Any] = Kind(
     name=CABLE,
     resource=Cable,
     commands=(Connect, PlanCable, Disconnect, Relabel, SetCable, CorrectCable),
     converge=converge,
     amend=amend,
     act=act,
-    observe=None,
     canonical=place.canonical,
     form="NAME",
     needs=needs,

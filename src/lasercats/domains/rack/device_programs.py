@@ -184,14 +184,13 @@ def aside(_address: Address, change: Change[Device], state: State, end: State) -
     return replace(before, unit=unit)
 
 
-KIND = Kind(
+KIND: Kind[Any] = Kind(
     name=DEVICE,
     resource=Device,
     commands=(MountDevice, UnmountDevice, MoveDevice, Reserve, Stock, SetDevice, Correct, Retire),
     converge=converge,
     amend=amend,
     act=act,
-    observe=None,
     canonical=place.canonical,
     form="NAME",
     holds=lambda device: tuple(room.held(device)),

@@ -225,13 +225,12 @@ def converge(address: Address, change: Change[DeviceType]) -> Iterator[Command]:
         yield Define(on=(address,), **differing)
 
 
-KIND = Kind(
+KIND: Kind[Any] = Kind(
     name=place.TYPE,
     resource=DeviceType,
     commands=(Define, RemoveType),
     converge=converge,
     act=place.record,
-    observe=None,
     canonical=canonical,
     form="SLUG",
 )

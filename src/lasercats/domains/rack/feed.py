@@ -96,13 +96,12 @@ class Remove(Command, frozen=True, tag="rack.remove_feed"):
             raise Refused(f"{taken[0]} is in it; disconnect that first")
 
 
-KIND = Kind(
+KIND: Kind[Resource] = Kind(
     name=FEED,
     resource=Feed,
     commands=(Add, SetFeed, Remove),
     converge=place.converging(Add, SetFeed, Remove),
     act=place.record,
-    observe=None,
     canonical=place.canonical,
     form="NAME",
     machine=place.MACHINE,

@@ -99,13 +99,12 @@ class Delete(Command, frozen=True, tag="rack.delete"):
             raise Refused(f"{other} is in it; take that out of it first")
 
 
-KIND = Kind(
+KIND: Kind[Resource] = Kind(
     name=place.RACK,
     resource=Rack,
     commands=(Create, Set, Delete),
     converge=place.converging(Create, Set, Delete),
     act=place.record,
-    observe=None,
     canonical=place.canonical,
     form="NAME",
     machine=place.MACHINE,

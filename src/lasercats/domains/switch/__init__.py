@@ -1,6 +1,6 @@
 """What is configured on a network switch: its ports, VLANs and LAGs, whoever made it."""
 
-from lasercats.core.kind import Domain
+from lasercats.core.registry import Domain
 from lasercats.domains.switch import lag, port, vlan
 from lasercats.instructions.switch import VOCABULARY
 

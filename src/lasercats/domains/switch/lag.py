@@ -202,7 +202,7 @@ def rivals(address: Address) -> tuple[Address, ...]:
     return (settings.sibling(address, PORT, settings.at(address).name),)
 
 
-KIND = Kind(
+KIND: Kind[Any] = Kind(
     name=settings.LAG,
     resource=Lag,
     commands=(*verbs.SHARED, Create, Join, Leave, SetMembers, SetLacp, Delete),

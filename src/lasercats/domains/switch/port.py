@@ -130,7 +130,7 @@ def replaces(change: Change[Port]) -> bool:
     return None not in types and len(types) > 1
 
 
-KIND = Kind(
+KIND: Kind[Any] = Kind(
     name=settings.PORT,
     resource=Port,
     commands=(*verbs.SHARED, Add, Remove),

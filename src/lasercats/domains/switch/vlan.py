@@ -100,7 +100,7 @@ def discover(machine: str) -> Program[Found]:
     return settings.survey("vlan", Vlan, machine)
 
 
-KIND = Kind(
+KIND: Kind[Any] = Kind(
     name=settings.VLAN,
     resource=Vlan,
     commands=(Create, Rename, Delete),

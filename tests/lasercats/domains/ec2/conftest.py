@@ -17,7 +17,7 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command
 from lasercats.core.converge import converge
-from lasercats.core.kind import Kinds
+from lasercats.core.registry import Kinds
 from lasercats.core.state import State
 from lasercats.domains.ec2 import DOMAIN
 from lasercats.interpreters.context import Context, Result

@@ -6,9 +6,8 @@ from msgspec.structs import replace
 
 from lasercats.core.address import Address, name_of
 from lasercats.core.change import Change, Delta
-from lasercats.core.command import Command
+from lasercats.core.command import Command, tag_of
 from lasercats.core.converge import converge
-from lasercats.core.kind import tag_of
 from lasercats.core.state import State
 from lasercats.domains.ec2 import elastic_ip, instance, volume
 from lasercats.testing.laws import check_fidelity, check_replay, check_rewrite, run

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -64,9 +64,9 @@ def damaged(seed: int) -> tuple[Random, Twist]:
     return random, lambda answer: mangled(random, answer)
 
 
-async def discovered(account: "Account", kinds: tuple[Kind, ...]) -> dict[str, Task]:
+async def discovered(account: "Account", kinds: tuple[Kind[Any], ...]) -> dict[str, Task]:
     """Find all of some kinds on the account."""
-    tasks = {kind.name: Task(kind.discover("aws")) for kind in kinds if kind.discover is not None}
+    tasks = {kind.name: Task(kind.discover("aws")) for kind in kinds if kind.has("discover")}
     await Driver(account.context).run(list(tasks.values()))
     return tasks
 

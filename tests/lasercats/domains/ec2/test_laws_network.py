@@ -9,8 +9,8 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import state_after
 from lasercats.core.converge import converge
-from lasercats.core.kind import Kinds
 from lasercats.core.loose import strict
+from lasercats.core.registry import Kinds
 from lasercats.core.state import State
 from lasercats.domains.ec2 import DOMAIN, instance_programs, key_pair, security_group, subnet, vpc
 from lasercats.domains.ec2.rule import Rule, ordered

@@ -1,6 +1,6 @@
 """The laws of all kinds of EC2 on an endpoint as strict as EC2."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -87,7 +87,9 @@ def _crosses_networks(log: list[Command]) -> bool:
     [(STORAGE, ["gp2", "gp3"]), (NETWORK, [""]), (INSTANCES, ["t3.micro", "t3.small"])],
     ids=["storage", "network", "instances"],
 )
-def test_law_6_fidelity_and_law_8_replay(account: "Account", kinds: list[Kind], types: list[str]) -> None:
+def test_law_6_fidelity_and_law_8_replay(
+    account: "Account", kinds: list[Kind[Any]], types: list[str]
+) -> None:
     """What is simulated is what EC2 does, and every recorded program runs again the same way."""
 
     @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from lasercats.core.address import Address
-from lasercats.core.kind import Domain, Kinds
+from lasercats.core.registry import Domain, Kinds
 from lasercats.domains.ec2 import elastic_ip, instance_programs, volume
 from lasercats.domains.ec2.instance import Launch
 from lasercats.instructions.aws import VOCABULARY

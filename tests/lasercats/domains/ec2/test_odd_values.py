@@ -13,8 +13,9 @@ from lasercats.core.change import Change, Delta
 from lasercats.core.command import decide
 from lasercats.core.converge import converge
 from lasercats.core.errors import LaserCatsError
-from lasercats.core.kind import Kind, Kinds
+from lasercats.core.kind import Kind
 from lasercats.core.loose import strict
+from lasercats.core.registry import Kinds
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.domains.ec2 import DOMAIN, account, looks, security_group, volume
@@ -59,7 +60,7 @@ def any_of(annotation: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401 - a type 
 
 
 @pytest.mark.parametrize("kind", DOMAIN.kinds, ids=lambda kind: str(kind.name))
-def test_any_value_is_kept(kind: Kind) -> None:
+def test_any_value_is_kept(kind: Kind[Any]) -> None:
     """Whatever stands in its fields, a resource is built, comes back from the log, and is converged."""
     address = make(kind.name, "x")
     sides = st.none() | any_of(kind.resource)

@@ -11,8 +11,9 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.instruction import Item
-from lasercats.core.kind import Domain, Kinds, Listed
+from lasercats.core.kind import Listed
 from lasercats.core.program import drive
+from lasercats.core.registry import Domain, Kinds
 from lasercats.core.resource import Resource
 from lasercats.domains.ec2 import elastic_ip, instance, instance_programs, volume
 from lasercats.instructions.aws import VOCABULARY
@@ -254,8 +255,8 @@ def test_discovery(account: "Account") -> None:
     def respond(request: Any) -> Any:  # noqa: ANN401
         return account.runner.run(account.machines.get("aws").run((Item(request),)))[0]
 
-    assert volume.KIND.discover is not None
-    assert elastic_ip.KIND.discover is not None
+    assert volume.KIND.has("discover")
+    assert elastic_ip.KIND.has("discover")
     volumes: Listed = drive(volume.KIND.discover("aws"), respond)
     addresses: Listed = drive(elastic_ip.KIND.discover("aws"), respond)
     known: dict[Address, Resource | None] = {

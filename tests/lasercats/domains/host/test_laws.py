@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from lasercats.core.address import Address
-from lasercats.core.kind import Kinds
+from lasercats.core.registry import Kinds
 from lasercats.domains.host import DOMAIN, directory, file, symlink
 from lasercats.domains.host.directory import Create
 from lasercats.domains.host.execute import Exec

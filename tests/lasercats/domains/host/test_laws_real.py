@@ -15,7 +15,7 @@ from lasercats.core import content
 from lasercats.core.address import Address, rest_of
 from lasercats.core.command import Command
 from lasercats.core.document import parse, render
-from lasercats.core.kind import Kinds
+from lasercats.core.registry import Kinds
 from lasercats.core.secret import Sealed, place
 from lasercats.core.text import escape
 from lasercats.domains.host import DOMAIN

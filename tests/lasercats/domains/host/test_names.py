@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from lasercats.core.address import rest_of
 from lasercats.core.document import parse, render
 from lasercats.core.errors import BadInput
-from lasercats.core.kind import Kinds
+from lasercats.core.registry import Kinds
 from lasercats.core.secret import Sealed
 from lasercats.core.text import escape, unescape
 from lasercats.domains.host import DOMAIN

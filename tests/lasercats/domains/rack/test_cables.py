@@ -7,7 +7,7 @@ import pytest
 from lasercats.core.address import Address
 from lasercats.core.command import Command, decide
 from lasercats.core.converge import converge, wanted
-from lasercats.core.kind import Kinds
+from lasercats.core.registry import Kinds
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.domains.rack import DOMAIN, feed, rack

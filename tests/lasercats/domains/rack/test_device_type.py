@@ -11,8 +11,8 @@ from lasercats.core.change import Change
 from lasercats.core.command import Command, decide
 from lasercats.core.document import plain
 from lasercats.core.errors import BadInput
-from lasercats.core.kind import Domain, Kinds
 from lasercats.core.program import drive, generator
+from lasercats.core.registry import Domain, Kinds
 from lasercats.core.state import State
 from lasercats.domains.rack import device_type
 from lasercats.domains.rack.device_type import Define, DeviceType, PortType, RemoveType

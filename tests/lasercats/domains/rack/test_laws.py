@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from lasercats.core.address import Address
 from lasercats.core.command import Command
-from lasercats.core.kind import Kinds
+from lasercats.core.registry import Kinds
 from lasercats.domains.rack import DOMAIN, cable, device, device_programs, feed, rack
 from lasercats.domains.rack.device_type import Define, PortType
 from lasercats.testing.laws import KindLaws

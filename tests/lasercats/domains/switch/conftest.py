@@ -13,7 +13,7 @@ import pytest
 
 from lasercats.core.address import Address
 from lasercats.core.command import Command
-from lasercats.core.kind import Kinds
+from lasercats.core.registry import Kinds
 from lasercats.core.state import State
 from lasercats.domains.switch import DOMAIN
 from lasercats.interpreters.context import Context, Result

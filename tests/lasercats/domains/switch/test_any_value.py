@@ -12,7 +12,8 @@ from lasercats.core import address as addresses
 from lasercats.core.change import Change
 from lasercats.core.command import Command, Forget
 from lasercats.core.errors import BadInput, Refused
-from lasercats.core.kind import Kind, Kinds
+from lasercats.core.kind import Kind
+from lasercats.core.registry import Kinds
 from lasercats.core.resource import decisions
 from lasercats.core.state import State
 from lasercats.domains.switch import DOMAIN, lag, port, settings, vlan
@@ -44,7 +45,7 @@ VALUES: Mapping[Any, st.SearchStrategy[Any]] = {
 TYPES = {"enabled": bool, "vlan": int, "native": int, "mtu": int, "members": tuple}
 
 
-def values(kind: Kind) -> st.SearchStrategy[dict[str, Any]]:
+def values(kind: Kind[Any]) -> st.SearchStrategy[dict[str, Any]]:
     """Return any value of the right type for any of the fields."""
     names = (name for name in kind.resource.__struct_fields__ if name != "protect")
     parts = {name: VALUES[TYPES.get(name, str)] for name in names}
@@ -52,7 +53,7 @@ def values(kind: Kind) -> st.SearchStrategy[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("kind", [port.KIND, vlan.KIND, lag.KIND], ids=lambda kind: kind.name)
-def test_any_value_is_recorded_and_gone_back_to(kind: Kind) -> None:
+def test_any_value_is_recorded_and_gone_back_to(kind: Kind[Any]) -> None:
     """Any value is built, comes back from a log equal, and commands lead from any to any other."""
     name = "sw1:20" if kind is vlan.KIND else "sw1:eth1"
     address = addresses.make(kind.name, name)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from lasercats.core.address import Address
 from lasercats.core.command import Command
-from lasercats.core.kind import Kinds
+from lasercats.core.registry import Kinds
 from lasercats.domains.switch import DOMAIN, lag, port, vlan
 from lasercats.testing.laws import KindLaws
 from lasercats.testing.strategies import Fields

@@ -1,6 +1,6 @@
 """The laws of ports, VLANs and LAGs on a real Open vSwitch."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -34,7 +34,7 @@ REAL = {
 @pytest.mark.parametrize(
     ("kind", "name"), [(port.KIND, "m:e3"), (port.KIND, "m:p9"), (lag.KIND, "m:b"), (vlan.KIND, "m:20")]
 )
-def test_law_6_fidelity_and_law_8_replay(switch: "Switch", kind: Kind, name: str) -> None:
+def test_law_6_fidelity_and_law_8_replay(switch: "Switch", kind: Kind[Any], name: str) -> None:
     """What is simulated is what Open vSwitch does, and every recorded program runs again the same way."""
     kinds = [kind, port.KIND, lag.KIND] if kind is lag.KIND else [kind]
 

@@ -7,8 +7,8 @@ import pytest
 
 from lasercats.core.errors import MachineError
 from lasercats.core.instruction import Failure, Instruction, Item
-from lasercats.core.kind import Kinds
 from lasercats.core.ports import Machine
+from lasercats.core.registry import Kinds
 from lasercats.domains.switch import DOMAIN
 from lasercats.domains.switch.settings import survey
 from lasercats.instructions.switch import Look, Settings, Survey, Surveyed, What

@@ -1,0 +1,256 @@
+"""Commands by declaration: what makes a resource, sets fields of it, or removes it.
+
+Their fields are those of the resource, so a field stands once. What they decide follows from it, and so do
+the commands that a change takes: the one that makes, the one that removes, or as few as set what differs.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from types import NoneType
+from typing import TYPE_CHECKING, Any, ClassVar, Union, get_args
+
+import msgspec
+
+from lasercats.core.address import Address
+from lasercats.core.change import Change
+from lasercats.core.command import Command
+from lasercats.core.errors import Refused
+from lasercats.core.resource import Resource, decided_fields, decisions, marked_fields, overlay
+from lasercats.core.state import State
+
+
+class Declared(msgspec.StructMeta):
+    """Gives a command the fields of the resource that it is declared `of`, or those that it `takes`.
+
+    Those that it `needs` must be given. Both may be said by a family, without a resource. `past` is the type
+    of its event. `init=False` says to a type checker, which cannot see those fields, that they are given by
+    name.
+    """
+
+    def __new__(  # noqa: D102 - as the class says
+        mcls,
+        name: str,
+        bases: tuple[type, ...],
+        body: dict[str, Any],
+        *,
+        of: type[Resource] | None = None,
+        takes: Sequence[str] | None = None,
+        needs: Sequence[str] = (),
+        past: str | None = None,
+        init: bool = True,  # noqa: ARG004 - said to type checkers
+        **options: Any,  # noqa: ANN401 - of structs
+    ) -> Any:  # noqa: ANN401
+        family: Any = bases[0]
+        takes = getattr(family, "takes", None) if takes is None else tuple(takes)
+        needs = tuple(needs) or getattr(family, "needs", ())
+        if of is not None:
+            takes = settable(of) if takes is None else takes
+            fields = {field.name: field for field in msgspec.structs.fields(of)}
+            own = body.pop("__annotations__", {})
+            body["__annotations__"] = {**_types(fields, takes, needs), **own}
+            body |= {field: None for field in takes if field not in needs}
+            body["of"] = of
+            body.setdefault("forms", {n: form for n, form in of.forms.items() if n in takes})
+        body |= {"takes": takes, "needs": needs}
+        if past is not None:
+            body["past"] = past
+        return super().__new__(mcls, name, bases, body, **options)
+
+
+def _types(fields: Mapping[str, Any], taken: Iterable[str], needs: Sequence[str]) -> dict[str, Any]:
+    return {name: _present(fields[name].type) if name in needs else fields[name].type for name in taken}
+
+
+def _present(annotation: Any) -> Any:  # noqa: ANN401
+    """Return the type of a field without None."""
+    return Union[tuple(part for part in get_args(annotation) if part is not NoneType)]  # noqa: UP007
+
+
+@cache
+def settable(of: type[Resource]) -> tuple[str, ...]:
+    """Return the fields of a resource that commands of its kind set: not those that are on record only."""
+    record = marked_fields(of, "protects") & marked_fields(of, "on_record")
+    return tuple(name for name in decided_fields(of) if name not in record)
+
+
+class Sets(Command, frozen=True, metaclass=Declared):
+    """Sets fields of what is there."""
+
+    of: ClassVar[type[Resource]] = Resource
+    takes: ClassVar[tuple[str, ...]]
+    """Those fields of the resource that it has; of a family that does not say it, all."""
+    needs: ClassVar[tuple[str, ...]]
+    """Those that must be given."""
+    constant: ClassVar[Mapping[str, Any]] = {}
+    """What it sets by its name: `{"state": "running"}`."""
+
+    if TYPE_CHECKING:
+
+        def __init__(self, *, on: Sequence[Address], **fields: Any) -> None: ...  # noqa: ANN401
+        def __getattr__(self, name: str) -> Any: ...  # noqa: ANN401
+
+    def check(self) -> None:
+        """Check the fields as the resource does.
+
+        Raises:
+            ValueError: they must not be given.
+
+        """
+        super().check()
+        self.of(**self.given()).check()
+
+    def given(self) -> dict[str, Any]:
+        """Return the fields that are given, and what it sets by its name."""
+        told = {name: getattr(self, name) for name in self.takes}
+        return {name: value for name, value in told.items() if value is not None} | dict(self.constant)
+
+    def decide(self, address: Address, state: State) -> Resource:
+        """Return what is there, with these fields."""
+        after = self.put(self.found(address, state))
+        self.admit(address, after, state)
+        return after
+
+    def found(self, address: Address, state: State) -> Resource:
+        """Return what is there.
+
+        Raises:
+            Refused: nothing is.
+
+        """
+        there: Resource = existing(address, state, self.of)
+        return there
+
+    def put(self, found: Resource) -> Resource:
+        """Return a resource with what is given put into it."""
+        return overlay(found, self.of(**self.given()))
+
+    def admit(self, address: Address, after: Resource, state: State) -> None:
+        """Check that a resource can be there as it is to be.
+
+        Raises:
+            Refused: it cannot.
+
+        """
+
+    @classmethod
+    def sets(cls, before: Resource, wish: Mapping[str, Any]) -> frozenset[str]:
+        """Return the fields that it brings from one resource to what is wished."""
+        if not all(name in wish for name in cls.needs):
+            return frozenset()
+        if any(wish.get(name) != value for name, value in cls.constant.items()):
+            return frozenset()
+        return differing(before, wish) & {*cls.takes, *cls.constant}
+
+    @classmethod
+    def bring(cls, on: tuple[Address, ...], before: Resource, wish: Mapping[str, Any]) -> Iterator["Sets"]:
+        """Iterate over the commands of this sort that set what it can of what is wished."""
+        names = cls.sets(before, wish) | {*cls.needs}
+        yield cls(on=on, **{name: wish[name] for name in cls.takes if name in names})
+
+
+class Makes(Sets, frozen=True, init=False):
+    """Makes a resource, or gives an existing one these fields."""
+
+    new: ClassVar[Mapping[str, Any]] = {}
+    """What is decided of one that is made and of which nothing else is said."""
+
+    def found(self, address: Address, state: State) -> Resource:
+        """Return what is there, or a new one."""
+        there = state.get(address)
+        return there if isinstance(there, self.of) else self.fresh()
+
+    def fresh(self) -> Resource:
+        """Return one that is made, before what is given is put into it."""
+        return self.of(**self.new)
+
+    @classmethod
+    def complete(cls, on: tuple[Address, ...], wish: Mapping[str, Any]) -> "Makes":
+        """Return the command that says all that is wished."""
+        return cls(on=on, **{name: wish[name] for name in cls.takes if name in wish})
+
+
+class Removes(Command, frozen=True, metaclass=Declared, takes=()):
+    """Removes what is there."""
+
+    of: ClassVar[type[Resource]] = Resource
+
+    def decide(self, address: Address, state: State) -> None:
+        """Leave nothing, where it may go."""
+        if not state.known_absent(address):
+            self.release(address, existing(address, state, self.of), state)
+
+    def release(self, address: Address, found: Resource, state: State) -> None:
+        """Check that what is there may go.
+
+        Raises:
+            Refused: it may not.
+
+        """
+
+
+def existing(address: Address, state: State, of: type[Resource]) -> Any:  # noqa: ANN401 - of that type
+    """Return the resource at an address.
+
+    Raises:
+        Refused: there is none of that type.
+
+    """
+    found = state.get(address)
+    if not isinstance(found, of):
+        raise Refused(f"nothing is known of {address}")
+    return found
+
+
+def differing(before: Resource, wish: Mapping[str, Any]) -> frozenset[str]:
+    """Return the fields that are wished otherwise than they are."""
+    return frozenset(name for name, value in wish.items() if getattr(before, name) != value)
+
+
+def converge(commands: Iterable[type[Command]], address: Address, change: Change[Any]) -> Iterator[Command]:
+    """Iterate over the commands of a kind that, decided one by one from `before`, end in `after`.
+
+    What is not there is made, and then set as far as what makes it does not say it. Of what is there, as few
+    commands as can be set what differs; where they cannot set something, the one that makes it says all anew.
+
+    Raises:
+        Refused: no command leads there.
+
+    """
+    sorts = [sort for sort in commands if not sort.amends]
+    on, now, wish = (address,), change.before, _wish(change.after)
+    if change.after is None:
+        yield next(sort for sort in sorts if issubclass(sort, Removes))(on=on)
+        return
+    make = next((sort for sort in sorts if issubclass(sort, Makes)), None)
+    setters = [sort for sort in sorts if issubclass(sort, Sets) and sort is not make]
+    if now is None or not differing(now, wish) <= {n for sort in setters for n in sort.sets(now, wish)}:
+        if make is None:
+            raise Refused(f"no command makes {address} as it is to be")
+        lacking = [name for name in make.needs if name not in wish]
+        if lacking:
+            raise Refused(f"{address} cannot be made without {', '.join(lacking)}")
+        made = make.complete(on, wish)
+        yield made
+        now = made.put(made.fresh() if now is None else now)
+    yield from _set(setters, on, now, wish)
+
+
+def _set(
+    setters: Sequence[type[Sets]], on: tuple[Address, ...], now: Resource, wish: Mapping[str, Any]
+) -> Iterator[Command]:
+    """Iterate over as few commands as set what differs; of those that set as much, the first of the kind."""
+    left = list(setters)
+    while left:
+        best = max(left, key=lambda sort: len(sort.sets(now, wish)))
+        if not best.sets(now, wish):
+            return
+        for command in best.bring(on, now, wish):
+            yield command
+            now = command.put(now)
+        left.remove(best)
+
+
+def _wish(after: Resource | None) -> dict[str, Any]:
+    """Return what is decided of a resource that commands of its kind set."""
+    told = {} if after is None else decisions(after)
+    return {name: told[name] for name in (() if after is None else settable(type(after))) if name in told}
