@@ -287,12 +287,15 @@ def _adopted(new: int, found: int, managed: int, position: int | None) -> str:
 
 
 @click.command()
-def schema() -> None:
-    """Print the JSON Schema of documents; editors that know it complete and check them."""
-    from lasercats.core.document import schema as make  # noqa: PLC0415
-    from lasercats.operate.plugins import kinds  # noqa: PLC0415
+@click.pass_context
+def schema(context: click.Context) -> None:
+    """Print the JSON Schema of documents; editors that know it complete and check them.
 
-    printing.data(make(kinds()))
+    In a project it has the kinds that are made for it from data, too.
+    """
+    from lasercats.core.document import schema as make  # noqa: PLC0415
+
+    printing.data(make(options.kinds_of(context)))
 
 
 def _look(

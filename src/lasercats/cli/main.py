@@ -21,6 +21,9 @@ VERBS = {
     "exec": ("work", "Execute a raw command on machines."),
     "issue": ("work", "Issue commands from a file."),
     "forget": ("work", "Take resources out of the state; touch no machine."),
+    "create": ("generic", "Create resources of kinds that are made from data."),
+    "set": ("generic", "Set fields of them."),
+    "remove": ("generic", "Remove them."),
     "protect": ("work", "Protect resources from being removed; touch no machine."),
     "unprotect": ("work", "Lift the protection of resources."),
     "undo": ("work", "Take commands back."),
@@ -88,7 +91,7 @@ class Root(VerbGroup):
         """Return a verb, imported or made just now."""
         if cmd_name in VERBS:
             module = import_module(f"lasercats.cli.{VERBS[cmd_name][0]}")
-            name = f"{cmd_name}_" if cmd_name in ("exec", "for", "show") else cmd_name
+            name = f"{cmd_name}_" if cmd_name in ("exec", "for", "set", "show") else cmd_name
             verb: click.Command = getattr(module, name)
             return verb
         if cmd_name in _generated():

@@ -10,6 +10,7 @@ from lasercats.cli.arguments import NAME, TEXT
 from lasercats.core.visible import visible
 
 if TYPE_CHECKING:
+    from lasercats.core.registry import Kinds
     from lasercats.operate.project import Project
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -144,3 +145,15 @@ def opened(context: click.Context, *, looking: bool = False, quiet: bool = False
         yield project
     finally:
         project.close()
+
+
+def kinds_of(context: click.Context) -> "Kinds":
+    """Return the kinds of the project that the operator stands in; where there is none, those installed."""
+    from lasercats.core.errors import LaserCatsError  # noqa: PLC0415
+    from lasercats.operate import plugins  # noqa: PLC0415
+
+    try:
+        with opened(context, looking=True, quiet=True) as project:
+            return project.kinds
+    except LaserCatsError:
+        return plugins.kinds()

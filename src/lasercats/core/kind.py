@@ -63,6 +63,8 @@ class Kind(Generic[R]):
     """The given field that holds the name by which its machinery refers to a resource: `id`."""
     ranged: bool = False
     """True where names that differ in a number are told as a range: `eth1-24`."""
+    generic: bool = False
+    """True where it is one of many that are made from data (`lasercats.core.generic`)."""
     by_hand: bool = False
     """True where a person does what is to be done."""
 
