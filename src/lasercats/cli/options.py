@@ -141,6 +141,10 @@ def opened(context: click.Context, *, looking: bool = False, quiet: bool = False
     project = Project(find(folder), root.get("env") or "default", looking=looking)
     if not quiet and (told := trust.looseness(project.root)):
         printing.note(told, fg="yellow")
+    for name in () if quiet else project.absent:
+        printing.note(
+            f"lasercats.toml has settings for a domain {name!r}, which is not installed", fg="yellow"
+        )
     try:
         yield project
     finally:

@@ -51,13 +51,9 @@ def kinds(root: Path | None = None, settings: Mapping[str, Mapping[str, Any]] = 
     such a one is not asked.
 
     Raises:
-        UnknownName: there are settings for a domain that is not installed.
         LaserCatsError: a domain cannot be loaded, or cannot be made of its settings.
 
     """
-    for name in settings:
-        if name not in names("domains"):
-            raise UnknownName("domain", name, names("domains"))
     found = ((name, load("domains", name, "domain")) for name in names("domains"))
     made = (_made(name, one, root, settings.get(name, {})) for name, one in found)
     return Kinds(domain for domain in made if domain is not None)

@@ -69,6 +69,8 @@ class Project:
         self.urls = _machines(root / FILE, settings, environment)
         told = _table(root / FILE, settings, "domains")
         wanted = {name: _table(root / FILE, told, name) for name in told}
+        self.absent = [name for name in told if name not in plugins.names("domains")]
+        """The domains that its file has settings for, and that are not installed."""
         self.kinds: Kinds = plugins.kinds() if self.closed else plugins.kinds(root, wanted)
         self.mode = trust.mode_of_files(root)
         """Of the files in its folder."""
