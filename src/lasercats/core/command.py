@@ -72,10 +72,6 @@ class Command(Part, frozen=True, kw_only=True, tag_field="command", gc=False):
         """
         return ()
 
-    def concerns(self, address: Address) -> Iterable[Address]:
-        """Return other addresses that it takes a look at to decide: what it is about to refer to."""
-        return ()
-
     def interpret(
         self, address: Address, change: Change[Resource], known: Known
     ) -> "Step | Program[Any] | None":

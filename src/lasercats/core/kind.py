@@ -105,6 +105,10 @@ class Kind(Generic[R]):
 
     # Between changes and commands.
 
+    def concerns(self, address: Address, command: Command) -> Iterable[Address]:
+        """Return other addresses that a command takes a look at to decide: what it is about to refer to."""
+        return ()
+
     def converge(self, address: Address, change: Change[R]) -> Iterable[Command]:
         """Return the commands that, decided one by one from `before`, end in `after`.
 

@@ -274,7 +274,7 @@ class _Run:
                 for need in kinds.kind(address).needs(address, self._state.get(address)):
                     if self._state.version(need):
                         wanted.setdefault(need, position)
-                for other in command.concerns(address):
+                for other in kinds.kind(address).concerns(address, command):
                     wanted.setdefault(other, position)
         for target in self._predicted:
             if target.by is not None:
@@ -286,7 +286,8 @@ class _Run:
         own = {address for command in self._commands for address in command.on}
         for command in self._commands:
             for address in command.on if command.effect is Effect.STATE else ():
-                others = (a for a in command.concerns(address) if a not in own)
+                concerned = self._context.kinds.kind(address).concerns(address, command)
+                others = (a for a in concerned if a not in own)
                 yield from (other for other in others if other in found and found[other] is None)
 
     def _note_drift(self, targets: Sequence[Target], believed: State) -> None:
