@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from lasercats.core.address import Address, told
+from lasercats.core.address import Address, kind_of, told
 from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command, Effect, step
 from lasercats.core.errors import Fenced, LogError, Refused, Unrecorded
@@ -96,6 +96,8 @@ class _Run:
         self._due = False
         self._orders: dict[int, int] = {}
         self._waiting: set[int] = set()
+        self._beside: dict[tuple[str | None, frozenset[str]], list[Address]] = {}
+        """What is managed on a machine, of some kinds."""
         self._predicted: Sequence[Target] = ()
         """What is known to come before anybody looked, where that matters."""
         self._to_renew: dict[int, list[Address]] = {}
@@ -201,10 +203,10 @@ class _Run:
         return tuple(dict.fromkeys((*command.on, *rivals)))
 
     def _may_reach(self) -> bool:
-        """Tell whether commands may take something for themselves, or change more than what they are on."""
+        """Tell whether commands may take something for themselves, or have an effect elsewhere."""
         kinds = self._context.kinds
         ons = (a for c in self._commands if c.effect is Effect.STATE for a in c.on)
-        return any(kinds.holding(a) or kinds.altering(a) for a in ons)
+        return any(kinds.holding(a) or kinds.altering(a) or kinds.clinging(a) for a in ons)
 
     def _taken(self, targets: Sequence[Target]) -> dict[int, list[Address]]:
         """Return, for each command by its index, what it is about to take for itself."""
@@ -279,7 +281,27 @@ class _Run:
         for target in self._predicted:
             if target.by is not None:
                 wanted.setdefault(target.address, self._positions[target.command])
+            for other in self._along(target):
+                wanted.setdefault(other, self._positions[target.command])
         return wanted
+
+    def _along(self, target: Target) -> Iterator[Address]:
+        """Iterate over what is managed and would go along, were it attached by now to what ends at a target.
+
+        What is refused as far as is known may come to be done on what is found, so it is asked for, too.
+        """
+        kinds, address = self._context.kinds, target.address
+        ends = target.change is None or target.change.after is None
+        clinging = kinds.clinging(address) if ends else frozenset()
+        if clinging and self._commands[target.command].effect is Effect.STATE:
+            which = kinds.machine_of(address), clinging
+            if which not in self._beside:
+                self._beside[which] = [
+                    other
+                    for other in self._state.resources()
+                    if kind_of(other) in clinging and kinds.machine_of(other) == which[0]
+                ]
+            yield from self._beside[which]
 
     def _missed(self, found: Mapping[Address, Resource | None]) -> Iterator[Address]:
         """Iterate over what commands are about to refer to and is not there, so that they can be refused."""
@@ -327,6 +349,13 @@ class _Run:
         for target in targets:
             if target.address in self._unseen:
                 why.setdefault((target.command, target.by or target.address), self._unseen[target.address])
+            elif self._unseen and target.change is not None and target.change.before is not None:
+                for other in self._along(target):
+                    if other in self._unseen:
+                        reason = (
+                            f"{told(other)} could not be looked at, and may go along: {self._unseen[other]}"
+                        )
+                        why.setdefault((target.command, target.by or target.address), reason)
         for target in targets:
             reason = why.get((target.command, target.by or target.address))
             if reason is None:

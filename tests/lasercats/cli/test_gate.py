@@ -206,3 +206,18 @@ def test_a_revert_that_is_refused_adopts_nothing(cli: "Cli", place: Place, big: 
     cli.done("drift", "--revert", "--yes")
     assert big.read_text() == "as decided"
     cli.verifies()
+
+
+def test_what_nobody_decided_is_kept_where_it_can_be(cli: "Cli", place: Place) -> None:
+    """A file of which only the mode was decided is overwritten without a loss: its content is read before."""
+    small = cli.folder / "t/small"
+    small.write_text("as it was")
+    cli.done("file", "chmod", place("small"), "--mode", "0640")
+    cli.done("file", "write", place("small"), "--content", "new")
+    cli.done("undo", "HEAD")
+    assert small.read_text() == "as it was"
+    site = cli.file("site.yaml", f"resources:\n  file/{place('small')}: {{content: other}}\n")
+    cli.done("apply", site, "--yes")
+    cli.done("undo", "HEAD")
+    assert small.read_text() == "as it was"
+    cli.verifies()
