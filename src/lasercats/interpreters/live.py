@@ -346,22 +346,24 @@ class _Run:
     def _unless_unseen(self, targets: Sequence[Target]) -> Iterator[Target]:
         """Iterate over targets; what could not be looked at is refused, with all that comes with it."""
         why: dict[tuple[int, Address], str] = {}
+        for target in targets if self._unseen else ():
+            for reason in self._why_unseen(target):
+                why.setdefault((target.command, target.by or target.address), reason)
         for target in targets:
-            if target.address in self._unseen:
-                why.setdefault((target.command, target.by or target.address), self._unseen[target.address])
-            elif self._unseen and target.change is not None and target.change.before is not None:
-                for other in self._along(target):
-                    if other in self._unseen:
-                        reason = (
-                            f"{told(other)} could not be looked at, and may go along: {self._unseen[other]}"
-                        )
-                        why.setdefault((target.command, target.by or target.address), reason)
-        for target in targets:
-            reason = why.get((target.command, target.by or target.address))
-            if reason is None:
+            refusal = why.get((target.command, target.by or target.address))
+            if refusal is None:
                 yield target
             elif target.by is None:
-                yield target._replace(change=None, refusal=reason)
+                yield target._replace(change=None, refusal=refusal)
+
+    def _why_unseen(self, target: Target) -> Iterator[str]:
+        """Iterate over why a target is refused for what could not be looked at: it, or what may go along."""
+        if target.address in self._unseen:
+            yield self._unseen[target.address]
+        elif target.change is not None and target.change.before is not None:
+            for other in self._along(target):
+                if other in self._unseen:
+                    yield f"{told(other)} could not be looked at, and may go along: {self._unseen[other]}"
 
     def _expect(self, targets: Sequence[Target]) -> None:
         """Note how much of each command is to be done, and what is to be looked up again after it."""

@@ -30,7 +30,8 @@ def foresee(project: Project, commands: Sequence[Command], *, direct: bool = Fal
 def as_it_is(project: Project, commands: Sequence[Command], addresses: Iterable[Address]) -> State:
     """Return the state with what a look at some addresses found, as commands at them would find it.
 
-    So it is with what nobody decided there and they are about to decide. What cannot be looked at is as known.
+    So it is with what nobody decided there and they are about to decide. What cannot be looked at is as it
+    is known.
     """
     kinds = project.kinds
     seen = [address for address in addresses if kinds.kind(address).observe is not None]
