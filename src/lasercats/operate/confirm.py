@@ -21,7 +21,7 @@ from lasercats.core.command import Command, Effect, Hold
 from lasercats.core.converge import one_way
 from lasercats.core.errors import BadInput, Interrupted, LaserCatsError, MachineError
 from lasercats.core.instruction import Instruction
-from lasercats.core.loss import LOSES, Loss, announced, gate
+from lasercats.core.loss import LOSES, Loss, announced, gate, in_words
 from lasercats.core.order import Order, turns
 from lasercats.core.ports import Patient, Reverting
 from lasercats.core.record import Ended
@@ -131,9 +131,9 @@ def _no_way_back(project: Project, commands: Sequence[Command]) -> dict[Address,
     kinds = project.kinds
     on = dict.fromkeys(a for c in commands if c.effect is Effect.STATE for a in c.on)
     state = as_it_is(project, commands, on)
-    lost = {loss.address: str(loss) for loss in announced(kinds, commands, state) if loss.sort == LOSES}
+    lost = [loss for loss in announced(kinds, commands, state) if loss.sort == LOSES]
     if lost:
-        return lost
+        return {one.address: in_words([loss for loss in lost if loss.address == one.address]) for one in lost}
     results, after = simulate(commands, state)
     delta = composed(result.delta for result in results)
     made = (a for a, change in delta.items() if change.before is None and kinds.kind(a).identity is not None)
