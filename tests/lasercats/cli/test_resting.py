@@ -53,6 +53,16 @@ def test_nothing_is_taken_from_under_an_order(room: "Cli", asked: str, meanwhile
     room.done(*meanwhile.split())
 
 
+def test_a_protected_device_is_renamed_with_its_protection(room: "Cli") -> None:
+    """Another name is no way around a protection, and the protection no way into half a rename."""
+    room.done("protect", "rack.device/b")
+    room.done("rack", "rename", "b", "c")
+    state = room.done("state", "--json").data["resources"]
+    assert "rack.device/b" not in state
+    assert (state["rack.device/c"]["protect"], state["rack.device/c"]["unit"]) == (True, 2)
+    assert state["rack.cable/ab"]["b"] == "c:1"
+
+
 @pytest.mark.parametrize(
     "meanwhile",
     [

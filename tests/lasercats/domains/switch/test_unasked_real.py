@@ -1,4 +1,4 @@
-"""Nothing is cut off on a real Open vSwitch that was not announced, and what is protected can be worked with."""
+"""Nothing is cut off on a real Open vSwitch unannounced, and what is protected can be worked with."""
 
 from typing import TYPE_CHECKING
 
@@ -43,7 +43,7 @@ def test_what_an_undo_cuts_off_is_asked(
 
 
 def test_a_guard_is_not_given_what_it_would_cut_off(adopted: "Switches") -> None:
-    """What a guard could take back only by a shutdown is refused in advance, and a shutdown itself is held."""
+    """What a guard could take back only by a shutdown is refused in advance; a shutdown is held."""
     adopted.run("switch", "disable", "sw1:eth1")
     told = adopted.run("switch", "enable", "sw1:eth1", "--confirm-within", "1h", fails=True)
     assert "could not be taken back by itself: it would be shut down" in told
