@@ -77,3 +77,12 @@ def test_what_harms_nobody_goes_on_beside_an_order(room: "Cli", meanwhile: str) 
     room.done("rack", "mount", "c", "--rack", "r1", "--unit", "5")
     room.done("rack", "connect", "n", "--a", "a:2", "--b", "b:2")
     room.done(*meanwhile.split())
+
+
+def test_a_cable_that_was_left_out_is_told(room: "Cli") -> None:
+    """Where a swap ends halfway, the checklist tells which cable has been pulled and not put back."""
+    room.done("rack", "swap", "a", "b")
+    number = order(room)
+    room.done("work", "done", number, "1-3")
+    told = room.done("work", "fail", number, "4-5", "--why", "too heavy").out
+    assert "cable ab has been pulled; put it back: a:1 and b:1" in told
