@@ -31,6 +31,7 @@ from lasercats.core.record import (
     raw_delta,
 )
 from lasercats.core.resource import Resource, keeps, overlay, same, settle
+from lasercats.core.resting import resting
 from lasercats.core.secret import split
 from lasercats.core.settle import Target, believe, decide_all, drift, learn, refreshed, renewed
 from lasercats.core.state import State
@@ -206,10 +207,12 @@ class _Run:
         """Tell whether commands may take something for themselves, or have an effect elsewhere."""
         kinds = self._context.kinds
         ons = (a for c in self._commands if c.effect is Effect.STATE for a in c.on)
-        return any(kinds.holding(a) or kinds.altering(a) or kinds.clinging(a) for a in ons)
+        if any(kinds.holding(a) or kinds.altering(a) or kinds.clinging(a) for a in ons):
+            return True
+        return any(kinds.by_hand(a) for c in self._commands for a in c.on)
 
     def _taken(self, targets: Sequence[Target]) -> dict[int, list[Address]]:
-        """Return, for each command by its index, what it is about to take for itself."""
+        """Return, for each command by its index, what it takes for itself, and what it rests on."""
         kinds, taken = self._context.kinds, dict[int, list[Address]]()
         for index, address, change, *_ in targets:
             if change is not None:
@@ -217,6 +220,8 @@ class _Run:
                 taken.setdefault(index, []).extend(
                     h for h in kinds.held(address, change.after) if h not in held
                 )
+        for target in targets:
+            taken.setdefault(target.command, []).extend(resting(kinds, target))
         return taken
 
     def _elsewhere(self, targets: Sequence[Target]) -> dict[int, list[Address]]:
