@@ -38,6 +38,7 @@ class Create(
 ):
     """Make LAGs of ports that are in no other, or set those that are there."""
 
+    announces: ClassVar[tuple[str, ...]] = ("interrupts",)
     new: ClassVar[Mapping[str, Any]] = {"lacp": "active"}
 
     def found(self, address: Address, state: State) -> Resource:
@@ -87,8 +88,12 @@ class SetMembers(
 ):
     """Let LAGs have these members and no others."""
 
+    announces: ClassVar[tuple[str, ...]] = ("interrupts",)
+
 
 class _Gathering(settings.Sets, frozen=True, init=False, takes=("members",), needs=("members",)):
+    announces: ClassVar[tuple[str, ...]] = ("interrupts",)
+
     @classmethod
     def sets(cls, before: Resource, wish: Mapping[str, Any]) -> frozenset[str]:
         """Return nothing: `set-members` leads from one state to another."""

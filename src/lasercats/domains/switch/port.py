@@ -1,7 +1,7 @@
 """`switch.port`: a port of a switch and its VLANs."""
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
@@ -46,6 +46,8 @@ class Port(Switched, frozen=True):
 class Add(settings.Makes, frozen=True, init=False, tag="switch.add_port", past="switch.port.added", of=Port):
     """Make ports on a virtual switch, or set those that are there; a switch of hardware has its own."""
 
+    announces: ClassVar[tuple[str, ...]] = ("interrupts",)
+
     def found(self, address: Address, state: State) -> Resource:
         """Return the port, or a new one."""
         found, (machine, name) = super().found(address, state), settings.at(address)
@@ -79,6 +81,8 @@ class Configure(
     takes=(*settable(Switched), "speed", "mtu"),
 ):
     """Set any fields of ports at once; on a member of a LAG its VLANs are what it has when it leaves that."""
+
+    announces: ClassVar[tuple[str, ...]] = ("interrupts",)
 
 
 class PortKind(settings.SwitchKind[Port]):

@@ -16,7 +16,7 @@ from lasercats.core.instruction import Failure, PartlyDone
 from lasercats.core.kind import Found, Kind, Listed
 from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program, Step
-from lasercats.core.resource import GIVEN, Resource, decisions
+from lasercats.core.resource import GIVEN, Resource, decisions, of_machine
 from lasercats.core.state import State
 from lasercats.core.text import escape, one_form, unescape
 from lasercats.instructions import vlans
@@ -261,7 +261,7 @@ def settings(resource: Resource | None, only: Iterable[str] | None = None) -> Se
     """Return what is decided in a resource as settings, all of it or only some fields."""
     if resource is None:
         return None
-    told = decisions(resource)
+    told = decisions(of_machine(resource))
     if "members" in told:
         told["members"] = ports(told["members"])
     return Settings(**{name: value for name, value in told.items() if only is None or name in only})
@@ -342,6 +342,18 @@ class SwitchKind(Kind[R]):
         told = getattr(resource, "other", None)
         if told is not None:
             yield f"what else is set on it: {told}"
+
+    def interrupts(self, before: R, after: R | None) -> Iterator[str]:
+        """Iterate over how a change cuts off a port or LAG: its shutdown, or members that it loses.
+
+        Where only VLANs change, nothing is told: each change of a trunk would be one.
+        """
+        if getattr(before, "enabled", None) is not False and getattr(after, "enabled", None) is False:
+            yield "shut down"
+        old, new = ports(getattr(before, "members", None)), ports(getattr(after, "members", None))
+        left = [name for name in old if name not in new]
+        if left:
+            yield "taken apart" if after is None else f"left without {', '.join(left)}"
 
     def lag_of(self, address: Address, change: Change[R], known: Known) -> str | None:
         """Return the LAG of which it is known to be a member."""

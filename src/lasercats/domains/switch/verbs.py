@@ -159,6 +159,7 @@ class Disable(
 ):
     """Shut ports down; what else they are set to stays."""
 
+    announces: ClassVar[tuple[str, ...]] = ("interrupts",)
     constant: ClassVar[Mapping[str, Any]] = {"enabled": False}
 
 
