@@ -256,7 +256,8 @@ class BoundMachines:
 
     def fits(self, name: str, domain: Domain) -> bool:
         """Tell whether a machine that is bound can run the instructions of a domain."""
-        return set(domain.instructions) <= set(machine_type(self._urls[name]).vocabulary)
+        vocabulary = tuple(machine_type(self._urls[name]).vocabulary)
+        return all(issubclass(instruction, vocabulary) for instruction in domain.instructions)
 
     def url(self, name: str) -> str:
         """Return the URL that the name is bound to."""
