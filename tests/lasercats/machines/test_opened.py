@@ -1,9 +1,9 @@
 """A kind of another package with its own instructions: on hosts beside files, at no further round trip."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -12,10 +12,11 @@ from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import BadInput
 from lasercats.core.instruction import Item
-from lasercats.core.kind import Domain, Found, Kind, Kinds
+from lasercats.core.kind import Found, Kind
 from lasercats.core.program import Known, Program, Step
+from lasercats.core.registry import Domain, Kinds
 from lasercats.core.resource import Resource
-from lasercats.core.state import State
+from lasercats.core.setting import Makes
 from lasercats.domains.host import DOMAIN as HOST
 from lasercats.domains.host.directory import Create
 from lasercats.domains.host.file import Write
@@ -36,44 +37,39 @@ class Ledger(Resource, frozen=True):
     last: str | None = None
 
 
-class Add(Command, frozen=True, tag="ledger.enter"):
+class Add(
+    Makes, frozen=True, init=False, tag="ledger.enter", past="ledger.entered", of=Ledger, needs=("last",)
+):
     """Add an entry."""
 
-    past: ClassVar[str] = "ledger.entered"
 
-    last: str
+class LedgerKind(Kind[Ledger]):
+    """Ledgers."""
 
-    def decide(self, address: Address, state: State) -> Ledger:
-        """Return the ledger with the entry."""
-        return Ledger(last=self.last)
+    name = "ledger"
+    resource = Ledger
+    commands = (Add,)
 
+    def act(self, address: Address, change: Change[Ledger], known: Known) -> Step:
+        """Add the entry."""
+        add = AddEntry(
+            machine=machine_of(address) or "",
+            path=rest_of(address),
+            entry=(change.after.last or "") if change.after else "",
+        )
+        return Step(add, lambda entries: Ledger(last=entries[-1]))
 
-def act(address: Address, change: Change[Any], _known: Known) -> Step:
-    """Add the entry."""
-    add = AddEntry(
-        machine=machine_of(address) or "",
-        path=rest_of(address),
-        entry=change.after.last if change.after else "",
-    )
-    return Step(add, lambda entries: Ledger(last=entries[-1]))
-
-
-def observe(machine: str, known: Mapping[Address, Any]) -> Program[Found]:
-    """Read ledgers; those of the test are there."""
-    addresses = list(known)
-    found = yield tuple(ReadLedger(machine=machine, path=rest_of(address)) for address in addresses)
-    return {
-        a: Ledger(last=entries[-1]) if entries else None for a, entries in zip(addresses, found, strict=True)
-    }
-
-
-def converge(address: Address, change: Change[Ledger]) -> Iterator[Command]:
-    """Add the entry."""
-    if change.after is not None and change.after.last is not None:
-        yield Add(on=(address,), last=change.after.last)
+    def observe(self, machine: str, known: Mapping[Address, Any]) -> Program[Found]:
+        """Read ledgers; those of the test are there."""
+        addresses = list(known)
+        found = yield tuple(ReadLedger(machine=machine, path=rest_of(address)) for address in addresses)
+        return {
+            a: Ledger(last=entries[-1]) if entries else None
+            for a, entries in zip(addresses, found, strict=True)
+        }
 
 
-KIND = Kind(name="ledger", resource=Ledger, commands=(Add,), converge=converge, act=act, observe=observe)
+KIND = LedgerKind()
 PLUGIN = Domain("ledger", kinds=(KIND,), instructions=(AddEntry, ReadLedger))
 KINDS = Kinds([HOST, PLUGIN])
 
