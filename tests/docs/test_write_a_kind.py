@@ -1,4 +1,4 @@
-"""The kind that a how-to makes from nothing keeps the laws and works on a real machine, as it stands there."""
+"""The kind that a how-to makes from nothing keeps the laws and works on a machine, as it stands there."""
 
 import asyncio
 import re
