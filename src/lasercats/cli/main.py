@@ -3,14 +3,18 @@
 import os
 import sys
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lasercats.cli import printing
 from lasercats.cli.arguments import FILE, NAME
 from lasercats.core.errors import LaserCatsError, UnknownName
+
+if TYPE_CHECKING:
+    from lasercats.core.registry import Kinds
 
 LONGEST = 8_000
 """How many characters of a sentence are told: more than two paths, and less than what floods a terminal."""
@@ -96,9 +100,8 @@ class Root(VerbGroup):
             return verb
         if cmd_name in _generated():
             from lasercats.cli.generate import make_group  # noqa: PLC0415
-            from lasercats.operate.plugins import kinds  # noqa: PLC0415
 
-            return make_group(cmd_name, kinds(), VerbGroup)
+            return make_group(cmd_name, _installed(), VerbGroup)
         return None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -109,11 +112,19 @@ class Root(VerbGroup):
             formatter.write_dl([(name, text) for name, (_, text) in VERBS.items()])
 
 
-def _generated() -> dict[str, str]:
-    from lasercats.cli.generate import groups, verb_of  # noqa: PLC0415
+@cache
+def _installed() -> "Kinds":
+    """Return what is installed: which verbs there are does not depend on the project."""
     from lasercats.operate.plugins import kinds  # noqa: PLC0415
 
-    return {name: ", ".join(verb_of(c) for c in commands) for name, commands in groups(kinds()).items()}
+    return kinds()
+
+
+@cache
+def _generated() -> dict[str, str]:
+    from lasercats.cli.generate import groups, verb_of  # noqa: PLC0415
+
+    return {name: ", ".join(map(verb_of, commands)) for name, commands in groups(_installed()).items()}
 
 
 def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:

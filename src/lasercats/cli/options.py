@@ -10,9 +10,12 @@ from lasercats.cli.arguments import NAME, TEXT
 from lasercats.core.visible import visible
 
 if TYPE_CHECKING:
+    from lasercats.core.address import Address
     from lasercats.core.registry import Kinds
     from lasercats.operate.project import Project
 
+KINDS = "lasercats.kinds"
+"""Under this a context holds the kinds of the project that was opened in it."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -145,6 +148,7 @@ def opened(context: click.Context, *, looking: bool = False, quiet: bool = False
         printing.note(
             f"lasercats.toml has settings for a domain {name!r}, which is not installed", fg="yellow"
         )
+    context.meta[KINDS] = project.kinds
     try:
         yield project
     finally:
@@ -161,3 +165,10 @@ def kinds_of(context: click.Context) -> "Kinds":
             return project.kinds
     except LaserCatsError:
         return plugins.kinds()
+
+
+def is_ranged(address: "Address") -> bool:
+    """Tell whether names of the kind of an address are told as a range, in the project that is open."""
+    context = click.get_current_context(silent=True)
+    kinds: Kinds | None = None if context is None else context.meta.get(KINDS)
+    return kinds is not None and kinds.kind(address).ranged

@@ -9,7 +9,7 @@
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from functools import cache
-from typing import Annotated, Any, ClassVar, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 import msgspec
 from msgspec.structs import replace
@@ -56,9 +56,6 @@ class Resource(Part, frozen=True, kw_only=True, gc=False):
     Because every default is None, a resource that is stored without a field means the same for
     ever: no later change of a default can rewrite history.
     """
-
-    ranged: ClassVar[bool] = False
-    """True where names that differ in a number are told as a range: `eth1-24`."""
 
     protect: (
         Annotated[
