@@ -171,9 +171,9 @@ def _check_mounted(address: Address, cable: Cable, state: State) -> None:
     """
     for end in (cable.a, cable.b):
         device, colon, _ = (end or "").partition(":")
-        found: Any = state.get(place.sibling(address, DEVICE, device)) if colon else None
+        there = place.sibling(address, DEVICE, device)
+        found: Any = state.get(there) if colon else None
         if found is not None and found.status != "mounted":
-            there = place.sibling(address, DEVICE, device)
             raise Refused(
                 f"{there} is {found.status}, so {end} is not there; mount it first, or plan the cable with "
                 "`lasercats rack plan-cable`"
@@ -194,9 +194,7 @@ def _check_new(address: Address, cable: Cable, state: State) -> None:
         if taken is not None and taken[0] != address:
             raise Refused(f"{end} is taken by {taken[0]}, which leads to {power.other(taken[1], end)}")
     _check_fit(ends, sorts)
-    after = state.holding(address, cable)
-    for feed in sorted({feed for end in ends for feed in power.feeds_of(address, end, after)}):
-        power.check_feed(feed, after)
+    power.check_feeds(address, ends, state.holding(address, cable))
 
 
 def _sort(address: Address, end: str, state: State) -> str | None:
@@ -207,7 +205,7 @@ def _sort(address: Address, end: str, state: State) -> str | None:
                 f"there is no feed {end}; write DEVICE:PORT, or take it in with `lasercats rack add-feed`"
             )
         return "feed"
-    device, type_, port = power.at(address, end, state)
+    device, type_, port = power.at(address, end, state.get)
     if device is None:
         raise Refused(f"nothing is known of {place.sibling(address, DEVICE, end.partition(':')[0])}")
     if port is not None and port.sort == "module-bay":
@@ -221,8 +219,7 @@ def _check_fit(ends: tuple[str, str], sorts: list[str | None]) -> None:
     pairs = ({"power-port", "power-outlet"}, {"power-port", "feed"}, set(CONSOLE))
     known = {sort for sort in sorts if sort is not None}
     special = known & {*POWER, *CONSOLE, "feed"}
-    fits = not special or any(known <= pair and (len(known) == 2 or None in sorts) for pair in pairs)  # noqa: PLR2004
-    if not fits:
+    if special and not any(known <= pair and (len(known) == 2 or None in sorts) for pair in pairs):  # noqa: PLR2004
         told = " and ".join(f"{end} ({sort})" for end, sort in zip(ends, sorts, strict=True))
         raise Refused(f"no cable fits both {told}")
 
@@ -247,15 +244,11 @@ def _about(cable: Cable) -> str:
 
 
 def _is_power(address: Address, cable: Cable, known: Known) -> bool:
-    if cable.type == "power" or ":" not in f"{cable.a}" or ":" not in f"{cable.b}":
+    ends = (str(cable.a), str(cable.b))
+    if cable.type == "power" or any(":" not in end for end in ends):
         return True
-    for end in (str(cable.a), str(cable.b)):
-        name, _, port_name = end.partition(":")
-        device: Any = known(place.sibling(address, DEVICE, name))
-        type_: Any = known(Address(device.type)) if device is not None and device.type else None
-        if any(port.name == port_name for port in power.ports(type_, *POWER)):
-            return True
-    return False
+    types = ((power.at(address, end, known)[1], end.partition(":")[2]) for end in ends)
+    return any(port.name == name for type_, name in types for port in power.ports(type_, *POWER))
 
 
 class CableKind(place.ByHand[Cable]):

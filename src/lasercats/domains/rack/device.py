@@ -11,7 +11,7 @@ from lasercats.core.address import Address
 from lasercats.core.errors import Refused
 from lasercats.core.loose import Forms
 from lasercats.core.reference import refers
-from lasercats.core.resource import REPORTED
+from lasercats.core.resource import REPORTED, decisions
 from lasercats.core.state import State
 from lasercats.domains.rack import place, power, room
 from lasercats.domains.rack.device_type import DeviceType
@@ -122,8 +122,7 @@ class MountDevice(_Arrives, frozen=True, init=False, tag="rack.mount", past="rac
     def found(self, address: Address, state: State) -> Device:
         """Return what is known of it, where it is not mounted elsewhere."""
         found: Device = super().found(address, state)
-        place_ = {name: value for name, value in self.given().items() if name in PLACE}
-        if found.status == MOUNTED and setting.differing(found, place_):
+        if found.status == MOUNTED and setting.differing(found, self.given()) & {*PLACE}:
             raise Refused(f"it is mounted at {_at(found)}; `lasercats rack move` moves it")
         return found
 
@@ -290,9 +289,10 @@ def _only_rack(address: Address, state: State) -> str:
     return racks[0]
 
 
-def _type(device: Device, state: State) -> DeviceType | None:
+def _type(device: Device, state: State) -> DeviceType:
+    """Return its type; of one that has none, a type of which nothing is known."""
     if not device.type:
-        return None
+        return DeviceType()
     found = state.get(Address(device.type))
     if not isinstance(found, DeviceType):
         raise Refused(f"there is no {device.type}; `lasercats rack import` takes types from a library")
@@ -302,14 +302,14 @@ def _type(device: Device, state: State) -> DeviceType | None:
 def _of_type(device: Device, state: State, given: dict[str, Any]) -> Device:
     """Return a device with the size of its type, where that is not given and not known."""
     type_ = _type(device, state)
-    again = "type" in given
-    sizes: dict[str, Any] = {"height": 1, "depth": "full", "weight": None, "draw": None}
-    if type_ is not None:
-        sizes["height"] = type_.u_height if type_.u_height is not None else 1
-        sizes["depth"] = "half" if type_.is_full_depth is False else "full"
-        sizes["weight"], sizes["draw"] = type_.weight, power.draw_of(type_)
-    kept = {n: v for n in SIZE if (v := given.get(n, None if again else getattr(device, n))) is not None}
-    return replace(device, **{**sizes, **kept})
+    sizes = {
+        "height": 1 if type_.u_height is None else type_.u_height,
+        "depth": "half" if type_.is_full_depth is False else "full",
+        "weight": type_.weight,
+        "draw": power.draw_of(type_),
+    }
+    kept = given if "type" in given else decisions(device)
+    return replace(device, **{**sizes, **{name: kept[name] for name in SIZE if name in kept}})
 
 
 def _check_free(address: Address, state: State, otherwise: str = "", *, planned: bool = True) -> None:

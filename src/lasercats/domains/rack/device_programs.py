@@ -69,18 +69,14 @@ class DeviceKind(place.ByHand[Device]):
         if before is None or was is None:
             yield arrives.complete(on, wish)
             return
-        differs = {name: wish[name] for name in wish if name in setting.differing(before, wish)}
-        moves: type[Command] | None = None
-        if was == status:
-            moves = MoveDevice if status != REMOVED and differs.keys() & {*PLACE} else None
-        else:
-            if was == MOUNTED or status == REMOVED:
-                yield UnmountDevice(on=on, keep_cables=True)
-                differs |= _of(wish, PLACE)
-            moves = None if status == REMOVED else arrives
-        if moves is not None:
-            yield moves(on=on, **_of(differs, (*PLACE, *SIZE)))
-        rest = _of(differs, OTHERS if moves is not None else (*SIZE, *OTHERS))
+        differs = _of(wish, setting.differing(before, wish))
+        if was != status and (was == MOUNTED or status == REMOVED):
+            yield UnmountDevice(on=on, keep_cables=True)
+            differs |= _of(wish, PLACE)
+        moves = status != REMOVED and (was != status or bool(differs.keys() & {*PLACE}))
+        if moves:
+            yield (MoveDevice if was == status else arrives)(on=on, **_of(differs, (*PLACE, *SIZE)))
+        rest = _of(differs, OTHERS if moves else (*SIZE, *OTHERS))
         if rest:
             yield SetDevice(on=on, **rest)
 
@@ -99,23 +95,18 @@ class DeviceKind(place.ByHand[Device]):
         before: Any = change.before
         after: Any = change.after
         was, is_ = _is_mounted(before), _is_mounted(after)
-        if not was and not is_:
-            return place.recorded(after)
-        if was and is_ and not setting.differing(before, {name: getattr(after, name) for name in PLACE}):
+        if was == is_ and (not was or not setting.differing(before, {n: getattr(after, n) for n in PLACE})):
             return place.recorded(after)
         spots = [spot_of(device, known) for device in (before, after) if _is_mounted(device)]
         named = _named(address, before if was else after)
         common = {**named, "at": spots[0].rack, "weight": (after or before).weight}
         down = _down(before, known, named) if was else ()
-        acts: tuple[Act, ...]
-        if not was:
-            acts = (Mount(**common, place=spots[0]),)
-        elif not is_:
-            acts = (*down, Unmount(**common, place=spots[0]))
+        act: Act
+        if was and is_:
+            act = Move(**common, source=spots[0], place=spots[1], powered=bool(down))
         else:
-            moved = Move(**common, source=spots[0], place=spots[1], powered=bool(down))
-            acts = (*down, moved)
-        return Step(acts, lambda outcomes: _with_found(after, outcomes))
+            act = (Unmount if was else Mount)(**common, place=spots[0])
+        return Step((*down, act), lambda outcomes: _with_found(after, outcomes))
 
 
 def _status(before: Device | None, wish: Mapping[str, Any]) -> str | None:

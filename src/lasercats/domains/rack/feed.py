@@ -1,6 +1,7 @@
 """`rack.feed`: a power feed that ends in a rack, and what it may give."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta
@@ -21,12 +22,7 @@ Voltage = Annotated[
 Amperage = Annotated[int, Meta(ge=1, le=10_000, description="in amperes, of each phase")]
 Phases = Annotated[int, Meta(description="how many phases it has: 1 or 3")]
 Utilization = Annotated[int, Meta(ge=1, le=100, description="what of it may be used, in percent")]
-
-
-def _phases(phases: int) -> int:
-    if phases not in (1, 3):
-        raise ValueError(f"a feed has 1 phase or 3, and not {phases}")
-    return phases
+PHASES_FORM = partial(place.among, (1, 3), "a feed has 1 phase or 3")
 
 
 class Feed(place.Record, frozen=True):
@@ -38,7 +34,7 @@ class Feed(place.Record, frozen=True):
     phases: Phases | None = None
     utilization: Utilization | None = None
 
-    forms: ClassVar[Forms] = {"rack": place.RACK_FORM, "phases": _phases}
+    forms: ClassVar[Forms] = {"rack": place.RACK_FORM, "phases": PHASES_FORM}
 
     def fits(self, address: Address, state: State) -> None:
         """Check that its rack is known, and that it gives what is drawn."""

@@ -5,7 +5,7 @@ one, on one face of the rack or, where it has full depth, on both.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Annotated, Any, TypeVar, cast
@@ -53,6 +53,18 @@ def halves(what: str, value: float) -> int | float | None:
 def plain(value: float | None) -> int | float | None:
     """Return a number in its one form: 12 and not 12.0."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def among(values: Collection[int], fact: str, value: int) -> int:
+    """Give a number back that is one of some.
+
+    Raises:
+        ValueError: it is none of them.
+
+    """
+    if value not in values:
+        raise ValueError(f"{fact}, and not {value}")
+    return value
 
 
 def canonical(name: str) -> str:

@@ -1,6 +1,7 @@
 """`rack`: a rack, and what it can take."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta
@@ -21,13 +22,7 @@ Width = Annotated[int, Meta(description="between the rails in inches: 10, 19, 21
 MaxWeight = Annotated[Kilograms, Meta(description="what it may carry at most in kilograms")]
 MaxPower = Annotated[Watts, Meta(description="what may be drawn in it at most in watts")]
 Location = Annotated[Text, Meta(description="where it stands")]
-WIDTHS = (10, 19, 21, 23)
-
-
-def _width(width: int) -> int:
-    if width not in WIDTHS:
-        raise ValueError(f"a rack is 10, 19, 21 or 23 inches wide, and not {width}")
-    return width
+WIDTH_FORM = partial(place.among, (10, 19, 21, 23), "a rack is 10, 19, 21 or 23 inches wide")
 
 
 class Rack(place.Record, frozen=True):
@@ -40,7 +35,7 @@ class Rack(place.Record, frozen=True):
     max_power: MaxPower | None = None
     location: Location | None = None
 
-    forms: ClassVar[Forms] = {"width": _width, "max_weight": place.plain, "max_power": place.plain}
+    forms: ClassVar[Forms] = {"width": WIDTH_FORM, "max_weight": place.plain, "max_power": place.plain}
 
     def fits(self, address: Address, state: State) -> None:
         """Check that all that is in it fits into it."""
