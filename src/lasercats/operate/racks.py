@@ -10,6 +10,7 @@ from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Protect, Unprotect
 from lasercats.core.errors import BadInput, Refused
 from lasercats.core.resource import decisions, of_machine
+from lasercats.core.setting import existing
 from lasercats.core.state import State
 from lasercats.domains.rack import place, power
 from lasercats.domains.rack.cable import CorrectCable
@@ -59,7 +60,7 @@ def renamed(project: Project, old: str, new: str) -> list[Command]:
     if place.machine(one) != place.machine(other):
         raise BadInput(f"{other} is at another machine than {one}; name one at the same")
     state = project.state()
-    device = place.existing(one, state, Device)
+    device = existing(one, state, Device)
     if state.get(other) is not None:
         raise Refused(f"{other} is on record already; choose another name")
     return list(_renamed(one, other, device, state))

@@ -100,7 +100,7 @@ def _cables(project: "Project", order: "Order", lifts: Lifts) -> dict[Address, A
 
 def _around(project: "Project", order: "Order", found: Mapping[Address, Any]) -> Mapping[Address, Resource]:
     """Return what is at the ends of cables, and the racks of that, as they were then."""
-    ends = sorted({end for address, cable in found.items() for end in cables.needs(address, cable)})
+    ends = sorted({end for address, cable in found.items() for end in cables.KIND.needs(address, cable)})
     there = project.log.fold(order.number, ends).state(project.kinds).resources()
     racks = sorted({Address(rack) for one in there.values() if (rack := getattr(one, "rack", None))})
     return {**there, **project.log.fold(order.number, racks).state(project.kinds).resources()}
