@@ -298,7 +298,8 @@ class Makes(Sets, setting.Makes, frozen=True, init=False):
 
     def found(self, address: Address, state: State) -> Resource:
         """Return what is there, or a new one."""
-        return setting.Makes.found(self, address, state)
+        there: Resource = setting.Makes.found(self, address, state)
+        return there
 
 
 class Removes(setting.Removes, frozen=True, init=False):
