@@ -328,7 +328,7 @@ def kinds_page(kinds: Kinds) -> Iterator[str]:
             yield from command_type(free)
 
 
-def commands_of(kind: Kind) -> Iterator[str]:
+def commands_of(kind: Kind[Any]) -> Iterator[str]:
     """Describe the commands of a kind."""
     for made in kind.commands:
         yield f"### {tag_of(made)}"
