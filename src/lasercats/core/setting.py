@@ -22,9 +22,9 @@ from lasercats.core.state import State
 class Declared(msgspec.StructMeta):
     """Gives a command the fields of the resource that it is declared `of`, or those that it `takes`.
 
-    Those that it `needs` must be given. Both may be said by a family, without a resource. `past` is the type
-    of its event. `init=False` says to a type checker, which cannot see those fields, that they are given by
-    name.
+    Those that it `needs` must be given. Both may be said by a family, without a resource. What stands in its
+    own body is as it stands there. `past`, `announces` and `constant` are facts of the command; `init=False`
+    says to a type checker, which cannot see those fields, that they are given by name.
     """
 
     def __new__(  # noqa: D102 - as the class says
@@ -37,6 +37,8 @@ class Declared(msgspec.StructMeta):
         takes: Sequence[str] | None = None,
         needs: Sequence[str] = (),
         past: str | None = None,
+        announces: tuple[str, ...] | None = None,
+        constant: Mapping[str, Any] | None = None,
         init: bool = True,  # noqa: ARG004 - said to type checkers
         **options: Any,  # noqa: ANN401 - of structs
     ) -> Any:  # noqa: ANN401
@@ -48,12 +50,10 @@ class Declared(msgspec.StructMeta):
             fields = {field.name: field for field in msgspec.structs.fields(of)}
             own = body.pop("__annotations__", {})
             body["__annotations__"] = {**_types(fields, takes, needs), **own}
-            body |= {field: None for field in takes if field not in needs}
-            body["of"] = of
-            body.setdefault("forms", {n: form for n, form in of.forms.items() if n in takes})
-        body |= {"takes": takes, "needs": needs}
-        if past is not None:
-            body["past"] = past
+            forms = {**family.forms, **{n: form for n, form in of.forms.items() if n in takes}}
+            body = {"forms": forms, **{name: None for name in takes if name not in needs}, **body, "of": of}
+        facts = {"past": past, "announces": announces, "constant": constant}
+        body |= {"takes": takes, "needs": needs} | {n: v for n, v in facts.items() if v is not None}
         return super().__new__(mcls, name, bases, body, **options)
 
 
@@ -150,6 +150,8 @@ class Sets(Command, frozen=True, metaclass=Declared):
 class Makes(Sets, frozen=True, init=False):
     """Makes a resource, or gives an existing one these fields."""
 
+    over: ClassVar[bool] = True
+    """False where it only makes what is not there."""
     new: ClassVar[Mapping[str, Any]] = {}
     """What is decided of one that is made and of which nothing else is said."""
     again: ClassVar[bool] = False
@@ -171,7 +173,7 @@ class Makes(Sets, frozen=True, init=False):
 
     @classmethod
     def complete(cls, on: tuple[Address, ...], wish: Mapping[str, Any]) -> "Makes":
-        """Return the command that says all that is wished."""
+        """Return the command that says all that is wished, as far as it takes it."""
         return cls(on=on, **{name: wish[name] for name in cls.takes if name in wish})
 
 
@@ -230,16 +232,29 @@ def converge(commands: Iterable[type[Command]], address: Address, change: Change
     decided = {**decisions(now), **wish}
     make = next((sort for sort in sorts if issubclass(sort, Makes) and sort.agrees(decided)), None)
     setters = [s for s in sorts if issubclass(s, Sets) and (s is not make or (now is not None and s.again))]
-    if now is None or not differing(now, wish) <= {n for sort in setters for n in sort.sets(now, wish)}:
-        if make is None:
-            raise Refused(f"no command makes {address} as it is to be")
-        lacking = [name for name in make.needs if name not in wish]
-        if lacking:
-            raise Refused(f"{address} cannot be made without {', '.join(lacking)}")
-        made = make.complete(on, wish)
+    short = now is None or not differing(now, wish) <= {n for sort in setters for n in sort.sets(now, wish)}
+    if now is None or (short and (make is None or make.over)):
+        made = _made(make, address, change.after, wish)
         yield made
         now = made.put(made.fresh() if now is None else now)
     yield from _set(setters, on, now, wish)
+
+
+def _made(make: type[Makes] | None, address: Address, after: Resource, wish: Mapping[str, Any]) -> Makes:
+    """Return the command that makes what is to be.
+
+    Raises:
+        Refused: there is none, or it needs what is not decided.
+
+    """
+    if make is None:
+        raise Refused(f"no command makes {address} as it is to be")
+    lacking = [name for name in make.needs if name not in wish]
+    if lacking:
+        verb = make.past.rpartition(".")[2]
+        raise Refused(f"{address} cannot be {verb} without {' and '.join(lacking)}")
+    told = {name: getattr(after, name) for name in make.takes}
+    return make.complete((address,), {name: value for name, value in told.items() if value is not None})
 
 
 def _set(

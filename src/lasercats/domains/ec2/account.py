@@ -14,33 +14,27 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from lasercats.core import address as addresses
-from lasercats.core import text
+from lasercats.core import setting, text
 from lasercats.core.address import Address, machine_of, rest_of
 from lasercats.core.change import Change
-from lasercats.core.command import Command
 from lasercats.core.errors import BadInput, Refused
 from lasercats.core.instruction import Failure, InstructionFailed, PartlyDone
 from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program
-from lasercats.core.reference import references, refers
+from lasercats.core.reference import NOTHING, references, refers
 from lasercats.core.resource import GROWS, Resource
+from lasercats.core.setting import differing
 from lasercats.core.state import State
-from lasercats.instructions.aws import Call, hidden
+from lasercats.instructions.aws import Call, hidden, tagged
 
 MACHINE = "aws"
 ID = re.compile(r"(i|vpc|subnet|sg|vol|eipalloc|key)-[0-9a-f]{8,32}")
 """Ids as EC2 gives them."""
-KINDS = frozenset(
-    f"ec2.{kind}"
-    for kind in ("instance", "volume", "elastic_ip", "vpc", "subnet", "security_group", "key_pair")
-)
-"""What a reference may be the address of."""
+IDENTITY: dict[str, str] = {}
+"""What a reference may be the address of: by kind, the given field by which others refer to one."""
 
 MOST_KEY, MOST_VALUE = 128, 256
 """How many characters the key and the value of a tag may have (EC2 User Guide, "Tag restrictions")."""
-
-IDENTITY = {"ec2.key_pair": "name"}
-"""The given field by which others refer to a kind, where that is not its id."""
 
 Tags = Annotated[dict[str, str], Meta(description="tags, each as KEY=VALUE")]
 Vpc = Annotated[
@@ -203,7 +197,7 @@ def check_references(address: Address, state: State, resource: Resource) -> None
 def called_too(reference: str, state: State) -> Iterator[str]:
     """Iterate over the references that mean the same as one: the address of what is managed, and its id."""
     yield reference
-    if reference.partition("/")[0] in KINDS:
+    if reference.partition("/")[0] in IDENTITY:
         id_ = getattr(state.get(Address(reference)), "id", None)
         if id_ is not None:
             yield str(id_)
@@ -228,44 +222,117 @@ def check_unused(address: Address, state: State) -> None:
             raise Refused(f"{other} uses it; take that away from it first")
 
 
-class Tag(Command, frozen=True):
-    """Set tags; others stay."""
+class Sets(setting.Sets, frozen=True, init=False):
+    """Sets fields of what is there."""
+
+    def found(self, address: Address, state: State) -> Any:  # noqa: ANN401 - of its kind
+        """Return what is there."""
+        return existing(address, state)
+
+
+class Refers(Sets, frozen=True, init=False):
+    """Sets fields that refer to what must be there."""
+
+    def admit(self, address: Address, after: Resource, state: State) -> None:
+        """Check that all is there that it refers to."""
+        check_references(address, state, after)
+
+
+class LetsGo(
+    Sets, frozen=True, init=False, takes=(), constant={"instance": NOTHING}, announces=("interrupts",)
+):
+    """Takes something from its instance."""
+
+    @classmethod
+    def sets(cls, before: Resource, wish: Mapping[str, Any]) -> frozenset[str]:
+        """Return the fields for which it must be let go of on the way to what is wished."""
+        gone = lets_go(before, wish.get("instance"), wish.get("device"))
+        return differing(before, wish) & {"instance", "device"} if gone else frozenset()
+
+
+class Makes(setting.Makes, frozen=True, init=False):
+    """Makes what is not there."""
+
+    over: ClassVar[bool] = False
+
+    def found(self, address: Address, state: State) -> Resource:
+        """Return a new one."""
+        return self.fresh()
+
+    def admit(self, address: Address, after: Resource, state: State) -> None:
+        """Check that it is not there, and that all is there that it refers to."""
+        check_new(address, state, after)
+
+
+class Removes(setting.Removes, frozen=True, init=False):
+    """Removes what is there."""
+
+    def decide(self, address: Address, state: State) -> None:
+        """Leave nothing, where it may go."""
+        if not state.known_absent(address):
+            self.release(address, existing(address, state), state)
+
+
+class Delete(Removes, frozen=True, init=False):
+    """Deletes what nothing uses any more."""
+
+    def release(self, address: Address, found: Resource, state: State) -> None:
+        """Check that nothing uses it."""
+        check_unused(address, state)
+
+
+class Tag(Sets, frozen=True, init=False, takes=()):
+    """Sets tags; others stay."""
 
     forms: ClassVar[Forms] = TAGS
 
     tags: Tags
     only: Annotated[bool, Meta(description="these tags and no others")] = False
 
-    def decide(self, address: Address, state: State) -> Resource:
+    def put(self, found: Any) -> Any:  # noqa: ANN401 - of any kind
         """Return the resource with these tags."""
-        found = existing(address, state)
         others = {} if self.only else found.tags or {}
-        changed: Resource = replace(found, tags={**others, **self.tags})
-        return changed
+        return replace(found, tags={**others, **self.tags})
+
+    @classmethod
+    def sets(cls, before: Any, wish: Mapping[str, Any]) -> frozenset[str]:  # noqa: ANN401 - of any kind
+        """Return the tags, where some are new or have another value, or nobody knew of any."""
+        new = before.tags is None or changed_tags(before, wish)[1]
+        return differing(before, wish) & {"tags"} if new else frozenset()
+
+    @classmethod
+    def bring(cls, on: tuple[Address, ...], before: Any, wish: Mapping[str, Any]) -> Iterator["Tag"]:  # noqa: ANN401
+        """Set those that differ; of what nobody knew, none is to stay."""
+        yield cls(on=on, tags=changed_tags(before, wish)[1], only=before.tags is None)
 
 
-class Untag(Command, frozen=True):
-    """Remove tags."""
+class Untag(Sets, frozen=True, init=False, takes=()):
+    """Removes tags."""
 
     keys: Annotated[tuple[str, ...], Meta(min_length=1, description="the keys of the tags")]
 
-    def decide(self, address: Address, state: State) -> Resource:
+    def put(self, found: Any) -> Any:  # noqa: ANN401 - of any kind
         """Return the resource without these tags."""
-        found = existing(address, state)
-        left = {key: value for key, value in (found.tags or {}).items() if key not in self.keys}
-        changed: Resource = replace(found, tags=left)
-        return changed
+        return replace(found, tags={k: v for k, v in (found.tags or {}).items() if k not in self.keys})
+
+    @classmethod
+    def sets(cls, before: Any, wish: Mapping[str, Any]) -> frozenset[str]:  # noqa: ANN401 - of any kind
+        """Return the tags, where some are no more."""
+        return frozenset({"tags"} if changed_tags(before, wish)[0] else ())
+
+    @classmethod
+    def bring(cls, on: tuple[Address, ...], before: Any, wish: Mapping[str, Any]) -> Iterator["Untag"]:  # noqa: ANN401
+        """Remove those that are no more."""
+        yield cls(on=on, keys=changed_tags(before, wish)[0])
 
 
-class Delete(Command, frozen=True):
-    """Delete what nothing uses any more."""
-
-    def decide(self, address: Address, state: State) -> None:
-        """Leave nothing, where nothing uses it."""
-        if state.known_absent(address):
-            return
-        existing(address, state)
-        check_unused(address, state)
+def changed_tags(before: Any, wish: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, str]]:  # noqa: ANN401
+    """Return the keys of the tags that are no more, and those tags that are new or have another value."""
+    old, tags = before.tags or {}, wish.get("tags")
+    if tags is None:
+        return (), {}
+    new = {key: value for key, value in tags.items() if old.get(key) != value}
+    return tuple(sorted(old.keys() - tags.keys())), new
 
 
 def network(cidr: str) -> str:
@@ -293,36 +360,14 @@ def differs(change: Change[Any], *fields: str) -> bool:
     return any(after is not None and before != after for before, after in pairs)
 
 
-def loses_id(resource: Any) -> Iterator[str]:  # noqa: ANN401
-    """Return what does not come back of what is nothing but what is decided of it: its id."""
-    if resource.id is not None:
-        yield f"id {resource.id}"
+def lets_go(before: Any, instance: str | None, device: str | None = None) -> bool:  # noqa: ANN401
+    """Tell whether something is taken from its instance on the way to another, or to another device of it.
 
-
-def let_go_of(before: Any, after: Any) -> Iterator[str]:  # noqa: ANN401
-    """Return from what instance something is taken that it was attached to, or associated with."""
-    if after is not None and before.instance and after.instance is not None:
-        if after.instance != before.instance:
-            yield f"taken from {before.instance}"
-
-
-def converge_tags(
-    on: tuple[Address, ...], change: Change[Any], tag: type[Any], untag: type[Any]
-) -> Iterator[Command]:
-    """Set the tags that differ, remove those that are no more."""
-    old, wish = sides(change)
-    before, after = old.tags, wish.tags
-    if after is None or before == after:
-        return
-    if before is None:
-        yield tag(on=on, tags=after, only=True)
-        return
-    gone = tuple(sorted(before.keys() - after.keys()))
-    new = {key: value for key, value in after.items() if before.get(key) != value}
-    if gone:
-        yield untag(on=on, keys=gone)
-    if new:
-        yield tag(on=on, tags=new)
+    What nobody knows to be attached is not.
+    """
+    if instance != before.instance:
+        return instance == NOTHING or (instance is not None and bool(before.instance))
+    return bool(instance and device) and getattr(before, "device", None) not in (None, device)
 
 
 # Acting.
@@ -340,12 +385,13 @@ def id_of(known: Known, reference: str) -> str:
         Refused: it is an address at which no id is known.
 
     """
-    if reference.partition("/")[0] not in KINDS:
+    if reference.partition("/")[0] not in IDENTITY:
         return reference  # an id, or a name that holds a slash
-    identity = IDENTITY.get(addresses.kind_of(Address(reference)), "id")
-    found = getattr(known(Address(reference)), identity, None)
-    if identity == "name":
-        return str(found or at(Address(reference))[1])
+    address = Address(reference)
+    field = IDENTITY[addresses.kind_of(address)]
+    found = getattr(known(address), field, None)
+    if field == "name":
+        return str(found or at(address)[1])
     if found is None:
         raise Refused(f"the id of {reference} is not known; `lasercats observe {reference}` finds it")
     return str(found)
@@ -366,17 +412,13 @@ def own_id(resource: Any) -> str:  # noqa: ANN401
 def change_tags(machine: str, id_: str, change: Change[Any]) -> Program[None]:
     """Make the tags of something as they should be."""
     old, wish = sides(change)
-    before, after = old.tags or {}, wish.tags
-    if after is None or before == after:
-        return
-    new = {key: value for key, value in after.items() if before.get(key) != value}
-    gone = sorted(before.keys() - after.keys())
+    gone, new = changed_tags(old, {"tags": wish.tags})
     if new:
-        tags = [{"Key": key, "Value": value} for key, value in sorted(new.items())]
-        yield Call(machine=machine, operation="CreateTags", parameters={"Resources": [id_], "Tags": tags})
+        parameters = {"Resources": [id_], "Tags": tagged(new)}
+        yield Call(machine=machine, operation="CreateTags", parameters=parameters)
     if gone:
-        tags = [{"Key": key} for key in gone]
-        yield Call(machine=machine, operation="DeleteTags", parameters={"Resources": [id_], "Tags": tags})
+        parameters = {"Resources": [id_], "Tags": [{"Key": key} for key in gone]}
+        yield Call(machine=machine, operation="DeleteTags", parameters=parameters)
 
 
 def leaving(id_: str, steps: Program[Any], look: Callable[[], Program[Any]]) -> Program[Any]:

@@ -1,6 +1,6 @@
 """`ec2.elastic_ip`: a public address of its own, that an instance may hold and that outlives it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta
@@ -8,17 +8,16 @@ from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change
-from lasercats.core.command import Command
 from lasercats.core.errors import Refused
 from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program
 from lasercats.core.reference import NOTHING
 from lasercats.core.resource import GIVEN, Resource
 from lasercats.core.state import State
-from lasercats.domains.ec2 import account, looks, steps
+from lasercats.domains.ec2 import account, steps
 from lasercats.domains.ec2.account import Holder, Tags
-from lasercats.domains.ec2.looks import Looking
-from lasercats.instructions.aws import Call, Describe, Unmark, tagged, tags_of, variable
+from lasercats.domains.ec2.looks import Thing
+from lasercats.instructions.aws import Call, Describe, Unmark, tags_of, variable
 
 
 class ElasticIp(Resource, frozen=True):
@@ -35,36 +34,51 @@ class ElasticIp(Resource, frozen=True):
     forms: ClassVar[Forms] = account.TAGS
 
 
-class Allocate(Command, frozen=True, tag="ec2.allocate"):
+class Allocate(
+    account.Makes,
+    frozen=True,
+    init=False,
+    tag="ec2.allocate",
+    past="ec2.elastic_ip.allocated",
+    of=ElasticIp,
+    takes=("tags",),
+):
     """Allocate elastic IP addresses, associated with nothing."""
 
-    past: ClassVar[str] = "ec2.elastic_ip.allocated"
-    forms: ClassVar[Forms] = account.TAGS
-
-    tags: Tags | None = None
-
-    def decide(self, address: Address, state: State) -> ElasticIp:
-        """Return the address, where there is none."""
-        elastic_ip = ElasticIp(instance=NOTHING, tags=self.tags)
-        account.check_new(address, state, elastic_ip)
-        return elastic_ip
+    new: ClassVar[Mapping[str, Any]] = {"instance": NOTHING}
 
 
-class Associate(Command, frozen=True, tag="ec2.associate"):
+class Disassociate(
+    account.LetsGo,
+    frozen=True,
+    init=False,
+    tag="ec2.disassociate",
+    past="ec2.elastic_ip.disassociated",
+    of=ElasticIp,
+):
+    """Disassociate elastic IP addresses; they stay allocated."""
+
+
+class Associate(
+    account.Refers,
+    frozen=True,
+    init=False,
+    tag="ec2.associate",
+    past="ec2.elastic_ip.associated",
+    of=ElasticIp,
+    takes=("instance",),
+    needs=("instance",),
+):
     """Associate an elastic IP address with an instance; another public address of it is gone then."""
-
-    past: ClassVar[str] = "ec2.elastic_ip.associated"
 
     instance: Annotated[Holder, Meta(min_length=1)]
 
-    def decide(self, address: Address, state: State) -> ElasticIp:
-        """Return it associated, where it is associated with nothing else."""
-        elastic_ip = _there(address, state)
-        if elastic_ip.instance not in (None, NOTHING, self.instance):
-            raise Refused(f"it is associated with {elastic_ip.instance}; disassociate it first")
-        associated = replace(elastic_ip, instance=self.instance)
-        account.check_references(address, state, associated)
-        return associated
+    def found(self, address: Address, state: State) -> Any:  # noqa: ANN401
+        """Return what is there, where it is associated with nothing else."""
+        there = super().found(address, state)
+        if there.instance not in (None, NOTHING, self.instance):
+            raise Refused(f"it is associated with {there.instance}; disassociate it first")
+        return there
 
     def displaces(self, address: Address, state: State) -> Iterator[tuple[Address, ElasticIp]]:
         """Let go what the instance has: it holds one elastic IP address, and EC2 takes away another one."""
@@ -78,98 +92,94 @@ def _by_holder(_address: Address, resource: Resource) -> tuple[str, ...]:
     return (resource.instance,) if isinstance(resource, ElasticIp) and resource.instance else ()
 
 
-class Disassociate(Command, frozen=True, tag="ec2.disassociate"):
-    """Disassociate elastic IP addresses; they stay allocated."""
-
-    past: ClassVar[str] = "ec2.elastic_ip.disassociated"
-    announces: ClassVar[tuple[str, ...]] = ("interrupts",)
-
-    def decide(self, address: Address, state: State) -> ElasticIp:
-        """Return it associated with nothing."""
-        return replace(_there(address, state), instance=NOTHING)
-
-
-class Tag(account.Tag, frozen=True, tag="ec2.tag_elastic_ip"):
+class Tag(
+    account.Tag,
+    frozen=True,
+    init=False,
+    tag="ec2.tag_elastic_ip",
+    past="ec2.elastic_ip.tagged",
+    of=ElasticIp,
+):
     """Set tags of elastic IP addresses; others stay."""
 
-    past: ClassVar[str] = "ec2.elastic_ip.tagged"
 
-
-class Untag(account.Untag, frozen=True, tag="ec2.untag_elastic_ip"):
+class Untag(
+    account.Untag,
+    frozen=True,
+    init=False,
+    tag="ec2.untag_elastic_ip",
+    past="ec2.elastic_ip.untagged",
+    of=ElasticIp,
+):
     """Remove tags of elastic IP addresses."""
 
-    past: ClassVar[str] = "ec2.elastic_ip.untagged"
 
-
-class Release(Command, frozen=True, tag="ec2.release"):
+class Release(
+    account.Removes, frozen=True, init=False, tag="ec2.release", past="ec2.elastic_ip.released", of=ElasticIp
+):
     """Release elastic IP addresses; another account may then get them."""
 
-    past: ClassVar[str] = "ec2.elastic_ip.released"
-
-    def decide(self, address: Address, state: State) -> None:
-        """Leave nothing, where it is associated with nothing."""
-        if state.known_absent(address):
-            return
-        elastic_ip = _there(address, state)
-        if elastic_ip.instance:
-            raise Refused(f"it is associated with {elastic_ip.instance}; disassociate it first")
+    def release(self, address: Address, found: Any, state: State) -> None:  # noqa: ANN401
+        """Check that it is associated with nothing."""
+        if found.instance:
+            raise Refused(f"it is associated with {found.instance}; disassociate it first")
 
 
-def _there(address: Address, state: State) -> ElasticIp:
-    elastic_ip: ElasticIp = account.existing(address, state)
-    return elastic_ip
+class ElasticIpKind(steps.Held[ElasticIp]):
+    """Elastic IP addresses; an instance has a place for one."""
 
+    name = "ec2.elastic_ip"
+    resource = ElasticIp
+    commands = (Allocate, Untag, Tag, Disassociate, Associate, Release)
+    what = "address"
+    deletion = ("ReleaseAddress", "AllocationId")
 
-def act(address: Address, change: Change[Any], known: Known) -> Program[ElasticIp | None]:
-    """Allocate, change or release it."""
-    if change.before is None:
-        return _allocate(address, change.after)
-    if change.after is None:
-        return steps.delete(address, change.before, known, "ReleaseAddress", "AllocationId")
-    return _change(address, change, known)
+    def making(self, address: Address, wish: ElasticIp, known: Known) -> Call:
+        """Allocate it."""
+        machine, _ = account.at(address)
+        parameters = {"Domain": "vpc"}
+        return Call(machine=machine, operation="AllocateAddress", parameters=parameters, at="AllocationId")
 
+    def create(self, address: Address, wish: ElasticIp, known: Known) -> Program[ElasticIp]:
+        """Allocate it; all that there is to know of it is answered."""
+        id_, told = yield from self.made(address, wish, known)
+        yield Unmark(machine=account.at(address)[0], id=id_)
+        return replace(wish, id=id_, public_ip=told.get("PublicIp"))
 
-def _allocate(address: Address, wish: Any) -> Program[Any]:  # noqa: ANN401
-    machine, _ = account.at(address)
-    parameters: dict[str, Any] = {"Domain": "vpc"}
-    if wish.tags:
-        parameters["TagSpecifications"] = [{"ResourceType": "elastic-ip", "Tags": tagged(wish.tags)}]
-    answered = yield Call(
-        machine=machine,
-        operation="AllocateAddress",
-        parameters=parameters,
-        token="",
-        gives=variable(address),
-        at="AllocationId",
-    )
-    told = answered.response
-    yield Unmark(machine=machine, id=told["AllocationId"])
-    return replace(wish, id=told["AllocationId"], public_ip=told.get("PublicIp"))
-
-
-def _change(address: Address, change: Change[Any], known: Known) -> Program[Any]:
-    before, after = account.sides(change)
-    machine, _ = account.at(address)
-    there: Any = known(address) or before
-    id_ = account.own_id(there)
-
-    def all_of_it() -> Program[Any]:
-        yield from account.change_tags(machine, id_, change)
+    def alter(
+        self, address: Address, change: Change[Any], wish: ElasticIp, known: Known
+    ) -> Program[ElasticIp]:
+        """Disassociate it from what it should not be associated with, associate it with what it should."""
+        before, _ = account.sides(change)
+        there: Any = known(address) or before
         association = there.association
-        if after.instance is not None and after.instance != before.instance:
-            if before.instance or not after.instance:
-                yield from _disassociate(machine, there)
+        if wish.instance is not None and wish.instance != before.instance:
+            if account.lets_go(before, wish.instance):
+                yield from _disassociate(account.at(address)[0], there)
                 association = None
-            if after.instance:
-                association = yield from _associate(address, id_, after.instance, known)
-        wish = replace(after, id=id_, public_ip=there.public_ip, association=association)
-        return (yield from steps.seen(address, wish, known, LOOKING))
+            if wish.instance:
+                association = yield from _associate(address, str(wish.id), wish.instance, known)
+        return replace(wish, public_ip=there.public_ip, association=association)
 
-    return (
-        yield from account.leaving(
-            id_, all_of_it(), lambda: steps.seen(address, replace(after, id=id_), known, LOOKING, before)
+    def holds(self, resource: ElasticIp) -> Iterator[str]:
+        """Return what it has to itself: the place that an instance has for one such address."""
+        if resource.instance:
+            yield f"the elastic IP address of {resource.instance}"
+
+    def alters(self, resource: ElasticIp) -> Iterator[Address]:
+        """Return whose public address comes and goes with it."""
+        if resource.instance and resource.instance.startswith("ec2.instance/"):
+            yield Address(resource.instance)
+
+    def read(self, thing: Thing, known: ElasticIp | None) -> ElasticIp:
+        """Return the address that a description tells of."""
+        return ElasticIp(
+            instance=thing.get("InstanceId") or NOTHING,
+            tags=tags_of(thing),
+            id=thing["AllocationId"],
+            public_ip=thing.get("PublicIp"),
+            association=thing.get("AssociationId"),
         )
-    )
 
 
 def _associate(address: Address, id_: str, instance: str, known: Known) -> Program[str]:
@@ -211,73 +221,4 @@ def _disassociate(machine: str, there: ElasticIp) -> Program[None]:
         yield Call(machine=machine, operation="DisassociateAddress", parameters=parameters)
 
 
-def converge(address: Address, change: Change[ElasticIp]) -> Iterator[Command]:
-    """Allocate or release it; else change what differs; between two instances it is disassociated."""
-    on, before, after = (address,), change.before, change.after
-    if after is None:
-        if before is not None and before.instance:
-            yield Disassociate(on=on)
-        yield Release(on=on)
-        return
-    if before is None:
-        yield Allocate(on=on, tags=after.tags)
-        before = replace(after, instance=NOTHING)
-    yield from account.converge_tags(on, Change(before, after), Tag, Untag)
-    if after.instance is None or after.instance == before.instance:
-        return
-    if before.instance or not after.instance:
-        yield Disassociate(on=on)
-    if after.instance:
-        yield Associate(on=on, instance=after.instance)
-
-
-def holds(elastic_ip: ElasticIp) -> Iterator[str]:
-    """Return what it has to itself: the place that an instance has for one such address."""
-    if elastic_ip.instance:
-        yield f"the elastic IP address of {elastic_ip.instance}"
-
-
-def aside(_address: Address, change: Change[Any], _state: State, _end: State) -> ElasticIp | None:
-    """Return what it is while it makes room, as where two are swapped: associated with nothing."""
-    before, after = account.sides(change)
-    return replace(before, instance=NOTHING) if before.instance and after.instance else None
-
-
-def alters(elastic_ip: ElasticIp) -> Iterator[Address]:
-    """Return whose public address comes and goes with it."""
-    if elastic_ip.instance and elastic_ip.instance.startswith("ec2.instance/"):
-        yield Address(elastic_ip.instance)
-
-
-def loses(elastic_ip: ElasticIp) -> Iterable[str]:
-    """Return what does not come back when it is allocated again."""
-    for name, told in (("id", "id"), ("public_ip", "public address")):
-        value = getattr(elastic_ip, name)
-        if value is not None:
-            yield f"{told} {value}"
-
-
-def read(thing: Mapping[str, Any], _known: ElasticIp | None) -> ElasticIp:
-    """Return the address that a description tells of."""
-    return ElasticIp(
-        instance=thing.get("InstanceId") or NOTHING,
-        tags=tags_of(thing),
-        id=thing["AllocationId"],
-        public_ip=thing.get("PublicIp"),
-        association=thing.get("AssociationId"),
-    )
-
-
-LOOKING = Looking("ec2.elastic_ip", "address", read)
-KIND = looks.kind(
-    LOOKING,
-    ElasticIp,
-    (Allocate, Associate, Disassociate, Tag, Untag, Release),
-    converge,
-    act,
-    loses=loses,
-    interrupts=account.let_go_of,
-    holds=holds,
-    aside=aside,
-    alters=alters,
-)
+KIND = ElasticIpKind()

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
@@ -15,10 +14,11 @@ from lasercats.core.errors import Refused
 from lasercats.core.loose import Forms, Part
 from lasercats.core.program import Known, Program
 from lasercats.core.resource import GIVEN, PROTECTS, Resource
+from lasercats.core.setting import settable
 from lasercats.core.state import State
-from lasercats.domains.ec2 import account
+from lasercats.domains.ec2 import account, looks, unmodelled
 from lasercats.domains.ec2.account import Group, KeyName, Size, Subnet, Tags
-from lasercats.domains.ec2.unmodelled import Unmodelled, again, lost
+from lasercats.domains.ec2.unmodelled import Unmodelled
 from lasercats.instructions.aws import Call
 
 MOST_DATA = 16384
@@ -97,72 +97,58 @@ class Instance(Resource, frozen=True):
     forms: ClassVar[Forms] = FORMS
 
 
-class Launch(Command, frozen=True, tag="ec2.launch"):
+class Launch(
+    unmodelled.Makes,
+    frozen=True,
+    init=False,
+    tag="ec2.launch",
+    past="ec2.instance.launched",
+    of=Instance,
+    takes=(*settable(Instance), "unmodelled"),
+    needs=("image", "type"),
+):
     """Launch instances. Those that are launched alike are one call; give each its Name by --tags."""
 
-    past: ClassVar[str] = "ec2.instance.launched"
-    forms: ClassVar[Forms] = FORMS
+    new: ClassVar[Mapping[str, Any]] = {"state": "running"}
 
-    image: Image
-    type: Type
-    subnet: Subnet | None = None
-    security_groups: Groups | None = None
-    key: KeyName | None = None
-    user_data: UserData | None = None
-    volumes: Disks | None = None
-    tags: Tags | None = None
-    state: Power | None = None
     protected: Annotated[bool, Meta(description="protect it from termination")] | None = None
     unmodelled: Unmodelled | None = None
     """Of one in whose place this is launched: what it had that nobody decided."""
 
-    def decide(self, address: Address, state: State) -> Instance:
-        """Return the instance, running unless it is to be stopped."""
-        fields = {name: getattr(self, name) for name in FIELDS}
-        fields["unmodelled"] = again(self.unmodelled, address, state)
-        instance = Instance(**{**fields, "state": self.state or "running"})
-        account.check_new(address, state, instance)
-        return instance
 
-
-FIELDS = tuple(field.name for field in msgspec.structs.fields(Launch) if field.name != "on")
-
-
-class Start(Command, frozen=True, tag="ec2.start"):
-    """Start stopped instances."""
-
-    past: ClassVar[str] = "ec2.instance.started"
-
-    def decide(self, address: Address, state: State) -> Instance:
-        """Return it running."""
-        return replace(_there(address, state), state="running")
-
-
-class Stop(Command, frozen=True, tag="ec2.stop"):
+class Stop(
+    account.Sets,
+    frozen=True,
+    init=False,
+    tag="ec2.stop",
+    past="ec2.instance.stopped",
+    of=Instance,
+    takes=(),
+    constant={"state": "stopped"},
+    announces=("interrupts",),
+):
     """Stop running instances; their volumes and private addresses stay."""
 
-    past: ClassVar[str] = "ec2.instance.stopped"
-    announces: ClassVar[tuple[str, ...]] = ("interrupts",)
 
-    def decide(self, address: Address, state: State) -> Instance:
-        """Return it stopped."""
-        return replace(_there(address, state), state="stopped")
-
-
-class Reboot(Command, frozen=True, tag="ec2.reboot"):
+class Reboot(
+    account.Sets,
+    frozen=True,
+    init=False,
+    tag="ec2.reboot",
+    past="ec2.instance.rebooted",
+    of=Instance,
+    takes=(),
+):
     """Reboot running instances. It leaves no trace in the state, so it is recorded and never undone."""
 
-    past: ClassVar[str] = "ec2.instance.rebooted"
     effect: ClassVar[Effect] = Effect.OPAQUE
     announces: ClassVar[tuple[str, ...]] = ("interrupts",)
     interrupts: ClassVar[str] = "rebooted"
 
-    def decide(self, address: Address, state: State) -> Instance:
-        """Leave it as it is, where it is there and not stopped."""
-        instance = _there(address, state)
-        if instance.state == "stopped":
+    def admit(self, address: Address, after: Any, state: State) -> None:  # noqa: ANN401 - an instance
+        """Check that it is not stopped."""
+        if after.state == "stopped":
             raise Refused("it is stopped; start it instead")
-        return instance
 
     def interpret(self, address: Address, _change: Change[Resource], known: Known) -> Program[Any]:
         """Ask for the reboot; EC2 does not tell when it is over."""
@@ -171,157 +157,144 @@ class Reboot(Command, frozen=True, tag="ec2.reboot"):
         return (yield Call(machine=machine, operation="RebootInstances", parameters={"InstanceIds": [id_]}))
 
 
-class ChangeType(Command, frozen=True, tag="ec2.change_type"):
+class ChangeType(
+    account.Sets,
+    frozen=True,
+    init=False,
+    tag="ec2.change_type",
+    past="ec2.instance.type_changed",
+    of=Instance,
+    takes=("type",),
+    needs=("type",),
+    announces=("interrupts",),
+):
     """Change the instance type; a running instance is stopped for it and started again."""
 
-    past: ClassVar[str] = "ec2.instance.type_changed"
-    announces: ClassVar[tuple[str, ...]] = ("interrupts",)
 
-    type: Type
-
-    def decide(self, address: Address, state: State) -> Instance:
-        """Return it with this type."""
-        return replace(_there(address, state), type=self.type)
-
-
-class ChangeUserData(Command, frozen=True, tag="ec2.change_user_data"):
+class ChangeUserData(
+    account.Sets,
+    frozen=True,
+    init=False,
+    tag="ec2.change_user_data",
+    past="ec2.instance.user_data_changed",
+    of=Instance,
+    takes=("user_data",),
+    needs=("user_data",),
+    announces=("interrupts",),
+):
     """Change the user data; a running instance is stopped for it and started again."""
 
-    past: ClassVar[str] = "ec2.instance.user_data_changed"
-    announces: ClassVar[tuple[str, ...]] = ("interrupts",)
-    forms: ClassVar[Forms] = {"user_data": user_data}
 
-    user_data: UserData
-
-    def decide(self, address: Address, state: State) -> Instance:
-        """Return it with this user data."""
-        return replace(_there(address, state), user_data=self.user_data)
-
-
-class ChangeGroups(Command, frozen=True, tag="ec2.change_groups"):
+class ChangeGroups(
+    account.Refers,
+    frozen=True,
+    init=False,
+    tag="ec2.change_groups",
+    past="ec2.instance.groups_changed",
+    of=Instance,
+    takes=("security_groups",),
+    needs=("security_groups",),
+):
     """Put instances into these security groups, and into no others."""
 
-    past: ClassVar[str] = "ec2.instance.groups_changed"
 
-    security_groups: Groups
-
-    def decide(self, address: Address, state: State) -> Instance:
-        """Return it in these groups."""
-        changed = replace(_there(address, state), security_groups=self.security_groups)
-        account.check_references(address, state, changed)
-        return changed
-
-
-class Grow(Command, frozen=True, tag="ec2.grow"):
+class Grow(
+    account.Sets,
+    frozen=True,
+    init=False,
+    tag="ec2.grow",
+    past="ec2.instance.volumes_changed",
+    of=Instance,
+    takes=("volumes",),
+    needs=("volumes",),
+):
     """Change size or type of an instance's own volumes; none can become smaller."""
 
-    past: ClassVar[str] = "ec2.instance.volumes_changed"
-
-    volumes: Disks
-
-    def decide(self, address: Address, state: State) -> Instance:
-        """Return it with these volumes."""
-        instance = _there(address, state)
-        disks = dict(instance.volumes or {})
+    def found(self, address: Address, state: State) -> Any:  # noqa: ANN401
+        """Return what is there, where it has these volumes and none becomes smaller."""
+        there = super().found(address, state)
         for device, disk in self.volumes.items():
-            old = disks.get(device)
-            if old is None:
-                if instance.volumes is not None:
-                    raise Refused(f"it has no own volume {device}; `lasercats ec2 attach` attaches others")
-                old = Disk()
+            old = (there.volumes or {}).get(device, Disk())
+            if there.volumes is not None and device not in there.volumes:
+                raise Refused(f"it has no own volume {device}; `lasercats ec2 attach` attaches others")
             if old.size and disk.size and disk.size < old.size:
                 raise Refused(f"volume {device} has {old.size} GiB and cannot become smaller")
+        return there
+
+    def put(self, found: Any) -> Any:  # noqa: ANN401 - an instance
+        """Return it with these volumes; others, and what is not said of these, stay."""
+        disks = dict(found.volumes or {})
+        for device, disk in self.volumes.items():
+            old = disks.get(device, Disk())
             disks[device] = Disk(size=disk.size or old.size, type=disk.type or old.type)
-        return replace(instance, volumes=disks)
+        return replace(found, volumes=disks)
 
 
-class Tag(account.Tag, frozen=True, tag="ec2.tag"):
-    """Set tags of instances; others stay."""
-
-    past: ClassVar[str] = "ec2.instance.tagged"
-
-
-class Untag(account.Untag, frozen=True, tag="ec2.untag"):
-    """Remove tags of instances."""
-
-    past: ClassVar[str] = "ec2.instance.untagged"
-
-
-class Protect(Command, frozen=True, tag="ec2.protect"):
+class Protect(
+    account.Sets,
+    frozen=True,
+    init=False,
+    tag="ec2.protect",
+    past="ec2.instance.protected",
+    of=Instance,
+    takes=(),
+    constant={"protected": True},
+):
     """Protect instances from termination."""
 
-    past: ClassVar[str] = "ec2.instance.protected"
 
-    def decide(self, address: Address, state: State) -> Instance:
-        """Return it protected."""
-        return replace(_there(address, state), protected=True)
-
-
-class Unprotect(Command, frozen=True, tag="ec2.unprotect"):
+class Unprotect(
+    account.Sets,
+    frozen=True,
+    init=False,
+    tag="ec2.unprotect",
+    past="ec2.instance.unprotected",
+    of=Instance,
+    takes=(),
+    constant={"protected": False},
+    announces=("unprotects",),
+):
     """Lift the protection of instances from termination."""
 
-    past: ClassVar[str] = "ec2.instance.unprotected"
-    announces: ClassVar[tuple[str, ...]] = ("unprotects",)
 
-    def decide(self, address: Address, state: State) -> Instance:
-        """Return it without protection."""
-        return replace(_there(address, state), protected=False)
+class Untag(
+    account.Untag, frozen=True, init=False, tag="ec2.untag", past="ec2.instance.untagged", of=Instance
+):
+    """Remove tags of instances."""
 
 
-class Terminate(Command, frozen=True, tag="ec2.terminate"):
+class Tag(account.Tag, frozen=True, init=False, tag="ec2.tag", past="ec2.instance.tagged", of=Instance):
+    """Set tags of instances; others stay."""
+
+
+class Start(
+    account.Sets,
+    frozen=True,
+    init=False,
+    tag="ec2.start",
+    past="ec2.instance.started",
+    of=Instance,
+    takes=(),
+    constant={"state": "running"},
+):
+    """Start stopped instances."""
+
+
+class Terminate(
+    account.Delete, frozen=True, init=False, tag="ec2.terminate", past="ec2.instance.terminated", of=Instance
+):
     """Terminate instances, with their own volumes; ids, addresses and data do not come back."""
 
-    past: ClassVar[str] = "ec2.instance.terminated"
-
-    def decide(self, address: Address, state: State) -> None:
-        """Leave nothing, where it is not protected and nothing is attached to it."""
-        if state.known_absent(address):
-            return
-        if _there(address, state).protected:
+    def release(self, address: Address, found: Any, state: State) -> None:  # noqa: ANN401 - an instance
+        """Check that it is not protected, and that nothing is attached to it."""
+        if found.protected:
             raise Refused(protected(address))
-        account.check_unused(address, state)
+        super().release(address, found, state)
 
 
 def protected(address: Address) -> str:
     """Return why an instance is not terminated that is protected, and the remedy."""
     return f"it is protected from termination; `lasercats ec2 unprotect {address}` lifts that"
-
-
-def _there(address: Address, state: State) -> Instance:
-    instance: Instance = account.existing(address, state)
-    return instance
-
-
-def converge(address: Address, change: Change[Instance]) -> Iterator[Command]:
-    """Launch or terminate it; else change what differs, stopping first and starting last."""
-    on, before, after = (address,), change.before, change.after
-    if after is None:
-        if before is not None and before.protected:
-            yield Unprotect(on=on)
-        yield Terminate(on=on)
-        return
-    if before is None:
-        yield _launch(on, after)
-        return
-    differs = {name for name in change.fields if getattr(after, name) is not None}
-    if "state" in differs and after.state == "stopped":
-        yield Stop(on=on)
-    if "type" in differs and after.type is not None:
-        yield ChangeType(on=on, type=after.type)
-    if "user_data" in differs and after.user_data is not None:
-        yield ChangeUserData(on=on, user_data=after.user_data)
-    if "security_groups" in differs and after.security_groups is not None:
-        yield ChangeGroups(on=on, security_groups=after.security_groups)
-    if "volumes" in differs and after.volumes is not None:
-        if _undecides(before.volumes or {}, after.volumes):
-            yield Forget(on=on, fields=("volumes",))
-        yield Grow(on=on, volumes=after.volumes)
-    if "protected" in differs:
-        yield Protect(on=on) if after.protected else Unprotect(on=on)
-    if "tags" in differs:
-        yield from account.converge_tags(on, change, Tag, Untag)
-    if "state" in differs and after.state == "running":
-        yield Start(on=on)
 
 
 def _undecides(before: Mapping[str, Disk], after: Mapping[str, Disk]) -> bool:
@@ -330,50 +303,53 @@ def _undecides(before: Mapping[str, Disk], after: Mapping[str, Disk]) -> bool:
     return any((old.size and not new.size) or (old.type and not new.type) for old, new in pairs)
 
 
-def _launch(on: tuple[Address, ...], instance: Instance) -> Launch:
-    missing = [name for name in ("image", "type") if getattr(instance, name) is None]
-    if missing:
-        raise Refused(f"{on[0]} cannot be launched without {' and '.join(missing)}")
-    return Launch(on=on, **{name: getattr(instance, name) for name in FIELDS})
+class Deciding(looks.InAccount[Instance]):
+    """What is decided of instances; `instance_looks` and `instance_programs` say the rest of their kind."""
 
+    name = "ec2.instance"
+    resource = Instance
+    commands = (
+        *(Launch, Stop, Reboot, ChangeType, ChangeUserData, ChangeGroups, Grow),
+        *(Protect, Unprotect, Untag, Tag, Start, Terminate),
+    )
+    what = "instance"
+    fixed = ("image", "subnet", "key")
+    free: ClassVar[Mapping[str, Any]] = {"protected": False}
 
-def replaces(change: Change[Instance]) -> bool:
-    """Tell whether a change cannot be made in place: image, subnet, key, other or smaller volumes."""
-    before, after = change.before, change.after
-    if before is None or after is None:
-        return False
-    if account.differs(change, "image", "subnet", "key"):
-        return True
-    if before.volumes is None or after.volumes is None:
-        return False
-    if before.volumes.keys() != after.volumes.keys():
-        return True
-    pairs = ((old, after.volumes[device]) for device, old in before.volumes.items())
-    return any(old.size and new.size and new.size < old.size for old, new in pairs)
+    def converge(self, address: Address, change: Change[Instance]) -> Iterable[Command]:
+        """Change what differs; what is no more decided of its volumes is forgotten first."""
+        before, after = change.before or Instance(), change.after or Instance()
+        for command in super().converge(address, change):
+            if isinstance(command, Grow) and _undecides(before.volumes or {}, after.volumes or {}):
+                yield Forget(on=(address,), fields=("volumes",))
+            yield command
 
+    def replaces(self, change: Change[Instance]) -> bool:
+        """Tell whether a change cannot be made in place: image, subnet, key, other or smaller volumes."""
+        before, after = (side.volumes if side is not None else None for side in (change.before, change.after))
+        if super().replaces(change) or before is None or after is None:
+            return super().replaces(change)
+        pairs = ((old, after.get(device, old)) for device, old in before.items())
+        smaller = any(old.size and new.size and new.size < old.size for old, new in pairs)
+        return before.keys() != after.keys() or smaller
 
-def interrupts(before: Instance, after: Instance | None) -> Iterator[str]:
-    """Return how a change of what stays interrupts the work of a running instance."""
-    if after is None or before.state == "stopped":
-        return
-    if after.state == "stopped":
-        yield "stopped"
-    elif account.differs(Change(before, after), "type", "user_data"):
-        yield "stopped and started again"
+    def interrupts(self, before: Instance, after: Instance | None) -> Iterator[str]:
+        """Return how a change of what stays interrupts the work of a running instance."""
+        if after is None or before.state == "stopped":
+            return
+        if after.state == "stopped":
+            yield "stopped"
+        elif account.differs(Change(before, after), "type", "user_data"):
+            yield "stopped and started again"
 
+    def rests(self, resource: Instance) -> Instance | None:
+        """Return it stopped, where it runs or nobody knows: its system has let go of its volumes then."""
+        return None if resource.state == "stopped" else replace(resource, state="stopped")
 
-def rests(instance: Instance) -> Instance | None:
-    """Return it stopped, where it runs or nobody knows: its system has let go of its volumes then."""
-    return None if instance.state == "stopped" else replace(instance, state="stopped")
-
-
-def loses(instance: Instance) -> Iterable[str]:
-    """Return what does not come back when it is launched again; its private address does, if it is free."""
-    for name, told in (("id", "id"), ("public_ip", "public address")):
-        value: Any = getattr(instance, name)
-        if value is not None:
-            yield f"{told} {value}"
-    if instance.private_ip is not None and "PrivateIpAddress" not in (instance.unmodelled or {}):
-        yield f"private address {instance.private_ip}"
-    yield from lost(instance.unmodelled)
-    yield "data on its instance store and on its own volumes"
+    def loses(self, resource: Instance) -> Iterator[str]:
+        """Return what does not come back when it is launched again; a private address may, if it is free."""
+        yield from super().loses(resource)
+        if resource.private_ip is not None and "PrivateIpAddress" not in (resource.unmodelled or {}):
+            yield f"private address {resource.private_ip}"
+        yield from unmodelled.lost(resource.unmodelled)
+        yield "data on its instance store and on its own volumes"

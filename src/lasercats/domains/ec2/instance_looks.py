@@ -13,38 +13,86 @@ from lasercats.core.instruction import Failure
 from lasercats.core.kind import Found
 from lasercats.core.loose import ODD
 from lasercats.core.program import Each, Program
-from lasercats.domains.ec2 import instance, looks, unmodelled
-from lasercats.domains.ec2 import volume as volume_programs
+from lasercats.domains.ec2 import instance, looks, unmodelled, volume
 from lasercats.domains.ec2.instance import Disk, Instance
-from lasercats.domains.ec2.looks import Looking
+from lasercats.domains.ec2.looks import Thing
 from lasercats.instructions.aws import Answered, Ask, Describe, tags_of
 
 POWER = {"pending": "running", "running": "running", "stopping": "stopped", "stopped": "stopped"}
 
 
-def observe(machine: str, known: Mapping[Address, Any]) -> Program[Found]:
-    """Look at instances, and at what is not told with them only where somebody decided it."""
-    answers = yield tuple(looks.describe(a, resource, LOOKING) for a, resource in known.items())
-    found: dict[Address, Any] = {}
-    for (address, resource), answer in zip(known.items(), answers, strict=True):
-        thing = looks.one(address, answer.found, LOOKING)
-        if thing is None:
-            found[address] = None if answer.looked else resource
-        else:
-            closely = address in getattr(known, "again", ())
-            found[address] = yield from _look_closer(machine, thing, resource, closely=closely)
-    return found
+class Looking(instance.Deciding):
+    """How instances are looked at."""
+
+    def observe(self, machine: str, known: Mapping[Address, Any]) -> Program[Found]:
+        """Look at instances, and at what is not told with them only where somebody decided it."""
+        answers = yield tuple(self.describe(a, resource) for a, resource in known.items())
+        found: dict[Address, Any] = {}
+        for (address, resource), answer in zip(known.items(), answers, strict=True):
+            thing = self.one(address, answer.found)
+            if thing is None:
+                found[address] = None if answer.looked else resource
+            else:
+                closely = address in getattr(known, "again", ())
+                found[address] = yield from _look_closer(
+                    machine, thing, self.understood(thing, resource), resource, closely=closely
+                )
+        return found
+
+    def read(self, thing: Thing, known: Instance | None) -> Instance:
+        """Return the instance that a description tells of; what it does not tell is as known."""
+        known = known or Instance()
+        if thing.keys() == {"InstanceId"}:  # predicted: only the id is told
+            return replace(known, id=thing["InstanceId"])
+        return Instance(
+            image=_image(thing["ImageId"], known.image),
+            type=thing["InstanceType"],
+            subnet=thing.get("SubnetId"),
+            security_groups=tuple(group["GroupId"] for group in thing.get("SecurityGroups", ())) or None,
+            key=looks.told_as_known(thing.get("KeyName"), known.key),
+            user_data=known.user_data,
+            volumes=known.volumes,
+            tags=tags_of(thing),
+            state=_power_of(thing),  # type: ignore[arg-type]  # as EC2 tells it
+            protected=known.protected,
+            id=thing["InstanceId"],
+            private_ip=thing.get("PrivateIpAddress"),
+            public_ip=thing.get("PublicIpAddress"),
+            launched=thing.get("LaunchTime"),
+            zone=thing.get("Placement", {}).get("AvailabilityZone"),
+            unmodelled=_unmodelled(thing, known),
+        )
+
+    def discover(self, machine: str) -> Program[Found]:
+        """Find all instances of an account and region, with all that can be told of them."""
+        listed, volumes = yield (
+            Describe(machine=machine, what="instance"),
+            Describe(machine=machine, what="volume"),
+        )
+        found = self.read_all(machine, listed.found)
+        things = {a: t for a, t in self.named(machine, listed.found) if isinstance(found[a], Instance)}
+        names = ("disableApiTermination", "userData")
+        answers = iter(
+            (yield Each(_attribute(machine, t["InstanceId"], a) for t in things.values() for a in names))
+        )
+        for address, thing in things.items():
+            told = (next(answers), next(answers))
+            failed = next((answer for answer in told if isinstance(answer, Failure)), None)
+            try:
+                found[address] = failed or _whole(found[address], thing, volumes.found, *told)
+            except Refused as refused:
+                found[address] = Failure(reason=str(refused))
+        return found
 
 
 def _look_closer(
-    machine: str, thing: dict[str, Any], known: Instance | None, *, closely: bool = False
+    machine: str, thing: Thing, seen: Instance, known: Instance | None, *, closely: bool
 ) -> Program[Instance]:
     """Ask for what is not told with an instance.
 
     User data can only be changed while an instance is stopped, so it is as known where the instance has run
     on since.
     """
-    seen: Instance = looks.understood(thing, known, LOOKING)
     id_ = thing["InstanceId"]
     if closely or known is None or known.volumes is not None:
         volumes = yield volumes_of(machine, id_)
@@ -63,7 +111,7 @@ def _look_closer(
 
 
 def _look_at_the_rest(
-    machine: str, thing: dict[str, Any], seen: Instance, known: Instance | None
+    machine: str, thing: Thing, seen: Instance, known: Instance | None
 ) -> Program[Instance]:
     """Ask for what nobody decided and a new one in its place is to have; what EC2 does not tell is noted."""
     id_, wanted = thing["InstanceId"], dict(unmodelled.ASKED)
@@ -101,7 +149,7 @@ def _with(seen: Instance, **told: Any) -> Instance:  # noqa: ANN401
     return replace(seen, unmodelled={n: v for n, v in sorted(all_.items()) if v is not None})
 
 
-def _kept_of(thing: Mapping[str, Any], volumes: tuple[dict[str, Any], ...]) -> dict[str, Any] | None:
+def _kept_of(thing: Thing, volumes: tuple[dict[str, Any], ...]) -> dict[str, Any] | None:
     """Return what is kept of its own volumes, by device."""
     own = devices(thing, volumes)
     kept = {
@@ -112,31 +160,9 @@ def _kept_of(thing: Mapping[str, Any], volumes: tuple[dict[str, Any], ...]) -> d
     return kept or None
 
 
-def discover(machine: str) -> Program[Found]:
-    """Find all instances of an account and region, with all that can be told of them."""
-    listed, volumes = yield (
-        Describe(machine=machine, what="instance"),
-        Describe(machine=machine, what="volume"),
-    )
-    found = looks.read_all(machine, listed.found, LOOKING)
-    things = {a: t for a, t in looks.named(machine, listed.found, LOOKING) if isinstance(found[a], Instance)}
-    names = ("disableApiTermination", "userData")
-    answers = iter(
-        (yield Each(_attribute(machine, t["InstanceId"], a) for t in things.values() for a in names))
-    )
-    for address, thing in things.items():
-        told = (next(answers), next(answers))
-        failed = next((answer for answer in told if isinstance(answer, Failure)), None)
-        try:
-            found[address] = failed or _whole(found[address], thing, volumes.found, *told)
-        except Refused as refused:
-            found[address] = Failure(reason=str(refused))
-    return found
-
-
 def _whole(
     seen: Instance,
-    thing: Mapping[str, Any],
+    thing: Thing,
     volumes: tuple[dict[str, Any], ...],
     protected: Answered,
     data: Answered,
@@ -147,32 +173,7 @@ def _whole(
     return _with(replace(seen, **told), Volumes=_kept_of(thing, volumes))
 
 
-def read(thing: Mapping[str, Any], known: Instance | None) -> Instance:
-    """Return the instance that a description tells of; what it does not tell is as known."""
-    known = known or Instance()
-    if thing.keys() == {"InstanceId"}:  # predicted: only the id is told
-        return replace(known, id=thing["InstanceId"])
-    return Instance(
-        image=_image(thing["ImageId"], known.image),
-        type=thing["InstanceType"],
-        subnet=thing.get("SubnetId"),
-        security_groups=tuple(group["GroupId"] for group in thing.get("SecurityGroups", ())) or None,
-        key=looks.told_as_known(thing.get("KeyName"), known.key),
-        user_data=known.user_data,
-        volumes=known.volumes,
-        tags=tags_of(thing),
-        state=_power_of(thing),  # type: ignore[arg-type]  # as EC2 tells it
-        protected=known.protected,
-        id=thing["InstanceId"],
-        private_ip=thing.get("PrivateIpAddress"),
-        public_ip=thing.get("PublicIpAddress"),
-        launched=thing.get("LaunchTime"),
-        zone=thing.get("Placement", {}).get("AvailabilityZone"),
-        unmodelled=_unmodelled(thing, known),
-    )
-
-
-def _unmodelled(thing: Mapping[str, Any], known: Instance) -> dict[str, Any]:
+def _unmodelled(thing: Thing, known: Instance) -> dict[str, Any]:
     """Return what is kept of what nobody decides; what is not told with an instance is as known of it."""
     told = unmodelled.told_of(thing, unmodelled.INSTANCE)
     if known.security_groups is None and thing.get("SecurityGroups"):
@@ -185,7 +186,7 @@ def _unmodelled(thing: Mapping[str, Any], known: Instance) -> dict[str, Any]:
     return dict(sorted(told.items()))
 
 
-def _power_of(thing: Mapping[str, Any]) -> str:
+def _power_of(thing: Thing) -> str:
     """Return the state that an instance is in, or comes to; one that we do not know as it is told.
 
     Raises:
@@ -206,22 +207,20 @@ def volumes_of(machine: str, id_: str) -> Describe:
     return Describe(machine=machine, what="volume", by="attachment.instance-id", value=id_)
 
 
-def devices(thing: Mapping[str, Any], volumes: tuple[dict[str, Any], ...]) -> dict[str, dict[str, Any]]:
+def devices(thing: Thing, volumes: tuple[dict[str, Any], ...]) -> dict[str, dict[str, Any]]:
     """Return an instance's own volumes, those that go with it, by device."""
     own: dict[str, dict[str, Any]] = {}
-    for volume in volumes:
-        for attachment in volume.get("Attachments", ()):
+    for one in volumes:
+        for attachment in one.get("Attachments", ()):
             if attachment.get("InstanceId") == thing.get("InstanceId") and attachment.get(
                 "DeleteOnTermination"
             ):
                 device = attachment.get("Device") or ""
-                own["root" if device == thing.get("RootDeviceName") else device] = volume
+                own["root" if device == thing.get("RootDeviceName") else device] = one
     return own
 
 
-def _disks_of(
-    thing: Mapping[str, Any], volumes: tuple[dict[str, Any], ...], known: Instance | None
-) -> dict[str, Disk]:
+def _disks_of(thing: Thing, volumes: tuple[dict[str, Any], ...], known: Instance | None) -> dict[str, Disk]:
     """Return its own volumes, of those that are known what is decided of them.
 
     Raises:
@@ -230,10 +229,10 @@ def _disks_of(
     """
     wished = {} if known is None else known.volumes or {}
     disks = {}
-    for device, volume in devices(thing, volumes).items():
+    for device, one in devices(thing, volumes).items():
         if known is None or device in wished:
             disk = wished.get(device, Disk(size=1, type=""))
-            told = looks.understood(volume, None, volume_programs.LOOKING)
+            told = volume.KIND.understood(one, None)
             size = None if disk.size is None else told.size
             disks[device] = Disk(size=size, type=None if disk.type is None else told.type)
     return disks
@@ -262,6 +261,3 @@ def _data(answer: Answered) -> str:
 def _value(answer: Any, name: str, default: Any) -> Any:  # noqa: ANN401
     told = answer.response.get(name)
     return told.get("Value", default) if isinstance(told, dict) else default
-
-
-LOOKING = Looking("ec2.instance", "instance", read)

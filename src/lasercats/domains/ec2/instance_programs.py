@@ -13,12 +13,11 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.errors import Refused
 from lasercats.core.instruction import Failure, InstructionFailed
-from lasercats.core.kind import Kind
 from lasercats.core.loose import ODD
 from lasercats.core.program import Each, Known, Program
 from lasercats.domains.ec2 import account, instance, looks, steps, unmodelled
 from lasercats.domains.ec2.instance import Disk, Instance
-from lasercats.domains.ec2.instance_looks import POWER, devices, discover, observe, read, volumes_of
+from lasercats.domains.ec2.instance_looks import POWER, Looking, devices, volumes_of
 from lasercats.instructions.aws import (
     Ask,
     Call,
@@ -30,59 +29,102 @@ from lasercats.instructions.aws import (
 )
 
 
-def act(address: Address, change: Change[Any], known: Known) -> Program[Instance | None]:
-    """Launch, change or terminate it."""
-    if change.before is None:
-        return _launch(address, change.after, known)
-    if change.after is None:
-        return _terminate(address, change.before, known)
-    return _change(address, change, known)
+class InstanceKind(Looking):
+    """Instances."""
 
+    def act(self, address: Address, change: Change[Instance], known: Known) -> Program[Any]:
+        """Launch, change or terminate it."""
+        if change.before is None:
+            return self._launch(address, change.after, known)
+        if change.after is None:
+            return self._terminate(address, change.before, known)
+        return self._change(address, change, known)
 
-def _launch(address: Address, wish: Any, known: Known) -> Program[Any]:  # noqa: ANN401
-    machine, _ = account.at(address)
-    root = (yield from _root(machine, wish)) if "root" in _own(wish) else Root("", 0)
-    kept = yield from _kept(machine, wish, known)
-    call = Call(
-        machine=machine,
-        operation="RunInstances",
-        parameters=_parameters(wish, known, root, kept),
-        token="",
-        gives=variable(address),
-        at="Instances[0].InstanceId",
-    )
-    try:
-        answered = yield call
-    except InstructionFailed as failed:
-        if "PrivateIpAddress" not in kept or "InvalidIPAddress" not in failed.failure.reason:
-            raise
-        free = {n: v for n, v in call.parameters.items() if n != "PrivateIpAddress"}  # somebody else has it
-        answered = yield replace(call, parameters=free)
-    new = replace(wish, id=answered.response["Instances"][0]["InstanceId"])
-
-    def finish() -> Program[Any]:
-        if (wish.unmodelled or {}).get("SourceDestCheck") is False:
-            yield _modify(machine, str(new.id), SourceDestCheck={"Value": False})
-        told = yield Wait(machine=machine, what="instance", id=new.id, state="running")
-        if wish.state == "stopped":
-            yield _power(machine, "StopInstances", new.id)
-            told = yield Wait(machine=machine, what="instance", id=new.id, state="stopped")
-        return looks.as_wished(
-            read(told.found[0] if told.found else {"InstanceId": new.id}, wish), wish, known
+    def _launch(self, address: Address, wish: Any, known: Known) -> Program[Any]:  # noqa: ANN401
+        machine, _ = account.at(address)
+        root = (yield from _root(machine, wish)) if "root" in _own(wish) else Root("", 0)
+        kept = yield from _kept(machine, wish, known)
+        call = Call(
+            machine=machine,
+            operation="RunInstances",
+            parameters=_parameters(wish, known, root, kept),
+            token="",
+            gives=variable(address),
+            at="Instances[0].InstanceId",
         )
+        try:
+            answered = yield call
+        except InstructionFailed as failed:
+            if "PrivateIpAddress" not in kept or "InvalidIPAddress" not in failed.failure.reason:
+                raise
+            free = {
+                n: v for n, v in call.parameters.items() if n != "PrivateIpAddress"
+            }  # somebody else has it
+            answered = yield replace(call, parameters=free)
+        new = replace(wish, id=answered.response["Instances"][0]["InstanceId"])
 
-    return (yield from account.leaving(str(new.id), finish(), lambda: _left(address, new, known)))
+        def finish() -> Program[Any]:
+            if (wish.unmodelled or {}).get("SourceDestCheck") is False:
+                yield _modify(machine, str(new.id), SourceDestCheck={"Value": False})
+            told = yield Wait(machine=machine, what="instance", id=new.id, state="running")
+            if wish.state == "stopped":
+                yield _power(machine, "StopInstances", new.id)
+                told = yield Wait(machine=machine, what="instance", id=new.id, state="stopped")
+            return looks.as_wished(
+                self.read(told.found[0] if told.found else {"InstanceId": new.id}, wish), wish, known
+            )
 
+        return (yield from account.leaving(str(new.id), finish(), lambda: self._left(address, new, known)))
 
-def _left(address: Address, new: Instance, known: Known) -> Program[Any]:
-    """Look at what has been launched; that EC2 does not tell of it yet does not mean that it is gone."""
-    found = yield from _seen(address, new, new, known)
-    if found is not None:
-        return found
-    machine, _ = account.at(address)
-    by_id = {"Filters": [{"Name": "instance-id", "Values": [new.id]}]}
-    told = yield Ask(machine=machine, operation="DescribeInstances", parameters=by_id)
-    return None if told.response.get("Reservations") else new  # what has ended is told of for a while
+    def _left(self, address: Address, new: Instance, known: Known) -> Program[Any]:
+        """Look at what has been launched; that EC2 does not tell of it yet does not mean that it is gone."""
+        found = yield from self.seen(address, new, known, new)
+        if found is not None:
+            return found
+        machine, _ = account.at(address)
+        by_id = {"Filters": [{"Name": "instance-id", "Values": [new.id]}]}
+        told = yield Ask(machine=machine, operation="DescribeInstances", parameters=by_id)
+        return None if told.response.get("Reservations") else new  # what has ended is told of for a while
+
+    def _terminate(self, address: Address, before: Instance, known: Known) -> Program[Any]:
+        machine, _ = account.at(address)
+        id_ = account.own_id(known(address) or before)
+        before = replace(before, id=id_)
+
+        def steps() -> Program[None]:
+            try:
+                yield _power(machine, "TerminateInstances", id_)
+            except InstructionFailed as failed:
+                if (
+                    "OperationNotPermitted" in failed.failure.reason
+                ):  # protected outside, or nobody decided it
+                    raise Refused(f"{instance.protected(address)} (OperationNotPermitted)") from None
+                raise
+            yield Wait(machine=machine, what="instance", id=id_, state="terminated")
+
+        return (yield from account.leaving(id_, steps(), lambda: self.seen(address, before, known, before)))
+
+    def _change(self, address: Address, change: Change[Any], known: Known) -> Program[Any]:
+        before, after = account.sides(change)
+        machine, _ = account.at(address)
+        id_ = account.own_id(known(address) or before)
+        before = replace(before, id=id_)
+
+        def steps() -> Program[Any]:
+            yield from account.change_tags(machine, id_, change)
+            yield from _attributes(machine, id_, change, known)
+            yield from _disks(machine, address, id_, change)
+            yield from _offline(machine, id_, change)
+            return (yield from self.seen(address, after, known, before))
+
+        return (yield from account.leaving(id_, steps(), lambda: self.seen(address, after, known, before)))
+
+    def seen(
+        self, address: Address, wish: Instance, known: Known, before: Instance | None = None
+    ) -> Program[Any]:
+        """Look at it, and tell what is there in the words of a wish; at its user data, too."""
+        wish = replace(wish, id=(before or wish).id, launched=None)
+        return super().seen(address, wish, known, before)
 
 
 class Root(NamedTuple):
@@ -203,39 +245,6 @@ def _power(machine: str, operation: str, id_: str) -> Call:
     return Call(machine=machine, operation=operation, parameters={"InstanceIds": [id_]})
 
 
-def _terminate(address: Address, before: Instance, known: Known) -> Program[Any]:
-    machine, _ = account.at(address)
-    id_ = account.own_id(known(address) or before)
-    before = replace(before, id=id_)
-
-    def steps() -> Program[None]:
-        try:
-            yield _power(machine, "TerminateInstances", id_)
-        except InstructionFailed as failed:
-            if "OperationNotPermitted" in failed.failure.reason:  # protected outside, or nobody decided it
-                raise Refused(f"{instance.protected(address)} (OperationNotPermitted)") from None
-            raise
-        yield Wait(machine=machine, what="instance", id=id_, state="terminated")
-
-    return (yield from account.leaving(id_, steps(), lambda: _seen(address, before, before, known)))
-
-
-def _change(address: Address, change: Change[Any], known: Known) -> Program[Any]:
-    before, after = account.sides(change)
-    machine, _ = account.at(address)
-    id_ = account.own_id(known(address) or before)
-    before = replace(before, id=id_)
-
-    def steps() -> Program[Any]:
-        yield from account.change_tags(machine, id_, change)
-        yield from _attributes(machine, id_, change, known)
-        yield from _disks(machine, address, id_, change)
-        yield from _offline(machine, id_, change)
-        return (yield from _seen(address, before, after, known))
-
-    return (yield from account.leaving(id_, steps(), lambda: _seen(address, before, after, known)))
-
-
 def _modify(machine: str, id_: str, **attribute: Any) -> Call:  # noqa: ANN401 - as the API has it
     parameters = {"InstanceId": id_, **attribute}
     return Call(machine=machine, operation="ModifyInstanceAttribute", parameters=parameters)
@@ -311,40 +320,4 @@ def _offline(machine: str, id_: str, change: Change[Any]) -> Program[None]:
         raise failed
 
 
-def _seen(address: Address, before: Instance, wish: Instance, known: Known) -> Program[Any]:
-    """Look at it, and tell what is there in the words of a wish."""
-    found = yield from observe(account.at(address)[0], {address: replace(wish, id=before.id, launched=None)})
-    seen = found[address]
-    return None if seen is None else looks.as_wished(seen, wish, known, before)
-
-
-KIND: Kind[Any] = Kind(
-    name="ec2.instance",
-    resource=Instance,
-    commands=(
-        instance.Launch,
-        instance.Start,
-        instance.Stop,
-        instance.Reboot,
-        instance.ChangeType,
-        instance.ChangeUserData,
-        instance.ChangeGroups,
-        instance.Grow,
-        instance.Tag,
-        instance.Untag,
-        instance.Protect,
-        instance.Unprotect,
-        instance.Terminate,
-    ),
-    converge=instance.converge,
-    act=act,
-    observe=observe,
-    canonical=account.canonical,
-    machine=account.MACHINE,
-    replaces=instance.replaces,
-    identity="id",
-    discover=discover,
-    loses=instance.loses,
-    interrupts=instance.interrupts,
-    rests=instance.rests,
-)
+KIND = InstanceKind()

@@ -5,22 +5,20 @@ Only public keys are imported; a private key never comes near a log.
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta
 
 from lasercats.core.address import Address
-from lasercats.core.change import Change
-from lasercats.core.command import LOADS, Command
+from lasercats.core.command import LOADS
 from lasercats.core.errors import Refused
 from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program
 from lasercats.core.resource import GIVEN, Resource
 from lasercats.core.state import State
-from lasercats.domains.ec2 import account, looks, steps
+from lasercats.domains.ec2 import account, steps
 from lasercats.domains.ec2.account import Tags
-from lasercats.domains.ec2.looks import Looking
+from lasercats.domains.ec2.looks import Thing
 from lasercats.instructions.aws import Call, tags_of
 
 PublicKey = Annotated[
@@ -63,14 +61,16 @@ class KeyPair(Resource, frozen=True):
     forms: ClassVar[Forms] = FORMS
 
 
-class Import(Command, frozen=True, tag="ec2.import_key_pair"):
+class Import(
+    account.Makes,
+    frozen=True,
+    init=False,
+    tag="ec2.import_key_pair",
+    past="ec2.key_pair.imported",
+    of=KeyPair,
+    needs=("public_key",),
+):
     """Import public keys."""
-
-    past: ClassVar[str] = "ec2.key_pair.imported"
-    forms: ClassVar[Forms] = FORMS
-
-    public_key: PublicKey
-    tags: Tags | None = None
 
     def check(self) -> None:
         """Check the names, and the key.
@@ -84,13 +84,11 @@ class Import(Command, frozen=True, tag="ec2.import_key_pair"):
                 raise ValueError(why)
         super().check()
 
-    def decide(self, address: Address, state: State) -> KeyPair:
-        """Return the key pair, where there is none, and where EC2 takes its name."""
+    def admit(self, address: Address, after: Resource, state: State) -> None:
+        """Check that it is not there, and that EC2 takes its name."""
         if (why := _bad_name(account.at(address)[1])) is not None:
             raise Refused(why)
-        made = KeyPair(public_key=self.public_key, tags=self.tags)
-        account.check_new(address, state, made)
-        return made
+        super().admit(address, after, state)
 
 
 def _bad_name(name: str) -> str | None:
@@ -102,90 +100,70 @@ def _bad_name(name: str) -> str | None:
     return None
 
 
-class Tag(account.Tag, frozen=True, tag="ec2.tag_key_pair"):
+class Tag(
+    account.Tag, frozen=True, init=False, tag="ec2.tag_key_pair", past="ec2.key_pair.tagged", of=KeyPair
+):
     """Set tags of key pairs; others stay."""
 
-    past: ClassVar[str] = "ec2.key_pair.tagged"
 
-
-class Untag(account.Untag, frozen=True, tag="ec2.untag_key_pair"):
+class Untag(
+    account.Untag,
+    frozen=True,
+    init=False,
+    tag="ec2.untag_key_pair",
+    past="ec2.key_pair.untagged",
+    of=KeyPair,
+):
     """Remove tags of key pairs."""
 
-    past: ClassVar[str] = "ec2.key_pair.untagged"
 
-
-class Delete(Command, frozen=True, tag="ec2.delete_key_pair"):
+class Delete(
+    account.Removes,
+    frozen=True,
+    init=False,
+    tag="ec2.delete_key_pair",
+    past="ec2.key_pair.deleted",
+    of=KeyPair,
+):
     """Delete key pairs; instances that were launched with them keep the public key."""
 
-    past: ClassVar[str] = "ec2.key_pair.deleted"
 
-    def decide(self, address: Address, state: State) -> None:
-        """Leave nothing."""
-        if not state.known_absent(address):
-            account.existing(address, state)
+class KeyPairKind(steps.Made[KeyPair]):
+    """Key pairs; others refer to one by its name."""
 
+    name = "ec2.key_pair"
+    resource = KeyPair
+    commands = (Import, Untag, Tag, Delete)
+    identity = "name"
+    what = "key_pair"
+    fixed = ("public_key",)
 
-def act(address: Address, change: Change[Any], known: Known) -> Program[KeyPair | None]:
-    """Import it, change its tags, or delete it."""
-    wish: Any = change.after
-    if change.before is None:
+    def making(self, address: Address, wish: KeyPair, known: Known) -> Call:
+        """Import it."""
         machine, name = account.at(address)
         parameters = {"KeyName": name, "PublicKeyMaterial": wish.public_key}
-        call = Call(machine=machine, operation="ImportKeyPair", parameters=parameters, at="KeyPairId")
-        return steps.create(address, wish, known, LOOKING, call)
-    if change.after is None:
-        return _delete(address, known(address) or change.before)
-    return steps.change(address, change, known, LOOKING)
+        return Call(machine=machine, operation="ImportKeyPair", parameters=parameters, at="KeyPairId")
+
+    def delete(self, address: Address, before: Any, known: Known) -> Program[None]:  # noqa: ANN401
+        """Delete it by its name, which is not in the address of one that is there by its id."""
+        machine, name = account.at(address)
+        parameters = {"KeyName": getattr(known(address) or before, "name", None) or name}
+        yield Call(machine=machine, operation="DeleteKeyPair", parameters=parameters)
+
+    def read(self, thing: Thing, known: KeyPair | None) -> KeyPair:
+        """Return the key pair that a description tells of; a key of another sort is not told."""
+        told = thing.get("PublicKey")
+        try:
+            key = None if told is None else _plain(told)
+        except ValueError:
+            key = None if known is None else known.public_key
+        return KeyPair(
+            public_key=key,
+            tags=tags_of(thing),
+            id=thing["KeyPairId"],
+            name=thing.get("KeyName"),
+            fingerprint=thing.get("KeyFingerprint"),
+        )
 
 
-def _delete(address: Address, there: Any) -> Program[None]:  # noqa: ANN401
-    """Delete it by its name, which is not in the address of one that is there by its id."""
-    machine, name = account.at(address)
-    parameters = {"KeyName": getattr(there, "name", None) or name}
-    yield Call(machine=machine, operation="DeleteKeyPair", parameters=parameters)
-
-
-def converge(address: Address, change: Change[KeyPair]) -> Iterator[Command]:
-    """Import or delete it, or change its tags."""
-    on, before, after = (address,), change.before, change.after
-    if after is None:
-        yield Delete(on=on)
-    elif before is None:
-        if after.public_key is None:
-            raise Refused(f"{address} cannot be imported without public_key")
-        yield Import(on=on, public_key=after.public_key, tags=after.tags)
-    else:
-        yield from account.converge_tags(on, change, Tag, Untag)
-
-
-def replaces(change: Change[KeyPair]) -> bool:
-    """Tell whether a change cannot be made in place: another key."""
-    return account.differs(change, "public_key")
-
-
-def read(thing: Mapping[str, Any], known: KeyPair | None) -> KeyPair:
-    """Return the key pair that a description tells of; a key of another sort is not told."""
-    told = thing.get("PublicKey")
-    try:
-        key = None if told is None else _plain(told)
-    except ValueError:
-        key = None if known is None else known.public_key
-    return KeyPair(
-        public_key=key,
-        tags=tags_of(thing),
-        id=thing["KeyPairId"],
-        name=thing.get("KeyName"),
-        fingerprint=thing.get("KeyFingerprint"),
-    )
-
-
-LOOKING = Looking("ec2.key_pair", "key_pair", read)
-KIND = looks.kind(
-    LOOKING,
-    KeyPair,
-    (Import, Tag, Untag, Delete),
-    converge,
-    act,
-    replaces=replaces,
-    identity="name",
-)
+KIND = KeyPairKind()

@@ -1,7 +1,7 @@
 """`ec2.security_group`: what traffic may reach instances, and leave them."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Annotated, Any, ClassVar
 
@@ -10,17 +10,15 @@ from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change
-from lasercats.core.command import Command
 from lasercats.core.errors import Refused
-from lasercats.core.kind import Found
 from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program
 from lasercats.core.resource import GIVEN, Resource
 from lasercats.core.state import State
 from lasercats.domains.ec2 import account, looks, rule, steps
 from lasercats.domains.ec2.account import Tags, Vpc
-from lasercats.domains.ec2.looks import Looking
-from lasercats.domains.ec2.rule import Rules
+from lasercats.domains.ec2.looks import Thing
+from lasercats.domains.ec2.rule import Rule, Rules
 from lasercats.instructions.aws import Call, Describe, tags_of
 
 About = Annotated[
@@ -47,26 +45,25 @@ class SecurityGroup(Resource, frozen=True):
     forms: ClassVar[Forms] = {**RULES, **account.TAGS}
 
 
-class Create(Command, frozen=True, tag="ec2.create_security_group"):
+class Create(
+    account.Makes,
+    frozen=True,
+    init=False,
+    tag="ec2.create_security_group",
+    past="ec2.security_group.created",
+    of=SecurityGroup,
+    needs=("description",),
+):
     """Create security groups. As on EC2, all traffic may leave unless rules for it are given."""
 
-    past: ClassVar[str] = "ec2.security_group.created"
-    forms: ClassVar[Forms] = {**RULES, **account.TAGS}
+    new: ClassVar[Mapping[str, Any]] = {"egress": rule.DEFAULT}
 
-    description: About
-    vpc: Vpc | None = None
     ingress: Ingress = ()
-    egress: Egress | None = None
-    tags: Tags | None = None
 
-    def decide(self, address: Address, state: State) -> SecurityGroup:
-        """Return the group, where there is none."""
-        egress = rule.DEFAULT if self.egress is None else self.egress
-        told = {name: getattr(self, name) for name in ("description", "vpc", "ingress", "tags")}
-        made = SecurityGroup(**told, egress=egress)
+    def admit(self, address: Address, after: Resource, state: State) -> None:
+        """Check that it is not there, and that EC2 takes its name."""
         _check_name(account.at(address)[1])
-        account.check_new(address, state, made)
-        return made
+        super().admit(address, after, state)
 
 
 def _check_name(name: str) -> None:
@@ -80,196 +77,199 @@ def _check_name(name: str) -> None:
         raise Refused("EC2 takes no name of a group of more than 255 characters")
 
 
-class _Ruling(Command, frozen=True):
+class Ruling(account.Sets, frozen=True, init=False, takes=()):
+    """Adds rules, or removes some."""
+
+    needed: ClassVar[slice]
+    """Which it tells, of the rules that are no more, those that are new, and those that are changed."""
+
     ingress: Ingress = ()
     egress: Egress = ()
 
-    def _checked(self, address: Address, state: State) -> SecurityGroup:
+    def found(self, address: Address, state: State) -> Any:  # noqa: ANN401
+        """Return what is there, where a rule is given."""
         if not self.ingress and not self.egress:
             raise Refused(NO_RULE)
-        return _there(address, state)
+        return super().found(address, state)
 
+    def put(self, found: Resource) -> Resource:
+        """Return it with other rules."""
+        told = {name: getattr(self, name) for name in DIRECTIONS if getattr(self, name)}
+        new = {name: self.applied(getattr(found, name), rules) for name, rules in told.items()}
+        return replace(found, **new)
 
-class Authorize(_Ruling, frozen=True, tag="ec2.authorize"):
-    """Add rules to security groups; one that is there gets what it is for, others stay."""
+    @staticmethod
+    def applied(rules: Iterable[Rule] | None, told: Iterable[Rule], /) -> Rules:
+        """Return the rules of a direction with those that are told, or without."""
+        raise NotImplementedError
 
-    past: ClassVar[str] = "ec2.security_group.authorized"
-    forms: ClassVar[Forms] = RULES
-
-    def decide(self, address: Address, state: State) -> SecurityGroup:
-        """Return it with these rules, too."""
-        group = self._checked(address, state)
-        new = {
-            name: rule.merged(getattr(group, name), getattr(self, name))
-            for name in DIRECTIONS
-            if getattr(self, name)
+    @classmethod
+    def rules(cls, before: Resource, wish: Mapping[str, Any]) -> dict[str, Rules]:
+        """Return the rules to tell, by direction; none where nobody knows those that are there."""
+        pairs = {name: (getattr(before, name), wish[name]) for name in DIRECTIONS if name in wish}
+        parts = {n: [*rule.changes(*pair)][cls.needed] for n, pair in pairs.items() if pair[0] is not None}
+        return {
+            name: rules
+            for name, part in parts.items()
+            if (rules := tuple(one for some in part for one in some))
         }
-        made = replace(group, **new)
-        account.check_references(address, state, made)
-        return made
+
+    @classmethod
+    def sets(cls, before: Resource, wish: Mapping[str, Any]) -> frozenset[str]:
+        """Return the directions in which there are rules to tell."""
+        return frozenset(cls.rules(before, wish))
+
+    @classmethod
+    def bring(cls, on: tuple[Address, ...], before: Resource, wish: Mapping[str, Any]) -> Iterator["Ruling"]:
+        """Tell them."""
+        yield cls(on=on, **cls.rules(before, wish))
 
 
-class Revoke(_Ruling, frozen=True, tag="ec2.revoke"):
-    """Remove rules from security groups, whatever they are said to be for."""
-
-    past: ClassVar[str] = "ec2.security_group.revoked"
-
-    def decide(self, address: Address, state: State) -> SecurityGroup:
-        """Return it without these rules."""
-        group = self._checked(address, state)
-        new = {
-            name: rule.without(getattr(group, name), getattr(self, name))
-            for name in DIRECTIONS
-            if getattr(self, name)
-        }
-        return replace(group, **new)
-
-
-class ChangeRules(Command, frozen=True, tag="ec2.change_rules"):
+class ChangeRules(
+    account.Refers,
+    frozen=True,
+    init=False,
+    tag="ec2.change_rules",
+    past="ec2.security_group.rules_changed",
+    of=SecurityGroup,
+    takes=DIRECTIONS,
+):
     """Let security groups have these rules, and no others of the same direction."""
 
-    past: ClassVar[str] = "ec2.security_group.rules_changed"
-    forms: ClassVar[Forms] = RULES
-
-    ingress: Ingress | None = None
-    egress: Egress | None = None
-
-    def decide(self, address: Address, state: State) -> SecurityGroup:
-        """Return it with these rules."""
-        new = {name: rules for name in DIRECTIONS if (rules := getattr(self, name)) is not None}
-        if not new:
+    def found(self, address: Address, state: State) -> Any:  # noqa: ANN401
+        """Return what is there, where a rule is given."""
+        if self.ingress is None and self.egress is None:
             raise Refused(NO_RULE)
-        made = replace(_there(address, state), **new)
-        account.check_references(address, state, made)
-        return made
+        return super().found(address, state)
+
+    @classmethod
+    def sets(cls, before: Resource, wish: Mapping[str, Any]) -> frozenset[str]:
+        """Return the directions in which nobody knows what is there, and none of it is to stay."""
+        return frozenset(name for name in super().sets(before, wish) if getattr(before, name) is None)
 
 
-class Tag(account.Tag, frozen=True, tag="ec2.tag_security_group"):
+class Revoke(
+    Ruling, frozen=True, init=False, tag="ec2.revoke", past="ec2.security_group.revoked", of=SecurityGroup
+):
+    """Remove rules from security groups, whatever they are said to be for."""
+
+    applied = staticmethod(rule.without)
+    needed: ClassVar[slice] = slice(1)
+
+
+class Authorize(
+    Ruling,
+    frozen=True,
+    init=False,
+    tag="ec2.authorize",
+    past="ec2.security_group.authorized",
+    of=SecurityGroup,
+):
+    """Add rules to security groups; one that is there gets what it is for, others stay."""
+
+    forms: ClassVar[Forms] = RULES
+    applied = staticmethod(rule.merged)
+    needed: ClassVar[slice] = slice(1, 3)
+
+    def admit(self, address: Address, after: Resource, state: State) -> None:
+        """Check that all is there that the rules refer to."""
+        account.check_references(address, state, after)
+
+
+class Tag(
+    account.Tag,
+    frozen=True,
+    init=False,
+    tag="ec2.tag_security_group",
+    past="ec2.security_group.tagged",
+    of=SecurityGroup,
+):
     """Set tags of security groups; others stay."""
 
-    past: ClassVar[str] = "ec2.security_group.tagged"
 
-
-class Untag(account.Untag, frozen=True, tag="ec2.untag_security_group"):
+class Untag(
+    account.Untag,
+    frozen=True,
+    init=False,
+    tag="ec2.untag_security_group",
+    past="ec2.security_group.untagged",
+    of=SecurityGroup,
+):
     """Remove tags of security groups."""
 
-    past: ClassVar[str] = "ec2.security_group.untagged"
 
-
-class Delete(account.Delete, frozen=True, tag="ec2.delete_security_group"):
+class Delete(
+    account.Delete,
+    frozen=True,
+    init=False,
+    tag="ec2.delete_security_group",
+    past="ec2.security_group.deleted",
+    of=SecurityGroup,
+):
     """Delete security groups that nothing uses any more."""
 
-    past: ClassVar[str] = "ec2.security_group.deleted"
 
+class SecurityGroupKind(steps.Made[SecurityGroup]):
+    """Security groups; those that come and go with a network are none of their own."""
 
-def _there(address: Address, state: State) -> SecurityGroup:
-    group: SecurityGroup = account.existing(address, state)
-    return group
+    name = "ec2.security_group"
+    resource = SecurityGroup
+    commands = (Create, ChangeRules, Revoke, Authorize, Untag, Tag, Delete)
+    what = "security_group"
+    fixed = ("vpc", "description")
+    deletion = ("DeleteSecurityGroup", "GroupId")
 
+    def making(self, address: Address, wish: SecurityGroup, known: Known) -> Call:
+        """Create it."""
+        machine, name = account.at(address)
+        vpc = None if wish.vpc is None else account.id_of(known, wish.vpc)
+        parameters = {"GroupName": name, "Description": wish.description, "VpcId": vpc}
+        return Call(machine=machine, operation="CreateSecurityGroup", parameters=parameters, at="GroupId")
 
-def act(address: Address, change: Change[Any], known: Known) -> Program[SecurityGroup | None]:
-    """Create, change or delete it."""
-    machine, name = account.at(address)
-    if change.before is None:
-        return _create(machine, name, address, change.after, known)
-    if change.after is None:
-        return steps.delete(address, change.before, known, "DeleteSecurityGroup", "GroupId")
-    return steps.change(address, change, known, LOOKING, partial(_rule, machine, change))
-
-
-def _create(machine: str, name: str, address: Address, wish: Any, known: Known) -> Program[Any]:  # noqa: ANN401
-    def rest(new: SecurityGroup, known: Known) -> Program[None]:
+    def finish(self, address: Address, new: SecurityGroup, known: Known) -> Program[None]:
+        """Change the rules that EC2 gave it."""
+        machine, _ = account.at(address)
         told = yield Describe(machine=machine, what="security_group", by="group-id", value=new.id)
-        seen = read(told.found[0], None) if told.found else SecurityGroup(ingress=(), egress=rule.DEFAULT)
-        there = looks.as_wished(seen, new, known)
-        yield from _rule(machine, Change(there, new), new, known)
+        given = SecurityGroup(ingress=(), egress=rule.DEFAULT)
+        there = self.read(told.found[0], None) if told.found else given
+        yield from self.alter(address, Change(looks.as_wished(there, new, known), new), new, known)
 
-    vpc = None if wish.vpc is None else account.id_of(known, wish.vpc)
-    parameters = {"GroupName": name, "Description": wish.description, "VpcId": vpc}
-    call = Call(machine=machine, operation="CreateSecurityGroup", parameters=parameters, at="GroupId")
-    return (yield from steps.create(address, wish, known, LOOKING, call, rest))
+    def alter(
+        self, address: Address, change: Change[Any], wish: SecurityGroup, known: Known
+    ) -> Program[None]:
+        """Revoke the rules that are no more, authorize the new ones, and tell of others what they are for."""
+        before, after = account.sides(change)
+        for field in DIRECTIONS:
+            rules = getattr(after, field)
+            if rules is None:
+                continue
+            gone, new, told = rule.changes(getattr(before, field) or (), rules)
+            for operation, some in (("Revoke", gone), ("Authorize", new), ("Update", told)):
+                if some:
+                    permissions = rule.permissions(
+                        some, partial(account.id_of, known), told=operation != "Revoke"
+                    )
+                    changed = f"RuleDescriptions{field.title()}" if some is told else field.title()
+                    yield Call(
+                        machine=account.at(address)[0],
+                        operation=f"{operation}SecurityGroup{changed}",
+                        parameters={"GroupId": wish.id, "IpPermissions": permissions},
+                    )
 
+    def counts(self, thing: Thing) -> bool:
+        """Tell whether it does not come and go with a network."""
+        return thing.get("GroupName") != "default"
 
-def _rule(machine: str, change: Change[Any], wish: SecurityGroup, known: Known) -> Program[None]:
-    """Revoke the rules that are no more, authorize the new ones, and tell of others what they are for."""
-    before, after = account.sides(change)
-    for field in DIRECTIONS:
-        rules = getattr(after, field)
-        if rules is None:
-            continue
-        gone, new, told = rule.changes(getattr(before, field) or (), rules)
-        for operation, some in (("Revoke", gone), ("Authorize", new), ("Update", told)):
-            if some:
-                permissions = rule.permissions(
-                    some, partial(account.id_of, known), told=operation != "Revoke"
-                )
-                name = f"{operation}SecurityGroup{'RuleDescriptions' if some is told else ''}{field.title()}"
-                parameters = {"GroupId": wish.id, "IpPermissions": permissions}
-                yield Call(machine=machine, operation=name, parameters=parameters)
-
-
-def converge(address: Address, change: Change[SecurityGroup]) -> Iterator[Command]:
-    """Create or delete it; else change what differs."""
-    on, before, after = (address,), change.before, change.after
-    if after is None:
-        yield Delete(on=on)
-        return
-    if before is None:
-        if after.description is None:
-            raise Refused(f"{address} cannot be created without description")
-        told = {name: getattr(after, name) for name in ("vpc", "egress", "tags")}
-        yield Create(on=on, description=after.description, ingress=after.ingress or (), **told)
-        return
-    exact, gone, new = dict[str, Any](), dict[str, Any](), dict[str, Any]()
-    for field in DIRECTIONS:
-        old, rules = getattr(before, field), getattr(after, field)
-        if rules is None:
-            continue
-        if old is None:  # what is there is not known, and none of it is to stay
-            exact[field] = rules
-            continue
-        gone[field], added, told_anew = rule.changes(old, rules)
-        new[field] = (*added, *told_anew)
-    if exact:
-        yield ChangeRules(on=on, **exact)
-    if any(gone.values()):
-        yield Revoke(on=on, **gone)
-    if any(new.values()):
-        yield Authorize(on=on, **new)
-    yield from account.converge_tags(on, change, Tag, Untag)
+    def read(self, thing: Thing, known: SecurityGroup | None) -> SecurityGroup:
+        """Return the security group that a description tells of."""
+        return SecurityGroup(
+            description=thing["Description"],
+            vpc=thing.get("VpcId"),
+            ingress=rule.read(thing.get("IpPermissions", ()), thing.get("OwnerId")),
+            egress=rule.read(thing.get("IpPermissionsEgress", ()), thing.get("OwnerId")),
+            tags=tags_of(thing),
+            id=thing["GroupId"],
+        )
 
 
-def replaces(change: Change[SecurityGroup]) -> bool:
-    """Tell whether a change cannot be made in place: another network, or description."""
-    return account.differs(change, "vpc", "description")
-
-
-def discover(machine: str) -> Program[Found]:
-    """Find all security groups of an account and region, but for those that come and go with a network."""
-    answer = yield Describe(machine=machine, what="security_group")
-    own = tuple(thing for thing in answer.found if thing.get("GroupName") != "default")
-    return looks.read_all(machine, own, LOOKING)
-
-
-def read(thing: Mapping[str, Any], _known: SecurityGroup | None) -> SecurityGroup:
-    """Return the security group that a description tells of."""
-    return SecurityGroup(
-        description=thing["Description"],
-        vpc=thing.get("VpcId"),
-        ingress=rule.read(thing.get("IpPermissions", ()), thing.get("OwnerId")),
-        egress=rule.read(thing.get("IpPermissionsEgress", ()), thing.get("OwnerId")),
-        tags=tags_of(thing),
-        id=thing["GroupId"],
-    )
-
-
-LOOKING = Looking("ec2.security_group", "security_group", read)
-KIND = looks.kind(
-    LOOKING,
-    SecurityGroup,
-    (Create, Authorize, Revoke, ChangeRules, Tag, Untag, Delete),
-    converge,
-    act,
-    replaces=replaces,
-    discover=discover,
-)
+KIND = SecurityGroupKind()

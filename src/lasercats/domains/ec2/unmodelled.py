@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Annotated, Any, NamedTuple
 
+from msgspec.structs import replace
+
 from lasercats.core.address import Address
 from lasercats.core.loose import ODD
-from lasercats.core.resource import GIVEN
+from lasercats.core.resource import GIVEN, Resource
 from lasercats.core.state import State
+from lasercats.domains.ec2 import account
 
 Unmodelled = Annotated[dict[str, Any], GIVEN]
 Told = Mapping[str, Any]
@@ -135,15 +138,17 @@ def parameters_of(told: Told, table: Mapping[str, Taken]) -> dict[str, Any]:
     return {parameter: value for parameter, value in pairs if parameter is not None and value is not None}
 
 
-def again(asked: Told | None, address: Address, state: State) -> dict[str, Any] | None:
-    """Return what a new one is to have: as the command says, or as it was found when the old one ended.
+class Makes(account.Makes, frozen=True, init=False):
+    """Makes what is not there, or something in the place of what was there."""
 
-    None where the command is to make one that has nothing to do with what was there before.
-    """
-    if asked is None:
-        return None
-    was = getattr(state.formerly(address), "unmodelled", None)
-    return dict(was or asked)
+    def decide(self, address: Address, state: State) -> Resource:
+        """Return a new one; what nobody decides is as the command says, or as it was when the old one ended.
+
+        None of that where it is to make one that has nothing to do with what was there before.
+        """
+        made = super().decide(address, state)
+        was = getattr(state.formerly(address), "unmodelled", None)
+        return made if self.unmodelled is None else replace(made, unmodelled=dict(was or self.unmodelled))
 
 
 def ebs(told: Told, size: int | None, type_: str | None, *, encrypted: bool | None = None) -> dict[str, Any]:

@@ -18,9 +18,8 @@ from lasercats.core.loose import strict
 from lasercats.core.registry import Kinds
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
-from lasercats.domains.ec2 import DOMAIN, account, looks, security_group, volume
+from lasercats.domains.ec2 import DOMAIN, account, instance_programs, security_group, volume
 from lasercats.domains.ec2.instance import ChangeUserData, Instance, Launch
-from lasercats.domains.ec2.instance_looks import LOOKING
 from lasercats.domains.ec2.rule import Rule, permissions, read
 
 KINDS = Kinds([DOMAIN])
@@ -91,7 +90,7 @@ def test_any_value_is_kept(kind: Kind[Any]) -> None:
 def test_any_name_has_an_address(name: str, machine: str) -> None:
     """A Name with any character stands in an address that can be typed, and is found by it again."""
     thing = {"InstanceId": "i-0123456789abcdef0", "Tags": [{"Key": "Name", "Value": name}]}
-    ((address, _),) = looks.named(machine, (thing,), LOOKING)
+    ((address, _),) = instance_programs.KIND.named(machine, (thing,))
     assert parse(address) == address
     assert KINDS.address(address) == address
     if account.ID.fullmatch(name) is None:
@@ -105,7 +104,7 @@ def test_what_no_name_tells(names: list[str | None]) -> None:
         {"InstanceId": f"i-0000000{n}", "Tags": [] if name is None else [{"Key": "Name", "Value": name}]}
         for n, name in enumerate(names)
     )
-    found = [rest_of(address) for address, _ in looks.named("aws", things, LOOKING)]
+    found = [rest_of(address) for address, _ in instance_programs.KIND.named("aws", things)]
     assert found == [thing["InstanceId"] for thing in things]
 
 
@@ -225,8 +224,8 @@ def test_one_that_cannot_be_understood_fails_alone() -> None:
     }
     odd = {**good, "VolumeId": "vol-00000002", "Size": "huge"}
     nameless = {**good, "VolumeId": None}
-    found = looks.read_all("aws", (good, odd, nameless), volume.LOOKING)
-    assert found[Address("ec2.volume/vol-00000001")] == volume.read(good, None)
+    found = volume.KIND.read_all("aws", (good, odd, nameless))
+    assert found[Address("ec2.volume/vol-00000001")] == volume.KIND.read(good, None)
     assert "vol-00000002 cannot be understood" in found[Address("ec2.volume/vol-00000002")].reason
     assert "cannot be understood" in found[Address("ec2.volume/aws:")].reason
 

@@ -177,7 +177,7 @@ def test_smaller_is_another_volume(account: "Account") -> None:
     assert len(ids) == 3
     told = volume_of(account)
     assert (told["Size"], told["Encrypted"], told["at"]) == (1, True, [(account.get(X).id, "/dev/sdf")])
-    assert volume.replaces(Change(account.get(DISK), replace(account.get(DISK), zone="us-east-1b")))
+    assert volume.KIND.replaces(Change(account.get(DISK), replace(account.get(DISK), zone="us-east-1b")))
 
 
 @pytest.mark.parametrize(

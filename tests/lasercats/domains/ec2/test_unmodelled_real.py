@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lasercats.domains.ec2 import unmodelled
-from lasercats.domains.ec2.instance import Instance, loses
+from lasercats.domains.ec2.instance import Instance
+from lasercats.domains.ec2.instance_programs import KIND
 from lasercats.testing.aws import StrictEc2
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def test_what_no_launch_takes_is_told_as_lost() -> None:
         "Ipv6Address": "2001:db8::1",
     }
     told = {**unmodelled.told_of(thing, unmodelled.INSTANCE), "NotSeen": ["userData"]}
-    lost = "; ".join(loses(Instance(id="i-1", unmodelled=told)))
+    lost = "; ".join(KIND.loses(Instance(id="i-1", unmodelled=told)))
     for words in ("spot request sir-1", "1 further network interface", "2001:db8::1", "userData"):
         assert words in lost
     assert unmodelled.launched(told, "t3.micro", None) == {"InstanceMarketOptions": {"MarketType": "spot"}}
