@@ -269,7 +269,7 @@ def wrong(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def plant(act: Callable[[Address, Change[Any], Known], Step]) -> None:
         kinds = (file.FileKind(act=act), *[kind for kind in DOMAIN.kinds if kind.name != "file"])
         planted = Kinds([replace(DOMAIN, kinds=kinds)])
-        monkeypatch.setattr(plugins, "kinds", lambda: planted)
+        monkeypatch.setattr(plugins, "kinds", lambda *_: planted)
 
     return plant
 

@@ -38,7 +38,8 @@ from lasercats.testing.machines import batch
 pytestmark = pytest.mark.lab
 KINDS = Kinds([DOMAIN])
 ODD = rb"""-it's a "name" $x: caf""" + b"\xe9\t\x1b[1m\xff" + rb"\xff`id`*"
-NAMES = ("m:/t/a", "m:/t/a/b", "m:/t/a/b/c", "m:/t/-n", f"m:/t/a/b/{escape(ODD)}\n", f"m:/t/{escape(ODD)}")
+PLAIN = ("m:/t/a", "m:/t/a/b", "m:/t/a/b/c", "m:/t/-n")
+NAMES = (*PLAIN, f"m:/t/a/b/{escape(ODD + bytes([10]))}", f"m:/t/{escape(ODD)}")
 FIELDS = {
     "owner": st.sampled_from(["root", "daemon", "0", "nobody"]),
     "group": st.sampled_from(["root", "daemon", "0", "nogroup"]),
