@@ -195,6 +195,9 @@ class ChangeGroups(
 ):
     """Put instances into these security groups, and into no others."""
 
+    forms: ClassVar[Forms] = {}
+    """It is recorded as it is given."""
+
 
 class Grow(
     account.Sets,
@@ -207,6 +210,9 @@ class Grow(
     needs=("volumes",),
 ):
     """Change size or type of an instance's own volumes; none can become smaller."""
+
+    forms: ClassVar[Forms] = {}
+    """It is recorded as it is given."""
 
     def found(self, address: Address, state: State) -> Any:  # noqa: ANN401
         """Return what is there, where it has these volumes and none becomes smaller."""
