@@ -1,6 +1,7 @@
 """Killed for real, at any moment: nothing is lost, and `recover` makes the log true again."""
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lasercats.testing.lab import Lab
+from tests import forks
 
 pytestmark = pytest.mark.crash
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -20,9 +22,8 @@ LASERCATS = [sys.executable, "-c", "from lasercats.cli.main import main; main()"
 
 def lasercats(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command line in a project."""
-    return subprocess.run(
-        [*LASERCATS, "-C", str(project), *arguments], capture_output=True, text=True, check=False, timeout=120
-    )
+    words = ["-C", str(project), *arguments]
+    return subprocess.CompletedProcess(words, *forks.run(words, Path(), os.environ))
 
 
 def write_commands(path: Path, machine: str, folder: str, turn: int) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests import forks
+
 pytestmark = pytest.mark.crash
 KILLED = """
 import os, signal
@@ -48,15 +50,9 @@ class Room:
     def run(self, *arguments: str, project: bool = True, code: int = 0) -> str:
         """Run the command line; return what it prints."""
         where = ["-C", str(self.folder)] if project else []
-        done = subprocess.run(
-            [sys.executable, "-c", LASERCATS, *where, *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout
+        ended, out, err = forks.run([*where, *arguments], Path(), os.environ)
+        assert ended == code, out + err
+        return out
 
     def killed(self, at: int, when: str, *arguments: str) -> bool:
         """Run the command line, killed around its nth write to the log; return whether it wrote so often."""

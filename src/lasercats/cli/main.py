@@ -3,14 +3,18 @@
 import os
 import sys
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lasercats.cli import printing
 from lasercats.cli.arguments import FILE, NAME
 from lasercats.core.errors import LaserCatsError, UnknownName
+
+if TYPE_CHECKING:
+    from lasercats.core.registry import Kinds
 
 LONGEST = 8_000
 """How many characters of a sentence are told: more than two paths, and less than what floods a terminal."""
@@ -21,6 +25,9 @@ VERBS = {
     "exec": ("work", "Execute a raw command on machines."),
     "issue": ("work", "Issue commands from a file."),
     "forget": ("work", "Take resources out of the state; touch no machine."),
+    "create": ("generic", "Create resources of kinds that are made from data."),
+    "set": ("generic", "Set fields of them."),
+    "remove": ("generic", "Remove them."),
     "protect": ("work", "Protect resources from being removed; touch no machine."),
     "unprotect": ("work", "Lift the protection of resources."),
     "undo": ("work", "Take commands back."),
@@ -88,14 +95,13 @@ class Root(VerbGroup):
         """Return a verb, imported or made just now."""
         if cmd_name in VERBS:
             module = import_module(f"lasercats.cli.{VERBS[cmd_name][0]}")
-            name = f"{cmd_name}_" if cmd_name in ("exec", "for", "show") else cmd_name
+            name = f"{cmd_name}_" if cmd_name in ("exec", "for", "set", "show") else cmd_name
             verb: click.Command = getattr(module, name)
             return verb
         if cmd_name in _generated():
             from lasercats.cli.generate import make_group  # noqa: PLC0415
-            from lasercats.operate.plugins import kinds  # noqa: PLC0415
 
-            return make_group(cmd_name, kinds(), VerbGroup)
+            return make_group(cmd_name, _installed(), VerbGroup)
         return None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -106,11 +112,19 @@ class Root(VerbGroup):
             formatter.write_dl([(name, text) for name, (_, text) in VERBS.items()])
 
 
-def _generated() -> dict[str, str]:
-    from lasercats.cli.generate import groups, verb_of  # noqa: PLC0415
+@cache
+def _installed() -> "Kinds":
+    """Return what is installed: which verbs there are does not depend on the project."""
     from lasercats.operate.plugins import kinds  # noqa: PLC0415
 
-    return {name: ", ".join(verb_of(c) for c in commands) for name, commands in groups(kinds()).items()}
+    return kinds()
+
+
+@cache
+def _generated() -> dict[str, str]:
+    from lasercats.cli.generate import groups, verb_of  # noqa: PLC0415
+
+    return {name: ", ".join(map(verb_of, commands)) for name, commands in groups(_installed()).items()}
 
 
 def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:

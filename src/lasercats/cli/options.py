@@ -10,8 +10,12 @@ from lasercats.cli.arguments import NAME, TEXT
 from lasercats.core.visible import visible
 
 if TYPE_CHECKING:
+    from lasercats.core.address import Address
+    from lasercats.core.registry import Kinds
     from lasercats.operate.project import Project
 
+KINDS = "lasercats.kinds"
+"""Under this a context holds the kinds of the project that was opened in it."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -140,7 +144,31 @@ def opened(context: click.Context, *, looking: bool = False, quiet: bool = False
     project = Project(find(folder), root.get("env") or "default", looking=looking)
     if not quiet and (told := trust.looseness(project.root)):
         printing.note(told, fg="yellow")
+    for name in () if quiet else project.absent:
+        printing.note(
+            f"lasercats.toml has settings for a domain {name!r}, which is not installed", fg="yellow"
+        )
+    context.meta[KINDS] = project.kinds
     try:
         yield project
     finally:
         project.close()
+
+
+def kinds_of(context: click.Context) -> "Kinds":
+    """Return the kinds of the project that the operator stands in; where there is none, those installed."""
+    from lasercats.core.errors import LaserCatsError  # noqa: PLC0415
+    from lasercats.operate import plugins  # noqa: PLC0415
+
+    try:
+        with opened(context, looking=True, quiet=True) as project:
+            return project.kinds
+    except LaserCatsError:
+        return plugins.kinds()
+
+
+def is_ranged(address: "Address") -> bool:
+    """Tell whether names of the kind of an address are told as a range, in the project that is open."""
+    context = click.get_current_context(silent=True)
+    kinds: Kinds | None = None if context is None else context.meta.get(KINDS)
+    return kinds is not None and kinds.kind(address).ranged

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from lasercats.cli import fields, printing
+from lasercats.cli import fields, options, printing
 from lasercats.core import secret
-from lasercats.core.address import Address, kind_of, told
+from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Effect, as_shown
 from lasercats.core.loss import Loss, in_words
@@ -59,7 +59,7 @@ def _together(delta: Delta, addresses: Sequence[Address]) -> Iterable[tuple[str,
         side = None if change is None else change.after or change.before
         key = (
             (address,)
-            if side is None or not side.ranged
+            if side is None or not options.is_ranged(address)
             else (*fields.lines_of(delta[address], both=True), side)
         )
         alike.setdefault(_likeness(key, address), []).append(address)
@@ -299,11 +299,8 @@ def title(happened: "Happening") -> str:
 
 def named(addresses: Sequence[Address]) -> str:
     """Return addresses in a few words: as a range where that fits, else the first and how many more."""
-    from lasercats.operate.plugins import kinds  # noqa: PLC0415
-
-    kind = kinds().kinds.get(kind_of(addresses[0]))
     alike = len({address.partition(":")[0] for address in addresses}) == 1
-    if len(addresses) > 1 and alike and kind is not None and kind.ranged:
+    if len(addresses) > 1 and alike and options.is_ranged(addresses[0]):
         return ranges(addresses)
     more = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""
     return f"{told(addresses[0])}{more}"

@@ -50,6 +50,8 @@ class Command(Part, frozen=True, kw_only=True, tag_field="command", gc=False):
 
     That what is there is removed need not be said where it leaves nothing there.
     """
+    interrupts: ClassVar[str] = ""
+    """How it interrupts the work of what it is on without a trace in the state: `rebooted`."""
 
     def decide(self, address: Address, state: State) -> Resource | None:
         """Return what the address will hold, in a world as in `state`. Pure.
@@ -70,10 +72,6 @@ class Command(Part, frozen=True, kw_only=True, tag_field="command", gc=False):
         It is a part of the command: predicted, claimed, looked at, carried out first, recorded and undone
         with it. What is taken is told by `Kind.holds`; it is asked only where the command is not refused.
         """
-        return ()
-
-    def concerns(self, address: Address) -> Iterable[Address]:
-        """Return other addresses that it takes a look at to decide: what it is about to refer to."""
         return ()
 
     def interpret(

@@ -205,9 +205,10 @@ def schema(kinds: Kinds) -> dict[str, Any]:
 
 
 def _kind_schema(kind: Kind[Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    (reference,), parts = msgspec.json.schema_components([kind.resource], ref_template="#/$defs/{name}")
-    definitions |= parts
-    body = definitions[kind.resource.__name__]
+    template = f"#/$defs/{kind.name}:{{name}}"
+    _, parts = msgspec.json.schema_components([kind.resource], ref_template=template)
+    body = definitions[kind.name] = parts.pop(kind.resource.__name__)
+    definitions |= {f"{kind.name}:{name}": part for name, part in parts.items() if name != Sealed.__name__}
     for name in fields_of(kind.resource, Role.GIVEN):
         body["properties"].pop(name, None)
     for field in msgspec.structs.fields(kind.resource):
@@ -215,12 +216,10 @@ def _kind_schema(kind: Kind[Any], definitions: dict[str, Any]) -> dict[str, Any]
             told = next((n.description for n in notes(field.type) if getattr(n, "description", None)), "")
             text = {"type": "string", "description": f"{told}: where it is found, or sealed"}
             body["properties"][field.name] = {"anyOf": [text, {"type": "null"}], "default": None}
-    definitions.pop(Sealed.__name__, None)
     if loading_field(kind.resource) is not None:
         body["properties"]["source"] = {"type": "string", "description": "a local file with the content"}
     body["additionalProperties"] = False
-    result: dict[str, Any] = reference
-    return result
+    return {"$ref": f"#/$defs/{kind.name}"}
 
 
 def _loads(annotation: object) -> bool:

@@ -63,6 +63,8 @@ class Kind(Generic[R]):
     """The given field that holds the name by which its machinery refers to a resource: `id`."""
     ranged: bool = False
     """True where names that differ in a number are told as a range: `eth1-24`."""
+    generic: bool = False
+    """True where it is one of many that are made from data (`lasercats.core.generic`)."""
     by_hand: bool = False
     """True where a person does what is to be done."""
 
@@ -102,6 +104,10 @@ class Kind(Generic[R]):
         return reference.needed(address, resource)
 
     # Between changes and commands.
+
+    def concerns(self, address: Address, command: Command) -> Iterable[Address]:
+        """Return other addresses that a command takes a look at to decide: what it is about to refer to."""
+        return ()
 
     def converge(self, address: Address, change: Change[R]) -> Iterable[Command]:
         """Return the commands that, decided one by one from `before`, end in `after`.

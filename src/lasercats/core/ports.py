@@ -196,7 +196,7 @@ class Machine(Protocol):
     parallel: bool
     """True where a batch may be given while another is under way."""
     vocabulary: Collection[type[Instruction]]
-    """The instructions that it can run."""
+    """The instructions that it can run, and with them whatever derives from one of them."""
     who: Who
     """Who it is and must be; nothing is ever told of one that has no identity."""
 

@@ -13,10 +13,12 @@ from typing import Any
 import msgspec
 
 from lasercats.core import address as addresses
+from lasercats.core import reference
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Forget, Hold, Protect, StrangeCommand, Unprotect, tag_of
 from lasercats.core.errors import BadInput, LogCorrupt, Refused, UnknownName
+from lasercats.core.generic import VERBS
 from lasercats.core.instruction import Failure, Instruction, Later, StrangeInstruction
 from lasercats.core.kind import Kind
 from lasercats.core.loose import decode, odd_fields, strict
@@ -38,6 +40,25 @@ class Domain:
     """Commands that belong to no kind: opaque ones."""
 
 
+class _Commands(Mapping[str, type[Command]]):
+    """Command types by tag; those of kinds that are made from data are made when they are wanted."""
+
+    def __init__(self, own: Mapping[str, type[Command]], kinds: Mapping[str, Kind[Any]]) -> None:
+        self.own, self._kinds = own, {name: kind for name, kind in kinds.items() if kind.generic}
+
+    def __getitem__(self, tag: str) -> type[Command]:
+        kind, _, verb = tag.rpartition(".")
+        if kind in self._kinds and verb in VERBS:
+            return self._kinds[kind].commands[[*VERBS].index(verb)]
+        return self.own[tag]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self.own, *(f"{kind}.{verb}" for kind in self._kinds for verb in VERBS)])
+
+    def __len__(self) -> int:
+        return len(self.own) + len(self._kinds) * len(VERBS)
+
+
 class Kinds:
     """The registry of what is known; decodes stored values into their types."""
 
@@ -45,14 +66,20 @@ class Kinds:
         """Register every kind, command and instruction of the domains."""
         self.domains = tuple(domains)
         self.kinds = {kind.name: kind for domain in self.domains for kind in domain.kinds}
-        own = [c for kind in self.kinds.values() for c in kind.commands]
+        named = [kind for kind in self.kinds.values() if not kind.generic]
         free = [c for domain in self.domains for c in domain.commands]
+        own = [c for kind in named for c in kind.commands]
         commands: list[type[Command]] = [Forget, Protect, Unprotect, Hold, *own, *free]
-        self.commands = {tag_of(c): c for c in commands}
+        self.commands = _Commands({tag_of(c): c for c in commands}, self.kinds)
         self._kinds_of: dict[str, tuple[Kind[Any], ...]] = {}
-        for kind in self.kinds.values():
+        for kind in named:
             for c in kind.commands:
                 self._kinds_of[tag_of(c)] = (*self._kinds_of.get(tag_of(c), ()), kind)
+        held = {kind.name: reference.clings_to(kind.resource) for kind in self.kinds.values()}
+        self._clinging = {
+            to: frozenset(name for name, kinds in held.items() if to in kinds)
+            for to in frozenset[str]().union(*held.values())
+        }
         self._domain_of = {kind.name: domain for domain in self.domains for kind in domain.kinds}
         self._domain_of |= {tag_of(c): domain for domain in self.domains for c in domain.commands}
         self._instructions = {tag_of(i): i for d in self.domains for i in d.instructions}
@@ -72,7 +99,9 @@ class Kinds:
 
     def kinds_for(self, command: Command | type[Command]) -> tuple[Kind[Any], ...]:
         """Return the kinds that a command belongs to; a name without a kind is of the first."""
-        return self._kinds_of.get(tag_of(command), ())
+        tag = tag_of(command)
+        made = self.kinds.get(tag.rpartition(".")[0])
+        return (made,) if made is not None and made.generic else self._kinds_of.get(tag, ())
 
     def program(
         self, command: Command, address: Address, change: Change[Resource], known: Known
@@ -97,6 +126,10 @@ class Kinds:
     def altering(self, address: Address) -> bool:
         """Tell whether what is at an address has its machine give other fields elsewhere."""
         return self.kind(address).has("alters")
+
+    def clinging(self, address: Address) -> frozenset[str]:
+        """Return the kinds of what may go along where what is at an address ends (`clings_to`)."""
+        return self._clinging.get(addresses.kind_of(address), frozenset())
 
     def altered(self, address: Address, change: Change[Resource]) -> tuple[Address, ...]:
         """Return the addresses at which a change has its machine give other fields."""
@@ -169,7 +202,7 @@ class Kinds:
         """Decode a command from a log; one for which there is no type is a `StrangeCommand`."""
         data = _plain(raw)
         tag = data.get("command") if isinstance(data, dict) else None
-        if tag in self.commands:
+        if isinstance(tag, str) and tag in self.commands:
             with suppress(ValueError):
                 command: Command = decode(raw, self.commands[tag])
                 return command
@@ -249,8 +282,8 @@ class Kinds:
         return None
 
     def verbs(self) -> Iterator[tuple[str, str, type[Command]]]:
-        """Iterate over (group, verb, command type) of every command that has both."""
-        for tag, command in self.commands.items():
+        """Iterate over (group, verb, command type) of the commands that have both, and are not generic."""
+        for tag, command in self.commands.own.items():
             group, dot, verb = tag.rpartition(".")
             if dot:
                 yield group, verb, command

@@ -9,7 +9,7 @@
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from functools import cache
-from typing import Annotated, Any, ClassVar, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 import msgspec
 from msgspec.structs import replace
@@ -56,9 +56,6 @@ class Resource(Part, frozen=True, kw_only=True, gc=False):
     Because every default is None, a resource that is stored without a field means the same for
     ever: no later change of a default can rewrite history.
     """
-
-    ranged: ClassVar[bool] = False
-    """True where names that differ in a number are told as a range: `eth1-24`."""
 
     protect: (
         Annotated[
@@ -176,6 +173,12 @@ def decisions(resource: Resource | None) -> dict[str, Any]:
         return {}
     values = ((name, getattr(resource, name)) for name in decided_fields(type(resource)))
     return {name: value for name, value in values if value is not None}
+
+
+def of_machine(resource: R | None) -> R | None:
+    """Return a resource without what is kept on record only, of which no machine and no kind knows."""
+    kept = marked_fields(type(resource), "on_record") if resource is not None else ()
+    return replace(resource, **dict.fromkeys(kept)) if resource is not None and kept else resource
 
 
 def sealed_in(part: msgspec.Struct) -> Iterator[tuple[str, Sealed]]:

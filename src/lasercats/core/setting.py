@@ -106,25 +106,24 @@ class Sets(Command, frozen=True, metaclass=Declared):
 
     def decide(self, address: Address, state: State) -> Resource:
         """Return what is there, with these fields."""
-        after = self.put(self.found(address, state))
+        after: Resource = self.put(self.found(address, state))
         self.admit(address, after, state)
         return after
 
-    def found(self, address: Address, state: State) -> Resource:
+    def found(self, address: Address, state: State) -> Any:  # noqa: ANN401 - of its type of resource
         """Return what is there.
 
         Raises:
             Refused: nothing is.
 
         """
-        there: Resource = existing(address, state, self.of)
-        return there
+        return existing(address, state, self.of)
 
-    def put(self, found: Resource) -> Resource:
+    def put(self, found: Any) -> Any:  # noqa: ANN401 - as above
         """Return a resource with what is given put into it."""
         return overlay(found, self.of(**self.given()))
 
-    def admit(self, address: Address, after: Resource, state: State) -> None:
+    def admit(self, address: Address, after: Any, state: State) -> None:  # noqa: ANN401 - as above
         """Check that a resource can be there as it is to be.
 
         Raises:
@@ -155,8 +154,10 @@ class Makes(Sets, frozen=True, init=False):
     """False where it only makes what is not there."""
     new: ClassVar[Mapping[str, Any]] = {}
     """What is decided of one that is made and of which nothing else is said."""
+    again: ClassVar[bool] = False
+    """True where it also sets just what differs of one that is there."""
 
-    def found(self, address: Address, state: State) -> Resource:
+    def found(self, address: Address, state: State) -> Any:  # noqa: ANN401 - as above
         """Return what is there, or a new one."""
         there = state.get(address)
         return there if isinstance(there, self.of) else self.fresh()
@@ -164,6 +165,11 @@ class Makes(Sets, frozen=True, init=False):
     def fresh(self) -> Resource:
         """Return one that is made, before what is given is put into it."""
         return self.of(**self.new)
+
+    @classmethod
+    def agrees(cls, decided: Mapping[str, Any]) -> bool:
+        """Tell whether what it sets by its name is not decided otherwise."""
+        return all(decided.get(name, value) == value for name, value in cls.constant.items())
 
     @classmethod
     def complete(cls, on: tuple[Address, ...], wish: Mapping[str, Any]) -> "Makes":
@@ -181,7 +187,7 @@ class Removes(Command, frozen=True, metaclass=Declared, takes=()):
         if not state.known_absent(address):
             self.release(address, existing(address, state, self.of), state)
 
-    def release(self, address: Address, found: Resource, state: State) -> None:
+    def release(self, address: Address, found: Any, state: State) -> None:  # noqa: ANN401 - as above
         """Check that what is there may go.
 
         Raises:
@@ -223,8 +229,9 @@ def converge(commands: Iterable[type[Command]], address: Address, change: Change
     if change.after is None:
         yield next(sort for sort in sorts if issubclass(sort, Removes))(on=on)
         return
-    make = next((sort for sort in sorts if issubclass(sort, Makes)), None)
-    setters = [sort for sort in sorts if issubclass(sort, Sets) and sort is not make]
+    decided = {**decisions(now), **wish}
+    make = next((sort for sort in sorts if issubclass(sort, Makes) and sort.agrees(decided)), None)
+    setters = [s for s in sorts if issubclass(s, Sets) and (s is not make or (now is not None and s.again))]
     short = now is None or not differing(now, wish) <= {n for sort in setters for n in sort.sets(now, wish)}
     if now is None or (short and (make is None or make.over)):
         made = _made(make, address, change.after, wish)

@@ -1,11 +1,14 @@
 """The vocabulary of a host: files by their paths, and commands to execute.
 
-Every instruction that changes something is one call of a shell function of `PRELUDE`; what
-`--interpreter script` prints and what is sent to a host are the same lines.
+Every instruction that changes something is one call of a shell function that its class brings along; what
+`--interpreter script` prints and what is sent to a host are the same lines. Nothing here is known to what
+sends it: an instruction of any package that derives from `Act` or `Look` (`lasercats.instructions.shell`)
+runs in the same batch.
 """
 
 import re
 from collections.abc import Iterator, Sequence
+from posixpath import dirname
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -35,7 +38,7 @@ class ExecResult(msgspec.Struct, frozen=True, omit_defaults=True):
 class ReadPath(Look, frozen=True, tag="host.read"):
     """Look at a path; read a file only when its content is not the expected one."""
 
-    prelude: ClassVar[str] = LOOK
+    shell: ClassVar[tuple[str, ...]] = (LOOK,)
     answer: ClassVar[Any] = PathStatus
 
     path: str
@@ -92,7 +95,8 @@ class ReadPath(Look, frozen=True, tag="host.read"):
 class PathAct(Act, frozen=True):
     """Something that is done to a path; a look at it tells what it did."""
 
-    prelude: ClassVar[str] = PRELUDE
+    shell: ClassVar[tuple[str, ...]] = PRELUDE
+    apart: ClassVar[bool] = False
     answer: ClassVar[Any] = PathStatus
 
     path: str
@@ -100,6 +104,10 @@ class PathAct(Act, frozen=True):
     def after(self) -> ReadPath:
         """Return the look at the path."""
         return ReadPath(machine=self.machine, path=self.path)
+
+    def folders(self) -> tuple[bytes, ...]:
+        """Return the folder that it works in."""
+        return (dirname(unescape(self.path)),)
 
     def settled(self, answer: Any, said: bytes, vault: Vault) -> Any:  # noqa: ANN401
         """Return what is at the path, with what was noted of how it was done."""

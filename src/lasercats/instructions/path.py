@@ -17,12 +17,12 @@ from lasercats.core import content as contents
 from lasercats.core.instruction import Failure
 from lasercats.core.secret import Sealed
 from lasercats.core.text import escape
-from lasercats.instructions.shell import Told, Unread, raw
+from lasercats.instructions.shell import BYTES, Told, Unread, raw
 
 PathType = Literal["absent", "file", "directory", "symlink", "other"]
 
-CHUNK, BYTES = 1000, 90_000
-"""The most paths in one call, and the most bytes of them: what can be the arguments of a process."""
+CHUNK = 1000
+"""The most paths in one call."""
 
 _SORTS: Mapping[int, PathType] = {bits.S_IFREG: "file", bits.S_IFDIR: "directory", bits.S_IFLNK: "symlink"}
 _STATUS = re.compile(rb"([0-9a-f]{1,8}) ([0-9]{1,20}) ([0-9]{1,20}) ([0-9]{1,20}) (-?[0-9]{1,20})", re.ASCII)

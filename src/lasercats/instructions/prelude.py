@@ -17,6 +17,7 @@ what an operator should know of it.
 """
 
 from lasercats.instructions.room import ROOM
+from lasercats.instructions.shell import WORK
 
 ACTS = r"""
 # Replace a file at once. What is not said stays as it was.
@@ -273,5 +274,5 @@ lc_emptied() { # PATH of a directory that could not be removed, perhaps for what
 """.lstrip()
 """Shell functions, one for each act."""
 
-PRELUDE = ROOM + ACTS
+PRELUDE = (WORK, ROOM, ACTS)
 """POSIX shell functions; they need `stat`, `mv -T`, `sha256sum` and `base64` of GNU coreutils or busybox."""

@@ -4,27 +4,9 @@ What they are for is told in `lasercats.instructions.prelude`, which is what use
 """
 
 ROOM = r"""
-export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
-umask 022
 lc_here= lc_room= lc_up=. lc_safe= lc_plain= lc_closed= lc_host= lc_me=
-lc_mode= lc_probe= lc_rooms= lc_cp= lc_ls= lc_home=$PWD
-lc_line='
-'
-trap 'lc_leave; lc_tidy; $lc_unlock' EXIT
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
-lc_bad() { printf '%s\n' "$lc_path: $*" >&2; return 1; }
-lc_note() { printf 'note: %s\n' "$lc_path: $*" >&2; }
-# Run a command; only where it fails is it run once more to hear why, as listening takes another process.
-lc_try() { # COMMAND...
-  if "$@" 2>/dev/null || lc_why=$("$@" 2>&1); then return 0; fi
-  case $lc_why in
-    '') lc_bad "$1 failed" ;;
-    *nvalid* | *unknown*) lc_bad "${lc_why#*: }" ;;
-    *) lc_bad "${lc_why##*: }" ;;
-  esac
-}
+lc_mode= lc_probe= lc_rooms= lc_cp= lc_ls= lc_quit=lc_quit
+lc_quit() { lc_leave; lc_tidy; }
 # Stand in the folder of a path: in its room, where there is one.
 lc_enter() { # PATH
   lc_path=$1 lc_name=${1##*/}

@@ -16,8 +16,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from lasercats.core.instruction import Instruction
+from lasercats.core.instruction import Failure, Instruction
 from lasercats.core.ports import Vault
+from lasercats.core.text import escape
 
 Fields = tuple[bytes, ...]
 Told = Mapping[bytes, Sequence[Fields]]
@@ -37,6 +38,47 @@ lc_told() { # INDEX STATUS
 }
 """.lstrip()
 """Shell functions that print records."""
+TELL = r"""
+lc_tell() { # KEY COMMAND...  Tell what it prints, its status and its messages.
+  lc_key "$1"
+  shift
+  lc_messages=$("$@" 2>&1 >&3)
+  printf '%s.%s%s.%s%s;\n' "$lc_m" $? "$lc_m" "$lc_messages" "$lc_m" >&3
+}
+""".lstrip()
+"""The shell function that asks a command."""
+ENVIRONMENT = 'export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"\n'
+"""The variables of a script: tools are found, and speak as our readers understand them."""
+WORK = (
+    ENVIRONMENT
+    + r"""
+umask 022
+lc_home=$PWD lc_quit=
+lc_line='
+'
+trap '$lc_quit; $lc_unlock' EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+lc_bad() { printf '%s\n' "$lc_path: $*" >&2; return 1; }
+lc_note() { printf 'note: %s\n' "$lc_path: $*" >&2; }
+# Run a command; only where it fails is it run once more to hear why, as listening takes another process.
+lc_try() { # COMMAND...
+  if "$@" 2>/dev/null || lc_why=$("$@" 2>&1); then return 0; fi
+  case $lc_why in
+    '') lc_bad "$1 failed" ;;
+    *nvalid* | *unknown*) lc_bad "${lc_why#*: }" ;;
+    *) lc_bad "${lc_why##*: }" ;;
+  esac
+}
+""".lstrip()
+)
+"""What all acts share: how they fail, what they note, and what is done at the end.
+
+`$lc_quit` leaves what was shared before something runs that is apart.
+"""
+BYTES = 90_000
+"""The most bytes of what can be the arguments of a process."""
 
 _PLAIN = re.compile(rb"[A-Za-z0-9@%+=:,./_-]+")
 _RESERVED = b"if then else elif fi do done case esac while until for in select function time coproc".split()
@@ -98,10 +140,23 @@ class Unread(Exception):
 
 
 class Act(Instruction, frozen=True):
-    """An instruction that changes something: the call of a shell function."""
+    """An instruction that changes something: the call of a shell function, or of a program."""
 
-    prelude: ClassVar[str] = ""
-    """The shell functions that it needs."""
+    shell: ClassVar[tuple[str, ...]] = ()
+    """The shell functions that it needs, in parts; of a batch, each part is sent once."""
+    apart: ClassVar[bool] = True
+    """True where it runs in a subshell, in the folder in which the script began: it meets no neighbour.
+
+    What works in rooms (`lasercats.instructions.room`) shares them with its neighbours instead.
+    """
+    patience: ClassVar[float] = 0
+    """Seconds for which its host may be silent over it; never less than it may be silent over anything."""
+    together: ClassVar[bytes] = b""
+    """The shell function that does several that stand side by side at once, ahead of each, if there is one.
+
+    It is given the `share` of each. It is a shortcut and decides nothing: each is still done by itself after
+    it, finds itself done or does it, and has a status of its own.
+    """
 
     def words(self, vault: Vault | None) -> tuple[bytes, ...]:
         """Return the call, word by word; without a vault a secret is not told."""
@@ -120,23 +175,140 @@ class Act(Instruction, frozen=True):
         del said, vault
         return answer
 
+    def folders(self) -> tuple[bytes, ...]:
+        """Return the folders in which it leaves a room where its shell dies."""
+        return ()
+
+    def share(self) -> tuple[bytes, ...]:
+        """Return the words that it adds to a call that does several at once."""
+        return ()
+
 
 class Look(Instruction, frozen=True):
-    """An instruction that looks; equal ones and others of its class are asked in one call."""
+    """An instruction that looks: a call, and the reader of what that prints.
+
+    Equal ones are asked once. Where many are to be asked in one call, a class says so by `ask` and `read`,
+    or derives from `ManyLook`.
+    """
 
     looks: ClassVar[bool] = True
-    prelude: ClassVar[str] = ""
-    """The shell functions that it needs."""
+    shell: ClassVar[tuple[str, ...]] = (TELL,)
+    """The shell functions that it needs, in parts; `TELL` where it does not override `ask`."""
+
+    def words(self, vault: Vault | None) -> tuple[bytes, ...]:
+        """Return the call, word by word. It runs in a subshell; where it fails, so does the look."""
+        raise NotImplementedError
+
+    def process(self, output: bytes) -> Any:  # noqa: ANN401
+        """Return the answer that is read from what the call printed.
+
+        Raises:
+            Unread: it cannot be understood, with the reason.
+
+        """
+        raise NotImplementedError
+
+    def line(self) -> str:
+        """Return the call as it is printed."""
+        return " ".join(printable(word) for word in self.words(None))
 
     @classmethod
     def ask(cls, looks: Sequence[Any], vault: Vault, mark: bytes) -> Iterator[bytes]:
         """Return the lines of a script that ask all of these; `mark` is for what a tool is to print."""
-        raise NotImplementedError
+        for n, words in enumerate(dict.fromkeys(look.words(vault) for look in looks)):
+            yield b"lc_tell %d " % n + raw_command(words)
 
     @classmethod
     def read(cls, looks: Sequence[Any], told: Told, vault: Vault, mark: bytes) -> Iterator[Any]:
         """Return an answer to each: a `Failure` where there is none, None where it is to be asked again."""
+        places = {words: n for n, words in enumerate(dict.fromkeys(look.words(vault) for look in looks))}
+        for look in looks:
+            try:
+                yield look.process(printed(told, b"%d" % places[look.words(vault)]))
+            except Unread as unread:
+                yield Failure(reason=str(unread))
+
+
+class ManyLook(Look, frozen=True):
+    """A look that one call makes for many subjects: `dpkg-query`, `systemctl show`."""
+
+    call: ClassVar[tuple[bytes, ...]] = ()
+    """What is called, with the words of all subjects behind it."""
+
+    def subject_words(self) -> tuple[bytes, ...]:
+        """Return the words by which it is asked for."""
         raise NotImplementedError
+
+    @classmethod
+    def process_many(cls, asked: Sequence[Fields], output: bytes) -> Mapping[Fields, Any]:
+        """Return the answer to each that was asked for, read from what the call printed.
+
+        Raises:
+            Unread: none of it can be understood, with the reason.
+
+        """
+        raise NotImplementedError
+
+    def words(self, vault: Vault | None) -> tuple[bytes, ...]:
+        """Return the call for this one alone."""
+        return (*self.call, *self.subject_words())
+
+    @classmethod
+    def ask(cls, looks: Sequence[Any], vault: Vault, mark: bytes) -> Iterator[bytes]:
+        """Return one call for all; several, where their words are too many for one process."""
+        for n, some in enumerate(_chunks(looks)):
+            yield b"lc_tell %d " % n + raw_command((*cls.call, *(word for words in some for word in words)))
+
+    @classmethod
+    def read(cls, looks: Sequence[Any], told: Told, vault: Vault, mark: bytes) -> Iterator[Any]:
+        """Return the answer to each."""
+        answers: dict[tuple[bytes, ...], Any] = {}
+        for n, some in enumerate(_chunks(looks)):
+            try:
+                answers |= cls.process_many(some, printed(told, b"%d" % n))
+            except Unread as unread:
+                answers |= dict.fromkeys(some, Failure(reason=str(unread)))
+        for look in looks:
+            yield answers.get(look.subject_words(), Failure(reason="the host told nothing of it"))
+
+
+def _chunks(looks: Sequence[Any]) -> Iterator[list[tuple[bytes, ...]]]:
+    """Split what is asked for into what can be the arguments of a process each."""
+    some, size = list[tuple[bytes, ...]](), 0
+    for words in dict.fromkeys(look.subject_words() for look in looks):
+        more = sum(len(word) + 1 for word in words)
+        if some and size + more > BYTES:
+            yield some
+            some, size = [], 0
+        some.append(words)
+        size += more
+    if some:
+        yield some
+
+
+def printed(told: Told, key: bytes) -> bytes:
+    """Return what a call printed that was made by `lc_tell`.
+
+    Raises:
+        Unread: it failed, or the host told nothing of it.
+
+    """
+    answers = told.get(key, ())
+    if len(answers) != 1 or len(answers[0]) != 3:  # noqa: PLR2004 - output, status, messages
+        raise Unread(
+            "the host told nothing of it" if not answers else "the host answered twice, and not the same"
+        )
+    output, status, said = answers[0]
+    if status != b"0":
+        raise Unread(last_line(said) or f"failed with status {escape(status)}")
+    return output
+
+
+def last_line(said: bytes) -> str:
+    """Return what a tool said last, or that there is no space left."""
+    lines = [line for line in said.strip().splitlines() if line.strip()]
+    told = [line for line in lines if b"No space left" in line] or lines[-1:]
+    return escape(told[0].strip()[:2000]) if told else ""
 
 
 def records(output: bytes | bytearray, mark: bytes) -> Iterator[tuple[bytes, Fields]]:

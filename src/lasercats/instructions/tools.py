@@ -45,7 +45,7 @@ lc_probe() {
 class ProbeTools(Look, frozen=True, tag="host.probe"):
     """Ask which tools are missing; changes nothing."""
 
-    prelude: ClassVar[str] = PROBE
+    shell: ClassVar[tuple[str, ...]] = (PROBE,)
     answer: ClassVar[Any] = tuple[str, ...]
 
     def line(self) -> str:

@@ -7,7 +7,6 @@ what became of it is only judged when nothing is at work any more, and what did 
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from itertools import count
-from posixpath import dirname
 from typing import Any, NamedTuple
 
 from lasercats.core.errors import LaserCatsError, MachineError, StillWorking
@@ -15,18 +14,31 @@ from lasercats.core.identity import Who
 from lasercats.core.instruction import Batch, Failure, Instruction, Item
 from lasercats.core.ports import Sink, Vault
 from lasercats.core.secret import Sealed
-from lasercats.core.text import escape, unescape
-from lasercats.instructions.host import PRELUDE, VOCABULARY, ExecResult, Execute, ReadPath
-from lasercats.instructions.shell import ending
+from lasercats.core.text import escape
+from lasercats.instructions.host import ExecResult, Execute, ReadPath
+from lasercats.instructions.shell import Act, Look, ending
 from lasercats.instructions.tools import OPTIONAL, ProbeTools
 from lasercats.machines.hearing import Hearing, Streaming
-from lasercats.machines.shell import HEARD, MOST, OVER, Command, Script, Settling, identity, skipped, weight
+from lasercats.machines.shell import (
+    HEARD,
+    MOST,
+    OVER,
+    Command,
+    Script,
+    Settling,
+    identity,
+    parts,
+    skipped,
+    weight,
+)
 
 RUNNER = r"""
 lc_failed=0
-lc() { # A raw command runs where the script was begun, and meets nothing of ours.
-  case $1 in lc_*) ;; *) lc_leave; lc_tidy ;; esac
-  "$@" || { lc_failed=1; echo "failed: $1 $2" >&2; }
+lc() { # What does not work in rooms runs where the script was begun, and meets nothing of ours.
+  case $1 in
+    lc_*) "$@" ;;
+    *) $lc_quit; ( "$@" ) ;;
+  esac || { lc_failed=1; echo "failed: $1 $2" >&2; }
 }
 """.strip()
 END = "LASERCATS_SCRIPT_END"
@@ -45,7 +57,7 @@ class HostMachine:
     """A host behind some pipe to a POSIX shell."""
 
     parallel = False
-    vocabulary: Collection[type[Instruction]] = VOCABULARY
+    vocabulary: Collection[type[Instruction]] = (Look, Act, Execute)
 
     def __init__(self, name: str, vault: Vault, patience: float = SILENCE, *, sudo: bool = False) -> None:
         """Name the host; it may be silent for so many seconds."""
@@ -74,7 +86,8 @@ class HostMachine:
     def script(self, instructions: Sequence[Instruction], *, alone: bool) -> str:
         """Return instructions as a script for this host; half of it does nothing."""
         lines = [instruction.line() for instruction in instructions]
-        body = "\n".join(["{", PRELUDE + RUNNER, *(f"lc {line}" for line in lines), 'exit "$lc_failed"', "}"])
+        shell = "".join(parts([one for one in instructions if isinstance(one, Act)])) + RUNNER
+        body = "\n".join(["{", shell, *(f"lc {line}" for line in lines), 'exit "$lc_failed"', "}"])
         if alone:
             return f"# Run it with sh on {self.name}.\n{body}"
         end = ending(body, END)
@@ -88,7 +101,7 @@ class HostMachine:
 
         """
         acts = [item.instruction for item in batch if not item.instruction.looks]
-        folders = dict.fromkeys(dirname(unescape(act.path)) for act in acts if hasattr(act, "path"))
+        folders = dict.fromkeys(folder for act in acts if isinstance(act, Act) for folder in act.folders())
         if acts and (token or folders):
             told = await self._settle(token, 0 if end else WAIT, list(folders), end=end)
             if told is not None and (told.still or not end):
@@ -219,7 +232,7 @@ class HostMachine:
 
     async def _talk(self, script: Script, token: str = "") -> tuple[Hearing, Failure]:
         """Send a script; return what was heard, and what became of an item of which nothing was."""
-        hearing = Hearing(script.mark, self._patience, script.most)
+        hearing = Hearing(script.mark, max(self._patience, script.patience), script.most)
         why = self._why(hearing, await self._pipe(script.encode(), hearing, token))
         self.who.meet(identity(hearing.output, script.mark))
         return hearing, why

@@ -7,7 +7,8 @@ all that was changed. What an instruction is asked, and how it reads its answer,
 """
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from lasercats.core.identity import Identity
@@ -17,7 +18,18 @@ from lasercats.core.text import escape
 from lasercats.instructions import who
 from lasercats.instructions.lock import LOCK, SETTLE
 from lasercats.instructions.prelude import PRELUDE
-from lasercats.instructions.shell import FRAMES, Act, Look, Told, gathered, raw, raw_command
+from lasercats.instructions.shell import (
+    ENVIRONMENT,
+    FRAMES,
+    WORK,
+    Act,
+    Look,
+    Told,
+    gathered,
+    last_line,
+    raw,
+    raw_command,
+)
 
 MOST = 64 * 1024 * 1024
 """The most bytes of a script; a batch that needs more is several."""
@@ -26,6 +38,8 @@ HEARD = 64 * 1024 * 1024
 EACH = 12 * 1024
 """The most bytes that are told of one item, contents not counted."""
 
+_SAID = b"; printf '%s;' $lc_m >&2"
+"""Behind what no change has said."""
 _BEGIN = b"{ exec 3>&1 1>&2 </dev/null\nlc_m=%s"
 _END = b"lc_say end 0\nexit 0\n}\n"
 OVER = "nothing was done, because what was to become of it was judged by now"
@@ -63,8 +77,11 @@ class Script:
         self._asks = [_look_of(item.instruction) for item in batch]
         last = {self._asks[i]: i for i in self._acts}
         self._last = list(last.values())
+        self._runs = dict(_side_by_side(batch, self._acts))
         self._passed_by = {i for i in self._acts if last[self._asks[i]] != i}
         """Changes after which a later item changes the same again: they are looked at on the spot."""
+        self.patience = max((batch[i].instruction.patience for i in self._acts), default=0.0)  # type: ignore[attr-defined]
+        """Seconds for which the host may be silent over what it is to do."""
 
     @property
     def most(self) -> int:
@@ -97,51 +114,75 @@ class Script:
             self._read(told, b"at%d " % i, [i], after)
         said = _messages(messages, self.mark)
         for i in self._acts:
-            results[i] = self._act(i, told, after[i], said.get(i, b"")) or results[i]
+            done = self._act(i, told, after[i], said.get(i, b""))
+            results[i] = results[i] if done is None else done
         return results
 
     def _lines(self) -> Iterator[bytes]:
         instructions: list[Any] = [item.instruction for item in self._batch]
         yield FRAMES.encode() + b"lc_say begin $$"
         yield who.asking(self._must, _TELL, _LEAVE)
-        for prelude in dict.fromkeys(one.prelude for one in (*instructions, *self._asks)):
-            yield prelude.encode()
+        yield from (part.encode() for part in parts((*instructions, *self._asks)))
         yield from self._ask(b"", self._looks)
         if self._looks and self._acts:
             yield LATER
         if self._lock and self._acts:
             yield LOCK.encode() + b"if ! lc_lock %s; then lc_say over 0; lc_say end 0; exit; fi" % self._lock
         for i in self._acts:
-            guards = b"".join(b'[ "$lc_%d" = 0 ] && ' % j for j in self._batch[i].after)
-            words = b" ".join(map(raw, instructions[i].words(self._vault)))
-            yield b"lc_%d=skipped\n%s{ %s\nlc_%d=$?; }\nlc_told %d $lc_%d" % (i, guards, words, i, i, i)
+            yield from self._together(i)
+            yield from self._act_lines(i)
             if i in self._passed_by:
                 yield from self._ask(b"at%d " % i, [i])
         yield from self._ask(b"after ", self._last)
 
+    def _act_lines(self, i: int) -> Iterator[bytes]:
+        act: Any = self._batch[i].instruction
+        call = raw_command(act.words(self._vault))
+        if act.apart:
+            call = b"$lc_quit; ( %s )" % call
+        yield b"lc_%d=skipped\n%s{ %s\nlc_%d=$?; }\nlc_told %d $lc_%d" % (i, self._guards(i), call, i, i, i)
+
+    def _guards(self, i: int) -> bytes:
+        return b"".join(b'[ "$lc_%d" = 0 ] && ' % j for j in self._batch[i].after)
+
+    def _together(self, first: int) -> Iterator[bytes]:
+        """Return the lines that do at once what stands side by side and begins there."""
+        side_by_side = self._runs.get(first, ())
+        some = [i for i in side_by_side if not set(self._batch[i].after) & set(side_by_side)]
+        if len(some) > 1:
+            yield b"set --"
+            for i in some:
+                act: Any = self._batch[i].instruction
+                yield self._guards(i) + b'set -- "$@" ' + b" ".join(map(raw, act.share()))
+            yield b'$lc_quit; ( %s "$@" )' % act.together + _SAID
+
     def _ask(self, section: bytes, indices: Sequence[int]) -> Iterator[bytes]:
         if not indices:
             return
-        yield b"lc_at='%s'" % section
-        for kind, some in self._by_class(indices).items():
+        for space, kind, some in self._by_class(section, indices):
+            yield b"lc_at='%s'" % space
             yield from kind.ask([self._asks[i] for i in some], self._vault, self._other)
-        yield b"lc_at=; printf '%s;' $lc_m >&2"  # what was said so far, no change has said
+        yield b"lc_at=" + _SAID
 
-    def _by_class(self, indices: Sequence[int]) -> dict[type[Look], list[int]]:
+    def _by_class(
+        self, section: bytes, indices: Sequence[int]
+    ) -> Iterator[tuple[bytes, type[Look], list[int]]]:
+        """Iterate over the classes of looks; the answers to each have keys of their own."""
         kinds: dict[type[Look], list[int]] = {}
         for i in indices:
             kinds.setdefault(type(self._asks[i]), []).append(i)
-        return kinds
+        for n, (kind, some) in enumerate(kinds.items()):
+            yield section + (b"%d/" % n if n else b""), kind, some
 
     def _missing(self, i: int, why: Failure) -> Failure:
         return Failure(reason=why.reason, in_doubt=why.in_doubt and i in self._acts)
 
     def _read(self, told: Told, section: bytes, indices: Sequence[int], results: list[Any]) -> bool:
         """Read the answers to looks into `results`; return whether some are to be asked again."""
-        size = len(section)
-        here = {key[size:]: fields for key, fields in told.items() if key.startswith(section)}
         again = False
-        for kind, some in self._by_class(indices).items():
+        for space, kind, some in self._by_class(section, indices):
+            size = len(space)
+            here = {key[size:]: fields for key, fields in told.items() if key.startswith(space)}
             answers = kind.read([self._asks[i] for i in some], here, self._vault, self._other)
             for i, answer in zip(some, answers, strict=True):
                 if b"end" in told or not isinstance(answer, Failure):  # else it is not the path that failed
@@ -158,7 +199,7 @@ class Script:
         if status == b"skipped":
             return skipped()
         if status != b"0":
-            return Failure(reason=_last(said) or f"failed with status {escape(status)}")
+            return Failure(reason=last_line(said) or f"failed with status {escape(status)}")
         act: Any = self._batch[i].instruction
         return act.settled(after, said, self._vault)
 
@@ -212,7 +253,7 @@ class Settling:
         """Return the script."""
         settle = b"lc_settle %s %s || { lc_say end 0; exit 0; }" % (self._lock, self._how)
         lines = [_BEGIN % self.mark, FRAMES.encode() + b"lc_say begin $$"]
-        lines += [who.asking(self._must, _TELL, _LEAVE), PRELUDE.encode(), SETTLE.encode()]
+        lines += [who.asking(self._must, _TELL, _LEAVE), *map(str.encode, PRELUDE), SETTLE.encode()]
         lines += [settle] if self._lock else []
         return b"\n".join([*lines, *(b"lc_swept " + raw(folder) for folder in self._folders), _END])
 
@@ -238,10 +279,28 @@ exit
 """
 
 
+def parts(instructions: Iterable[Any]) -> list[str]:
+    """Return the parts of shell functions that instructions need, each once."""
+    found = {part: None for one in instructions for part in one.shell}
+    acts = any(isinstance(one, Act) for one in instructions)
+    return [WORK if acts else ENVIRONMENT, *(part for part in found if part != WORK)]
+
+
 def _look_of(instruction: Any) -> Look:  # noqa: ANN401 - a look, or an act
     """Return the look that tells of an instruction: itself, or the one after it."""
     look: Look = instruction.after() if isinstance(instruction, Act) else instruction
     return look
+
+
+def _side_by_side(batch: Batch, acts: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
+    """Iterate over the acts that can be done at once and stand side by side, each by its first."""
+
+    def sort(i: int) -> Any:  # noqa: ANN401 - the class of an act that can be done together with others
+        return type(batch[i].instruction) if batch[i].instruction.together else i  # type: ignore[attr-defined]
+
+    for _, group in groupby(acts, sort):
+        some = list(group)
+        yield some[0], some
 
 
 def skipped() -> Failure:
@@ -266,9 +325,3 @@ def _messages(messages: bytes | bytearray, mark: bytes) -> dict[int, bytes]:
             said.setdefault(int(index), before)
         before = rest
     return said
-
-
-def _last(said: bytes) -> str:
-    lines = [line for line in said.strip().splitlines() if line.strip()]
-    told = [line for line in lines if b"No space left" in line] or lines[-1:]
-    return escape(told[0].strip()[:2000]) if told else ""

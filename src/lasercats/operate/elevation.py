@@ -86,7 +86,7 @@ def _follow(project: Project, found: dict[Address, Resource], position: int | No
             if kind_of(cable) != place.CABLE or cable in found:
                 continue
             found[cable] = resource
-            ends = list(cable_module.needs(cable, resource))  # type: ignore[arg-type]
+            ends = list(cable_module.KIND.needs(cable, resource))  # type: ignore[arg-type]
             found |= project.log.fold(position, ends).state(project.kinds).resources()
             waiting += [end for end in ends if _hands_on(project, found.get(end), position)]
 

@@ -1,10 +1,14 @@
 """What commands would destroy or interrupt, looked at before anybody is asked about it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from lasercats.core.address import Address
 from lasercats.core.command import Command
 from lasercats.core.errors import LaserCatsError
 from lasercats.core.loss import Loss, announced
+from lasercats.core.settle import decide_all, learn
+from lasercats.core.state import State
+from lasercats.interpreters.looking import expectations
 from lasercats.operate.observe import observe
 from lasercats.operate.project import Project
 
@@ -17,11 +21,27 @@ def foresee(project: Project, commands: Sequence[Command], *, direct: bool = Fal
     """
     kinds, state = project.kinds, project.state()
     found = announced(kinds, commands, state, direct=direct)
-    seen = list(dict.fromkeys(loss.address for loss in found if kinds.kind(loss.address).has("observe")))
+    if not found:
+        return found
+    seen = as_it_is(project, commands, dict.fromkeys(loss.address for loss in found))
+    return announced(kinds, commands, seen, direct=direct)
+
+
+def as_it_is(project: Project, commands: Sequence[Command], addresses: Iterable[Address]) -> State:
+    """Return the state with what a look at some addresses found, as commands at them would find it.
+
+    So it is with what nobody decided there and they are about to decide. What cannot be looked at is as it
+    is known.
+    """
+    kinds = project.kinds
+    seen = [address for address in addresses if kinds.kind(address).has("observe")]
     if not seen:
-        return found
+        return project.state()
+    wished = expectations(commands, kinds)
     try:
-        state = observe(project, seen).state
+        told = observe(
+            project, seen, also={address: wished[address] for address in seen if address in wished}
+        )
     except LaserCatsError:  # it is not bound, or not to be reached: what is carried out will say so
-        return found
-    return announced(kinds, commands, state, direct=direct)
+        return project.state()
+    return learn(decide_all(commands, told.state)[0], told.state, told.found)

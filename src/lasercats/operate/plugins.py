@@ -1,12 +1,16 @@
 """Finds what is installed, by entry points; the built-ins come in by the same door."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from lasercats.core.errors import LaserCatsError, UnknownName
-from lasercats.core.registry import Kinds
+from lasercats.core.registry import Domain, Kinds
+
+NONE: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
 
 @cache
@@ -39,7 +43,32 @@ def load(group: str, name: str, sort: str) -> Callable[..., Any]:
     return loaded
 
 
-@cache
-def kinds() -> Kinds:
-    """Return the registry of all installed domains."""
-    return Kinds([load("domains", name, "domain") for name in names("domains")])  # type: ignore[misc]
+def kinds(root: Path | None = None, settings: Mapping[str, Mapping[str, Any]] = NONE) -> Kinds:
+    """Return the registry of a project in `root`, or, without one, of what is installed.
+
+    What stands under `domains` is a `Domain`, or a function that returns one, given the root of the project
+    and what its `lasercats.toml` says under `domains.NAME`: so kinds may be made from data. Without a project
+    such a one is not asked.
+
+    Raises:
+        LaserCatsError: a domain cannot be loaded, or cannot be made of its settings.
+
+    """
+    found = ((name, load("domains", name, "domain")) for name in names("domains"))
+    made = (_made(name, one, root, settings.get(name, {})) for name, one in found)
+    return Kinds(domain for domain in made if domain is not None)
+
+
+def _made(name: str, found: Any, root: Path | None, settings: Mapping[str, Any]) -> Domain | None:  # noqa: ANN401
+    if isinstance(found, Domain):
+        return found
+    try:
+        made: Domain | None = None if root is None else found(root, settings)
+    except LaserCatsError:
+        raise
+    except Exception as error:
+        raise LaserCatsError(
+            f"the domain {name!r} cannot be made: {type(error).__name__}: {error}; mend [domains.{name}] in "
+            f"lasercats.toml, or its plugin"
+        ) from None
+    return made

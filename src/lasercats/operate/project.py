@@ -65,8 +65,13 @@ class Project:
         if not looking:
             self.check_open()
         self._looking = looking
-        self.urls = _read_machines(root / FILE, environment)
-        self.kinds: Kinds = plugins.kinds()
+        settings = _read(root / FILE)
+        self.urls = _machines(root / FILE, settings, environment)
+        told = _table(root / FILE, settings, "domains")
+        wanted = {name: _table(root / FILE, told, name) for name in told}
+        self.absent = [name for name in told if name not in plugins.names("domains")]
+        """The domains that its file has settings for, and that are not installed."""
+        self.kinds: Kinds = plugins.kinds() if self.closed else plugins.kinds(root, wanted)
         self.mode = trust.mode_of_files(root)
         """Of the files in its folder."""
         asked, key = Sources(root, self.may_run), root / FOLDER / "key"
@@ -251,7 +256,8 @@ class BoundMachines:
 
     def fits(self, name: str, domain: Domain) -> bool:
         """Tell whether a machine that is bound can run the instructions of a domain."""
-        return set(domain.instructions) <= set(machine_type(self._urls[name]).vocabulary)
+        vocabulary = tuple(machine_type(self._urls[name]).vocabulary)
+        return all(issubclass(instruction, vocabulary) for instruction in domain.instructions)
 
     def url(self, name: str) -> str:
         """Return the URL that the name is bound to."""
@@ -428,13 +434,29 @@ def _table(path: Path, data: Mapping[str, Any], name: str) -> dict[str, Any]:
     return table
 
 
-def _read_machines(path: Path, environment: str) -> dict[str, str]:
+def _read(path: Path) -> dict[str, Any]:
+    """Return the settings of a project.
+
+    Raises:
+        BadInput: they are malformed.
+        LaserCatsError: they cannot be read.
+
+    """
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadInput(f"{path} is malformed: {error}") from None
     except OSError as error:
         raise LaserCatsError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _machines(path: Path, data: Mapping[str, Any], environment: str) -> dict[str, str]:
+    """Return the URLs of the machines of an environment.
+
+    Raises:
+        BadInput: they are malformed, or there is no such environment.
+
+    """
     environments = _table(path, data, "environments")
     for name in (environment, *environments):
         check_environment(name)

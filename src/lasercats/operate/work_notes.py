@@ -77,7 +77,15 @@ def _cable_notes(project: "Project", order: "Order", lifts: Lifts) -> Iterator[t
             kept = "" if is_ else ", and keep it for when it comes back"
             yield steps[0], f"pull cable {name}{kept}: {told}"
         if is_:
-            yield steps[-1], f"put cable {name} back: {told}"
+            left = was and _is_left_out(order, steps)
+            back = f"cable {name} has been pulled; put it back" if left else f"put cable {name} back"
+            yield steps[-1], f"{back}: {told}"
+
+
+def _is_left_out(order: "Order", steps: Sequence[int]) -> bool:
+    """Tell whether a cable was pulled at the first of some steps, and the last failed that puts it back."""
+    tasks = {task.number: task for task in order.tasks}
+    return tasks[steps[0]].status == "done" and isinstance(tasks[steps[-1]].outcome, Failure)
 
 
 def _cables(project: "Project", order: "Order", lifts: Lifts) -> dict[Address, Any]:
@@ -92,7 +100,7 @@ def _cables(project: "Project", order: "Order", lifts: Lifts) -> dict[Address, A
 
 def _around(project: "Project", order: "Order", found: Mapping[Address, Any]) -> Mapping[Address, Resource]:
     """Return what is at the ends of cables, and the racks of that, as they were then."""
-    ends = sorted({end for address, cable in found.items() for end in cables.needs(address, cable)})
+    ends = sorted({end for address, cable in found.items() for end in cables.KIND.needs(address, cable)})
     there = project.log.fold(order.number, ends).state(project.kinds).resources()
     racks = sorted({Address(rack) for one in there.values() if (rack := getattr(one, "rack", None))})
     return {**there, **project.log.fold(order.number, racks).state(project.kinds).resources()}

@@ -23,6 +23,7 @@ from lasercats.instructions.host import (
     SetAttributes,
     WriteFile,
 )
+from lasercats.testing.opened import OpenContract
 from lasercats.testing.still import StillContract
 from lasercats.testing.who import WhoContract
 
@@ -44,7 +45,7 @@ def batch(*items: Instruction | tuple[Instruction, int]) -> Batch:
     return tuple(Item(i[0], (i[1],)) if isinstance(i, tuple) else Item(i) for i in items)
 
 
-class HostContract(StillContract, WhoContract):
+class HostContract(StillContract, WhoContract, OpenContract):
     """What every host does."""
 
     def vault(self) -> Vault:

@@ -13,7 +13,7 @@ from lasercats.core.text import escape
 from lasercats.instructions.look import LOOK
 from lasercats.instructions.path import Answers, PathStatus, Question
 from lasercats.instructions.prelude import PRELUDE
-from lasercats.instructions.shell import FRAMES, ending, gathered, printable, raw, records
+from lasercats.instructions.shell import FRAMES, TELL, ending, gathered, printable, raw, records
 from lasercats.instructions.tools import PROBE
 from lasercats.machines.shell import new_mark
 
@@ -109,7 +109,7 @@ def test_a_content_that_is_not_the_one_told_fails() -> None:
 @pytest.mark.parametrize("names", [r"(?m)^(lc_\w+)\(\)", r"\b(lc_\w+)="])
 def test_no_name_of_the_shell_means_two_things(names: str) -> None:
     """What looks, what acts and what frames share one shell, so each has names of its own."""
-    found = [set(re.findall(names, part)) for part in (FRAMES, LOOK, PRELUDE, PROBE)]
+    found = [set(re.findall(names, part)) for part in (FRAMES, TELL, LOOK, "".join(PRELUDE), PROBE)]
     assert sum(map(len, found)) == len(set().union(*found))
 
 

@@ -1,7 +1,7 @@
 """Another host behind the same name is noticed: by real SSH hosts, through the command line."""
 
 import asyncio
-import subprocess
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +16,7 @@ from lasercats.machines.ssh import SshMachine
 from lasercats.machines.vault import KeyVault
 from lasercats.testing.lab import Host, Lab
 from lasercats.testing.machines import batch
+from tests import forks
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 LASERCATS = [sys.executable, "-c", "from lasercats.cli.main import main; main()"]
@@ -46,11 +47,9 @@ class Project:
 
     def run(self, *arguments: str, fails: bool = False) -> str:
         """Run what must succeed, or fail, and return what it printed."""
-        ran = subprocess.run(
-            [*LASERCATS, *arguments], cwd=self.folder, capture_output=True, text=True, check=False, timeout=60
-        )
-        assert (ran.returncode != 0) == fails, ran.stdout + ran.stderr
-        return ran.stdout + ran.stderr
+        code, out, err = forks.run(arguments, self.folder, os.environ)
+        assert (code != 0) == fails, out + err
+        return out + err
 
     def bind(self, host: Host) -> None:
         """Let the name lead to a host, as an editor or a DNS does."""

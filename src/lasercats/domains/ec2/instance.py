@@ -138,10 +138,12 @@ class Reboot(
     past="ec2.instance.rebooted",
     of=Instance,
     takes=(),
+    announces=("interrupts",),
 ):
     """Reboot running instances. It leaves no trace in the state, so it is recorded and never undone."""
 
     effect: ClassVar[Effect] = Effect.OPAQUE
+    interrupts: ClassVar[str] = "rebooted"
 
     def admit(self, address: Address, after: Any, state: State) -> None:  # noqa: ANN401 - an instance
         """Check that it is not stopped."""

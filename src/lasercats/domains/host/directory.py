@@ -65,7 +65,7 @@ class DirectoryKind(place.OnPath[Directory]):
     resource = Directory
     commands = (Create, Chown, Chmod, Remove)
 
-    def brings(self, address: Address, change: Change[Any]) -> Instruction:
+    def acts(self, address: Address, change: Change[Any]) -> Instruction:
         """Make or change the directory."""
         machine, path = place.at(address)
         if change.before is not None:
@@ -73,9 +73,9 @@ class DirectoryKind(place.OnPath[Directory]):
             return SetAttributes(machine=machine, path=path, type="directory", **changed)
         return MakeDirectory(machine=machine, path=path, **place.attributes(change.after))
 
-    def told(self, status: PathStatus, known: Directory | None) -> Directory:
-        """Return the directory that a status tells of."""
-        return Directory(**place.attributes_told(status, known or Directory()))
+    def told(self, answer: PathStatus, known: Directory | None) -> Directory:
+        """Return the directory that an answer tells of."""
+        return Directory(**place.attributes_told(answer, known or Directory()))
 
 
 KIND = DirectoryKind()

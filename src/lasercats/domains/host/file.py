@@ -96,7 +96,7 @@ class FileKind(place.OnPath[File]):
             change = Change(File(), after)
         return super().converge(address, change)
 
-    def brings(self, address: Address, change: Change[Any]) -> Instruction:
+    def acts(self, address: Address, change: Change[Any]) -> Instruction:
         """Write or change the file."""
         machine, path = place.at(address)
         before: Any = change.before
@@ -109,17 +109,21 @@ class FileKind(place.OnPath[File]):
         own = place.attributes(after)
         return WriteFile(machine=machine, path=path, content=content, place=where, **own, new=before is None)
 
-    def reads(self, machine: str, address: Address, told: Knowledge) -> ReadPath:
+    def looks(self, machine: str, address: Address, told: Knowledge) -> Instruction:
         """Return the look at a file; what is there where a secret is, or is about to be, comes sealed.
 
         So does what nobody manages, where not everybody may read it: keys, passwords. Where only attributes
-        are known, or wished of what nobody manages, nothing is read.
+        are known, and what is about to be made has no content either, nothing is read; else it would not come
+        back.
         """
         known, wish = told[address], told.expected.get(address)
+        if isinstance(known, File) and known.content is None and known.secret is None:
+            if isinstance(wish, File) and wish.content is not None:
+                known = None
         file = next((one for one in (known, wish) if isinstance(one, File)), None)
         brought = any(isinstance(one, File) and one.secret is not None for one in (known, wish))
         if file is not None and file.content is None and not brought:
-            return super().reads(machine, address, told)
+            return super().looks(machine, address, told)
         seal: Literal["always", "closed"] | None = "always" if brought else "closed"
         if not brought and (known is not None or told.in_clear):
             seal = None
@@ -129,20 +133,20 @@ class FileKind(place.OnPath[File]):
         where, path = secrets.place(address, "secret") if seal else "", place.at(address)[1]
         return ReadPath(machine=machine, path=path, whole=True, expect=expect, seal=seal, place=where)
 
-    def told(self, status: PathStatus, known: File | None) -> File:
-        """Return the file that a status tells of, where `known` is what was expected."""
+    def told(self, answer: PathStatus, known: File | None) -> File:
+        """Return the file that an answer tells of, where `known` is what was expected."""
         known = known or File()
         content, secret = known.content, known.secret
-        if isinstance(status.content, Sealed):
-            content, secret = None, status.content
-        elif status.content is not None:
-            old = secrets.of_text(status.content) if known.secret else None  # as it was up to format 4
-            content, secret = (status.content, None) if old is None else (None, old)
+        if isinstance(answer.content, Sealed):
+            content, secret = None, answer.content
+        elif answer.content is not None:
+            old = secrets.of_text(answer.content) if known.secret else None  # as it was up to format 4
+            content, secret = (answer.content, None) if old is None else (None, old)
         return File(
             content=content,
             secret=secret,
-            **place.attributes_told(status, known),
-            modified=None if status.modified is None else time_of(status.modified),
+            **place.attributes_told(answer, known),
+            modified=None if answer.modified is None else time_of(answer.modified),
         )
 
     def loses(self, resource: File) -> Iterator[str]:

@@ -17,12 +17,13 @@ from lasercats.core.address import Address, kind_of, machine_of, make, rest_of
 from lasercats.core.change import Change
 from lasercats.core.errors import BadInput, Refused
 from lasercats.core.instruction import Instruction
-from lasercats.core.kind import Found, Kind, Knowledge
+from lasercats.core.kind import Found, Knowledge
 from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program, Step
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.core.text import one_form, unescape
+from lasercats.domains.host.family import OnHost
 from lasercats.instructions.host import PathStatus, PathType, ReadPath, RemovePath
 
 KINDS: tuple[PathType, ...] = ("file", "directory", "symlink")
@@ -230,8 +231,8 @@ def attributes_told(status: PathStatus, known: Any) -> dict[str, Any]:  # noqa: 
     }
 
 
-class OnPath(Kind[R]):
-    """The family of what lives at a path of a host."""
+class OnPath(OnHost[R]):
+    """The family of what lives at a path of a host: a file, a directory or a link."""
 
     def canonical(self, name: str) -> str:
         """Return `MACHINE:/PATH` with the path normalised."""
@@ -245,15 +246,7 @@ class OnPath(Kind[R]):
         """Return the addresses of the same path under the other kinds."""
         return place(address).rivals
 
-    def brings(self, address: Address, change: Change[Any]) -> Instruction:
-        """Return the instruction that makes or changes what is at the path."""
-        raise NotImplementedError
-
-    def told(self, status: PathStatus, known: R | None) -> R:
-        """Return the resource that a status tells of."""
-        raise NotImplementedError
-
-    def reads(self, machine: str, address: Address, told: Knowledge) -> ReadPath:
+    def looks(self, machine: str, address: Address, told: Knowledge) -> Instruction:
         """Return the look at a path, not into it."""
         return ReadPath(machine=machine, path=rest_of(address))
 
@@ -263,7 +256,7 @@ class OnPath(Kind[R]):
             machine, path = at(address)
             gone = RemovePath(machine=machine, path=path, type=cast("Any", self.name))
             return Step(gone, lambda _: None)
-        return Step(self.brings(address, change), lambda status: self.told(status, change.after))
+        return super().act(address, change, known)
 
     def observe(self, machine: str, known: Mapping[Address, R | None]) -> Program[Found]:
         """Look at paths: for each, what is there, under whichever kind it is."""
@@ -271,7 +264,7 @@ class OnPath(Kind[R]):
             return {}
         told = known if isinstance(known, Knowledge) else Knowledge(known)
         found: dict[Address, Resource | None] = {}
-        statuses = yield tuple(self.reads(machine, address, told) for address in known)
+        statuses = yield tuple(self.looks(machine, address, told) for address in known)
         for address, status in zip(known, statuses, strict=True):
             found[address] = None
             if status.type == kind_of(address):

@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change
+from lasercats.core.instruction import Instruction
 from lasercats.core.loose import Forms
 from lasercats.core.resource import Resource
 from lasercats.core.text import one_form, unescape
@@ -59,15 +60,15 @@ class SymlinkKind(place.OnPath[Symlink]):
     resource = Symlink
     commands = (Link, Remove)
 
-    def brings(self, address: Address, change: Change[Any]) -> MakeSymlink:
+    def acts(self, address: Address, change: Change[Any]) -> Instruction:
         """Make the link, or have it point elsewhere."""
         machine, path = place.at(address)
         wish: Any = change.after
         return MakeSymlink(machine=machine, path=path, target=wish.target)
 
-    def told(self, status: PathStatus, known: Symlink | None) -> Symlink:
-        """Return the link that a status tells of."""
-        return Symlink(target=status.target)
+    def told(self, answer: PathStatus, known: Symlink | None) -> Symlink:
+        """Return the link that an answer tells of."""
+        return Symlink(target=answer.target)
 
 
 KIND = SymlinkKind()

@@ -1,14 +1,14 @@
 """How devices get to where they are to be: the steps of a technician, and the commands of a plan."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec.structs import replace
 
+from lasercats.core import setting
 from lasercats.core.address import Address
 from lasercats.core.change import Change
-from lasercats.core.command import Command, Forget
-from lasercats.core.kind import Kind
+from lasercats.core.command import Command
 from lasercats.core.program import Known, Program, Step
 from lasercats.core.resource import decisions
 from lasercats.core.state import State
@@ -28,36 +28,95 @@ from lasercats.domains.rack.device import (
     SetDevice,
     Stock,
     UnmountDevice,
-    placed,
+    out_of_rack,
 )
 from lasercats.domains.rack.device_type import DeviceType
 from lasercats.domains.rack.place import DEVICE, TYPE, spot_of
 from lasercats.instructions.work_order import Done, Mount, Move, PowerDown, Unmount
 from lasercats.instructions.work_order import Step as Act
 
+ARRIVES: Mapping[str, type[setting.Makes]] = {MOUNTED: MountDevice, REMOVED: Stock}
 
-def act(address: Address, change: Change[Any], known: Known) -> "Step | Program[Any]":
-    """Have it mounted, moved or unmounted; all else is on record only."""
-    before: Any = change.before
-    after: Any = change.after
-    was, is_ = _is_mounted(before), _is_mounted(after)
-    if not was and not is_:
-        return place.recorded(after)
-    if was and is_ and placed(before) == placed(after):
-        return place.recorded(after)
-    spots = [spot_of(device, known) for device in (before, after) if _is_mounted(device)]
-    named = _named(address, before if was else after)
-    common = {**named, "at": spots[0].rack, "weight": (after or before).weight}
-    down = _down(before, known, named) if was else ()
-    acts: tuple[Act, ...]
-    if not was:
-        acts = (Mount(**common, place=spots[0]),)
-    elif not is_:
-        acts = (*down, Unmount(**common, place=spots[0]))
-    else:
-        moved = Move(**common, source=spots[0], place=spots[1], powered=bool(down))
-        acts = (*down, moved)
-    return Step(acts, lambda outcomes: _with_found(after, outcomes))
+
+class DeviceKind(place.ByHand[Device]):
+    """Devices, which a technician mounts, moves and takes out."""
+
+    name = DEVICE
+    resource = Device
+    commands = (MountDevice, UnmountDevice, MoveDevice, Reserve, Stock, SetDevice, Correct, Retire)
+    enters = Stock
+    corrects = Correct
+
+    def holds(self, resource: Device) -> Iterator[str]:
+        """Return the units that it occupies."""
+        return room.held(resource)
+
+    def effort(self, resource: Device) -> float:
+        """Return how much it takes to lift it."""
+        return 0 if resource.status != MOUNTED else 1 + (resource.height or 0)
+
+    def converge(self, address: Address, change: Change[Device]) -> Iterator[Command]:
+        """Bring it to where it is to be, then set what else differs."""
+        on, before, after = (address,), change.before, change.after
+        if after is None:
+            if _is_mounted(before):
+                yield UnmountDevice(on=on, keep_cables=True)
+            yield Retire(on=on)
+            return
+        wish = decisions(after)
+        was, status = before and before.status, _status(before, wish)
+        arrives = ARRIVES.get(status or "", Reserve)
+        if before is None or was is None:
+            yield arrives.complete(on, wish)
+            return
+        differs = _of(wish, setting.differing(before, wish))
+        if was != status and (was == MOUNTED or status == REMOVED):
+            yield UnmountDevice(on=on, keep_cables=True)
+            differs |= _of(wish, PLACE)
+        moves = status != REMOVED and (was != status or bool(differs.keys() & {*PLACE}))
+        if moves:
+            yield (MoveDevice if was == status else arrives)(on=on, **_of(differs, (*PLACE, *SIZE)))
+        rest = _of(differs, OTHERS if moves else (*SIZE, *OTHERS))
+        if rest:
+            yield SetDevice(on=on, **rest)
+
+    def aside(self, address: Address, change: Change[Device], state: State, end: State) -> Device | None:
+        """Return it at a spare place in its rack, or else out of it, until its place is free."""
+        before, after = change.before, change.after
+        if before is None or before.rack is None or before.status == REMOVED:
+            return None
+        leaves = after is not None and after.rack != before.rack
+        crowded = leaves and room.is_crowded(before.rack, state, end)
+        unit = None if crowded else room.spare(before, state, end)
+        return out_of_rack(before) if unit is None else replace(before, unit=unit)
+
+    def act(self, address: Address, change: Change[Any], known: Known) -> "Step | Program[Any]":
+        """Have it mounted, moved or unmounted; all else is on record only."""
+        before: Any = change.before
+        after: Any = change.after
+        was, is_ = _is_mounted(before), _is_mounted(after)
+        if was == is_ and (not was or not setting.differing(before, {n: getattr(after, n) for n in PLACE})):
+            return place.recorded(after)
+        spots = [spot_of(device, known) for device in (before, after) if _is_mounted(device)]
+        named = _named(address, before if was else after)
+        common = {**named, "at": spots[0].rack, "weight": (after or before).weight}
+        down = _down(before, known, named) if was else ()
+        act: Act
+        if was and is_:
+            act = Move(**common, source=spots[0], place=spots[1], powered=bool(down))
+        else:
+            act = (Unmount if was else Mount)(**common, place=spots[0])
+        return Step((*down, act), lambda outcomes: _with_found(after, outcomes))
+
+
+def _status(before: Device | None, wish: Mapping[str, Any]) -> str | None:
+    """Return what a device is to be, where a document may only say where."""
+    status: str | None = wish.get("status") or (before.status if before else MOUNTED)
+    return MOUNTED if status == REMOVED and wish.get("rack") else status
+
+
+def _of(fields: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: fields[name] for name in names if name in fields}
 
 
 def _named(address: Address, device: Device) -> dict[str, Any]:
@@ -95,106 +154,4 @@ def _with_found(after: Device | None, outcomes: tuple[Done, ...]) -> Device | No
     return replace(after, **found)
 
 
-# Converging.
-
-
-def converge(address: Address, change: Change[Device]) -> Iterator[Command]:
-    """Bring it to where it is to be, then set what else differs."""
-    on, before, after = (address,), change.before, change.after
-    if after is None:
-        if _is_mounted(before):
-            yield UnmountDevice(on=on, keep_cables=True)
-        yield Retire(on=on)
-        return
-    wish, old = decisions(after), decisions(before)
-    status = wish.pop("status", None) or (old.get("status") if before else MOUNTED)
-    differs = {name: value for name, value in wish.items() if old.get(name) != value}
-    was = old.get("status")
-    if status == REMOVED and wish.get("rack"):  # a document that only says where it is to be
-        status = MOUNTED
-    if status == REMOVED:
-        yield from _out(on, wish, differs, was)
-    elif was == status:
-        yield from _in_place(on, differs)
-    else:
-        if was == MOUNTED:
-            yield UnmountDevice(on=on, keep_cables=True)
-            differs |= {name: wish[name] for name in PLACE if name in wish}
-        type_ = MountDevice if status == MOUNTED else Reserve
-        yield type_(on=on, **(differs if was is None else _but(differs, OTHERS)))
-        rest = {} if was is None else {n: v for n, v in differs.items() if n in OTHERS}
-        if rest:
-            yield SetDevice(on=on, **rest)
-
-
-def _but(fields: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if name not in names}
-
-
-def _out(
-    on: tuple[Address, ...], wish: dict[str, Any], differs: dict[str, Any], was: str | None
-) -> Iterator[Command]:
-    """Take it out, or into the records as one that is out."""
-    if was is None:
-        yield Stock(on=on, **_but(wish, PLACE))
-        return
-    if was != REMOVED:
-        yield UnmountDevice(on=on, keep_cables=True)
-    rest = _but(differs, PLACE)
-    if rest:
-        yield SetDevice(on=on, **rest)
-
-
-def _in_place(on: tuple[Address, ...], differs: dict[str, Any]) -> Iterator[Command]:
-    """Move it where it moves, with its size, and set what else differs."""
-    moved = {name: value for name, value in differs.items() if name in (*PLACE, *SIZE)}
-    moves = any(name in moved for name in PLACE)
-    if moves:
-        yield MoveDevice(on=on, **moved)
-    rest = _but(differs, tuple(moved)) if moves else differs
-    if rest:
-        yield SetDevice(on=on, **rest)
-
-
-def amend(address: Address, change: Change[Device]) -> Iterator[Command]:
-    """Set right what is on record, and send nobody."""
-    on, before, after = (address,), change.before, change.after
-    if after is None:
-        yield Forget(on=on)
-        return
-    wish, old = decisions(after), decisions(before)
-    if before is None:
-        old = {"status": REMOVED, **{name: wish[name] for name in (*SIZE, *OTHERS) if name in wish}}
-        yield Stock(on=on, **_but(old, ("status",)))
-    differs = {name: value for name, value in wish.items() if old.get(name) != value}
-    if differs:
-        yield Correct(on=on, **differs)
-
-
-def aside(_address: Address, change: Change[Device], state: State, end: State) -> Device | None:
-    """Return it at a spare place in its rack, or else out of it, until its place is free."""
-    before, after = change.before, change.after
-    if before is None or before.rack is None or before.status == REMOVED:
-        return None
-    leaves = after is not None and after.rack != before.rack
-    crowded = leaves and room.is_crowded(before.rack, state, end)
-    unit = None if crowded else room.spare(before, state, end)
-    if unit is None:
-        return replace(before, rack=None, unit=None, face=None, status=REMOVED)
-    return replace(before, unit=unit)
-
-
-KIND: Kind[Any] = Kind(
-    name=DEVICE,
-    resource=Device,
-    commands=(MountDevice, UnmountDevice, MoveDevice, Reserve, Stock, SetDevice, Correct, Retire),
-    converge=converge,
-    amend=amend,
-    act=act,
-    canonical=place.canonical,
-    form="NAME",
-    holds=lambda device: tuple(room.held(device)),
-    aside=aside,
-    effort=lambda device: 0 if device.status != MOUNTED else 1 + (device.height or 0),
-    machine=place.MACHINE,
-)
+KIND = DeviceKind()

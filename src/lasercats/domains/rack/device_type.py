@@ -4,19 +4,15 @@ Its address holds the slug of the library: `rack.device_type/acme-server-1`.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from msgspec import Meta, json
-from msgspec.structs import replace
 
 from lasercats.core.address import Address
-from lasercats.core.change import Change
-from lasercats.core.command import Command
 from lasercats.core.errors import BadInput, Refused
-from lasercats.core.kind import Kind
 from lasercats.core.loose import Forms, Part
-from lasercats.core.resource import Resource, decisions
+from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.domains.rack import place
 
@@ -129,10 +125,7 @@ def agreeing(ports: Sequence[PortType]) -> Sequence[PortType]:
     return ports
 
 
-FORMS: Forms = {"u_height": one_height, "weight": place.plain, "ports": agreeing, "more": kept}
-
-
-class DeviceType(Resource, frozen=True):
+class DeviceType(place.Record, frozen=True):
     """A type of device: how large it is, and what ports it has."""
 
     manufacturer: Maker | None = None
@@ -143,70 +136,52 @@ class DeviceType(Resource, frozen=True):
     ports: Ports | None = None
     more: More | None = None
 
-    forms: ClassVar[Forms] = FORMS
+    forms: ClassVar[Forms] = {
+        "u_height": one_height,
+        "weight": place.plain,
+        "ports": agreeing,
+        "more": kept,
+    }
+
+    def fits(self, address: Address, state: State) -> None:
+        """Check that a new one is of a maker."""
+        if state.get(address) is None and (self.manufacturer is None or self.model is None):
+            raise Refused("a new type needs a manufacturer and a model; give both")
 
 
-class Define(Command, frozen=True, tag="rack.define_type"):
+class Define(
+    place.Makes,
+    frozen=True,
+    init=False,
+    tag="rack.define_type",
+    past="rack.device_type.defined",
+    of=DeviceType,
+):
     """Define a type of device, or define it anew: what is not given stays as it is.
 
     A new one needs a manufacturer and a model; unless told otherwise, it is 1 unit high and of full depth.
     """
 
-    past: ClassVar[str] = "rack.device_type.defined"
-    forms: ClassVar[Forms] = FORMS
-
-    manufacturer: Maker | None = None
-    model: Model | None = None
-    u_height: Units | None = None
-    is_full_depth: FullDepth | None = None
-    weight: Weight | None = None
-    ports: Ports | None = None
-    more: More | None = None
-
-    def decide(self, address: Address, state: State) -> DeviceType:
-        """Return the type with what is given put over what is there."""
-        given, found = self._type(), state.get(address)
-        if isinstance(found, DeviceType):
-            return replace(found, **decisions(given))
-        if given.manufacturer is None or given.model is None:
-            raise Refused("a new type needs a manufacturer and a model; give both")
-        # The defaults are those of NetBox, which the library documents.
-        return replace(DeviceType(u_height=1, is_full_depth=True), **decisions(given))
-
-    def _type(self) -> DeviceType:
-        return DeviceType(**{name: getattr(self, name, None) for name in DeviceType.__struct_fields__})
+    # These defaults are those of NetBox, which the library documents.
+    new: ClassVar[Mapping[str, Any]] = {"u_height": 1, "is_full_depth": True}
+    again: ClassVar[bool] = True
 
 
-class RemoveType(Command, frozen=True, tag="rack.remove_type"):
+class RemoveType(
+    place.Removes,
+    frozen=True,
+    init=False,
+    tag="rack.remove_type",
+    past="rack.device_type.removed",
+    of=DeviceType,
+):
     """Remove a type of device that nothing is of."""
 
-    past: ClassVar[str] = "rack.device_type.removed"
-
-    def decide(self, address: Address, state: State) -> None:
-        """Return nothing; a type that something is of stays."""
-        place.existing(address, state, DeviceType)
-        taken = users(address, state)
-        if taken:
-            raise Refused(f"{taken[0]} is of this type; remove that first")
-
-
-def users(address: Address, state: State) -> tuple[Address, ...]:
-    """Return what is of a type."""
-    return tuple(sorted(user for user, _ in state.having(place.typed, address)))
-
-
-def canonical(name: str) -> str:
-    """Give a slug back.
-
-    Raises:
-        BadInput: it is none.
-
-    """
-    if not is_slug(name):
-        raise BadInput(
-            f"{name!r} is no slug of a device type; use up to 100 of a-z, 0-9, '-', '_': acme-server-1"
-        )
-    return name
+    def release(self, address: Address, found: Resource, state: State) -> None:
+        """Check that nothing is of it."""
+        taken = min((user for user, _ in state.having(place.typed, address)), default=None)
+        if taken is not None:
+            raise Refused(f"{taken} is of this type; remove that first")
 
 
 def is_slug(text: str) -> bool:
@@ -214,23 +189,21 @@ def is_slug(text: str) -> bool:
     return re.fullmatch(r"[a-z0-9_-]{1,100}", text) is not None
 
 
-def converge(address: Address, change: Change[DeviceType]) -> Iterator[Command]:
-    """Define what differs, or remove it."""
-    before, after = decisions(change.before), decisions(change.after)
-    if change.after is None:
-        yield RemoveType(on=(address,))
-        return
-    differing = {name: value for name, value in after.items() if before.get(name) != value}
-    if differing or change.before is None:
-        yield Define(on=(address,), **differing)
+class DeviceTypeKind(place.OnRecord[DeviceType]):
+    """Types of devices, at no machine."""
+
+    name = place.TYPE
+    resource = DeviceType
+    commands = (Define, RemoveType)
+    form = "SLUG"
+
+    def canonical(self, name: str) -> str:
+        """Give a slug back."""
+        if not is_slug(name):
+            raise BadInput(
+                f"{name!r} is no slug of a device type; use up to 100 of a-z, 0-9, '-', '_': acme-server-1"
+            )
+        return name
 
 
-KIND: Kind[Any] = Kind(
-    name=place.TYPE,
-    resource=DeviceType,
-    commands=(Define, RemoveType),
-    converge=converge,
-    act=place.record,
-    canonical=canonical,
-    form="SLUG",
-)
+KIND = DeviceTypeKind()

@@ -5,20 +5,22 @@ one, on one face of the rack or, where it has full depth, on both.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache, partial
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 from msgspec import Meta
 
 from lasercats.core import address as addresses
+from lasercats.core import setting
 from lasercats.core.address import Address, machine_of, make, rest_of
 from lasercats.core.change import Change
-from lasercats.core.command import Command
+from lasercats.core.command import Command, Forget
 from lasercats.core.errors import BadInput, Refused
+from lasercats.core.kind import Kind
 from lasercats.core.loose import ODD
-from lasercats.core.program import Known, Program
+from lasercats.core.program import Known, Program, Step
 from lasercats.core.resource import Resource, decisions
 from lasercats.core.state import State
 from lasercats.instructions.work_order import Place
@@ -51,6 +53,18 @@ def halves(what: str, value: float) -> int | float | None:
 def plain(value: float | None) -> int | float | None:
     """Return a number in its one form: 12 and not 12.0."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def among(values: Collection[int], fact: str, value: int) -> int:
+    """Give a number back that is one of some.
+
+    Raises:
+        ValueError: it is none of them.
+
+    """
+    if value not in values:
+        raise ValueError(f"{fact}, and not {value}")
+    return value
 
 
 def canonical(name: str) -> str:
@@ -105,28 +119,6 @@ def reference(kind: str, value: str | None) -> str | None:
     return make(kind, short)
 
 
-class NearRack:
-    """What commands have in common that name a rack: without a machine it is at that of the command."""
-
-    __slots__ = ()
-
-    def __post_init__(self: Any) -> None:
-        """Bring the rack to its one form, too; what names none stays as it is."""
-        super().__post_init__()  # type: ignore[misc]  # a mixin of commands
-        with suppress(*ODD):
-            self._set("rack", near(self.on, RACK, self.rack))
-
-    def check(self: Any) -> None:
-        """Check the rack, too.
-
-        Raises:
-            ValueError: it is none.
-
-        """
-        super().check()  # type: ignore[misc]  # as above
-        near(self.on, RACK, self.rack)
-
-
 def near(on: tuple[Address, ...], kind: str, value: str | None) -> str | None:
     """Return a reference that a command makes: a name without a machine is at the machine of the command."""
     if value and on and "/" not in value and ":" not in value:
@@ -144,19 +136,6 @@ HEIGHT_FORM = partial(halves, "a height")
 """Returns the one form of a height in units."""
 
 
-def existing(address: Address, state: State, type_: type[R]) -> R:
-    """Return the resource at an address.
-
-    Raises:
-        Refused: there is none.
-
-    """
-    found = state.get(address)
-    if not isinstance(found, type_):
-        raise Refused(f"nothing is known of {address}")
-    return found
-
-
 def known_rack(rack: str, state: State) -> Any:  # noqa: ANN401
     """Return a rack by its address.
 
@@ -170,17 +149,59 @@ def known_rack(rack: str, state: State) -> Any:  # noqa: ANN401
     return found
 
 
-def checked(command: Command) -> None:
-    """Check a command that may have been made by a program.
+class Record(Resource, frozen=True):
+    """What is on record of racks and of what is in them."""
 
-    Raises:
-        Refused: it holds what may not be given.
+    def fits(self, address: Address, state: State) -> None:
+        """Check that it can be so, in a world as in `state`.
 
-    """
-    try:
-        command.check()
-    except ValueError as error:
-        raise Refused(str(error).partition(" - at `")[0]) from None
+        Raises:
+            Refused: it cannot.
+
+        """
+
+
+class Sets(setting.Sets, frozen=True, init=False):
+    """Sets fields; a rack that is named without a machine is at that of the command."""
+
+    def __post_init__(self) -> None:
+        """Bring the rack to its one form; what names none stays as it is."""
+        if "rack" in self.takes:
+            with suppress(*ODD):
+                self._set("rack", near(self.on, RACK, self.rack))
+        super().__post_init__()
+
+    def decide(self, address: Address, state: State) -> Resource:
+        """Return what is there with these fields, where they may be given: a program may have made them."""
+        try:
+            self.check()
+        except ValueError as error:
+            raise Refused(str(error).partition(" - at `")[0]) from None
+        return super().decide(address, state)
+
+    def admit(self, address: Address, after: Any, state: State) -> None:  # noqa: ANN401 - of its type
+        """Check that it can be so."""
+        after.fits(address, state)
+
+
+class Makes(Sets, setting.Makes, frozen=True, init=False):
+    """Takes something into the records, or sets fields of what is there."""
+
+
+class Removes(setting.Removes, frozen=True, init=False):
+    """Takes out of the records what is there."""
+
+    def decide(self, address: Address, state: State) -> None:
+        """Leave nothing, where it may go; what nobody knows of is told."""
+        self.release(address, setting.existing(address, state, self.of), state)
+
+
+class Tells(Sets, frozen=True, init=False):
+    """Tells what is so already; nobody is sent."""
+
+    def interpret(self, address: Address, change: Change[Resource], known: Known) -> Program[Any]:
+        """Do nothing."""
+        return recorded(change.after)
 
 
 def recorded(result: Any) -> Program[Any]:  # noqa: ANN401
@@ -189,33 +210,48 @@ def recorded(result: Any) -> Program[Any]:  # noqa: ANN401
     return result
 
 
-def record(_address: Address, change: Change[Any], _known: object) -> Program[Any]:
-    """Make a change that is on record only."""
-    return recorded(change.after)
+class OnRecord(Kind[R]):
+    """The family of what is kept on record only; a person answers for it."""
+
+    by_hand = True
+
+    def act(self, address: Address, change: Change[R], known: Known) -> "Step | Program[Any]":
+        """Take the change into the records."""
+        return recorded(change.after)
 
 
-def given(command: Command, resource: type[Resource]) -> dict[str, Any]:
-    """Return the fields of a resource that a command gives."""
-    names = (name for name in resource.__struct_fields__ if getattr(command, name, None) is not None)
-    return {name: getattr(command, name) for name in names}
+class InRoom(OnRecord[R]):
+    """The family of what has a name at a machine, by default at whoever is sent to the racks."""
+
+    form = "NAME"
+    machine = MACHINE
+
+    def canonical(self, name: str) -> str:
+        """Return the one form of a name."""
+        return canonical(name)
 
 
-def converging(
-    make: type[Command], setting: type[Command], remove: type[Command]
-) -> Callable[[Address, Change[Any]], Iterator[Command]]:
-    """Return what converges a thing that is on record only: make or remove it, or set what differs."""
+class ByHand(InRoom[R]):
+    """The family of what a person does; where the records are wrong, they are set right without one."""
 
-    def converge(address: Address, change: Change[Any]) -> Iterator[Command]:
-        on, old, wish = (address,), decisions(change.before), decisions(change.after)
-        differs = {name: value for name, value in wish.items() if old.get(name) != value}
+    enters: type[setting.Makes]
+    """The command that takes one into the records and sends nobody."""
+    corrects: type[Sets]
+    """The command that says what is really so."""
+
+    def amend(self, address: Address, change: Change[R]) -> Iterator[Command]:
+        """Set right what is on record, and send nobody."""
+        on, now, wish = (address,), change.before, decisions(change.after)
         if change.after is None:
-            yield remove(on=on)
-        elif change.before is None:
-            yield make(on=on, **wish)
-        elif differs:
-            yield setting(on=on, **differs)
-
-    return converge
+            yield Forget(on=on)
+            return
+        if now is None:
+            entered = self.enters.complete(on, wish)
+            yield entered
+            now = cast("R", entered.put(entered.fresh()))
+        differs = setting.differing(now, wish)
+        if differs:
+            yield self.corrects(on=on, **{name: wish[name] for name in wish if name in differs})
 
 
 def users(address: Address, resource: Resource) -> Iterator[object]:

@@ -4,11 +4,12 @@ A power port draws what its type says: `allocated_draw`, or else `maximum_draw` 
 no more than its whole device. Each of two supplies counts in full, as each must be able to carry all.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lasercats.core.address import Address, kind_of
 from lasercats.core.errors import Refused
+from lasercats.core.program import Known
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.domains.rack import place
@@ -73,11 +74,11 @@ def other(cable: Any, end: str) -> str:  # noqa: ANN401
     return str(cable.b if cable.a == end else cable.a)
 
 
-def at(near: Address, end: str, state: State) -> tuple[Any, DeviceType | None, PortType | None]:
+def at(near: Address, end: str, known: Known) -> tuple[Any, DeviceType | None, PortType | None]:
     """Return the device at an end, its type, and the port; what is not known of it is None."""
     device_name, _, port_name = end.partition(":")
-    device: Any = state.get(place.sibling(near, place.DEVICE, device_name))
-    found = state.get(Address(device.type)) if device is not None and device.type else None
+    device: Any = known(place.sibling(near, place.DEVICE, device_name))
+    found = known(Address(device.type)) if device is not None and device.type else None
     type_ = found if isinstance(found, DeviceType) else None
     port = next((p for p in type_.ports or () if p.name == port_name), None) if type_ else None
     return device, type_, port
@@ -102,7 +103,7 @@ def _add(
     if end in seen or ":" not in end:
         return
     seen.add(end)
-    device, type_, port = at(near, end, state)
+    device, type_, port = at(near, end, state.get)
     name, _, port_name = end.partition(":")
     outlets = ports(type_, "power-outlet")
     if outlets:
@@ -112,8 +113,7 @@ def _add(
                 leg = (outlet.feed_leg,) if outlet.feed_leg in on and len(on) > 1 else on
                 _add(near, other(plugged[1], f"{name}:{outlet.name}"), leg, state, drawn, seen)
     elif device is not None:
-        watts = _draw(port) if port is not None else None
-        limits = [w for w in (watts, device.draw) if w is not None]
+        limits = [w for w in (_draw(port) if port else None, device.draw) if w is not None]
         for phase in on if limits else ():
             drawn[phase] += min(limits) / len(on)
 
@@ -131,30 +131,37 @@ def limit(feed: Any) -> float | None:  # noqa: ANN401
 
 
 def feeds_of(near: Address, end: str, state: State) -> list[Address]:
-    """Return the feeds that an end hangs on, along the cables.
+    """Return the feeds that an end hangs on, along the cables."""
+    met = [end]
+    for one in met:
+        met += (other for other in _hangs_on(near, one, state) if other not in met)
+    return sorted(place.sibling(near, place.FEED, one) for one in met if ":" not in one)
+
+
+def _hangs_on(near: Address, end: str, state: State) -> list[str]:
+    """Return what an end gets its power from: the power port of an outlet, or what a cable leads to.
 
     An outlet of which it is not said hangs on all power ports of its device, as in `loads`.
     """
-    found: dict[Address, None] = {}
-    seen: set[str] = set()
-    waiting = [end]
-    while waiting:
-        end = waiting.pop()
-        if end in seen:
-            continue
-        seen.add(end)
-        if ":" not in end:
-            found[place.sibling(near, place.FEED, end)] = None
-            continue
-        _, type_, port = at(near, end, state)
-        if port is not None and port.sort == "power-outlet":
-            inlets = [port.power_port] if port.power_port else [p.name for p in ports(type_, "power-port")]
-            waiting += (f"{end.partition(':')[0]}:{inlet}" for inlet in inlets)
-            continue
-        plugged = cable_in(near, end, state)
-        if plugged is not None:
-            waiting.append(other(plugged[1], end))
-    return sorted(found)
+    if ":" not in end:
+        return []
+    _, type_, port = at(near, end, state.get)
+    if port is not None and port.sort == "power-outlet":
+        inlets = [port.power_port] if port.power_port else [p.name for p in ports(type_, "power-port")]
+        return [f"{end.partition(':')[0]}:{inlet}" for inlet in inlets]
+    plugged = cable_in(near, end, state)
+    return [] if plugged is None else [other(plugged[1], end)]
+
+
+def check_feeds(near: Address, ends: Iterable[str], state: State) -> None:
+    """Check the feeds that some ends hang on.
+
+    Raises:
+        Refused: one would have to give more than it may.
+
+    """
+    for feed in sorted({feed for end in ends for feed in feeds_of(near, end, state)}):
+        check_feed(feed, state)
 
 
 def check_feed(feed: Address, state: State) -> None:
@@ -186,8 +193,6 @@ def check_device(address: Address, device: Any, state: State) -> None:  # noqa: 
     if before is not None and (before.draw, before.type) == (device.draw, device.type):
         return
     after = state.holding(address, device)
-    own = place.name(address)
-    for _, cable in list(cables_at(address, after)):
-        for end in (cable.a, cable.b):
-            for feed in feeds_of(address, end, after) if end.startswith(f"{own}:") else ():
-                check_feed(feed, after)
+    cables = [cable for _, cable in cables_at(address, after)]
+    ends = (end for cable in cables for end in (cable.a, cable.b))
+    check_feeds(address, (end for end in ends if end.startswith(f"{place.name(address)}:")), after)

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from msgspec.structs import replace
+
 from lasercats.core.address import Address, kind_of
 from lasercats.core.errors import Refused
 from lasercats.core.state import State
@@ -94,13 +96,14 @@ def _check_bounds(device: Any, rack: Any) -> None:  # noqa: ANN401
 
 
 def _check_sums(address: Address, rack: Any, devices: list[Any]) -> None:  # noqa: ANN401
-    for limit, field, unit in ((rack.max_weight, "weight", "kg"), (rack.max_power, "draw", "W")):
+    for limit, field, unit, how in (
+        (rack.max_weight, "weight", "kg", "be in"),
+        (rack.max_power, "draw", "W", "be drawn in"),
+    ):
         total = sum(getattr(device, field) or 0 for device in devices)
         if limit is not None and total > limit:
-            what = "carry" if field == "weight" else "be drawn in"
             raise Refused(
-                f"{total:,.10g} {unit} would {'be in' if field == 'weight' else what} {address}, "
-                f"which takes {limit:,.10g} {unit} at most"
+                f"{total:,.10g} {unit} would {how} {address}, which takes {limit:,.10g} {unit} at most"
             )
 
 
@@ -129,10 +132,8 @@ def spare(device: Any, state: State, end: State) -> float | None:  # noqa: ANN40
     there: Any = state.get(Address(device.rack))
     top = min(rack.height or 0, getattr(there, "height", None) or 0)
     taken = {slot for side in (state, end) for _, d in standing(device.rack, side) for slot in slots(d)}
-    sides = FACES if device.depth != "half" else (device.face or "front",)
-    halves = int(device.height * 2)
     for half in range(2, int((top + 1 - device.height) * 2) + 1):
-        wanted = {(half / 2 + n / 2, side) for side in sides for n in range(halves)}
+        wanted = set(slots(replace(device, unit=half / 2)))
         if (half % 2 == 0 or device.unit % 1) and wanted.isdisjoint(taken):
             return place.plain(half / 2)
     return None

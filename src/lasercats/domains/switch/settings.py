@@ -1,21 +1,22 @@
 """What the kinds of a switch have in common: names, fields, and the way to the machine and back."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, cast
 
 from msgspec import Meta
 from msgspec.structs import replace
 
 from lasercats.core import address as addresses
+from lasercats.core import setting
 from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import BadInput, Refused
 from lasercats.core.instruction import Failure, PartlyDone
-from lasercats.core.kind import Found
+from lasercats.core.kind import Found, Kind, Listed
 from lasercats.core.loose import Forms
-from lasercats.core.program import Program, Step
-from lasercats.core.resource import GIVEN, Resource, decisions, fields_of
+from lasercats.core.program import Known, Program, Step
+from lasercats.core.resource import GIVEN, Resource, decisions, of_machine
 from lasercats.core.state import State
 from lasercats.core.text import escape, one_form, unescape
 from lasercats.instructions import vlans
@@ -92,7 +93,6 @@ def ports(told: tuple[str, ...] | None) -> tuple[str, ...]:
 class Switched(Resource, frozen=True):
     """What has VLANs: a port or a LAG. What belongs to the mode that it is not in, is kept."""
 
-    ranged: ClassVar[bool] = True
     forms: ClassVar[Forms] = {"allowed": vlans.one_form}
 
     description: Description | None = None
@@ -103,7 +103,7 @@ class Switched(Resource, frozen=True):
     allowed: Allowed | None = None
 
 
-S = TypeVar("S", bound=Switched)
+R = TypeVar("R", bound=Resource)
 
 
 class Place(NamedTuple):
@@ -166,17 +166,6 @@ def canonical_vlan(name: str) -> str:
         raise BadInput(str(error)) from None
 
 
-def expand(name: str) -> Iterator[str]:
-    """Iterate over the names that a range stands for: `sw1:eth1-24`, `sw1:10,20-30`.
-
-    Raises:
-        BadInput: a range ends before it begins.
-
-    """
-    machine, colon, rest = name.partition(":")
-    return (f"{machine}{colon}{one}" for one in vlans.names(rest))
-
-
 def existing(address: Address, state: State) -> Any:  # noqa: ANN401 - a resource of the kind of the address
     """Return what is at an address.
 
@@ -215,17 +204,16 @@ def check_vlan(address: Address, state: State, *numbers: int | None) -> None:
             raise Refused(f"there is no VLAN {number} on {machine}; {remedy}")
 
 
-def check_used(address: Address, state: State, made: S) -> S:
-    """Return what something is to be, when the VLAN that it gets into is there, as far as is known.
+def check_used(address: Address, state: State, made: Resource) -> None:
+    """Check that the VLAN that something gets into is there, as far as is known.
 
     Raises:
         Refused: it is known not to be.
 
     """
     found = state.get(address)
-    if used(made) != used(found if isinstance(found, Switched) else None):
+    if isinstance(made, Switched) and used(made) != used(found if isinstance(found, Switched) else None):
         check_vlan(address, state, used(made))
-    return made
 
 
 def vlan_addresses(address: Address, *numbers: int | None) -> Iterator[Address]:
@@ -273,100 +261,158 @@ def settings(resource: Resource | None, only: Iterable[str] | None = None) -> Se
     """Return what is decided in a resource as settings, all of it or only some fields."""
     if resource is None:
         return None
-    told = decisions(resource)
+    told = decisions(of_machine(resource))
     if "members" in told:
         told["members"] = ports(told["members"])
     return Settings(**{name: value for name, value in told.items() if only is None or name in only})
 
 
-def act(
-    what: What, kind: type[Resource], address: Address, change: Change[Any], lag: str | None = None
-) -> Step:
-    """Configure what differs; what is configured at once on a switch takes effect together or not at all.
+class Sets(setting.Sets, frozen=True, init=False):
+    """Sets fields of what is on a switch."""
 
-    `lag` is that of which a port is known to be a member.
-    """
-    machine, name = at(address)
-    before, after = change.before, change.after
-    both = before is not None and after is not None
-    changed = change.fields if both else None
-    rest = settings(after, set(decisions(after)) - set(change.fields)) if both else None
-    instruction = Configure(
-        machine=machine,
-        what=what,
-        name=name,
-        before=settings(before, changed),
-        after=settings(after, changed),
-        rest=None if rest is None else replace(rest, lag=lag),
-    )
-    return Step(instruction, lambda seen: _concluded(seen, kind, after))
+    def found(self, address: Address, state: State) -> Resource:
+        """Return what is there."""
+        there: Resource = existing(address, state)
+        return there
 
+    def put(self, found: Resource) -> Resource:
+        """Return it with these fields.
 
-def _concluded(seen: Seen, kind: type[Resource], wish: Resource | None) -> Resource | None:
-    """Return what there is now.
+        Raises:
+            Refused: a field is not one of that kind.
 
-    Raises:
-        PartlyDone: the switch says what is wrong with it.
+        """
+        given = self.given()
+        strange = next((field for field in given if field not in found.__struct_fields__), None)
+        if strange is not None:
+            raise Refused(f"a {type(found).__name__} has no {strange} of its own; its members have")
+        return replace(found, **given)
 
-    """
-    real = resource(kind, seen.settings) if seen.looked else wish
-    if seen.problem is not None:
-        raise PartlyDone(Failure(reason=seen.problem), real)
-    return real
+    def admit(self, address: Address, after: Resource, state: State) -> None:
+        """Check that the VLAN that it gets into is there, as far as is known."""
+        check_used(address, state, after)
 
 
-def resource(kind: type[Resource], told: Settings | None) -> Resource | None:
-    """Return the resource that settings tell of."""
-    if told is None:
+class Makes(Sets, setting.Makes, frozen=True, init=False):
+    """Makes something on a switch, or sets what is there."""
+
+    def found(self, address: Address, state: State) -> Resource:
+        """Return what is there, or a new one."""
+        there: Resource = setting.Makes.found(self, address, state)
+        return there
+
+
+class Removes(setting.Removes, frozen=True, init=False):
+    """Removes something from a switch."""
+
+    def decide(self, address: Address, state: State) -> None:
+        """Leave nothing."""
+
+
+class SwitchKind(Kind[R]):
+    """The family of what is configured on a switch."""
+
+    what: What
+    """As which sort of thing a switch knows it."""
+    ranged = True
+
+    def canonical(self, name: str) -> str:
+        """Check the name of a port or LAG, and give it its one form."""
+        return canonical(name)
+
+    def expand(self, name: str) -> Iterator[str]:
+        """Iterate over the names that a range stands for: `sw1:eth1-24`, `sw1:10,20-30`.
+
+        Raises:
+            BadInput: a range ends before it begins.
+
+        """
+        machine, colon, rest = name.partition(":")
+        return (f"{machine}{colon}{one}" for one in vlans.names(rest))
+
+    def concerns(self, address: Address, command: Command) -> Iterator[Address]:
+        """Return the VLANs and ports that a command is about to refer to, and what has the same name."""
+        given = command.given() if isinstance(command, setting.Sets) else {}
+        yield from vlan_addresses(address, given.get("vlan"), given.get("native"))
+        yield from (sibling(address, PORT, name) for name in ports(given.get("members")))
+        if isinstance(command, setting.Makes):
+            yield from self.rivals(address)
+
+    def loses(self, resource: R) -> Iterator[str]:
+        """Return what does not come back when it is made again: what is not managed."""
+        told = getattr(resource, "other", None)
+        if told is not None:
+            yield f"what else is set on it: {told}"
+
+    def interrupts(self, before: R, after: R | None) -> Iterator[str]:
+        """Iterate over how a change cuts off a port or LAG: its shutdown, or members that it loses.
+
+        Where only VLANs change, nothing is told: each change of a trunk would be one.
+        """
+        if getattr(before, "enabled", None) is not False and getattr(after, "enabled", None) is False:
+            yield "shut down"
+        old, new = ports(getattr(before, "members", None)), ports(getattr(after, "members", None))
+        left = [name for name in old if name not in new]
+        if left:
+            yield "taken apart" if after is None else f"left without {', '.join(left)}"
+
+    def lag_of(self, address: Address, change: Change[R], known: Known) -> str | None:
+        """Return the LAG of which it is known to be a member."""
         return None
-    fields: dict[str, Any] = {name: getattr(told, name, None) for name in kind.__struct_fields__}
-    if fields.get("members") is not None:
-        fields["members"] = tuple(member(port) for port in fields["members"])
-    return kind(**fields)
 
+    def act(self, address: Address, change: Change[R], known: Known) -> Step:
+        """Configure what differs; what a switch is told at once takes effect together or not at all."""
+        machine, name = at(address)
+        before, after = change.before, change.after
+        changed = rest = None
+        if before is not None and after is not None:
+            changed = change.fields
+            rest = settings(after, set(decisions(after)) - set(changed))
+        lag = self.lag_of(address, change, known)
+        instruction = Configure(
+            machine=machine,
+            what=self.what,
+            name=name,
+            before=settings(before, changed),
+            after=settings(after, changed),
+            rest=None if rest is None else replace(rest, lag=lag),
+        )
+        return Step(instruction, lambda seen: self._concluded(seen, after))
 
-def look(what: What, kind: type[Resource], known: Mapping[Address, Any]) -> Program[Found]:
-    """Look at addresses; all looks at one switch are one read of it."""
-    asked = tuple(Look(machine=at(a).machine, what=what, name=at(a).name) for a in known)
-    seen = yield asked
-    pairs = zip(known.items(), seen, strict=True)
-    return {a: resource(kind, s.settings) if s.looked else was for (a, was), s in pairs}
+    def _concluded(self, seen: Seen, wish: R | None) -> R | None:
+        """Return what there is now.
 
+        Raises:
+            PartlyDone: the switch says what is wrong with it.
 
-def survey(what: What, kind: type[Resource], machine: str) -> Program[Found]:
-    """Find all of a kind on a switch; all kinds share one read."""
-    surveyed: Surveyed = yield Survey(machine=machine)
-    there: Mapping[str, Settings] = getattr(surveyed, f"{what}s")
-    found: dict[Address, Any] = {
-        named(machine, f"switch.{what}", name): resource(kind, told) for name, told in there.items()
-    }
-    for name, reason in surveyed.strange.items():
-        if name.startswith(f"{what} "):
-            found[named(machine, f"switch.{what}", name.removeprefix(f"{what} "))] = Failure(reason=reason)
-    return found
+        """
+        real = self.read(seen.settings) if seen.looked else wish
+        if seen.problem is not None:
+            raise PartlyDone(Failure(reason=seen.problem), real)
+        return real
 
+    def read(self, told: Settings | None) -> R | None:
+        """Return the resource that settings tell of."""
+        if told is None:
+            return None
+        fields: dict[str, Any] = {name: getattr(told, name, None) for name in self.resource.__struct_fields__}
+        if fields.get("members") is not None:
+            fields["members"] = tuple(member(port) for port in fields["members"])
+        return cast("R", self.resource(**fields))
 
-def loses(resource: Resource) -> Iterator[str]:
-    """Iterate over what of a port or LAG does not come back when it is made again: what is not managed."""
-    told = getattr(resource, "other", None)
-    if told is not None:
-        yield f"what else is set on it: {told}"
+    def observe(self, machine: str, known: Mapping[Address, R | None]) -> Program[Found]:
+        """Look at addresses; all looks at one switch are one read of it."""
+        asked = tuple(Look(machine=at(a).machine, what=self.what, name=at(a).name) for a in known)
+        seen = yield asked
+        pairs = zip(known.items(), seen, strict=True)
+        return {a: self.read(s.settings) if s.looked else was for (a, was), s in pairs}
 
-
-def with_fields(found: S, command: Command) -> S:
-    """Return a resource with the fields of a command that are given.
-
-    Raises:
-        Refused: a field is not one of that kind.
-
-    """
-    own = set(fields_of(type(found))) | set(found.__struct_fields__)
-    told = {
-        field: value
-        for field in command.__struct_fields__
-        if field != "on" and (value := getattr(command, field)) is not None
-    }
-    strange = next((field for field in told if field not in own), None)
-    if strange is not None:
-        raise Refused(f"a {type(found).__name__} has no {strange} of its own; its members have")
-    return replace(found, **told)
+    def discover(self, machine: str) -> Program[Listed]:
+        """Find all of the kind on a switch; all kinds share one read."""
+        surveyed: Surveyed = yield Survey(machine=machine)
+        there: Mapping[str, Settings] = getattr(surveyed, f"{self.what}s")
+        found: dict[Address, Any] = {named(machine, self.name, n): self.read(s) for n, s in there.items()}
+        for name, reason in surveyed.strange.items():
+            if name.startswith(f"{self.what} "):
+                found[named(machine, self.name, name.removeprefix(f"{self.what} "))] = Failure(reason=reason)
+        return found

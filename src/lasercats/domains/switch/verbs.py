@@ -1,7 +1,7 @@
 """The verbs of what has VLANs: ports, and LAGs when they are written as `switch.lag/SWITCH:NAME`."""
 
-from collections.abc import Iterator
-from typing import Annotated, ClassVar
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta
 from msgspec.structs import replace
@@ -10,67 +10,60 @@ from lasercats.core.address import Address
 from lasercats.core.command import Command
 from lasercats.core.errors import Refused
 from lasercats.core.loose import Forms
+from lasercats.core.resource import Resource
 from lasercats.core.state import State
-from lasercats.domains.switch.settings import (
-    Allowed,
-    Description,
-    Enabled,
-    Mode,
-    Mtu,
-    Native,
-    Speed,
-    Switched,
-    Text,
-    Vlan,
-    check_free,
-    check_used,
-    existing,
-    vlan_addresses,
-    with_fields,
-)
+from lasercats.domains.switch import settings
+from lasercats.domains.switch.settings import Switched, Text, check_free, existing
 from lasercats.instructions import vlans
 
 Some = Annotated[str, Meta(description="VLANs: 10,20-30")]
 
 
-class Access(Command, frozen=True, tag="switch.access"):
+class _Verb(settings.Sets, frozen=True, init=False):
+    @classmethod
+    def sets(cls, before: Resource, wish: Mapping[str, Any]) -> frozenset[str]:
+        """Return nothing: `configure` leads from one state to another."""
+        return frozenset()
+
+
+class _Switching(_Verb, frozen=True, init=False):
+    def found(self, address: Address, state: State) -> Resource:
+        """Return what is there, where no LAG uses it."""
+        there = super().found(address, state)
+        check_free(address, state)
+        return there
+
+
+class Access(
+    _Switching,
+    frozen=True,
+    init=False,
+    tag="switch.access",
+    past="switch.access_set",
+    of=Switched,
+    takes=("vlan",),
+):
     """Make ports access ports, whose frames are untagged and of one VLAN."""
 
-    past: ClassVar[str] = "switch.access_set"
+    constant: ClassVar[Mapping[str, Any]] = {"mode": "access"}
 
     vlan: (
         Annotated[int, Meta(ge=vlans.FIRST, le=vlans.LAST, description="the VLAN of an access port")] | None
     ) = None
 
-    def concerns(self, address: Address) -> Iterator[Address]:
-        """Return the VLAN."""
-        return vlan_addresses(address, self.vlan)
 
-    def decide(self, address: Address, state: State) -> Switched:
-        """Return it as an access port, of this VLAN if one is given."""
-        found: Switched = existing(address, state)
-        check_free(address, state)
-        return check_used(address, state, with_fields(replace(found, mode="access"), self))
-
-
-class Trunk(Command, frozen=True, tag="switch.trunk"):
+class Trunk(
+    _Switching,
+    frozen=True,
+    init=False,
+    tag="switch.trunk",
+    past="switch.trunk_set",
+    of=Switched,
+    takes=("native", "allowed"),
+):
     """Make ports trunks, which carry many VLANs by tags."""
 
-    past: ClassVar[str] = "switch.trunk_set"
-    forms: ClassVar[Forms] = {"allowed": vlans.one_form}
-
-    native: Native | None = None
-    allowed: Allowed | None = None
-
-    def concerns(self, address: Address) -> Iterator[Address]:
-        """Return the VLAN of untagged frames."""
-        return vlan_addresses(address, self.native)
-
-    def decide(self, address: Address, state: State) -> Switched:
-        """Return it as a trunk, with these VLANs if they are given."""
-        found: Switched = existing(address, state)
-        check_free(address, state)
-        return check_used(address, state, with_fields(replace(found, mode="trunk"), self))
+    constant: ClassVar[Mapping[str, Any]] = {"mode": "trunk"}
 
 
 class _Allowing(Command, frozen=True):
@@ -138,70 +131,36 @@ class Disallow(_Allowing, frozen=True, tag="switch.disallow"):
         return replace(found, allowed=left)
 
 
-class Describe(Command, frozen=True, tag="switch.describe"):
+class Describe(
+    _Verb,
+    frozen=True,
+    init=False,
+    tag="switch.describe",
+    past="switch.described",
+    of=Switched,
+    takes=("description",),
+    needs=("description",),
+):
     """Say what ports are for."""
-
-    past: ClassVar[str] = "switch.described"
 
     description: Annotated[Text, Meta(description='what they are for; "" for nothing')]
 
-    def decide(self, address: Address, state: State) -> Switched:
-        """Return it with this description."""
-        found: Switched = existing(address, state)
-        return replace(found, description=self.description)
 
-
-class Enable(Command, frozen=True, tag="switch.enable"):
+class Enable(
+    _Verb, frozen=True, init=False, tag="switch.enable", past="switch.enabled", of=Switched, takes=()
+):
     """Let ports carry frames."""
 
-    past: ClassVar[str] = "switch.enabled"
-
-    def decide(self, address: Address, state: State) -> Switched:
-        """Return it enabled."""
-        found: Switched = existing(address, state)
-        return replace(found, enabled=True)
+    constant: ClassVar[Mapping[str, Any]] = {"enabled": True}
 
 
-class Disable(Command, frozen=True, tag="switch.disable"):
+class Disable(
+    _Verb, frozen=True, init=False, tag="switch.disable", past="switch.disabled", of=Switched, takes=()
+):
     """Shut ports down; what else they are set to stays."""
 
-    past: ClassVar[str] = "switch.disabled"
-
-    def decide(self, address: Address, state: State) -> Switched:
-        """Return it shut down."""
-        found: Switched = existing(address, state)
-        return replace(found, enabled=False)
+    announces: ClassVar[tuple[str, ...]] = ("interrupts",)
+    constant: ClassVar[Mapping[str, Any]] = {"enabled": False}
 
 
-class Setting(Command, frozen=True):
-    """A command that sets any fields of what has VLANs."""
-
-    forms: ClassVar[Forms] = {"allowed": vlans.one_form}
-
-    description: Description | None = None
-    enabled: Enabled | None = None
-    mode: Mode | None = None
-    vlan: Vlan | None = None
-    native: Native | None = None
-    allowed: Allowed | None = None
-
-    def concerns(self, address: Address) -> Iterator[Address]:
-        """Return its VLANs."""
-        return vlan_addresses(address, self.vlan, self.native)
-
-
-class Configure(Setting, frozen=True, tag="switch.configure"):
-    """Set any fields of ports at once; on a member of a LAG its VLANs are what it has when it leaves that."""
-
-    past: ClassVar[str] = "switch.configured"
-
-    speed: Speed | None = None
-    mtu: Mtu | None = None
-
-    def decide(self, address: Address, state: State) -> Switched:
-        """Return it with these fields."""
-        found: Switched = existing(address, state)
-        return check_used(address, state, with_fields(found, self))
-
-
-SHARED = (Access, Trunk, Allow, Disallow, Describe, Enable, Disable, Configure)
+SHARED = (Access, Trunk, Allow, Disallow, Describe, Enable, Disable)

@@ -27,6 +27,7 @@ from lasercats.machines.vault import KeyVault
 from lasercats.operate.project import BoundMachines
 from lasercats.testing.aws import MotoServer, StrictEc2, environment, why_not
 from lasercats.testing.peers import need
+from tests import forks
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -62,18 +63,10 @@ class Project:
 
     def run(self, *arguments: str, fails: bool = False) -> str:
         """Run what must succeed, or fail, and return what it printed."""
-        ran = subprocess.run(
-            [*LASERCATS, *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        assert (ran.returncode != 0) == fails, ran.stdout + ran.stderr
-        assert "Traceback" not in ran.stderr
-        return ran.stdout + ran.stderr
+        code, out, err = forks.run(arguments, self.folder, self.environment)
+        assert (code != 0) == fails, out + err
+        assert "Traceback" not in err
+        return out + err
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start what is going to be killed."""

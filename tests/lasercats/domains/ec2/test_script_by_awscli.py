@@ -16,6 +16,7 @@ import pytest
 
 from lasercats.testing.aws import MotoServer, StrictEc2, environment, why_not
 from lasercats.testing.peers import need
+from tests import forks
 
 pytestmark = pytest.mark.slow
 LASERCATS = [sys.executable, "-c", "from lasercats.cli.main import main; main()"]
@@ -81,16 +82,9 @@ def project(folder: Path, aws: StrictEc2, commands: str = COMMANDS) -> Path:
 
 def lasercats(folder: Path, aws: StrictEc2, *arguments: str) -> str:
     """Run what must succeed, and return what it printed."""
-    ran = subprocess.run(
-        [*LASERCATS, *arguments],
-        cwd=folder,
-        env=credentials(aws),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return ran.stdout
+    code, out, err = forks.run(arguments, folder, credentials(aws))
+    assert code == 0, out + err
+    return out
 
 
 def left(aws: StrictEc2) -> Counter[Any]:

@@ -49,7 +49,7 @@ class Shell:
     def run(self, *acts: Instruction | str) -> subprocess.CompletedProcess[str]:
         """Carry acts out as a printed script does; the status is that of the last."""
         lines = [act if isinstance(act, str) else act.line() for act in acts]
-        script = "\n".join(["{", PRELUDE, *lines, "exit $?", "}"])
+        script = "\n".join(["{", "".join(PRELUDE), *lines, "exit $?", "}"])
         return run([*self.argv, "-s"], input=script, env={**os.environ, "PATH": self.path, "REAL": self.real})
 
     def beset(self, folder: Path, tools: Path, deed: str, secret: str) -> None:

@@ -165,7 +165,7 @@ def test_what_cannot_be_kept_is_told(folder: Path) -> None:
     subprocess.run(["mknod", root / "dev" / "urandom", "c", "1", "9"], check=True)
     (root / "dev" / "null").touch()
     (root / "f").write_text("old")
-    script = "\n".join(["{", PRELUDE, write(Path("/f"), "new", "0600").line(), "exit $?", "}"])
+    script = "\n".join(["{", "".join(PRELUDE), write(Path("/f"), "new", "0600").line(), "exit $?", "}"])
     ran = run(["chroot", root, "/bin/sh"], input=script)
     assert ran.returncode == 0, ran.stderr
     assert (root / "f").read_text() == "new"
@@ -237,7 +237,7 @@ def test_a_mount_point_is_written_in_place_and_told(shell: Shell, folder: Path) 
     """A file that something is mounted on, as /etc/hosts in a container, is written, and that is told."""
     (folder / "real").write_text("old, and longer")
     (folder / "bound").write_text("")
-    script = "\n".join(["{", PRELUDE, write(folder / "bound", "new", "0640").line(), "exit $?", "}"])
+    script = "\n".join(["{", "".join(PRELUDE), write(folder / "bound", "new", "0640").line(), "exit $?", "}"])
     mount = f'mount --bind {folder}/real {folder}/bound && exec "$@"'
     ran = run([*UNSHARED, mount, "sh", *shell.argv, "-c", script], env={**os.environ, "PATH": shell.path})
     assert ran.returncode == 0, ran.stderr

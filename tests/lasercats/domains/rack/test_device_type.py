@@ -15,6 +15,7 @@ from lasercats.core.program import drive, generator
 from lasercats.core.registry import Domain, Kinds
 from lasercats.core.state import State
 from lasercats.domains.rack import device_type
+from lasercats.domains.rack.device import Stock
 from lasercats.domains.rack.device_type import Define, DeviceType, PortType, RemoveType
 from lasercats.testing.laws import KindLaws, run
 from lasercats.testing.strategies import Fields
@@ -82,12 +83,12 @@ def test_a_removed_type_is_gone() -> None:
     assert [address for address, _ in state.items()] == [B]
 
 
-def test_a_used_type_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A type that something is of cannot be removed."""
-    state = run([Define(on=(A,), manufacturer="Acme", model="A")], State())
-    monkeypatch.setattr(device_type, "users", lambda address, state: (Address("rack.device/r1:db1"),))
+def test_a_used_type_stays() -> None:
+    """A type that something is of cannot be removed; the first of those that are is named."""
+    used = Stock(on=(Address("rack.device/dc2:db1"), Address("rack.device/dc2:db0")), type="acme-a")
+    state = run([Define(on=(A,), manufacturer="Acme", model="A"), used], State())
     refusals = decide(RemoveType(on=(A,)), state).refusals
-    assert refusals == {A: "rack.device/r1:db1 is of this type; remove that first"}
+    assert refusals == {A: "rack.device/dc2:db0 is of this type; remove that first"}
 
 
 @pytest.mark.parametrize(("given", "kept"), [(1, "1"), (1.0, "1"), (0.0, "0"), (0.5, "0.5"), (42, "42")])
@@ -190,4 +191,4 @@ def test_a_type_is_a_document() -> None:
 
 def said(change: Change[DeviceType]) -> list[Command]:
     """Return the commands of a change."""
-    return list(device_type.converge(A, change))
+    return list(device_type.KIND.converge(A, change))

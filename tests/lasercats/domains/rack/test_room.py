@@ -240,7 +240,7 @@ def test_a_rack_takes_no_less_than_is_in_it(fields: dict[str, int], sentence: st
     for one in STANDING:
         state = state.apply(decide(one, state).delta)
     address = Address("rack/r1")
-    assert decide(rack.Set(on=(address,), **fields), state).refusals == {address: sentence}  # type: ignore[arg-type]
+    assert decide(rack.Set(on=(address,), **fields), state).refusals == {address: sentence}
 
 
 def test_the_two_faces_are_apart() -> None:
@@ -276,7 +276,7 @@ def test_the_floor_is_where_the_numbering_says(where: str, unit: float, height: 
     """A technician is told how high it goes: unit 1 is at the floor in one rack, at the top in the other."""
     state = racks()
     after = decide(mount("x", unit, where, height=height), state).delta[on("x")[0]].after
-    program = device_programs.act(on("x")[0], Change(None, after), state.get)
+    program = device_programs.KIND.act(on("x")[0], Change(None, after), state.get)
     assert isinstance(program, Step)
     (step,) = program.instruction if isinstance(program.instruction, tuple) else (program.instruction,)
     assert getattr(step, "place").floor == floor  # noqa: B009 - a step of any vocabulary

@@ -23,6 +23,7 @@ from lasercats.machines.vault import KeyVault
 from lasercats.operate.project import BoundMachines
 from lasercats.testing.ovs import OvsLab, why_not
 from lasercats.testing.peers import need
+from tests import forks
 
 KINDS = Kinds([DOMAIN])
 LASERCATS = [sys.executable, "-c", "from lasercats.cli.main import main; main()"]
@@ -39,18 +40,10 @@ def ovs() -> Iterator[OvsLab]:
 
 def run_in(folder: Path, *arguments: str, fails: bool = False, **environment: str) -> str:
     """Run the command line in a folder, which must succeed, or fail, and return what it printed."""
-    ran = subprocess.run(
-        [*LASERCATS, *arguments],
-        cwd=folder,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert (ran.returncode != 0) == fails, ran.stdout + ran.stderr
-    assert "Traceback" not in ran.stderr
-    return ran.stdout + ran.stderr
+    code, out, err = forks.run(arguments, folder, {**os.environ, **environment})
+    assert (code != 0) == fails, out + err
+    assert "Traceback" not in err
+    return out + err
 
 
 class Switches:

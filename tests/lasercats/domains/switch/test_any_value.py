@@ -71,7 +71,7 @@ def test_any_value_is_recorded_and_gone_back_to(kind: Kind[Any]) -> None:
         for command in kind.converge(address, Change(before, after)):
             again = KINDS.decode_command(msgspec.json.encode(command))
             assert again == command
-            list(command.concerns(address))
+            list(kind.concerns(address, command))
             decided: Any = None
             try:
                 decided = command.decide(address, state)
@@ -90,7 +90,7 @@ def test_any_value_is_recorded_and_gone_back_to(kind: Kind[Any]) -> None:
 )
 def test_a_member_keeps_its_name(name: str) -> None:
     """A port whose name looks like a range is a member by that name, as read, as recorded and as written."""
-    read = settings.resource(lag.Lag, Settings(members=(name, "z1")))
+    read = lag.KIND.read(Settings(members=(name, "z1")))
     assert isinstance(read, lag.Lag)
     written = settings.settings(
         KINDS.decode_resource(addresses.make("switch.lag", "m:b"), msgspec.json.encode(read))

@@ -36,7 +36,7 @@ REAL = {
 )
 def test_law_6_fidelity_and_law_8_replay(switch: "Switch", kind: Kind[Any], name: str) -> None:
     """What is simulated is what Open vSwitch does, and every recorded program runs again the same way."""
-    kinds = [kind, port.KIND, lag.KIND] if kind is lag.KIND else [kind]
+    kinds: list[Kind[Any]] = [kind, port.KIND, lag.KIND] if kind is lag.KIND else [kind]
 
     @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
     @given(strategies.logs(kinds, (name,), REAL, size=8))

@@ -10,7 +10,6 @@ from lasercats.core.instruction import Failure, Instruction, Item
 from lasercats.core.ports import Machine
 from lasercats.core.registry import Kinds
 from lasercats.domains.switch import DOMAIN
-from lasercats.domains.switch.settings import survey
 from lasercats.instructions.switch import Look, Settings, Survey, Surveyed, What
 from lasercats.testing.garbage import well_told
 from lasercats.testing.switches import port
@@ -54,7 +53,7 @@ def adoptable(surveyed: Surveyed) -> None:
     """Check that all that was found has an address that can be given, and a value that a log holds."""
     kinds: tuple[What, ...] = ("port", "vlan", "lag")
     for what in kinds:
-        program = survey(what, KINDS.kinds[f"switch.{what}"].resource, "m")
+        program = KINDS.kinds[f"switch.{what}"].discover("m")
         next(program)
         with pytest.raises(StopIteration) as stop:
             program.send(surveyed)

@@ -1,0 +1,135 @@
+"""The verbs of kinds that are made from data, once for all of them: create, set, remove."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lasercats.cli import arguments, options
+from lasercats.core.visible import visible
+
+if TYPE_CHECKING:
+    from lasercats.operate.project import Project
+
+
+def _verb(name: str, told: str, *, fields: bool) -> click.Command:
+    """Make one of the verbs."""
+
+    @click.pass_context
+    def run(context: click.Context, /, addresses: tuple[str, ...], **values: Any) -> None:  # noqa: ANN401
+        _act(context, name, addresses, values)
+
+    about = "Which kinds they are for, `lasercats schema` tells; other kinds have verbs of their own."
+    verb = click.Command(name, callback=run, help=f"{told}\n\n{about}", short_help=told)
+    field = options.option(
+        "--field",
+        "-f",
+        "fields",
+        multiple=True,
+        metavar="FIELD=VALUE",
+        help="A field and its value; of one that holds more than text, as YAML.",
+    )
+    addressed = options.argument(
+        "addresses",
+        type=arguments.NAME,
+        nargs=-1,
+        required=True,
+        metavar="KIND/NAME...",
+        shell_complete=_complete,
+    )
+    shared = (options.as_json, options.diff, options.message, options.interpreter)
+    for decorate in (*shared, *((field,) if fields else ()), addressed):
+        decorate(verb)
+    return verb
+
+
+def _complete(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Complete an address from what is in the state, and from the kinds that are made from data."""
+    from lasercats.core.address import kind_of  # noqa: PLC0415 - start-up stays light
+    from lasercats.core.errors import LaserCatsError  # noqa: PLC0415 - as above
+
+    try:
+        with options.opened(context, looking=True, quiet=True) as project:
+            made = {kind.name for kind in project.kinds.kinds.values() if kind.generic}
+            known = [visible(a) for a, _ in project.state().items() if kind_of(a) in made]
+    except LaserCatsError:
+        return []
+    return sorted(one for one in (*known, *(f"{kind}/" for kind in made)) if one.startswith(incomplete))
+
+
+def _act(context: click.Context, verb: str, addresses: Sequence[str], values: dict[str, Any]) -> None:
+    from dataclasses import replace  # noqa: PLC0415
+
+    from lasercats.cli import show  # noqa: PLC0415
+    from lasercats.cli.act import Request, act  # noqa: PLC0415
+    from lasercats.cli.generate import expand, is_pattern  # noqa: PLC0415
+    from lasercats.core.address import kind_of  # noqa: PLC0415
+
+    written = not options.is_queried(context) and not any(map(is_pattern, addresses))
+    request, texts = replace(Request.take(values), direct=written), values.pop("fields", ())
+    with options.opened(context, looking=request.predicts) as project:
+        on: dict[str, list[str]] = {}
+        for address in expand(project, addresses):
+            on.setdefault(kind_of(project.kinds.address(address)), []).append(address)
+        commands = [_built(project, f"{kind}.{verb}", names, texts) for kind, names in on.items()]
+        show.print_resealed(project.resealed)
+        act(context, project, commands, request)
+
+
+def _built(project: "Project", tag: str, names: Sequence[str], texts: Sequence[str]) -> Any:  # noqa: ANN401
+    """Build a command.
+
+    Raises:
+        BadInput: its kind has verbs of its own, or a field is not of that form.
+
+    """
+    from pathlib import Path  # noqa: PLC0415
+
+    from lasercats.core.errors import BadInput  # noqa: PLC0415
+    from lasercats.operate.issue import build  # noqa: PLC0415
+
+    kind = project.kinds.kinds[tag.rpartition(".")[0]]
+    if not kind.generic:
+        own = sorted(
+            {one.partition(".")[0] for one in project.kinds.commands.own if one.startswith(kind.name)}
+        )
+        told = f"`lasercats {(own or [kind.name.partition('.')[0]])[0]} --help` lists them"
+        raise BadInput(f"{kind.name} has verbs of its own; {told}")
+    data = {"command": tag, "on": list(names), **dict(_field(kind.resource, text) for text in texts)}
+    return build(data, project.kinds, project.inputs(Path(), arguments.secret_input))
+
+
+def _field(resource: Any, text: str) -> tuple[str, Any]:  # noqa: ANN401
+    """Return the name and the value of a field that was given as text.
+
+    Raises:
+        BadInput: it is not of the form FIELD=VALUE, or the value is no YAML.
+
+    """
+    import msgspec  # noqa: PLC0415
+
+    from lasercats.core.errors import BadInput  # noqa: PLC0415
+    from lasercats.core.reading import load_yaml  # noqa: PLC0415
+
+    name, sign, value = text.partition("=")
+    if not sign or not name:
+        raise BadInput(f"option --field takes FIELD=VALUE, and not {text!r}")
+    types = {part for f in msgspec.structs.fields(resource) if f.name == name for part in _outer(f.type)}
+    return name, value if str in types or not types else load_yaml(value, f"field {name}")[0]
+
+
+def _outer(annotation: Any) -> Iterator[Any]:  # noqa: ANN401
+    """Iterate over what a field may hold itself, not what is in that."""
+    from types import UnionType  # noqa: PLC0415
+    from typing import Annotated, Union, get_args, get_origin  # noqa: PLC0415
+
+    if get_origin(annotation) in (Annotated, Union, UnionType):
+        for part in get_args(annotation)[: 1 if get_origin(annotation) is Annotated else None]:
+            yield from _outer(part)
+    else:
+        yield annotation
+
+
+create = _verb("create", "Create resources of kinds that are made from data.", fields=True)
+set_ = _verb("set", "Set fields of resources of kinds that are made from data.", fields=True)
+remove = _verb("remove", "Remove resources of kinds that are made from data.", fields=False)
