@@ -138,11 +138,11 @@ class Reboot(
     past="ec2.instance.rebooted",
     of=Instance,
     takes=(),
+    announces=("interrupts",),
 ):
     """Reboot running instances. It leaves no trace in the state, so it is recorded and never undone."""
 
     effect: ClassVar[Effect] = Effect.OPAQUE
-    announces: ClassVar[tuple[str, ...]] = ("interrupts",)
     interrupts: ClassVar[str] = "rebooted"
 
     def admit(self, address: Address, after: Any, state: State) -> None:  # noqa: ANN401 - an instance
@@ -197,6 +197,9 @@ class ChangeGroups(
 ):
     """Put instances into these security groups, and into no others."""
 
+    forms: ClassVar[Forms] = {}
+    """It is recorded as it is given."""
+
 
 class Grow(
     account.Sets,
@@ -209,6 +212,9 @@ class Grow(
     needs=("volumes",),
 ):
     """Change size or type of an instance's own volumes; none can become smaller."""
+
+    forms: ClassVar[Forms] = {}
+    """It is recorded as it is given."""
 
     def found(self, address: Address, state: State) -> Any:  # noqa: ANN401
         """Return what is there, where it has these volumes and none becomes smaller."""

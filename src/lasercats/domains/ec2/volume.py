@@ -152,10 +152,11 @@ class VolumeKind(steps.Held[Volume]):
     def converge(self, address: Address, change: Change[Volume]) -> Iterable[Command]:
         """Change what differs; to be attached, it needs a device."""
         before, after = change.before, change.after
+        commands = super().converge(address, change)
         if after is not None and after.instance and after.device is None:
             if before is None or after.instance != before.instance:
                 raise Refused(f"{address} cannot be attached without a device, as /dev/sdf")
-        return super().converge(address, change)
+        return commands
 
     def replaces(self, change: Change[Volume]) -> bool:
         """Tell whether a change cannot be made in place: another zone, encryption, or a smaller size."""
