@@ -171,10 +171,9 @@ def _print_in_hand(project: "Project", results: Sequence["Result"]) -> None:
     from lasercats.operate.history import waiting  # noqa: PLC0415
 
     told = " ".join(why for result in results for why in result.problems.values())
-    for one in waiting(project):
-        for address in one.command.on:
-            if f"{address} " in f"{told} ":
-                printing.note(f"{address} is in the work order {one.order}, of which nothing is reported yet")
+    found = ((address, one.order) for one in waiting(project) for address in one.command.on)
+    for address, order in dict.fromkeys(pair for pair in found if f"{pair[0]} " in f"{told} "):
+        printing.note(f"{address} is in the work order {order}, of which nothing is reported yet")
 
 
 def _carrier(request: Request, commands: Sequence[Command]) -> tuple[Callable[..., Sequence["Result"]], bool]:

@@ -29,7 +29,16 @@ def ask(project: "Project", commands: "Sequence[Command]", request: "Request") -
         return frozenset()
     if request.agreed is not None:
         return frozenset(request.agreed)
-    found = foresee(project, commands, direct=request.direct)
+    return agree(foresee(project, commands, direct=request.direct), request)
+
+
+def agree(found: "Sequence[Loss]", request: "Request") -> "frozenset[Loss]":
+    """Return losses once they are agreed to.
+
+    Raises:
+        LaserCatsError: they were not.
+
+    """
     if found and not _agreed(found, request):
         raise LaserCatsError(refusal(found))
     return frozenset(found)

@@ -11,6 +11,7 @@ import click
 from lasercats.cli import arguments, consent, hint, options, printing, show
 from lasercats.cli.act import Request, act
 from lasercats.core.address import Address
+from lasercats.core.change import Delta
 from lasercats.core.command import Effect
 from lasercats.core.errors import BadInput, LaserCatsError
 from lasercats.core.resource import Resource
@@ -311,40 +312,59 @@ def _look(
     in_clear: bool = False,  # noqa: FBT002 - an option
 ) -> None:
     from lasercats.operate import observe as looking  # noqa: PLC0415
-    from lasercats.operate.plan import plan_delta  # noqa: PLC0415
 
     if adopt and revert:
         raise BadInput("--adopt keeps what was found and --revert puts it back; choose one")
     with options.opened(context) as project:
         seen = looking.observe(project, targets, in_clear=in_clear)
-        seen = looking.record(project, seen, message) if keep else looking.refresh(project, seen)
-        reverts = revert and bool(seen.drift)
-        if not (as_json and reverts):
-            _show_seen(seen, as_json=as_json, both=show_diff, recorded=keep)
-        if reverts:
-            back = plan_delta(
-                project.kinds, seen.drift.inverse(), project.state(), exact=True, recreate=recreate
-            )
+        if revert and seen.drift:
             request = Request(
                 message=message,
                 as_json=as_json,
                 show_diff=show_diff,
                 because="drift --revert",
                 yes=yes,
-                withheld=back.withheld,
                 at_a_time=at_a_time,
-                again=f"go on with {hint.line(['undo', str(seen.position)])}",
-                found={**_seen_data(seen), "problems": dict(back.problems)},
             )
-            if not as_json:
-                show.print_withheld(back.withheld)
-                show.print_problems(back.problems)
-            act(context, project, back.commands, request)
-            if back.problems:
-                context.exit(1)
+            _put_back(context, project, seen, request, recreate=recreate)
+        else:
+            seen = looking.record(project, seen, message) if keep else looking.refresh(project, seen)
+            _show_seen(seen, as_json=as_json, both=show_diff, recorded=keep)
     if seen.unseen:
         context.exit(1)
     context.exit(2 if seen.drift and detailed else 0)
+
+
+def _put_back(
+    context: click.Context, project: "Project", seen: "Observation", request: Request, *, recreate: bool
+) -> None:
+    """Record what is put back and put it back, once what that loses is agreed to.
+
+    What is not put back, because it cannot be or because nobody agreed, is not recorded either: it is drift
+    as before, and can still be put back, or kept.
+    """
+    from lasercats.operate import observe as looking  # noqa: PLC0415
+    from lasercats.operate.plan import plan_delta  # noqa: PLC0415
+
+    back = plan_delta(project.kinds, seen.drift.inverse(), seen.state, exact=True, recreate=recreate)
+    if not request.as_json:
+        _show_drift(seen, both=request.show_diff)
+    agreed = consent.agree(back.losses, request)
+    drift = Delta({address: c for address, c in seen.drift.items() if address not in back.problems})
+    recorded = looking.record(project, seen._replace(drift=drift), request.message)
+    seen = seen._replace(position=recorded.position)
+    again = "see `lasercats drift`" if seen.position is None else hint.line(["undo", str(seen.position)])
+    if not request.as_json:
+        printing.note(_told(seen, recorded=seen.position is not None))
+        show.print_withheld(back.withheld)
+        show.print_problems(back.problems)
+    found = {**_seen_data(seen), "problems": dict(back.problems)}
+    request = replace(
+        request, agreed=agreed, withheld=back.withheld, again=f"go on with {again}", found=found
+    )
+    act(context, project, back.commands, request)
+    if back.problems:
+        context.exit(1)
 
 
 def _seen_data(seen: "Observation") -> dict[str, Any]:
@@ -357,18 +377,25 @@ def _show_seen(seen: "Observation", *, as_json: bool, both: bool, recorded: bool
     if as_json:
         printing.data(_seen_data(seen))
         return
+    _show_drift(seen, both=both)
+    printing.note(_told(seen, recorded=recorded))
+
+
+def _show_drift(seen: "Observation", *, both: bool) -> None:
     show.print_delta(seen.drift, both=both)
     show.print_unseen(seen.unseen)
+
+
+def _told(seen: "Observation", *, recorded: bool) -> str:
+    """Return in one line how much was looked at, and what became of what was found."""
     told = f"looked at {seen.looked}: "
     if seen.unseen:
         told = f"looked at {seen.looked}; {_missed(seen.unseen)}, so nothing is known of that; of the rest: "
     if not seen.drift:
-        told += "all as the state says" if seen.looked or not seen.unseen else "nothing"
-    elif recorded:
-        told += f"{show.summary(seen.drift)} outside; recorded at position {seen.position}"
-    else:
-        told += f"{show.summary(seen.drift)} outside; --adopt records it, --revert puts it back"
-    printing.note(told)
+        return told + ("all as the state says" if seen.looked or not seen.unseen else "nothing")
+    if recorded:
+        return told + f"{show.summary(seen.drift)} outside; recorded at position {seen.position}"
+    return told + f"{show.summary(seen.drift)} outside; --adopt records it, --revert puts it back"
 
 
 def _missed(unseen: Mapping[Address, str]) -> str:

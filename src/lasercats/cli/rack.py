@@ -93,7 +93,8 @@ def rename(context: click.Context, /, old: str, new: str, **values: Any) -> None
 
     from lasercats.operate.racks import renamed  # noqa: PLC0415
 
-    request = replace(Request.take(values), because=f"rack rename {old} {new}")
+    direct = not options.is_queried(context)
+    request = replace(Request.take(values), because=f"rack rename {old} {new}", direct=direct)
     with options.opened(context, looking=request.predicts) as project:
         act(context, project, renamed(project, old, new), request)
 

@@ -52,6 +52,8 @@ class Command(Part, frozen=True, kw_only=True, tag_field="command", gc=False):
 
     That what is there is removed need not be said where it leaves nothing there.
     """
+    interrupts: ClassVar[str] = ""
+    """How it interrupts the work of what it is on without a trace in the state: `rebooted`."""
 
     def decide(self, address: Address, state: State) -> Resource | None:
         """Return what the address will hold, in a world as in `state`. Pure.

@@ -1,8 +1,8 @@
 """Convergence: from a delta to the commands that bring it about, in an order that works."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -19,7 +19,7 @@ from lasercats.core.resource import (
     decided_fields,
     decisions,
     keeps,
-    marked_fields,
+    of_machine,
     overlay,
     same,
     shrinks,
@@ -223,8 +223,7 @@ def converge_one(
     if change.after is None and needed:
         made: list[Command] = [Forget(on=(address,))]
     else:
-        amend = kind.amend if amends else None
-        by_kind = _by_kind(kinds, address, change) if amend is None else amend(address, change)
+        by_kind = _by_kind((kind.amend if amends else None) or kind.converge, address, change)
         made = [*_lift(address, change), *by_kind, *_by_mark(address, change)]
     refused = False
     for command in made:
@@ -241,12 +240,12 @@ def converge_one(
     return One(made, state, refused)
 
 
-def _by_kind(kinds: Kinds, address: Address, change: Change[Resource]) -> Iterable[Command]:
-    """Return the commands of a kind; none where only what is kept on record changes."""
-    if change.before is not None and change.after is not None:
-        if {*change.fields} <= marked_fields(type(change.after), "on_record"):
-            return ()
-    return kinds.kind(address).converge(address, change)
+def _by_kind(
+    converge: Callable[[Address, Change[Any]], Iterable[Command]], address: Address, change: Change[Resource]
+) -> Iterable[Command]:
+    """Return the commands of a kind; it knows nothing of what is kept on record only."""
+    change = Change(of_machine(change.before), of_machine(change.after))
+    return () if change.before == change.after else converge(address, change)
 
 
 def _lift(address: Address, change: Change[Resource]) -> Iterator[Command]:
@@ -343,7 +342,7 @@ def _unreachable(kinds: Kinds, address: Address, change: Change[Resource]) -> st
     try:
         anew = change.before is not None and change.after is not None and kind.replaces(change)
         for part in (Change(change.before, None), Change(None, change.after)) if anew else (change,):
-            list(kind.converge(address, part))
+            list(_by_kind(kind.converge, address, part))
     except (Refused, *ODD) as error:
         return str(error)
     return None

@@ -26,6 +26,7 @@ from lasercats.core.record import (
     legible,
 )
 from lasercats.core.resource import Resource
+from lasercats.core.resting import against, told
 from lasercats.core.state import Entry, State
 
 
@@ -132,7 +133,7 @@ class Claims:
         for entry in entries:
             if isinstance(entry, Accepted):
                 for claim in entry.claims:
-                    for position in self._claimed.get(claim, ()):
+                    for position in self._claimed.get(against(claim), ()):
                         if self.open[position].run != entry.run:
                             raise self._conflict(claim, position)
             elif isinstance(entry, Event):
@@ -146,7 +147,7 @@ class Claims:
     def _conflict(self, claim: Address, position: int) -> LogConflict:
         """Return what is told of a claim that another has: the fact, and what to do."""
         other = self.open[position]
-        address = claim.partition(": ")[2] or claim if claim.startswith(HELD) else claim
+        address = claim.partition(": ")[2] or claim if claim.startswith(HELD) else told(claim)
         if other.held:
             return LogConflict(
                 f"{address} is held until command {position} ({other.actor}) is confirmed; "

@@ -183,6 +183,11 @@ class Kinds:
         for kind in self.kinds.values():
             for c in kind.commands:
                 self._kinds_of[tag_of(c)] = (*self._kinds_of.get(tag_of(c), ()), kind)
+        held = {kind.name: reference.clings_to(kind.resource) for kind in self.kinds.values()}
+        self._clinging = {
+            to: frozenset(name for name, kinds in held.items() if to in kinds)
+            for to in frozenset[str]().union(*held.values())
+        }
         self._domain_of = {kind.name: domain for domain in self.domains for kind in domain.kinds}
         self._domain_of |= {tag_of(c): domain for domain in self.domains for c in domain.commands}
         self._instructions = {tag_of(i): i for d in self.domains for i in d.instructions}
@@ -228,6 +233,10 @@ class Kinds:
     def altering(self, address: Address) -> bool:
         """Tell whether what is at an address has its machine give other fields elsewhere."""
         return self.kind(address).alters is not _nothing
+
+    def clinging(self, address: Address) -> frozenset[str]:
+        """Return the kinds of what may go along where what is at an address ends (`clings_to`)."""
+        return self._clinging.get(addresses.kind_of(address), frozenset())
 
     def altered(self, address: Address, change: Change[Resource]) -> tuple[Address, ...]:
         """Return the addresses at which a change has its machine give other fields."""

@@ -51,6 +51,8 @@ Agreed: TypeAlias = Collection[Loss] | None
 def losses(kinds: Kinds, command: Command, address: Address, change: Change[Resource]) -> Iterator[Loss]:
     """Iterate over what is lost where a command makes a change; nothing where it touches no machine."""
     before, after = change.before, change.after
+    if command.interrupts:
+        yield Loss(address, INTERRUPTS, command.interrupts)
     if before is None or isinstance(before, StrangeResource) or before == after:
         return
     for name in unprotected(before, after):

@@ -7,7 +7,7 @@ order of changes; that a look tells of managed things by their addresses; and wh
 
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any, NamedTuple, TypeVar, get_args
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec.structs import replace
@@ -49,6 +49,7 @@ class _Slot(NamedTuple):
     loose: bool = False
     initial: bool = False
     resting: bool = False
+    many: bool = False
 
 
 def references(resource: msgspec.Struct | None, *, lasting: bool = False) -> Iterator[tuple[str, str]]:
@@ -80,6 +81,15 @@ def moved_at_rest(before: Resource | None, after: Resource | None) -> tuple[list
     ]
     old, new = ({v for v in side if isinstance(v, str) and v != NOTHING} for side in sides)
     return sorted(old - new), sorted(new - old)
+
+
+def clings_to(type_: type[Resource]) -> frozenset[str]:
+    """Return the kinds to which resources of a type refer by a loose reference that holds one thing.
+
+    Where that ends, its machinery refuses nothing: it lets go of them, or takes them along.
+    """
+    held = (slot for slot in _slots(type_) if slot.loose and not slot.many)
+    return frozenset(slot.kind for slot in held if slot.kind is not None)
 
 
 def is_initial(resource: Resource, address: Address) -> bool:
@@ -153,7 +163,9 @@ def _slots(type_: type[msgspec.Struct]) -> tuple[_Slot, ...]:
         said = next((e for e in extra if "refers" in e), None)
         structs = [p for p in _parts(field.type) if isinstance(p, type) and issubclass(p, msgspec.Struct)]
         if said is not None:
-            slots.append(_Slot(field.name, said["refers"], said["loose"], said["initial"], said["resting"]))
+            many = any(get_origin(part) is tuple for part in _parts(field.type))
+            loose, initial, resting = said["loose"], said["initial"], said["resting"]
+            slots.append(_Slot(field.name, said["refers"], loose, initial, resting, many))
         elif any(_slots(struct) for struct in structs):
             slots.append(_Slot(field.name, None))
     return tuple(slots)

@@ -178,6 +178,12 @@ def decisions(resource: Resource | None) -> dict[str, Any]:
     return {name: value for name, value in values if value is not None}
 
 
+def of_machine(resource: R | None) -> R | None:
+    """Return a resource without what is kept on record only, of which no machine and no kind knows."""
+    kept = marked_fields(type(resource), "on_record") if resource is not None else ()
+    return replace(resource, **dict.fromkeys(kept)) if resource is not None and kept else resource
+
+
 def sealed_in(part: msgspec.Struct) -> Iterator[tuple[str, Sealed]]:
     """Iterate over what is sealed in a resource or a command, each with the name of its field."""
     for name in fields_of(type(part), Role.SECRET):

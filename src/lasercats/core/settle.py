@@ -59,11 +59,11 @@ def learn(targets: Sequence[Target], state: State, found: Mapping[Address, Resou
         known, real = learned.get(target.address) or state.get(target.address), found.get(target.address)
         if target.change is None or target.change.after is None or known is None or real is None:
             continue
-        values = {
-            name: getattr(real, name)
-            for name in decided_fields(type(real))
-            if getattr(known, name) is None and getattr(target.change.after, name) is not None
-        }
+        free = [name for name in decided_fields(type(real)) if getattr(known, name) is None]
+        names = [name for name in free if getattr(target.change.after, name) is not None]
+        if names:  # what is about to be decided may be there as a secret, which was sealed by the look
+            names += [name for name in fields_of(type(real), Role.SECRET) if name in free]
+        values = {name: getattr(real, name) for name in names}
         if any(value is not None for value in values.values()):
             learned[target.address] = replace(known, **values)
     return state.put(learned.items())

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from lasercats.core.address import Address, told
+from lasercats.core.address import Address, kind_of, told
 from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command, Effect, step
 from lasercats.core.errors import Fenced, LogError, Refused, Unrecorded
@@ -31,6 +31,7 @@ from lasercats.core.record import (
     raw_delta,
 )
 from lasercats.core.resource import Resource, keeps, overlay, same, settle
+from lasercats.core.resting import resting
 from lasercats.core.secret import split
 from lasercats.core.settle import Target, believe, decide_all, drift, learn, refreshed, renewed
 from lasercats.core.state import State
@@ -96,6 +97,8 @@ class _Run:
         self._due = False
         self._orders: dict[int, int] = {}
         self._waiting: set[int] = set()
+        self._beside: dict[tuple[str | None, frozenset[str]], list[Address]] = {}
+        """What is managed on a machine, of some kinds."""
         self._predicted: Sequence[Target] = ()
         """What is known to come before anybody looked, where that matters."""
         self._to_renew: dict[int, list[Address]] = {}
@@ -201,13 +204,15 @@ class _Run:
         return tuple(dict.fromkeys((*command.on, *rivals)))
 
     def _may_reach(self) -> bool:
-        """Tell whether commands may take something for themselves, or change more than what they are on."""
+        """Tell whether commands may take something for themselves, or have an effect elsewhere."""
         kinds = self._context.kinds
         ons = (a for c in self._commands if c.effect is Effect.STATE for a in c.on)
-        return any(kinds.holding(a) or kinds.altering(a) for a in ons)
+        if any(kinds.holding(a) or kinds.altering(a) or kinds.clinging(a) for a in ons):
+            return True
+        return any(kinds.by_hand(a) for c in self._commands for a in c.on)
 
     def _taken(self, targets: Sequence[Target]) -> dict[int, list[Address]]:
-        """Return, for each command by its index, what it is about to take for itself."""
+        """Return, for each command by its index, what it takes for itself, and what it rests on."""
         kinds, taken = self._context.kinds, dict[int, list[Address]]()
         for index, address, change, *_ in targets:
             if change is not None:
@@ -215,6 +220,8 @@ class _Run:
                 taken.setdefault(index, []).extend(
                     h for h in kinds.held(address, change.after) if h not in held
                 )
+        for target in targets:
+            taken.setdefault(target.command, []).extend(resting(kinds, target))
         return taken
 
     def _elsewhere(self, targets: Sequence[Target]) -> dict[int, list[Address]]:
@@ -279,7 +286,27 @@ class _Run:
         for target in self._predicted:
             if target.by is not None:
                 wanted.setdefault(target.address, self._positions[target.command])
+            for other in self._along(target):
+                wanted.setdefault(other, self._positions[target.command])
         return wanted
+
+    def _along(self, target: Target) -> Iterator[Address]:
+        """Iterate over what is managed and would go along, were it attached by now to what ends at a target.
+
+        What is refused as far as is known may come to be done on what is found, so it is asked for, too.
+        """
+        kinds, address = self._context.kinds, target.address
+        ends = target.change is None or target.change.after is None
+        clinging = kinds.clinging(address) if ends else frozenset()
+        if clinging and self._commands[target.command].effect is Effect.STATE:
+            which = kinds.machine_of(address), clinging
+            if which not in self._beside:
+                self._beside[which] = [
+                    other
+                    for other in self._state.resources()
+                    if kind_of(other) in clinging and kinds.machine_of(other) == which[0]
+                ]
+            yield from self._beside[which]
 
     def _missed(self, found: Mapping[Address, Resource | None]) -> Iterator[Address]:
         """Iterate over what commands are about to refer to and is not there, so that they can be refused."""
@@ -324,15 +351,24 @@ class _Run:
     def _unless_unseen(self, targets: Sequence[Target]) -> Iterator[Target]:
         """Iterate over targets; what could not be looked at is refused, with all that comes with it."""
         why: dict[tuple[int, Address], str] = {}
+        for target in targets if self._unseen else ():
+            for reason in self._why_unseen(target):
+                why.setdefault((target.command, target.by or target.address), reason)
         for target in targets:
-            if target.address in self._unseen:
-                why.setdefault((target.command, target.by or target.address), self._unseen[target.address])
-        for target in targets:
-            reason = why.get((target.command, target.by or target.address))
-            if reason is None:
+            refusal = why.get((target.command, target.by or target.address))
+            if refusal is None:
                 yield target
             elif target.by is None:
-                yield target._replace(change=None, refusal=reason)
+                yield target._replace(change=None, refusal=refusal)
+
+    def _why_unseen(self, target: Target) -> Iterator[str]:
+        """Iterate over why a target is refused for what could not be looked at: it, or what may go along."""
+        if target.address in self._unseen:
+            yield self._unseen[target.address]
+        elif target.change is not None and target.change.before is not None:
+            for other in self._along(target):
+                if other in self._unseen:
+                    yield f"{told(other)} could not be looked at, and may go along: {self._unseen[other]}"
 
     def _expect(self, targets: Sequence[Target]) -> None:
         """Note how much of each command is to be done, and what is to be looked up again after it."""

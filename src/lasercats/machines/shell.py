@@ -115,7 +115,8 @@ class Script:
             self._read(told, b"at%d " % i, [i], after)
         said = _messages(messages, self.mark)
         for i in self._acts:
-            results[i] = self._act(i, told, after[i], said) or results[i]
+            done = self._act(i, told, after[i], said)
+            results[i] = results[i] if done is None else done
         return results
 
     def _lines(self) -> Iterator[bytes]:

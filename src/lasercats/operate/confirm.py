@@ -21,7 +21,7 @@ from lasercats.core.command import Command, Effect, Hold
 from lasercats.core.converge import one_way
 from lasercats.core.errors import BadInput, Interrupted, LaserCatsError, MachineError
 from lasercats.core.instruction import Instruction
-from lasercats.core.loss import Loss, gate
+from lasercats.core.loss import LOSES, Loss, announced, gate, in_words
 from lasercats.core.order import Order, turns
 from lasercats.core.ports import Patient, Reverting
 from lasercats.core.record import Ended
@@ -32,6 +32,7 @@ from lasercats.interpreters.simulate import simulate
 from lasercats.operate import history
 from lasercats.operate.guard import Watching, start
 from lasercats.operate.issue import carry_out, each_reverting, run_until
+from lasercats.operate.losses import as_it_is
 from lasercats.operate.observe import observe
 from lasercats.operate.plan import plan_delta
 from lasercats.operate.project import Project
@@ -123,8 +124,16 @@ def check(project: Project, commands: Sequence[Command], within: timedelta, seri
 
 
 def _no_way_back(project: Project, commands: Sequence[Command]) -> dict[Address, str]:
-    """Return what could not go back without loss, so that no guard would take it back, and why."""
-    kinds, state = project.kinds, project.state()
+    """Return what could not go back without loss, so that no guard would take it back, and why.
+
+    So is what is lost already when it is done. It is looked at before, as a guard comes when it is too late.
+    """
+    kinds = project.kinds
+    on = dict.fromkeys(a for c in commands if c.effect is Effect.STATE for a in c.on)
+    state = as_it_is(project, commands, on)
+    lost = [loss for loss in announced(kinds, commands, state) if loss.sort == LOSES]
+    if lost:
+        return {one.address: in_words([loss for loss in lost if loss.address == one.address]) for one in lost}
     results, after = simulate(commands, state)
     delta = composed(result.delta for result in results)
     made = (a for a, change in delta.items() if change.before is None and kinds.kind(a).identity is not None)

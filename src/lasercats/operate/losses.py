@@ -1,13 +1,13 @@
 """What commands would destroy or interrupt, looked at before anybody is asked about it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 
 from lasercats.core.address import Address
 from lasercats.core.command import Command
 from lasercats.core.errors import LaserCatsError
 from lasercats.core.loss import Loss, announced
-from lasercats.core.resource import Resource
-from lasercats.core.settle import decide_all
+from lasercats.core.settle import decide_all, learn
+from lasercats.core.state import State
 from lasercats.interpreters.looking import expectations
 from lasercats.operate.observe import observe
 from lasercats.operate.project import Project
@@ -16,25 +16,34 @@ from lasercats.operate.project import Project
 def foresee(project: Project, commands: Sequence[Command], *, direct: bool = False) -> list[Loss]:
     """Return what commands would lose, but for what they name themselves where they are `direct`.
 
-    Where anything would be lost as far as the state tells, that is looked at first, with what takes it
-    along, so that what is announced is what is there. What cannot be looked at is told as it is known.
+    Where anything would be lost as far as the state tells, that is looked at first, with what displaces it,
+    so that what is announced is what is there. What cannot be looked at is told as it is known.
     """
     kinds, state = project.kinds, project.state()
     found = announced(kinds, commands, state, direct=direct)
-    seen = list(dict.fromkeys(loss.address for loss in found if kinds.kind(loss.address).observe is not None))
+    if not found:
+        return found
+    lost = {loss.address for loss in found}
+    causes = (t.by for t in decide_all(commands, state)[0] if t.by is not None and t.address in lost)
+    seen = as_it_is(project, commands, dict.fromkeys([*(loss.address for loss in found), *causes]))
+    return announced(kinds, commands, seen, direct=direct)
+
+
+def as_it_is(project: Project, commands: Sequence[Command], addresses: Iterable[Address]) -> State:
+    """Return the state with what a look at some addresses found, as commands at them would find it.
+
+    So it is with what nobody decided there and they are about to decide. What cannot be looked at is as it
+    is known.
+    """
+    kinds = project.kinds
+    seen = [address for address in addresses if kinds.kind(address).observe is not None]
     if not seen:
-        return found
+        return project.state()
+    wished = expectations(commands, kinds)
     try:
-        state = observe(project, seen, also=_causes(project, commands, seen)).state
+        told = observe(
+            project, seen, also={address: wished[address] for address in seen if address in wished}
+        )
     except LaserCatsError:  # it is not bound, or not to be reached: what is carried out will say so
-        return found
-    return announced(kinds, commands, state, direct=direct)
-
-
-def _causes(
-    project: Project, commands: Sequence[Command], lost: Collection[Address]
-) -> dict[Address, Resource | None]:
-    """Return what commands are about to make where that displaces something that is lost."""
-    targets, _ = decide_all(commands, project.state())
-    causes = {target.by for target in targets if target.address in lost}
-    return {a: made for a, made in expectations(commands, project.kinds).items() if a in causes}
+        return project.state()
+    return learn(decide_all(commands, told.state)[0], told.state, told.found)

@@ -29,6 +29,8 @@ class Observation(NamedTuple):
     """The state as it is believed to be."""
     position: int | None = None
     """Where the drift was recorded."""
+    found: Mapping[Address, Resource | None] = {}
+    """What was seen, also of what nobody decided."""
     refreshed: Delta = NOTHING
     """What machines gave anew where nothing changed that anybody decided; it is no drift."""
 
@@ -59,7 +61,7 @@ def observe(
     found, unseen = run_until(_look(addresses, state, context, project, also, in_clear), context.stop)
     believed = believe(state, {a: r for a, r in found.items() if a in set(addresses)})
     seen = Observation(drift(state, believed, addresses), unseen, len(addresses) - len(unseen), believed)
-    return seen._replace(refreshed=refreshed(state, believed, addresses))
+    return seen._replace(found=found, refreshed=refreshed(state, believed, addresses))
 
 
 def record(project: Project, seen: Observation, message: str | None = None) -> Observation:

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
-from lasercats.core.command import Command
+from lasercats.core.command import Command, Protect, Unprotect
 from lasercats.core.errors import BadInput, Refused
-from lasercats.core.resource import decisions
+from lasercats.core.resource import decisions, of_machine
 from lasercats.core.state import State
 from lasercats.domains.rack import place, power
 from lasercats.domains.rack.cable import CorrectCable
@@ -70,12 +70,15 @@ def _renamed(one: Address, other: Address, device: Device, state: State) -> Iter
     if device.status != REMOVED:
         yield Correct(on=(one,), status=REMOVED)
     aside = replace(device, **dict.fromkeys(PLACE), status=REMOVED)
-    yield from KIND.converge(other, Change(None, aside))
+    yield from KIND.converge(other, Change(None, of_machine(aside)))
     where = {n: v for n, v in decisions(device).items() if n in (*PLACE, "status")}
     if device.status != REMOVED:
         yield Correct(on=(other,), **where)
     for address, cable in sorted(power.cables_at(one, state)):
         yield CorrectCable(on=(address,), **_ends(cable, place.name(one), place.name(other)))
+    if device.protect:  # it is the same device, so its protection goes over with it
+        yield Protect(on=(other,))
+        yield Unprotect(on=(one,))
     yield Retire(on=(one,))
 
 

@@ -77,7 +77,15 @@ def _cable_notes(project: "Project", order: "Order", lifts: Lifts) -> Iterator[t
             kept = "" if is_ else ", and keep it for when it comes back"
             yield steps[0], f"pull cable {name}{kept}: {told}"
         if is_:
-            yield steps[-1], f"put cable {name} back: {told}"
+            left = was and _is_left_out(order, steps)
+            back = f"cable {name} has been pulled; put it back" if left else f"put cable {name} back"
+            yield steps[-1], f"{back}: {told}"
+
+
+def _is_left_out(order: "Order", steps: Sequence[int]) -> bool:
+    """Tell whether a cable was pulled at the first of some steps, and the last failed that puts it back."""
+    tasks = {task.number: task for task in order.tasks}
+    return tasks[steps[0]].status == "done" and isinstance(tasks[steps[-1]].outcome, Failure)
 
 
 def _cables(project: "Project", order: "Order", lifts: Lifts) -> dict[Address, Any]:

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, get_args
 import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lasercats.core.address import Address, kind_of
 from lasercats.core.change import NOTHING, Change, Delta
@@ -113,6 +114,16 @@ class KindLaws:
         @given(self._states(), self._states())
         def law(a: State, b: State) -> None:
             assert decided(run(converge(self.kinds, diff(a, b), a), a)) == decided(b)
+
+        law()
+
+    def test_what_is_made_is_protected_too(self) -> None:
+        """A wish that protects what it makes or changes is brought about as any other."""
+
+        @given(self._states(), self._states())
+        def law(a: State, b: State) -> None:
+            wish = State.of({address: replace(found, protect=True) for address, found in b.items()})
+            assert decided(run(converge(self.kinds, diff(a, wish), a), a)) == decided(wish)
 
         law()
 

@@ -239,6 +239,7 @@ def test_without_a_guard_nothing_is_done(
     cli: "Cli", place: Place, monkeypatch: pytest.MonkeyPatch, code: str, told: str
 ) -> None:
     """Where no guard says in time that it is ready nothing is changed, and none is left."""
+    cli.done("machine", "check", "a")
     monkeypatch.setattr(guard, "_START", code)
     monkeypatch.setattr(guard, "READY", 1.0)
     line = ("file", "write", place("f"), "--content", "x", "--confirm-within", "1h")
@@ -379,3 +380,23 @@ def test_recover_sends_no_signal(cli: "Cli", place: Place) -> None:
         assert sleeping.poll() is None
     sleeping.kill()
     sleeping.wait()
+
+
+def test_what_is_lost_when_it_is_done_is_not_held(cli: "Cli", place: Place) -> None:
+    """What no guard could bring back is not done with --confirm-within, known before or found by the look."""
+    from lasercats.core.content import LIMIT
+
+    cli.done("machine", "check", "a")
+    path(place, "big").write_bytes(b"x" * (LIMIT + 1))
+    for known in (False, True):
+        if known:
+            cli.done("observe", f"file/{place('big')}")
+        for line in (("remove", place("big")), ("write", place("big"), "--content", "new", "--yes")):
+            before = cli.log()
+            told = cli("file", *line, "--confirm-within", "1h")
+            lost = "its unrecorded content would be lost for good; leave --confirm-within out"
+            assert f"file/{place('big')} could not be taken back by itself: {lost}" in told.err
+            assert told.code == 1
+            assert path(place, "big").stat().st_size == LIMIT + 1
+            assert cli.log() == before
+    assert guards(cli) == []

@@ -188,3 +188,36 @@ def test_no_document_forgets_a_protection(cli: "Cli", place: Place) -> None:
     assert "it is protected; lift that first" in cli("plan", site, "--prune").err
     assert cli("apply", site, "--prune").code == 1
     assert cli.done("state", "--json").data["resources"][f"directory/{place('d')}"]["protect"]
+
+
+def test_a_revert_that_is_refused_adopts_nothing(cli: "Cli", place: Place, big: "Path") -> None:
+    """What nobody agreed to put back is drift as before, and `drift --revert --yes` then does it."""
+    big.write_text("as decided")
+    cli.done("observe", f"file/{place('big')}")
+    big.write_bytes(b"x" * (LIMIT + 1))
+    for line in (("drift", "--revert"), ("drift", "--revert", "--json")):
+        before = cli.log()
+        told = cli(*line)
+        assert told.code == 1
+        assert "its unrecorded content would be lost for good; agree with --yes" in told.out + told.err
+        assert there(big)
+        assert cli.log() == before
+    assert "1 changed outside; --adopt records it, --revert puts it back" in cli("drift").err
+    cli.done("drift", "--revert", "--yes")
+    assert big.read_text() == "as decided"
+    cli.verifies()
+
+
+def test_what_nobody_decided_is_kept_where_it_can_be(cli: "Cli", place: Place) -> None:
+    """A file of which only the mode was decided is overwritten without a loss: its content is read before."""
+    small = cli.folder / "t/small"
+    small.write_text("as it was")
+    cli.done("file", "chmod", place("small"), "--mode", "0640")
+    cli.done("file", "write", place("small"), "--content", "new")
+    cli.done("undo", "HEAD")
+    assert small.read_text() == "as it was"
+    site = cli.file("site.yaml", f"resources:\n  file/{place('small')}: {{content: other}}\n")
+    cli.done("apply", site, "--yes")
+    cli.done("undo", "HEAD")
+    assert small.read_text() == "as it was"
+    cli.verifies()

@@ -15,7 +15,7 @@ from lasercats.core.resource import Resource, shrinks, unprotected
 from lasercats.core.state import State
 from lasercats.domains import ec2, host
 from lasercats.domains.ec2.elastic_ip import ElasticIp
-from lasercats.domains.ec2.instance import ChangeType, Disk, Instance, Start, Stop, Terminate
+from lasercats.domains.ec2.instance import ChangeType, Disk, Instance, Reboot, Start, Stop, Terminate
 from lasercats.domains.ec2.instance import Unprotect as Lift
 from lasercats.domains.ec2.volume import Delete, Detach, Volume
 from lasercats.domains.host.file import File, Remove, Write
@@ -40,6 +40,7 @@ STATE = State.of(
 NAMED: list[tuple[Command, list[str]]] = [
     (Terminate(on=(FREE,)), ["loses", "loses"]),
     (Stop(on=(WEB,)), ["interrupts"]),
+    (Reboot(on=(WEB,)), ["interrupts"]),
     (ChangeType(on=(WEB,), type="t3.large"), ["interrupts"]),
     (Detach(on=(DISK,)), ["interrupts"]),
     (Remove(on=(FILE,)), ["loses"]),

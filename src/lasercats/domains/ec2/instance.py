@@ -154,6 +154,8 @@ class Reboot(Command, frozen=True, tag="ec2.reboot"):
 
     past: ClassVar[str] = "ec2.instance.rebooted"
     effect: ClassVar[Effect] = Effect.OPAQUE
+    announces: ClassVar[tuple[str, ...]] = ("interrupts",)
+    interrupts: ClassVar[str] = "rebooted"
 
     def decide(self, address: Address, state: State) -> Instance:
         """Leave it as it is, where it is there and not stopped."""

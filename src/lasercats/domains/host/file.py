@@ -154,9 +154,12 @@ def _read(machine: str, path: str, told: Knowledge, address: Address) -> ReadPat
     """Return the look at a file; what is there where a secret is, or is about to be, comes sealed.
 
     So does what nobody manages, where not everybody may read it: keys, passwords. Where only attributes are
-    known, or wished of what nobody manages, nothing is read.
+    known, and what is about to be made has no content either, nothing is read; else it would not come back.
     """
     known, wish = told[address], told.expected.get(address)
+    if isinstance(known, File) and known.content is None and known.secret is None:
+        if isinstance(wish, File) and wish.content is not None:
+            known = None
     file = next((one for one in (known, wish) if isinstance(one, File)), None)
     brought = any(isinstance(one, File) and one.secret is not None for one in (known, wish))
     if file is not None and file.content is None and not brought:

@@ -37,6 +37,7 @@ class Lag(Switched, frozen=True):
 
 class _Gathering(Command, frozen=True):
     forms: ClassVar[Forms] = {"members": settings.members}
+    announces: ClassVar[tuple[str, ...]] = ("interrupts",)
 
     members: Members
 
@@ -217,4 +218,5 @@ KIND = Kind(
     rivals=rivals,
     discover=discover,
     loses=settings.loses,
+    interrupts=settings.interrupts,
 )

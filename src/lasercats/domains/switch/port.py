@@ -145,4 +145,5 @@ KIND = Kind(
     replaces=replaces,
     discover=discover,
     loses=settings.loses,
+    interrupts=settings.interrupts,
 )

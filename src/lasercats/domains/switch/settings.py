@@ -15,7 +15,7 @@ from lasercats.core.instruction import Failure, PartlyDone
 from lasercats.core.kind import Found
 from lasercats.core.loose import Forms
 from lasercats.core.program import Program, Step
-from lasercats.core.resource import GIVEN, Resource, decisions, fields_of
+from lasercats.core.resource import GIVEN, Resource, decisions, fields_of, of_machine
 from lasercats.core.state import State
 from lasercats.core.text import escape, one_form, unescape
 from lasercats.instructions import vlans
@@ -273,7 +273,7 @@ def settings(resource: Resource | None, only: Iterable[str] | None = None) -> Se
     """Return what is decided in a resource as settings, all of it or only some fields."""
     if resource is None:
         return None
-    told = decisions(resource)
+    told = decisions(of_machine(resource))
     if "members" in told:
         told["members"] = ports(told["members"])
     return Settings(**{name: value for name, value in told.items() if only is None or name in only})
@@ -351,6 +351,19 @@ def loses(resource: Resource) -> Iterator[str]:
     told = getattr(resource, "other", None)
     if told is not None:
         yield f"what else is set on it: {told}"
+
+
+def interrupts(before: Switched, after: Switched | None) -> Iterator[str]:
+    """Iterate over how a change cuts off a port or LAG: its shutdown, or members that it loses.
+
+    Where only VLANs change, nothing is told: each change of a trunk would be one.
+    """
+    if before.enabled is not False and after is not None and after.enabled is False:
+        yield "shut down"
+    old, new = ports(getattr(before, "members", None)), ports(getattr(after, "members", None))
+    left = [name for name in old if name not in new]
+    if left:
+        yield "taken apart" if after is None else f"left without {', '.join(left)}"
 
 
 def with_fields(found: S, command: Command) -> S:

@@ -166,6 +166,7 @@ class Disable(Command, frozen=True, tag="switch.disable"):
     """Shut ports down; what else they are set to stays."""
 
     past: ClassVar[str] = "switch.disabled"
+    announces: ClassVar[tuple[str, ...]] = ("interrupts",)
 
     def decide(self, address: Address, state: State) -> Switched:
         """Return it shut down."""
@@ -177,6 +178,7 @@ class Setting(Command, frozen=True):
     """A command that sets any fields of what has VLANs."""
 
     forms: ClassVar[Forms] = {"allowed": vlans.one_form}
+    announces: ClassVar[tuple[str, ...]] = ("interrupts",)
 
     description: Description | None = None
     enabled: Enabled | None = None

@@ -199,3 +199,37 @@ def test_a_volume_is_taken_away_and_given_while_its_instance_is_at_rest() -> Non
     back = {"instance": A, "device": "/dev/sdf"}
     assert in_order(stopped, a={"state": "running"}, v=back) == ["attach v", "start a"]
     assert in_order(run([instance.Stop(on=(A,))], start), a=None, v=gone) == ["detach v", "terminate a"]
+
+
+def attach_behind_our_back(account: "Account") -> None:
+    """Attach V to A by a plain client, so that EC2 deletes it with the instance."""
+    i, v = account.get(A).id, account.get(V).id
+    account.ec2.attach_volume(VolumeId=v, InstanceId=i, Device="/dev/sdf")
+    account.ec2.get_waiter("volume_in_use").wait(VolumeIds=[v], WaiterConfig={"Delay": 1})
+    account.ec2.modify_instance_attribute(
+        InstanceId=i,
+        BlockDeviceMappings=[{"DeviceName": "/dev/sdf", "Ebs": {"DeleteOnTermination": True}}],
+    )
+
+
+def test_what_is_managed_never_goes_along_with_what_ends(account: "Account") -> None:
+    """A volume that somebody attached outside is found before its instance ends, which is refused for it."""
+    account.do(LAUNCH, CREATE)
+    attach_behind_our_back(account)
+    (result,) = account.run(instance.Terminate(on=(A,)))
+    assert result.status == "refused"
+    assert result.problems == {A: f"{V} uses it; take that away from it first"}
+    account.do(volume.Detach(on=(V,)), instance.Terminate(on=(A,)))
+    (found,) = account.ec2.describe_volumes(VolumeIds=[account.get(V).id])["Volumes"]
+    assert found["State"] == "available"
+
+
+def test_what_may_go_along_and_cannot_be_looked_at_stands_in_the_way(account: "Account") -> None:
+    """Where the look at a managed volume is refused, no instance ends that it may be attached to."""
+    account.do(LAUNCH, CREATE)
+    attach_behind_our_back(account)
+    account.aws.fail("DescribeVolumes", "UnauthorizedOperation", "You are not authorized.", 403, times=9)
+    (result,) = account.run(instance.Terminate(on=(A,)))
+    assert result.status == "refused"
+    assert "could not be looked at, and may go along" in result.problems[A]
+    assert account.get(A) is not None

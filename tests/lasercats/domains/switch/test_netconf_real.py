@@ -81,7 +81,7 @@ def test_a_range_and_back(netconf: Netconf) -> None:
     netconf.run("switch", "access", "sw1:eth1-8", "--vlan", "20")
     netconf.run("switch", "create-lag", "sw1:ae1", "--member", "eth7-8", "--mode", "trunk", "--allowed", "20")
     netconf.run("drift", "--detailed-exitcode")
-    netconf.run("undo", "HEAD~1..HEAD")
+    netconf.run("undo", "HEAD~1..HEAD", "--yes")
     netconf.run("drift", "--detailed-exitcode")
     assert "vlan: 1\n" in netconf.state("switch.port/sw1:eth8")
     assert "in use by the LAG" not in netconf.run("switch", "trunk", "sw1:eth8", "--allowed", "20")
