@@ -30,6 +30,19 @@ from lasercats.operate.plugins import kinds as installed
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
 NOTE = "<!-- Written by scripts/reference.py from the code. Do not edit. -->"
 EXAMPLES = {
+    "package": """\
+resources:
+  package/web1:nginx: {} # at any version
+  package/web1:postgresql-15:
+    version: 15.6-0+deb12u1
+    hold: true
+""",
+    "service": """\
+resources:
+  service/web1:nginx.service:
+    enabled: true
+    running: true
+""",
     "rack": """\
 resources:
   rack/r1:

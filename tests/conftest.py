@@ -13,6 +13,8 @@ from lasercats.interpreters.context import Context
 from lasercats.logs.sqlite import SqliteLog
 from lasercats.machines.vault import KeyVault
 from lasercats.operate.project import BoundMachines
+from lasercats.testing import lab_systemd
+from lasercats.testing.debs import Debian
 from lasercats.testing.lab import Lab, unavailable
 
 MakeContext = Callable[..., Context]
@@ -44,6 +46,16 @@ def lab() -> Iterator[Lab]:
         pytest.skip(reason)
     with Lab(hosts=3) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def debian(lab: Lab) -> Iterator[Debian]:
+    """A host that systemd booted, with packages of our own in its apt; else a skip with the reason."""
+    reason = lab_systemd.unavailable()
+    if reason is not None:
+        pytest.skip(reason)
+    with Lab(hosts=0, systemd=1) as started:
+        yield Debian(started.hosts[0])
 
 
 @pytest.fixture

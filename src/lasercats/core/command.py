@@ -43,6 +43,8 @@ class Command(Part, frozen=True, kw_only=True, tag_field="command", gc=False):
     """False where it is decided on attributes alone: the content of what nobody manages yet is not read."""
     amends: ClassVar[bool] = False
     """True where it only sets right what is on record: so does what takes it back."""
+    removes: ClassVar[bool] = False
+    """True where it leaves nothing there, and the look before it is to tell what goes along."""
     ends: ClassVar[bool] = True
     """False where it is not over when it is carried out: something else ends it."""
     announces: ClassVar[tuple[str, ...]] = ()

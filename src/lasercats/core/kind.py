@@ -24,16 +24,17 @@ R = TypeVar("R", bound=Resource)
 class Knowledge(dict[Address, Resource | None]):
     """What a look is told of addresses: what is known there, None where nobody manages anything.
 
-    What is `expected` is what a command is about to make: a look reads no more than it takes to compare with
-    it, and what is there when a secret is brought comes sealed. So does what nobody manages and not everybody
-    there may read, unless it is wanted `in_clear`. What is to be made `again`, so that it ends and another
-    one begins, is looked at closely: what nobody decides of it, too, as the new one is to have it.
+    What is `expected` is what a command is about to make, None where it is about to go: a look reads no more
+    than it takes to compare with it, and what is there when a secret is brought comes sealed. So does what
+    nobody manages and not everybody there may read, unless it is wanted `in_clear`. What is to be made
+    `again`, so that it ends and another one begins, is looked at closely: what nobody decides of it, too, as
+    the new one is to have it.
     """
 
     def __init__(
         self,
         known: Mapping[Address, Resource | None],
-        expected: Mapping[Address, Resource] | None = None,
+        expected: Mapping[Address, Resource | None] | None = None,
         *,
         in_clear: bool = False,
         again: Collection[Address] = (),

@@ -1,4 +1,8 @@
-"""The shell functions that look at paths; `lasercats.instructions.path` calls them and reads the answer."""
+"""The shell functions that look at paths; `lasercats.instructions.path` calls them and reads the answer.
+
+What cannot be found because of an error is not absent (`lc_absent`). Nobody wants to wait until 10 TB are
+read (`lc_large`).
+"""
 
 from lasercats.core import content as contents
 
@@ -27,7 +31,7 @@ lc_stat() { # PATH...
     if [ -L "$lc_p" ]; then lc_key "link $lc_p"; readlink -n -- "$lc_p" >&3; lc_end; fi
   done
 }
-lc_absent() { # PATH...  What cannot be found because of an error is not absent.
+lc_absent() { # PATH...
   IFS=$lc_nl; set -f
   for lc_p in $lc_said; do
     case $lc_p in
@@ -102,7 +106,7 @@ lc_size() {
   lc_w=$(stat -L -c %s -- "$lc_p" 2>&1 | head -c 9000)
   case $lc_w in '' | *[!0-9]*) lc_why "$lc_w" ;; *) eval "lc_z$lc_i=\$lc_w" ;; esac
 }
-lc_large() { # Nobody wants to wait until 10 TB are read.
+lc_large() {
   if [ -z "$lc_d" ] && [ "$lc_z" -gt LIMIT ]; then
     lc_say "large $lc_p" "$lc_z"; eval "lc_d$lc_i=-"; lc_some=y
   fi

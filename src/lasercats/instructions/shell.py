@@ -62,7 +62,6 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 lc_bad() { printf '%s\n' "$lc_path: $*" >&2; return 1; }
 lc_note() { printf 'note: %s\n' "$lc_path: $*" >&2; }
-# Run a command; only where it fails is it run once more to hear why, as listening takes another process.
 lc_try() { # COMMAND...
   if "$@" 2>/dev/null || lc_why=$("$@" 2>&1); then return 0; fi
   case $lc_why in
@@ -75,7 +74,8 @@ lc_try() { # COMMAND...
 )
 """What all acts share: how they fail, what they note, and what is done at the end.
 
-`$lc_quit` leaves what was shared before something runs that is apart.
+`lc_try` runs a command; only where it fails is it run once more to hear why, as listening takes another
+process. `$lc_quit` leaves what was shared before something runs that is apart.
 """
 BYTES = 90_000
 """The most bytes of what can be the arguments of a process."""

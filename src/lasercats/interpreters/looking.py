@@ -9,7 +9,7 @@ from lasercats.core.command import Command, Effect
 from lasercats.core.kind import Knowledge
 from lasercats.core.reference import renamed
 from lasercats.core.registry import Kinds
-from lasercats.core.resource import Resource, decided_fields
+from lasercats.core.resource import Resource, Role, decided_fields, fields_of
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context
 from lasercats.interpreters.driver import Driver, Journal, Task
@@ -21,7 +21,7 @@ async def look(
     context: Context,
     journal: Journal | None = None,
     *,
-    expected: Mapping[Address, Resource] | None = None,
+    expected: Mapping[Address, Resource | None] | None = None,
     in_clear: bool = False,
     again: Collection[Address] = (),
 ) -> tuple[dict[Address, Resource | None], dict[Address, str]]:
@@ -47,22 +47,34 @@ async def look(
         if task.failure is not None:
             unseen[address] = task.failure.reason
         else:
-            found |= {a: r for a, r in task.result.items() if r is not None or a not in found}
+            found |= {a: _together(found[a], r) if a in found else r for a, r in task.result.items()}
     return addressed(found, state, context.kinds), unseen
 
 
-def expectations(commands: Iterable[Command], kinds: Kinds) -> dict[Address, Resource]:
+def _together(one: Resource | None, other: Resource | None) -> Resource | None:
+    """Return what two looks told of one address, each in passing or not; both given fields count."""
+    if other is None or one is None or type(one) is not type(other):
+        return one if other is None else other
+    given = {name: getattr(one, name) for name in fields_of(type(one), Role.GIVEN)}
+    untold = {name: value for name, value in given.items() if getattr(other, name) is None}
+    return replace(other, **untold)
+
+
+def expectations(commands: Iterable[Command], kinds: Kinds) -> dict[Address, Resource | None]:
     """Return what commands are about to make, as far as their fields tell, for the look before them.
 
+    None is what is about to go, where its command says that the look is to be told.
     Where one of several is decided on all that is there, and says nothing of it, nothing is expected.
     """
-    expected, open_ = dict[Address, Resource](), set[Address]()
+    expected, open_ = dict[Address, Resource | None](), set[Address]()
     for command in commands:
         for address in command.on if command.effect is Effect.STATE else ():
             type_ = kinds.kind(address).resource
             told = {name: getattr(command, name, None) for name in decided_fields(type_)}
             told = {name: value for name, value in told.items() if value is not None}
-            if told or not command.whole:
+            if command.removes:
+                expected[address] = None
+            elif told or not command.whole:
                 expected[address] = replace(expected.get(address) or type_(), **told)
             else:
                 open_.add(address)

@@ -7,7 +7,7 @@ all that was changed. What an instruction is asked, and how it reads its answer,
 """
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -78,6 +78,7 @@ class Script:
         last = {self._asks[i]: i for i in self._acts}
         self._last = list(last.values())
         self._runs = dict(_side_by_side(batch, self._acts))
+        self._run_of = {i: first for first, some in self._runs.items() for i in some}
         self._passed_by = {i for i in self._acts if last[self._asks[i]] != i}
         """Changes after which a later item changes the same again: they are looked at on the spot."""
         self.patience = max((batch[i].instruction.patience for i in self._acts), default=0.0)  # type: ignore[attr-defined]
@@ -114,7 +115,7 @@ class Script:
             self._read(told, b"at%d " % i, [i], after)
         said = _messages(messages, self.mark)
         for i in self._acts:
-            done = self._act(i, told, after[i], said.get(i, b""))
+            done = self._act(i, told, after[i], said)
             results[i] = results[i] if done is None else done
         return results
 
@@ -154,7 +155,7 @@ class Script:
             for i in some:
                 act: Any = self._batch[i].instruction
                 yield self._guards(i) + b'set -- "$@" ' + b" ".join(map(raw, act.share()))
-            yield b'$lc_quit; ( %s "$@" )' % act.together + _SAID
+            yield b"$lc_quit; ( %s \"$@\" )\nprintf '%%st%d;' $lc_m >&2" % (act.together, first)
 
     def _ask(self, section: bytes, indices: Sequence[int]) -> Iterator[bytes]:
         if not indices:
@@ -190,18 +191,19 @@ class Script:
                 again = again or answer is None
         return again
 
-    def _act(self, i: int, told: Told, after: Any, said: bytes) -> Any:  # noqa: ANN401
+    def _act(self, i: int, told: Told, after: Any, messages: Mapping[bytes, bytes]) -> Any:  # noqa: ANN401
         """Return the outcome of a change, None where nothing was told of it."""
         statuses = told.get(b"did %d" % i, ())
         if len(statuses) != 1 or len(statuses[0]) != 1:
             return None
-        status = statuses[0][0]
+        status, said = statuses[0][0], messages.get(b"%d" % i, b"")
         if status == b"skipped":
             return skipped()
         if status != b"0":
             return Failure(reason=last_line(said) or f"failed with status {escape(status)}")
         act: Any = self._batch[i].instruction
-        return act.settled(after, said, self._vault)
+        together = messages.get(b"t%d" % self._run_of[i], b"")
+        return act.settled(after, together + said, self._vault)
 
 
 class Command:
@@ -315,13 +317,16 @@ def weight(item: Item, vault: Vault) -> int:
     return 200 + sum(len(raw(word)) for word in words)
 
 
-def _messages(messages: bytes | bytearray, mark: bytes) -> dict[int, bytes]:
-    """Return what was said in the course of each change; a mark with its index follows it."""
-    said: dict[int, bytes] = {}
+def _messages(messages: bytes | bytearray, mark: bytes) -> dict[bytes, bytes]:
+    """Return what was said in the course of each change; a mark with its index follows it.
+
+    So does one with a `t` and the index of the first where several were done together.
+    """
+    said: dict[bytes, bytes] = {}
     before, *ends = (bytes(part) for part in messages.split(mark))
     for end in ends:
         index, _, rest = end.partition(b";")
-        if index.isdigit():
-            said.setdefault(int(index), before)
+        if index.lstrip(b"t").isdigit():
+            said.setdefault(bytes(index), before)
         before = rest
     return said

@@ -16,14 +16,16 @@ from lasercats.operate.project import Project
 def foresee(project: Project, commands: Sequence[Command], *, direct: bool = False) -> list[Loss]:
     """Return what commands would lose, but for what they name themselves where they are `direct`.
 
-    Where anything would be lost as far as the state tells, that is looked at first, so that what is announced
-    is what is there. What cannot be looked at is told as it is known.
+    Where anything would be lost as far as the state tells, that is looked at first, with what displaces it,
+    so that what is announced is what is there. What cannot be looked at is told as it is known.
     """
     kinds, state = project.kinds, project.state()
     found = announced(kinds, commands, state, direct=direct)
     if not found:
         return found
-    seen = as_it_is(project, commands, dict.fromkeys(loss.address for loss in found))
+    lost = {loss.address for loss in found}
+    causes = (t.by for t in decide_all(commands, state)[0] if t.by is not None and t.address in lost)
+    seen = as_it_is(project, commands, dict.fromkeys([*(loss.address for loss in found), *causes]))
     return announced(kinds, commands, seen, direct=direct)
 
 

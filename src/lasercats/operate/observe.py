@@ -39,7 +39,7 @@ def observe(
     project: Project,
     targets: Sequence[str] = (),
     *,
-    also: Mapping[Address, Resource] | None = None,
+    also: Mapping[Address, Resource | None] | None = None,
     watcher: Watcher | None = None,
     in_clear: bool = False,
 ) -> Observation:
@@ -136,7 +136,7 @@ async def _look(  # type: ignore[no-untyped-def]  # noqa: ANN202
     state: State,
     context: Context,
     project: Project,
-    expected: Mapping[Address, Resource] | None,
+    expected: Mapping[Address, Resource | None] | None,
     in_clear: bool,
 ):
     try:

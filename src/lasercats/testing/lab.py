@@ -6,7 +6,8 @@ Everything is gone when the lab is left. It needs root, `sshd`, `ip` and `unshar
 Each has a machine-id of its own, which stays when it is booted again; all have one host key, as hosts have
 that were made from one image.
 
-A host may be one of another make: what is on it has only the tools of busybox, as on Alpine and OpenWrt.
+A host may be one of another make: what is on it has only the tools of busybox, as on Alpine and OpenWrt; or
+it is booted by systemd (`lasercats.testing.lab_systemd`).
 
     with Lab(hosts=2) as lab:
         first, second = lab.hosts
@@ -27,6 +28,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+
+from lasercats.testing import lab_systemd
 
 SSHD = "/usr/sbin/sshd"
 BUSYBOX = "/bin/busybox"
@@ -82,6 +85,7 @@ if [ "$make" = busybox ]; then
     mount --rbind $root/dev dev
     sed -i '/^root:/s,[^:]*$,/bin/sh,' $root/etc/passwd
 fi
+if [ "$make" = systemd ]; then . $lab/systemd.sh; fi
 cd $root
 pivot_root . mnt
 exec chroot . /bin/sh -c 'umount -l /mnt; exec /usr/sbin/sshd -D -e -f /dev/null -h /run/hostkey \
@@ -152,9 +156,13 @@ class Host:
             home.mkdir(mode=0o700)
             os.setxattr(home, "trusted.overlay.opaque", b"y")
         with (directory / f"{self.name}.log").open("ab") as log:
+            booted = self.make == "systemd"
+            join = ("sh", str(directory / "join.sh"), self._link) if booted else ()
             self._process = subprocess.Popen(
                 [
+                    *join,
                     *_UNSHARE,
+                    *(["--cgroup"] if booted else []),
                     "sh",
                     str(directory / "init.sh"),
                     str(directory),
@@ -190,6 +198,7 @@ class Host:
             self._process.wait()
             self._process = None
             subprocess.run(["ip", "link", "del", self._link], check=False, capture_output=True)
+            lab_systemd.sweep(self._link)
 
     def cut(self) -> None:
         """Cut its network."""
@@ -237,13 +246,13 @@ class Host:
 class Lab:
     """A number of hosts on a bridge of their own."""
 
-    def __init__(self, hosts: int = 1, *, busybox: int = 0, log: str = "VERBOSE") -> None:
-        """Plan a lab with so many hosts, and some with busybox only after them; entering it starts them.
+    def __init__(self, hosts: int = 1, *, busybox: int = 0, systemd: int = 0, log: str = "VERBOSE") -> None:
+        """Plan a lab with so many hosts, then some with busybox only, and some with systemd; enter to start.
 
         `log` is the LogLevel of their sshd.
         """
         self.log = log
-        self._makes = ["debian"] * hosts + ["busybox"] * busybox
+        self._makes = ["debian"] * hosts + ["busybox"] * busybox + ["systemd"] * systemd
         self.bridge = f"lc{secrets.token_hex(3)}"
         self.hosts: tuple[Host, ...] = ()
         self.directory = Path()
@@ -263,6 +272,8 @@ class Lab:
         reason = unavailable()
         if reason is None and "busybox" in self._makes and not Path(BUSYBOX).exists():
             reason = f"a busybox host needs {BUSYBOX}, of the package busybox-static"
+        if reason is None and "systemd" in self._makes:
+            reason = lab_systemd.unavailable()
         if reason is not None:
             raise RuntimeError(reason)
         self.directory = Path(tempfile.mkdtemp(prefix="lasercats-lab-"))
@@ -299,6 +310,8 @@ class Lab:
 
     def _write_files(self, names: list[tuple[str, str]]) -> None:
         (self.directory / "init.sh").write_text(_INIT)
+        (self.directory / "systemd.sh").write_text(lab_systemd.INIT)
+        (self.directory / "join.sh").write_text(lab_systemd.JOIN)
         (self.directory / "empty").touch()
         for key in ("hostkey", "id"):
             path = str(self.directory / key)

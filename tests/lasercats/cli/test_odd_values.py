@@ -26,6 +26,8 @@ NAMES = {
     "file": "a:/t/f",
     "directory": "a:/t/d",
     "symlink": "a:/t/l",
+    "package": "a:nginx",
+    "service": "a:nginx.service",
     "switch.port": "a:eth1",
     "switch.lag": "a:bond0",
     "switch.vlan": "a:20",

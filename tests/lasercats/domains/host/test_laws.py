@@ -1,10 +1,12 @@
 """The laws of the host kinds that need no machine."""
 
+from typing import ClassVar
+
 from hypothesis import strategies as st
 
 from lasercats.core.address import Address
 from lasercats.core.registry import Kinds
-from lasercats.domains.host import DOMAIN, directory, file, symlink
+from lasercats.domains.host import DOMAIN, directory, file, package, service, symlink
 from lasercats.domains.host.directory import Create
 from lasercats.domains.host.execute import Exec
 from lasercats.testing.laws import KindLaws
@@ -38,3 +40,18 @@ class TestSymlink(KindLaws):
 
     kinds, kind, barriers = Kinds([DOMAIN]), symlink.KIND, BARRIERS
     names, fields, ground = NAMES, OWNERS, GROUND
+
+
+class TestPackage(KindLaws):
+    """Packages keep the laws."""
+
+    kinds, kind, barriers = Kinds([DOMAIN]), package.KIND, BARRIERS
+    names = ("m:nginx", "m:g++", "n:nginx")
+    fields: ClassVar = {"version": st.sampled_from(["1.0", "2:1.0~rc1-1+b2", "2.0"])}
+
+
+class TestService(KindLaws):
+    """Services keep the laws."""
+
+    kinds, kind, barriers = Kinds([DOMAIN]), service.KIND, BARRIERS
+    names = ("m:nginx.service", "m:web@1.service", "n:nginx.service")
