@@ -141,3 +141,61 @@ def test_as_few_commands_as_can_be() -> None:
     assert brings(lamp, Lamp(size=2, colour="blue")) == [Hang(on=ON, size=2, colour="blue")]
     assert brings(lamp, lamp) == []
     assert [tag_of(command) for command in brings(Lamp(lit=True), Lamp(lit=False))] == ["lamp.darken"]
+
+
+class Coloured(Sets, frozen=True, init=False, takes=()):
+    """What says the form of a field of its own."""
+
+    forms: ClassVar[Forms] = {"shade": str.upper}
+
+
+class Replaced(
+    Makes,
+    frozen=True,
+    init=False,
+    tag="lamp.replace",
+    past="lamp.replaced",
+    of=Lamp,
+    takes=("size", "colour", "hours"),
+    needs=("size", "colour"),
+):
+    """Replace lamps."""
+
+    over: ClassVar[bool] = False
+
+
+class Shade(
+    Coloured,
+    frozen=True,
+    init=False,
+    tag="lamp.shade",
+    past="lamp.shaded",
+    of=Lamp,
+    takes=("size",),
+    announces=("interrupts",),
+    constant={"lit": False},
+):
+    """Shade lamps."""
+
+    size: Size = 4
+    shade: str = "none"
+
+
+def test_what_stands_in_its_own_body_stays() -> None:
+    """A default of its own is kept, and so are the forms of its family."""
+    assert Shade(on=ON).size == 4
+    assert Shade(on=ON, shade="dim").shade == "DIM"
+    assert (Shade.announces, Shade.constant) == (("interrupts",), {"lit": False})
+
+
+def test_what_only_makes_is_not_given_for_what_is_there() -> None:
+    """What no command sets stays as it is; a new one has what is given of the fields that are taken."""
+    kind = Kind[Lamp](name="lamp", resource=Lamp, commands=(Replaced, Paint, Take))
+    lamp = Lamp(size=1, colour="red")
+    assert list(kind.converge(ON[0], Change(lamp, Lamp(size=2, colour="blue")))) == [
+        Paint(on=ON, colour="blue")
+    ]
+    made = Replaced(on=ON, size=1, colour="red", hours=3)
+    assert list(kind.converge(ON[0], Change(None, Lamp(size=1, colour="red", hours=3)))) == [made]
+    with pytest.raises(Refused, match="lamp/m:a cannot be replaced without size and colour"):
+        list(kind.converge(ON[0], Change(None, Lamp())))
