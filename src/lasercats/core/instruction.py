@@ -85,6 +85,11 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
     """True when it was not tried, because one that it depends on failed."""
 
 
+def not_tried(cause: str = "what it depends on") -> Failure:
+    """Return the outcome of what was not tried, because a cause of it failed."""
+    return Failure(reason=f"not tried, because {cause} failed", skipped=True)
+
+
 class Later(msgspec.Struct, frozen=True, tag="later"):
     """Stands for an outcome that is reported later, maybe to another process: a person is at it."""
 

@@ -21,7 +21,15 @@ from typing import Any, NamedTuple, Protocol
 from msgspec.structs import replace
 
 from lasercats.core.errors import LaserCatsError, LogError, Refused
-from lasercats.core.instruction import Failure, Instruction, InstructionFailed, Item, Later, PartlyDone
+from lasercats.core.instruction import (
+    Failure,
+    Instruction,
+    InstructionFailed,
+    Item,
+    Later,
+    PartlyDone,
+    not_tried,
+)
 from lasercats.core.loose import ODD
 from lasercats.core.program import Program, Request, Step, answer, generator
 from lasercats.core.record import batch_token
@@ -81,7 +89,7 @@ class Task:
 
     def skip(self, failed: "Task") -> None:
         """Give it up before it is tried."""
-        self.fail(Failure(reason=f"not tried, because {failed.blame} failed", skipped=True))
+        self.fail(not_tried(failed.blame))
 
     def start(self) -> None:
         """Run to the first instruction."""

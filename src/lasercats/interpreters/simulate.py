@@ -6,6 +6,7 @@ from dataclasses import replace
 from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command, Effect
+from lasercats.core.instruction import not_tried
 from lasercats.core.kind import Kinds
 from lasercats.core.order import Order, turns
 from lasercats.core.resource import same
@@ -55,7 +56,7 @@ def in_turns(results: Sequence[Result], state: State, kinds: Kinds, size: int) -
     for turn in turns(pairs, size):
         ours = [targets[n] for n in turn]
         if wrong:
-            untried |= {(t.command, t.address): f"not tried, because {wrong} failed" for t in ours}
+            untried |= {(t.command, t.address): not_tried(wrong).reason for t in ours}
         refused = next((t for t in ours if t.change is None), None)
         wrong = wrong or ("" if refused is None else told(refused.address))
     return [
