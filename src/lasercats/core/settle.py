@@ -1,6 +1,6 @@
 """What is believed after a look: known decisions, found values, and what is learned for the way back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -71,12 +71,7 @@ def learn(targets: Sequence[Target], state: State, found: Mapping[Address, Resou
 
 def drift(state: State, believed: State, addresses: Sequence[Address]) -> Delta:
     """Return what was found changed at some addresses, as far as anybody decided it."""
-    changes = {}
-    for address in addresses:
-        before, after = state.get(address), believed.get(address)
-        if not same(before, after):
-            changes[address] = Change(before, after)
-    return Delta(changes)
+    return _between(state, believed, (a for a in addresses if not same(state.get(a), believed.get(a))))
 
 
 def renewed(known: Resource | None, found: Resource | None) -> Resource | None:
@@ -91,9 +86,9 @@ def refreshed(state: State, believed: State, addresses: Sequence[Address]) -> De
 
     A machine gave other values: that is recorded as what is known now, and is no drift.
     """
-    changes = {}
-    for address in addresses:
-        before, after = state.get(address), believed.get(address)
-        if before is not None and same(before, after):
-            changes[address] = Change(before, after)
-    return Delta(changes)
+    known = (a for a in addresses if state.get(a) is not None)
+    return _between(state, believed, (a for a in known if same(state.get(a), believed.get(a))))
+
+
+def _between(one: State, other: State, addresses: Iterable[Address]) -> Delta:
+    return Delta({address: Change(one.get(address), other.get(address)) for address in addresses})
