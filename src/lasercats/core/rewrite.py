@@ -272,7 +272,7 @@ class _Rewriter:
             return  # one command over many machines, of which each has its event
         self._barriers.add(position)
         command = self._fetch(position)
-        if getattr(command, "elidable", False) and not kept:
+        if command.elidable and not kept:
             self.elided.append(position)
             return
         self._effective.add(position)

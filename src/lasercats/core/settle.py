@@ -1,44 +1,14 @@
 """What is believed after a look: known decisions, found values, and what is learned for the way back."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
-from lasercats.core.command import Command, effects
-from lasercats.core.errors import Refused
+from lasercats.core.command import Target
 from lasercats.core.resource import Resource, Role, decided_fields, fields_of, same, settle
 from lasercats.core.state import State
-
-
-class Target(NamedTuple):
-    """One command at one of its addresses, or at one where it displaces something, decided."""
-
-    command: int
-    """Index of the command among those that are decided together."""
-    address: Address
-    change: Change[Resource] | None
-    """None where the command is refused."""
-    refusal: str | None = None
-    by: Address | None = None
-    """The address of the command for which it is displaced here."""
-
-
-def decide_all(commands: Sequence[Command], state: State) -> tuple[list[Target], State]:
-    """Decide commands one after another, each address seeing the effect of what came before."""
-    targets = []
-    for index, command in enumerate(commands):
-        for address in command.on:
-            try:
-                changes, state = effects(command, address, state)
-            except Refused as refused:
-                targets.append(Target(index, address, None, str(refused)))
-            else:
-                for other, change in changes:
-                    targets.append(Target(index, other, change, by=None if other == address else address))
-    return targets, state
 
 
 def believe(state: State, found: Mapping[Address, Resource | None]) -> State:

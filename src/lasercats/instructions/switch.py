@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from lasercats.core.instruction import Failure, Instruction
-from lasercats.core.loose import ODD
+from lasercats.core.loose import ODD, Fault
 
 What = Literal["port", "vlan", "lag"]
 TOLD = ("link", "mac", "lag", "other")
@@ -161,8 +161,8 @@ def understood(surveyed: Surveyed, what: What, name: str, make: Callable[[], Set
     try:
         things[name] = msgspec.convert(msgspec.to_builtins(make()), Settings)
     except ODD as error:
-        fact, _, field = str(error).partition(" - at `$.")
-        told = f"{field.rstrip('`')}: {fact[:1].lower()}{fact[1:]}" if field else fact or type(error).__name__
+        fault = Fault(str(error) or type(error).__name__)
+        told = f"{fault.path}: {fault.fact[:1].lower()}{fault.fact[1:]}" if fault.path else fault.fact
         surveyed.strange[f"{what} {name}"] = f"what the switch tells of it makes no sense: {told[:200]}"
 
 

@@ -5,12 +5,11 @@ from dataclasses import replace
 
 from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta, composed
-from lasercats.core.command import Command, Effect
+from lasercats.core.command import Command, Effect, Target, decide_all
 from lasercats.core.instruction import not_tried
 from lasercats.core.kind import Kinds
 from lasercats.core.order import Order, turns
 from lasercats.core.resource import same
-from lasercats.core.settle import Target, decide_all
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Result
 

@@ -275,12 +275,12 @@ def check_rewrite(kinds: Kinds, log: Sequence[Command], start: State) -> list[Re
         if delta or opaque:
             event = Event(type=command.past, delta=raw_delta(delta), command=position, opaque=opaque)
             deeds.append(deed(event))
-            effective += not getattr(command, "elidable", False)
+            effective += not command.elidable
         state = take(command, state, delta)
     commands = rewrite(kinds, lambda: deeds, lambda position: log[position - 1], start).commands
     assert evidence([c for c, _ in commands], start, state) is None, commands
     assert len(commands) <= effective, commands
-    kept = [c for c in log if c.effect is Effect.OPAQUE and not getattr(c, "elidable", False)]
+    kept = [c for c in log if c.effect is Effect.OPAQUE and not c.elidable]
     assert [c for c, _ in commands if c.effect is Effect.OPAQUE] == kept
     return commands
 
