@@ -56,8 +56,8 @@ class Instruction(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", omi
         raise NotImplementedError
 
     def predict(self) -> Any:  # noqa: ANN401 - each vocabulary has its own answers
-        """Return what a machine answers when all goes well."""
-        raise NotImplementedError
+        """Return what a machine answers when all goes well: by default, that it tells nothing."""
+        return self.answer()
 
 
 class StrangeInstruction(Instruction, frozen=True, tag="strange"):

@@ -22,7 +22,7 @@ from lasercats.core.text import clean
 from lasercats.instructions import ios, junos
 from lasercats.instructions.shell import ending
 from lasercats.instructions.switch import VOCABULARY, Configure, Seen, Settings, Surveyed
-from lasercats.instructions.switch_model import Wrong, all_failed, changed, made, told_each
+from lasercats.instructions.switch_model import Wrong, all_failed, differs, made, told_each
 from lasercats.machines.blocking import Blocking, all_alike, look
 from lasercats.machines.napalm_client import Client, is_lost, reason
 from lasercats.machines.url import Url, parse
@@ -402,8 +402,7 @@ class NapalmMachine(Blocking[Client]):
             now = (await self._read()).surveyed
         except MachineError:
             return Failure(reason=told, in_doubt=True)
-        pairs = ((before.ports, now.ports), (before.vlans, now.vlans), (before.lags, now.lags))
-        if any(list(changed(old, new)) for old, new in pairs):
+        if differs(before, now):
             return Failure(reason=f"{told}; a part of it is done", in_doubt=True)
         return Failure(reason=f"not done: {told}")
 

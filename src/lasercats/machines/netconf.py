@@ -18,7 +18,7 @@ from lasercats.instructions import netconf_script
 from lasercats.instructions.netconf import read
 from lasercats.instructions.netconf_edit import configuration
 from lasercats.instructions.switch import Configure, Seen, Surveyed
-from lasercats.instructions.switch_model import Made, Wrong, all_failed, made, plain, told_each
+from lasercats.instructions.switch_model import Made, Wrong, all_failed, differs, made, told_each
 from lasercats.machines.blocking import Switch, all_alike
 from lasercats.machines.url import Url, parse
 from lasercats.machines.worker import Stuck, Worker
@@ -294,7 +294,7 @@ class NetconfMachine(Switch["Client"]):
         joined = self._pending
         try:
             there = self._committed(client, before, became)
-            if validated and _differs(there, became.after):
+            if validated and differs(there, became.after):
                 # netconfd answers that it has committed what it has validated, and has not (yuma123 2.13).
                 self._validates = False
                 if self._held is not None and not joined:
@@ -362,10 +362,3 @@ def _outcome(configure: Configure, settings: Any, there: Surveyed) -> Any:  # no
     """Return what an instruction came to."""
     odd = there.strange.get(f"{configure.what} {configure.name}")
     return Seen(settings) if odd is None else Failure(reason=odd, in_doubt=True)
-
-
-def _differs(before: Surveyed, after: Surveyed) -> bool:
-    sides = ((before.ports, after.ports), (before.vlans, after.vlans), (before.lags, after.lags))
-    return any(
-        {n: plain(s) for n, s in old.items()} != {n: plain(s) for n, s in new.items()} for old, new in sides
-    )
