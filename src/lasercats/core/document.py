@@ -19,12 +19,19 @@ from typing import Any, NamedTuple
 import msgspec
 
 from lasercats.core.address import Address
-from lasercats.core.command import LOADS
 from lasercats.core.errors import BadDocument, BadInput
 from lasercats.core.kind import Kind, Kinds, convert
 from lasercats.core.ports import Inputs
 from lasercats.core.reading import load_yaml, where
-from lasercats.core.resource import Resource, Role, StrangeResource, decisions, fields_of, notes
+from lasercats.core.resource import (
+    Resource,
+    Role,
+    StrangeResource,
+    decisions,
+    fields_of,
+    marked_fields,
+    notes,
+)
 from lasercats.core.secret import Sealed, as_text, place
 from lasercats.core.text import clean
 from lasercats.core.visible import hides, visible_yaml
@@ -179,10 +186,7 @@ def fill(
 @cache
 def loading_field(type_: type[msgspec.Struct]) -> str | None:
     """Return the name of the content field of a resource or command type, if it has one."""
-    for field in msgspec.structs.fields(type_):
-        if _loads(field.type):
-            return field.name
-    return None
+    return next(iter(marked_fields(type_, "loads")), None)
 
 
 def schema(kinds: Kinds) -> dict[str, Any]:
@@ -220,10 +224,6 @@ def _kind_schema(kind: Kind, definitions: dict[str, Any]) -> dict[str, Any]:
     body["additionalProperties"] = False
     result: dict[str, Any] = reference
     return result
-
-
-def _loads(annotation: object) -> bool:
-    return any(getattr(note, "extra", None) == LOADS for note in notes(annotation))
 
 
 def _culprit(message: str) -> str | None:

@@ -31,7 +31,7 @@ from lasercats.core.instruction import (
     not_tried,
 )
 from lasercats.core.loose import ODD
-from lasercats.core.program import Program, Request, Step, answer, generator
+from lasercats.core.program import Program, Request, Step, answer, generator, instructions
 from lasercats.core.record import batch_token
 from lasercats.interpreters.context import Context
 
@@ -151,10 +151,9 @@ class Task:
         except ODD as error:  # an answer that its program did not foresee; it fails for itself alone
             self.fail(Failure(reason=f"the answer cannot be understood: {error!r}"))
         else:
-            request = self._request
-            instructions = request if isinstance(request, tuple) else (request,)
-            self.waiting, self._outcomes = dict(enumerate(map(self._marked, instructions))), {}
-            if not instructions:
+            asked = instructions(self._request)
+            self.waiting, self._outcomes = dict(enumerate(map(self._marked, asked))), {}
+            if not asked:
                 self._advance(lambda: self._program.send(()))
 
 
