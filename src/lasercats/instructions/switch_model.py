@@ -153,11 +153,9 @@ def untagged(settings: Any) -> int | None:  # noqa: ANN401 - settings, or a reso
 
 
 def _user(vlan: int, after: Surveyed) -> str | None:
-    for what, things in (("port", after.ports), ("LAG", after.lags)):
-        for name, settings in things.items():
-            if untagged(settings) == vlan and settings.lag is None:
-                return f"{what} {name}"
-    return None
+    users = [(f"port {name}", one) for name, one in after.ports.items()]
+    users += [(f"LAG {name}", one) for name, one in after.lags.items()]
+    return next((user for user, one in users if untagged(one) == vlan and one.lag is None), None)
 
 
 def changed(before: Mapping[str, Settings], after: Mapping[str, Settings]) -> list[str]:
