@@ -82,15 +82,10 @@ def _resources(told: Sequence[_Told]) -> str:
     if not told or not any(one.remarks for one in told):
         return dump_yaml({"resources": {one.address: one.fields for one in told}})
     lines = ["resources:" if any(one.fields is not None for one in told) else "resources: {}"]
-    together: dict[str, Any] = {}
-    for one in [*told, None]:
-        if (one is None or one.remarks) and together:
-            lines += dump_yaml({"resources": together}).split("\n")[1:-1]
-            together = {}
-        if one is not None:
-            lines += [f"  # {' '.join(remark.splitlines())}" for remark in one.remarks]
-            if one.fields is not None:
-                together[one.address] = one.fields
+    for one in told:
+        lines += [f"  # {' '.join(remark.splitlines())}" for remark in one.remarks]
+        if one.fields is not None:
+            lines += dump_yaml({"resources": {one.address: one.fields}}).split("\n")[1:-1]
     return "\n".join(lines) + "\n"
 
 

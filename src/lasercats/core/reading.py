@@ -16,7 +16,7 @@ from itertools import accumulate
 from typing import Any, ClassVar, TypeAlias
 
 from lasercats.core.errors import BadDocument
-from lasercats.core.merging import DEEPEST, MERGE, Merging, at
+from lasercats.core.merging import DEEPEST, MERGE, Merging
 
 Tree: TypeAlias = Callable[[], Any]
 """Returns the tree of a text, which knows its lines, or None where there is none; made when asked for."""
@@ -120,7 +120,6 @@ def _slowly(text: str, name: str) -> tuple[Any, Any]:
         node = loader.get_single_node()
         if node is None:
             return None, None
-        _refuse_twins(node, name)
         Merging(name).resolve(node)
         return loader.construct_document(node), node
     finally:
@@ -152,24 +151,6 @@ def _loader() -> Any:  # noqa: ANN401
         Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(f"^(?:{pattern})$"), first)
     Loader.add_implicit_resolver(MERGE, re.compile("^<<$"), ["<"])
     return Loader
-
-
-def _refuse_twins(root: Any, name: str) -> None:  # noqa: ANN401
-    """Refuse a key that stands twice in one mapping; YAML would silently take the last."""
-    left, visited = [root], set[int]()
-    while left:
-        node = left.pop()
-        if node is None or node.id == "scalar" or id(node) in visited:
-            continue
-        visited.add(id(node))
-        pairs = [(None, part) for part in node.value] if node.id == "sequence" else node.value
-        seen = set()
-        for key, value in pairs:
-            left.append(value)
-            if key is not None and key.id == "scalar":
-                if key.value in seen:
-                    raise BadDocument(at(name, key), f"the key {key.value!r} stands twice")
-                seen.add(key.value)
 
 
 # Quickly, from the events.
