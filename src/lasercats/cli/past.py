@@ -310,7 +310,7 @@ def _choose(project: "Project", first: int, last: int | None) -> dict[int, str]:
 
     commands = [h for h in history.happenings(project, first, last) if h.command and (h.delta or h.opaque)]
     lines = [
-        f"{'keep' if h.opaque and not getattr(h.command, 'elidable', False) else 'squash':6} "
+        f"{'keep' if h.opaque and not (h.command and h.command.elidable) else 'squash':6} "
         f"{h.position} {visible(show.title(h))}"
         for h in commands
     ]

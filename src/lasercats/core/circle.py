@@ -99,25 +99,20 @@ def _without(graph: dict[K, set[K]], gone: K) -> dict[K, set[K]]:
 
 def _shortest(graph: dict[K, set[K]]) -> list[K]:
     """Return a shortest circle of a graph that has one."""
-    best: list[K] = []
-    for start in graph:
-        before: dict[K, K | None] = {start: None}
-        queue = deque([start])
-        while queue:
-            key = queue.popleft()
-            if start in graph[key]:
-                path, at = [key], before[key]
-                while at is not None:
-                    path.append(at)
-                    at = before[at]
-                if not best or len(path) < len(best):
-                    best = path
-                break
-            for other in graph[key]:
-                if other not in before:
-                    before[other] = key
-                    queue.append(other)
-    return best
+    return min(filter(None, (_circle(graph, start) for start in graph)), key=len)
+
+
+def _circle(graph: dict[K, set[K]], start: K) -> list[K]:
+    """Return a shortest circle through one that waits, its end first; nothing where it is in none."""
+    seen, queue = {start}, deque([[start]])
+    while queue:
+        way = queue.popleft()
+        if start in graph[way[0]]:
+            return way
+        for other in graph[way[0]] - seen:
+            seen.add(other)
+            queue.append([other, *way])
+    return []
 
 
 def _knots(waits: Mapping[K, Collection[K]]) -> list[dict[K, set[K]]]:

@@ -1,7 +1,6 @@
 """Commands: what an operator asks; typed, imperative, and possibly refused with a reason."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from enum import Enum
 from typing import Any, ClassVar, NamedTuple
 
@@ -54,6 +53,11 @@ class Command(Part, frozen=True, kw_only=True, tag_field="command", gc=False):
     """
     interrupts: ClassVar[str] = ""
     """How it interrupts the work of what it is on without a trace in the state: `rebooted`."""
+
+    @property
+    def elidable(self) -> bool:
+        """Whether it only looks, or its effect does not matter: a rewrite of the history may drop it."""
+        return False
 
     def decide(self, address: Address, state: State) -> Resource | None:
         """Return what the address will hold, in a world as in `state`. Pure.
@@ -183,17 +187,46 @@ class Decision(NamedTuple):
     refusals: Mapping[Address, str]
 
 
+class Target(NamedTuple):
+    """One command at one of its addresses, or at one where it displaces something, decided."""
+
+    command: int
+    """Index of the command among those that are decided together."""
+    address: Address
+    change: Change[Resource] | None
+    """None where the command is refused."""
+    refusal: str | None = None
+    by: Address | None = None
+    """The address of the command for which it is displaced here."""
+
+
+def decide_all(commands: Iterable[Command], state: State) -> tuple[list[Target], State]:
+    """Decide commands one after another, each address seeing the effect of what came before. Total.
+
+    Where a command is refused, it changes nothing.
+    """
+    targets = list[Target]()
+    for index, command in enumerate(commands):
+        for address in command.on:
+            try:
+                changes, state = effects(command, address, state)
+            except Refused as refused:
+                targets.append(Target(index, address, None, str(refused)))
+            else:
+                targets += [Target(index, a, c, by=None if a == address else address) for a, c in changes]
+    return targets, state
+
+
 def decide(command: Command, state: State) -> Decision:
     """Predict a command, address by address, each seeing the effect of the one before. Total."""
-    deltas, refusals = list[Delta](), dict[Address, str]()
-    for address in command.on:
-        try:
-            changes, state = effects(command, address, state)
-        except Refused as refused:
-            refusals[address] = str(refused)
-        else:
-            deltas += [Delta({other: change}) for other, change in changes]
-    return Decision(composed(deltas), refusals)
+    targets, _ = decide_all([command], state)
+    delta = composed(Delta({t.address: t.change}) for t in targets if t.change is not None)
+    return Decision(delta, {t.address: t.refusal for t in targets if t.refusal is not None})
+
+
+def state_after(commands: Iterable[Command], state: State) -> State:
+    """Return the state after commands, as predicted; where one is refused, it changes nothing."""
+    return decide_all(commands, state)[1]
 
 
 def step(command: Command, address: Address, state: State) -> State:
@@ -262,15 +295,6 @@ def _decided(command: Command, address: Address, state: State) -> Resource | Non
 
 def _takes_fields(command: Command) -> bool:
     return isinstance(command, Protect | Unprotect) or (isinstance(command, Forget) and bool(command.fields))
-
-
-def state_after(commands: Iterable[Command], state: State) -> State:
-    """Return the state after commands, as predicted; where one is refused, it changes nothing."""
-    for command in commands:
-        for address in command.on:
-            with suppress(Refused):
-                state = step(command, address, state)
-    return state
 
 
 def take(command: Command, state: State, delta: Delta) -> State:

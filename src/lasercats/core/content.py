@@ -23,13 +23,10 @@ _DIGEST = "sha256:"
 
 def encode(data: bytes) -> str:
     """Return the content string of some bytes."""
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        text = None
-    if text is None or "\0" in text or text.startswith((_DATA, _DIGEST)):
-        return _DATA + base64.b64encode(data).decode()
-    return text
+    form, text = shell_form(data)
+    if form == "text" and text.startswith((_DATA, _DIGEST)):
+        form, text = "base64", base64.b64encode(data).decode()
+    return text if form == "text" else _DATA + text
 
 
 def decode(content: str) -> bytes:

@@ -19,13 +19,20 @@ from typing import Any, NamedTuple
 import msgspec
 
 from lasercats.core.address import Address
-from lasercats.core.command import LOADS
 from lasercats.core.errors import BadDocument, BadInput
 from lasercats.core.kind import Kind
 from lasercats.core.ports import Inputs
 from lasercats.core.reading import load_yaml, where
 from lasercats.core.registry import Kinds, convert
-from lasercats.core.resource import Resource, Role, StrangeResource, decisions, fields_of, notes
+from lasercats.core.resource import (
+    Resource,
+    Role,
+    StrangeResource,
+    decisions,
+    fields_of,
+    marked_fields,
+    notes,
+)
 from lasercats.core.secret import Sealed, as_text, place
 from lasercats.core.text import clean
 from lasercats.core.visible import hides, visible_yaml
@@ -76,15 +83,10 @@ def _resources(told: Sequence[_Told]) -> str:
     if not told or not any(one.remarks for one in told):
         return dump_yaml({"resources": {one.address: one.fields for one in told}})
     lines = ["resources:" if any(one.fields is not None for one in told) else "resources: {}"]
-    together: dict[str, Any] = {}
-    for one in [*told, None]:
-        if (one is None or one.remarks) and together:
-            lines += dump_yaml({"resources": together}).split("\n")[1:-1]
-            together = {}
-        if one is not None:
-            lines += [f"  # {' '.join(remark.splitlines())}" for remark in one.remarks]
-            if one.fields is not None:
-                together[one.address] = one.fields
+    for one in told:
+        lines += [f"  # {' '.join(remark.splitlines())}" for remark in one.remarks]
+        if one.fields is not None:
+            lines += dump_yaml({"resources": {one.address: one.fields}}).split("\n")[1:-1]
     return "\n".join(lines) + "\n"
 
 
@@ -180,10 +182,7 @@ def fill(
 @cache
 def loading_field(type_: type[msgspec.Struct]) -> str | None:
     """Return the name of the content field of a resource or command type, if it has one."""
-    for field in msgspec.structs.fields(type_):
-        if _loads(field.type):
-            return field.name
-    return None
+    return next(iter(marked_fields(type_, "loads")), None)
 
 
 def schema(kinds: Kinds) -> dict[str, Any]:
@@ -220,10 +219,6 @@ def _kind_schema(kind: Kind[Any], definitions: dict[str, Any]) -> dict[str, Any]
         body["properties"]["source"] = {"type": "string", "description": "a local file with the content"}
     body["additionalProperties"] = False
     return {"$ref": f"#/$defs/{kind.name}"}
-
-
-def _loads(annotation: object) -> bool:
-    return any(getattr(note, "extra", None) == LOADS for note in notes(annotation))
 
 
 def _culprit(message: str) -> str | None:

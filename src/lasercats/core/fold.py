@@ -65,18 +65,15 @@ class Fold(msgspec.Struct):
 
     def state(self, kinds: Kinds) -> State:
         """Decode the state."""
-        entries = Map[Address, Entry]().mutate()
-        for address, version in self.entries.items():
-            resource = version.resource(kinds, address)
-            entries[address] = Entry(version.since, resource, version.raw == FORGOTTEN)
-        return State(entries.finish(), self.position)
+        held = self.entries.items()
+        entries = {a: Entry(v.since, v.resource(kinds, a), v.raw == FORGOTTEN) for a, v in held}
+        return State(Map(entries), self.position)
 
 
 def left_by(event: Event) -> list[tuple[Address, msgspec.Raw]]:
     """Return the addresses of an event, each with what the event left there, encoded."""
-    if event.type != Forget.past:
-        return [(address, after) for address, (_, after) in event.delta.items()]
-    return [(address, FORGOTTEN if after == NULL else after) for address, (_, after) in event.delta.items()]
+    forgets = event.type == Forget.past
+    return [(a, FORGOTTEN if forgets and after == NULL else after) for a, (_, after) in event.delta.items()]
 
 
 class Open(NamedTuple):

@@ -19,10 +19,11 @@ Pure, and cheap: a body that cannot have any of this is given back as it is.
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
+from lasercats.core.loose import ODD
 from lasercats.core.text import escape
 
 LITERAL = 3
@@ -31,42 +32,59 @@ TOKENS = 4
 """The last format in which what is sealed is a text."""
 WORDED = 4
 """The last format in which what a command takes back is told by words alone."""
-_HOLD = "hold"
-_UNDO = "undo"
 KINDS = ("file", "directory", "symlink", "exec")
 """The kinds of hosts, as they were when formats 1 to 3 were written."""
-_INSTRUCTIONS = b'{"do":"host.'
-"""How an instruction for a host begins: its tag is always written first."""
 _FIELDS = ("path", "target", "owner", "group")
 _WORDS = "argv"
 """The words of a raw command."""
+_STATUS = ("file", "directory", "symlink", "other")
+"""What a look told that is at a path; no outcome of another machine has such a `type`."""
 _TOKEN = re.compile(r"sealed:(0\.)?[A-Za-z0-9_-]{16,}={0,2}")
 _encode = msgspec.json.Encoder().encode
-_Parts = dict[str, msgspec.Raw]
+_Changes: TypeAlias = Mapping[str, Mapping[str, Callable[[Any], Any]]]
+"""What changes parts of a body, by the name of its type and of the part."""
 
 
 def modern(format_: int, name: str, body: bytes) -> bytes:
-    """Return the body of a record of a format, by the name of its type, as it would be written today."""
-    if name == "accepted" and format_ <= WORDED and (b"hold" in body or b"undo" in body):
-        body = _with_facts(format_, body)
-    if format_ <= LITERAL and (b"\\\\x" in body or b"\\\\X" in body):
-        body = _changed(body, _PARTS.get(name, {}))
-    if format_ <= TOKENS and b'"sealed' in body:
-        body = _changed(body, _SEALED.get(name, {}))
-    return body
+    """Return the body of a record of a format, by the name of its type, as it would be written today.
+
+    Raises:
+        msgspec.ValidationError: it is no record of that type.
+
+    """
+    worded = name == "accepted" and format_ <= WORDED and (b"hold" in body or b"undo" in body)
+    literal = format_ <= LITERAL and (b"\\\\x" in body or b"\\\\X" in body)
+    tokens = format_ <= TOKENS and b'"sealed' in body
+    if not (worded or literal or tokens):
+        return body
+    try:
+        parts = msgspec.json.decode(body, type=dict[str, Any])
+        parts = _with_facts(format_, parts) if worded else parts
+        parts = _changed(parts, _TEXTS.get(name, {})) if literal else parts
+        parts = _changed(parts, _SEALED.get(name, {})) if tokens else parts
+        return _encode(parts)
+    except ODD as error:
+        raise msgspec.ValidationError(f"this is no {name} of format {format_}: {error}") from None
 
 
-def _changed(body: bytes, changes: Mapping[str, Callable[[msgspec.Raw], Any]]) -> bytes:
-    parts = msgspec.json.decode(body, type=_Parts)
-    for part, change in changes.items():
-        if part in parts:
-            parts[part] = msgspec.Raw(_encode(change(parts[part])))
-    return _encode(parts)
+def _changed(parts: dict[str, Any], changes: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
+    return parts | {part: change(parts[part]) for part, change in changes.items() if part in parts}
 
 
-def _instructions_sealed(raw: msgspec.Raw) -> list[Any]:
+def _with_facts(format_: int, parts: dict[str, Any]) -> dict[str, Any]:
+    """Put in their fields what a tag and the words of a reason told."""
+    words = (parts.get("because") or "").split()
+    undone = [int(word) for word in words[1:] if word.isdecimal()] if words[:1] == ["undo"] else []
+    held = format_ <= LITERAL and parts["command"].get("command") == "hold"
+    told = {"undoes": undone} if undone and "undoes" not in parts else {}
+    return parts | told | ({"held": True} if held else {})
+
+
+# What is sealed.
+
+
+def _instructions_sealed(found: list[Any]) -> list[Any]:
     """Return instructions in which what is sealed is an object, with the place that it is for."""
-    found = msgspec.json.decode(raw, type=list[Any])
     return [_with_place(one) if isinstance(one, dict) else one for one in found]
 
 
@@ -86,122 +104,71 @@ def _with_place(one: dict[str, Any]) -> dict[str, Any]:
     return told
 
 
-class _Command(msgspec.Struct):
-    command: str = ""
-
-
-class _Accepted(msgspec.Struct):
-    """What of an acceptance told facts that have fields today."""
-
-    command: _Command
-    because: str | None = None
-
-
-def _with_facts(format_: int, body: bytes) -> bytes:
-    """Put in their fields what a tag and the words of a reason told."""
-    parts, told = msgspec.json.decode(body, type=_Parts), msgspec.json.decode(body, type=_Accepted)
-    words = (told.because or "").split()
-    undone = [int(word) for word in words[1:] if word.isdecimal()] if words[:1] == [_UNDO] else []
-    if undone and "undoes" not in parts:
-        parts["undoes"] = msgspec.Raw(_encode(undone))
-    if format_ <= LITERAL and told.command.command == _HOLD:
-        parts["held"] = msgspec.Raw(b"true")
-    return _encode(parts)
-
-
-def _secret(raw: msgspec.Raw) -> msgspec.Raw:
+def _secret(one: dict[str, Any] | None) -> dict[str, Any] | None:
     """Change the secret field of a file, or of a command that writes one."""
-    if b'"secret":"sealed:' not in bytes(raw):
-        return raw
-    parts = msgspec.json.decode(raw, type=_Parts)
-    token = msgspec.json.decode(parts["secret"], type=str)
-    parts["secret"] = msgspec.Raw(_encode({"sealed:": token.removeprefix("sealed:")}))
-    return msgspec.Raw(_encode(parts))
+    token = one.get("secret") if isinstance(one, dict) else None
+    if one is None or not isinstance(token, str) or not token.startswith("sealed:"):
+        return one
+    return one | {"secret": {"sealed:": token.removeprefix("sealed:")}}
 
 
-def _command_sealed(raw: msgspec.Raw) -> msgspec.Raw:
-    tag = bytes(msgspec.json.decode(raw, type=_Parts).get("command", msgspec.Raw(b'""')))
-    return _secret(raw) if tag.startswith(b'"file.') else raw
+def _command_sealed(one: dict[str, Any]) -> dict[str, Any] | None:
+    return _secret(one) if one.get("command", "").startswith("file.") else one
 
 
-def _delta_sealed(raw: msgspec.Raw) -> dict[str, Any]:
-    delta = msgspec.json.decode(raw, type=dict[str, tuple[msgspec.Raw, msgspec.Raw]])
-    return {
-        address: tuple(map(_secret, sides)) if address.startswith("file/") else sides
-        for address, sides in delta.items()
-    }
+def _delta_sealed(delta: dict[str, Any]) -> dict[str, Any]:
+    return {a: [*map(_secret, sides)] if a.startswith("file/") else sides for a, sides in delta.items()}
 
 
-_SEALED: Mapping[str, Mapping[str, Callable[[msgspec.Raw], Any]]] = {
+_SEALED: _Changes = {
     "accepted": {"command": _command_sealed},
     "started": {"instructions": _instructions_sealed},
     "event": {"delta": _delta_sealed},
 }
 
 
-def _text(text: str) -> str:
-    return escape(text.encode())
+# Texts.
 
 
 def _address(address: str) -> str:
-    return _text(address) if address.partition("/")[0] in KINDS else address
+    return escape(address.encode()) if address.partition("/")[0] in KINDS else address
 
 
-def _addresses(raw: msgspec.Raw) -> list[str]:
-    return [_address(address) for address in msgspec.json.decode(raw, type=list[str])]
+def _addresses(found: list[str]) -> list[str]:
+    return [_address(address) for address in found]
 
 
-def _fields(raw: msgspec.Raw) -> msgspec.Raw:
-    """Change the fields of one struct; one that is none, or has nothing to change, stays byte for byte."""
-    if b"\\x" not in bytes(raw).lower() or not bytes(raw).startswith(b"{"):
-        return raw
-    parts = msgspec.json.decode(raw, type=_Parts)
-    for field in _FIELDS:
-        if bytes(parts.get(field, msgspec.Raw(b""))).startswith(b'"'):
-            parts[field] = msgspec.Raw(_encode(_text(msgspec.json.decode(parts[field], type=str))))
-    if bytes(parts.get(_WORDS, msgspec.Raw(b""))).startswith(b"["):
-        words = msgspec.json.decode(parts[_WORDS], type=list[str])
-        parts[_WORDS] = msgspec.Raw(_encode([escape(word.encode(), lines=True) for word in words]))
-    return msgspec.Raw(_encode(parts))
+def _fields(one: Any) -> Any:  # noqa: ANN401 - a struct, or what stands in place of one
+    """Change the fields of one struct; one that is none, or has nothing to change, stays as it is."""
+    if not isinstance(one, dict) or b"\\x" not in _encode(one).lower():
+        return one
+    texts: dict[str, Any] = {n: escape(one[n].encode()) for n in _FIELDS if isinstance(one.get(n), str)}
+    if isinstance(one.get(_WORDS), list):
+        texts[_WORDS] = [escape(word.encode(), lines=True) for word in one[_WORDS]]
+    return one | texts
 
 
-def _command(raw: msgspec.Raw) -> msgspec.Raw:
-    parts = msgspec.json.decode(raw, type=_Parts)
-    if bytes(parts.get("command", msgspec.Raw(b'""')))[1:-1].decode().partition(".")[0] in KINDS:
-        parts = msgspec.json.decode(_fields(raw), type=_Parts)
-    if "on" in parts:
-        parts["on"] = msgspec.Raw(_encode(_addresses(parts["on"])))
-    return msgspec.Raw(_encode(parts))
+def _command(one: dict[str, Any]) -> dict[str, Any]:
+    if one.get("command", "").partition(".")[0] in KINDS:
+        one = _fields(one)
+    return one | {"on": _addresses(one["on"])} if "on" in one else one
 
 
-def _delta(raw: msgspec.Raw) -> dict[str, Any]:
-    delta = msgspec.json.decode(raw, type=dict[str, tuple[msgspec.Raw, msgspec.Raw]])
-    return {
-        _address(address): tuple(map(_fields, sides)) if address.partition("/")[0] in KINDS else sides
-        for address, sides in delta.items()
-    }
+def _delta(delta: dict[str, Any]) -> dict[str, Any]:
+    host = {address for address in delta if address.partition("/")[0] in KINDS}
+    return {_address(a): [*map(_fields, sides)] if a in host else sides for a, sides in delta.items()}
 
 
-def _instructions(raw: msgspec.Raw) -> list[msgspec.Raw]:
-    found = msgspec.json.decode(raw, type=list[msgspec.Raw])
-    return [_fields(one) if bytes(one).startswith(_INSTRUCTIONS) else one for one in found]
+def _instructions(found: list[dict[str, Any]]) -> list[Any]:
+    return [_fields(one) if one.get("do", "").startswith("host.") else one for one in found]
 
 
-def _outcomes(raw: msgspec.Raw) -> list[msgspec.Raw]:
-    """Change the status of paths; no outcome of another machine has a field `modified` and one `type`."""
-    return [
-        _fields(one) if _is_status(one) else one for one in msgspec.json.decode(raw, type=list[msgspec.Raw])
-    ]
+def _outcomes(found: list[Any]) -> list[Any]:
+    """Change the status of paths."""
+    return [_fields(o) if isinstance(o, dict) and o.get("type") in _STATUS else o for o in found]
 
 
-def _is_status(raw: msgspec.Raw) -> bool:
-    if not bytes(raw).startswith(b"{"):
-        return False
-    type_ = bytes(msgspec.json.decode(raw, type=_Parts).get("type", msgspec.Raw(b"")))
-    return type_ in (b'"file"', b'"directory"', b'"symlink"', b'"other"')
-
-
-_PARTS: Mapping[str, Mapping[str, Callable[[msgspec.Raw], Any]]] = {
+_TEXTS: _Changes = {
     "accepted": {"command": _command, "claims": _addresses},
     "started": {"instructions": _instructions},
     "finished": {"outcomes": _outcomes},

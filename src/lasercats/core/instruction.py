@@ -56,8 +56,8 @@ class Instruction(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", omi
         raise NotImplementedError
 
     def predict(self) -> Any:  # noqa: ANN401 - each vocabulary has its own answers
-        """Return what a machine answers when all goes well."""
-        raise NotImplementedError
+        """Return what a machine answers when all goes well: by default, that it tells nothing."""
+        return self.answer()
 
 
 class StrangeInstruction(Instruction, frozen=True, tag="strange"):
@@ -83,6 +83,11 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
     """True when nobody can tell any more: what a look finds is what it did."""
     skipped: bool = False
     """True when it was not tried, because one that it depends on failed."""
+
+
+def not_tried(cause: str = "what it depends on") -> Failure:
+    """Return the outcome of what was not tried, because a cause of it failed."""
+    return Failure(reason=f"not tried, because {cause} failed", skipped=True)
 
 
 class Later(msgspec.Struct, frozen=True, tag="later"):

@@ -23,6 +23,16 @@ ODD = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 """What code that expects a good value raises on a strange one."""
 
 
+class Fault(ValueError):
+    """Why a value may not be given: the fact, and the path of its field, as `rules[0].port`."""
+
+    def __init__(self, text: str) -> None:
+        """Take apart what is told as msgspec tells it: the fact, and behind it the place."""
+        super().__init__(text)
+        self.fact, _, place = text.partition(" - at `")
+        self.path = place.removeprefix("$.").rstrip("`") if place.startswith("$.") else ""
+
+
 class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A struct that brings its fields to their one form when built, and checks them where they are given."""
 
@@ -52,7 +62,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
                 try:
                     form(value)
                 except ValueError as error:
-                    raise ValueError(f"{error} - at `$.{field}`") from None  # as msgspec tells where
+                    raise Fault(f"{error} - at `$.{field}`") from None  # as msgspec tells where
 
     def _set(self, field: str, value: object) -> None:
         """Put a canonical value into a frozen field while the struct is being built."""
@@ -63,12 +73,14 @@ def strict(data: Any, type_: type[Any]) -> Any:  # noqa: ANN401
     """Convert plain data to a typed value, with all that its annotations and `check` ask.
 
     Raises:
-        msgspec.ValidationError: it is of the wrong type, or does not fit its annotations.
-        ValueError: a check refuses it (`ValidationError` is one, too).
+        Fault: it is of the wrong type, does not fit its annotations, or a check refuses it.
 
     """
-    value = msgspec.convert(data, type_)
-    check_all(value)
+    try:
+        value = msgspec.convert(data, type_)
+        check_all(value)
+    except ValueError as error:
+        raise Fault(str(error)) from None
     return value
 
 
@@ -192,8 +204,8 @@ def odd_fields(data: Mapping[str, Any], type_: type[msgspec.Struct], names: Iter
         if name in data:
             try:
                 strict({**good, name: data[name]}, type_)
-            except ValueError as error:
-                odd[name] = str(error).partition(" - at `")[0]
+            except Fault as fault:
+                odd[name] = fault.fact
             else:
                 good[name] = data[name]
     return odd

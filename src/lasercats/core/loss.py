@@ -13,11 +13,10 @@ import msgspec
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change
-from lasercats.core.command import Command, Effect
+from lasercats.core.command import Command, Effect, Target, decide_all
 from lasercats.core.loose import ODD
 from lasercats.core.registry import Kinds
 from lasercats.core.resource import Resource, StrangeResource, unprotected
-from lasercats.core.settle import Target, decide_all
 from lasercats.core.state import State
 
 Sort: TypeAlias = Literal["loses", "interrupts", "unprotects"]

@@ -1,4 +1,4 @@
-"""Anchors of YAML: merge keys are resolved, and what aliases stand for is bounded."""
+"""Keys and anchors of YAML: no key twice, merge keys are resolved, what aliases stand for is bounded."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ class Merging:
         """Resolve what is in a node; return how many values it stands for, and how deep they are nested.
 
         Raises:
-            BadDocument: it stands for too many, is in itself, or merges what is no mapping.
+            BadDocument: it stands for too many, is in itself, merges what is no mapping, or has a key twice.
 
         """
         if node.id == "scalar":
@@ -37,29 +37,39 @@ class Merging:
                 node.tag = _TEXT
             return 1, 0
         if id(node) in self._open:
-            fact = "this cannot be kept: what an anchor names stands in itself"
-            raise BadDocument(at(self._name, node), fact)
+            raise self._fault(node, "this cannot be kept: what an anchor names stands in itself")
         if id(node) in self._sizes:
             size, depth = self._sizes[id(node)]
             self._spend(node, size)
             return size, depth
         self._open.add(id(node))
         if node.id == "mapping":
+            self._refuse_twins(node)
             self._merge(node)
         parts = node.value if node.id == "sequence" else [part for pair in node.value for part in pair]
         inner = [self.resolve(part) for part in parts]
         self._open.remove(id(node))
         size, depth = 1 + sum(size for size, _ in inner), 1 + max((depth for _, depth in inner), default=0)
         if depth > DEEPEST:
-            raise BadDocument(at(self._name, node), f"it is nested deeper than {DEEPEST} times")
+            raise self._fault(node, f"it is nested deeper than {DEEPEST} times")
         self._sizes[id(node)] = size, depth
         return size, depth
+
+    def _fault(self, node: Any, fact: str) -> BadDocument:  # noqa: ANN401
+        return BadDocument(at(self._name, node), fact)
+
+    def _refuse_twins(self, node: Any) -> None:  # noqa: ANN401
+        """Refuse a key that stands twice in one mapping; YAML would silently take the last."""
+        seen = set[str]()
+        for key in (key for key, _ in node.value if key.id == "scalar"):
+            if key.value in seen:
+                raise self._fault(key, f"the key {key.value!r} stands twice")
+            seen.add(key.value)
 
     def _spend(self, node: Any, count: int) -> None:  # noqa: ANN401
         self._left -= count
         if self._left < 0:
-            fact = f"its aliases stand for more than {MOST} values; write out what is meant"
-            raise BadDocument(at(self._name, node), fact)
+            raise self._fault(node, f"its aliases stand for more than {MOST} values; write out what is meant")
 
     def _merge(self, node: Any) -> None:  # noqa: ANN401
         """Put into a mapping what its merge key names: what it has itself stands, then what comes first."""
@@ -77,8 +87,7 @@ class Merging:
     def _fields(self, base: Any, key: Any) -> Any:  # noqa: ANN401
         """Return the fields of a mapping that is merged into another, its own merge keys resolved."""
         if base.id != "mapping":
-            fact = "only a mapping, or a list of them, can be merged; write `<<: *name`"
-            raise BadDocument(at(self._name, key), fact)
+            raise self._fault(key, "only a mapping, or a list of them, can be merged; write `<<: *name`")
         if id(base) not in self._sizes:
             self.resolve(base)
         self._spend(key, len(base.value))

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
-from lasercats.core.address import Address, kind_of
+from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
 from lasercats.core.circle import fewest
 from lasercats.core.errors import Refused
@@ -215,46 +215,34 @@ def _edges(kinds: Kinds, parts: Mapping[Key, Part], key: Key) -> Iterator[tuple[
             yield _settled(kinds, parts, maker), key
         elif remover is not None:
             yield key, remover
-    for need in () if change.before is None else kind.needs(address, change.before):
-        remover = _remover(parts, need)
-        if remover is not None:
-            yield key, remover
-    for rival in kind.rivals(address) if change.before is None else ():
-        remover = _remover(parts, rival)
-        if remover is not None:
-            yield remover, key
+    left = () if change.before is None else kind.needs(address, change.before)
+    yield from ((key, gone) for need in left if (gone := _remover(parts, need)) is not None)
+    rivals = kind.rivals(address) if change.before is None else ()
+    yield from ((gone, key) for rival in rivals if (gone := _remover(parts, rival)) is not None)
 
 
-def _holders(kinds: Kinds, parts: Mapping[Key, Part]) -> dict[tuple[str, str], list[Key]]:
-    """Return, for all that a kind's resources have to themselves, the parts that let go of it."""
-    released: dict[tuple[str, str], list[Key]] = {}
+def _holders(kinds: Kinds, parts: Mapping[Key, Part]) -> dict[Address, list[Key]]:
+    """Return, for all that resources have to themselves, the parts that let go of it."""
+    released: dict[Address, list[Key]] = {}
     for key, (address, change) in parts.items():
-        kind = kinds.kind(address)
-        if change.before is not None:
-            kept = set(() if change.after is None else kind.holds(change.after))
-            for held in kind.holds(change.before):
-                if held not in kept:
-                    released.setdefault((_lane(kinds, address), held), []).append(key)
+        kept = {*kinds.held(address, change.after)}
+        for held in kinds.held(address, change.before):
+            if held not in kept:
+                released.setdefault(held, []).append(key)
     return released
 
 
 def _after_release(
-    kinds: Kinds, parts: Mapping[Key, Part], key: Key, released: Mapping[tuple[str, str], list[Key]]
+    kinds: Kinds, parts: Mapping[Key, Part], key: Key, released: Mapping[Address, list[Key]]
 ) -> Iterator[tuple[Key, Key]]:
     """Iterate over what must let go of something before a part makes what has it to itself."""
     address, change = parts[key]
-    kind = kinds.kind(address)
-    if change.after is None or not released or (change.before is not None and not kind.has("aside")):
+    if not released or (change.before is not None and not kinds.kind(address).has("aside")):
         return
-    kept = set(() if change.before is None else kind.holds(change.before))
-    for held in kind.holds(change.after):
-        if held not in kept:
-            others = released.get((_lane(kinds, address), held), ())
-            yield from ((other, key) for other in others if other[0] != address)
-
-
-def _lane(kinds: Kinds, address: Address) -> str:
-    return f"{kind_of(address)}/{kinds.machine_of(address)}"
+    kept = {*kinds.held(address, change.before)}
+    for held in kinds.held(address, change.after):
+        others = () if held in kept else released.get(held, ())
+        yield from ((other, key) for other in others if other[0] != address)
 
 
 def _settled(kinds: Kinds, parts: Mapping[Key, Part], key: Key) -> Key:
@@ -266,11 +254,13 @@ def _settled(kinds: Kinds, parts: Mapping[Key, Part], key: Key) -> Key:
 
 def _maker(parts: Mapping[Key, Part], address: Address) -> Key | None:
     """Return the part after which something is there, where there is one."""
-    keys = (key for key in ((address, 0), (address, 1)) if key in parts)
-    return next((key for key in keys if parts[key].change.after is not None), None)
+    return next((key for key in _of(parts, address) if parts[key].change.after is not None), None)
 
 
 def _remover(parts: Mapping[Key, Part], address: Address) -> Key | None:
     """Return the part after which something is not there any more, where there is one."""
-    keys = (key for key in ((address, 0), (address, 1)) if key in parts)
-    return next((key for key in keys if parts[key].change.after is None), None)
+    return next((key for key in _of(parts, address) if parts[key].change.after is None), None)
+
+
+def _of(parts: Mapping[Key, Part], address: Address) -> list[Key]:
+    return [key for key in ((address, 0), (address, 1)) if key in parts]

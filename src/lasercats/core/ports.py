@@ -25,7 +25,6 @@ class Log(Protocol):
     @property
     def id(self) -> str:
         """The id that the log was given when it was made; a copy has the same."""
-        ...
 
     def append(
         self,
@@ -55,11 +54,9 @@ class Log(Protocol):
             LogError: it cannot be written, with the reason.
 
         """
-        ...
 
     def leases(self) -> Mapping[str, Lease]:
         """Return which runs are at work, and who says so."""
-        ...
 
     def take(self, run: str, holder: str, over: int = 0) -> None:
         """Take the lease of a run over from who has it by a token, or one that nobody has (0).
@@ -71,18 +68,15 @@ class Log(Protocol):
             LogError: it cannot be written, with the reason.
 
         """
-        ...
 
     def release(self, run: str) -> None:
         """Give the lease of a run back, if it was taken here; one that was taken over is left."""
-        ...
 
     def beating(self, every: float = BEAT) -> AbstractContextManager[None]:
         """Say every so many seconds, as long as the context lasts, that the holder of the leases here lives.
 
         It does not wait for what is done meanwhile. Work that is over before costs no commit for it.
         """
-        ...
 
     def read(
         self,
@@ -93,27 +87,21 @@ class Log(Protocol):
         backwards: bool = False,
     ) -> Iterator[Record]:
         """Iterate over records from `first` to `last` inclusive, only those of these names if given."""
-        ...
 
     def caused(self, position: int) -> Iterator[Record]:
         """Iterate over the records that came of one: a command's events and end, a batch's outcomes."""
-        ...
 
     def head(self) -> int:
         """Return the position of the last record, 0 when there is none."""
-        ...
 
     def mark(self, position: int | None = None) -> Head:
         """Return the end of the last append, or of the last one up to a position: the log is known by it."""
-        ...
 
     def marked(self, digest: bytes) -> int | None:
         """Return the position at which a hash stands, if it does."""
-        ...
 
     def signatures(self) -> Sequence[Signature]:
         """Return the heads that somebody signed, in the order of positions."""
-        ...
 
     def sign(self, signed: Signature) -> None:
         """Keep a head that somebody signed, in place of one that the same signed there.
@@ -122,7 +110,6 @@ class Log(Protocol):
             LogError: it cannot be written, with the reason.
 
         """
-        ...
 
     def at(self, time: int) -> int:
         """Return the last position whose clock is at most a time in microseconds since 1970 UTC.
@@ -130,15 +117,12 @@ class Log(Protocol):
         The clock is the one of the store, as it was when the record was appended. What it costs does not
         depend on the length of the log, also where the clock went back.
         """
-        ...
 
     def reversals(self, first: int = 1, last: int | None = None) -> Sequence[Reversal]:
         """Return where from `first` to `last` inclusive the clock told less than at the position before."""
-        ...
 
     def writer(self, position: int) -> str:
         """Return the program that wrote a record, with its version; nothing where that was not recorded."""
-        ...
 
     def fold(
         self,
@@ -154,27 +138,21 @@ class Log(Protocol):
 
         What it costs does not depend on the length of the log. The caller must not change it.
         """
-        ...
 
     def versions(self, address: Address) -> Iterator[Version]:
         """Iterate over all that an address held, the oldest first."""
-        ...
 
     def open(self) -> Mapping[int, Open]:
         """Return the commands that have not ended, by position."""
-        ...
 
     def machines(self) -> Mapping[str, Known]:
         """Return what each machine is known by, by name; what it costs does not depend on the length."""
-        ...
 
     def tail(self, after: int, *, patience: float) -> Iterator[Record]:
         """Iterate over records after a position as they come, until none came for `patience` seconds."""
-        ...
 
     def close(self) -> None:
         """Let go of the store."""
-        ...
 
 
 Sink = Callable[[str, Instruction, bytes], None]
@@ -210,7 +188,6 @@ class Machine(Protocol):
             MachineError: the machine cannot be used at all; nothing was done.
 
         """
-        ...
 
     async def resolve(self, batch: Batch, token: str = "", *, end: bool = False) -> Sequence[Any | None]:
         """Ask what became of a batch that never came back; change nothing that is managed.
@@ -225,7 +202,6 @@ class Machine(Protocol):
             MachineError: the machine cannot be asked.
 
         """
-        ...
 
     def script(self, instructions: Sequence[Instruction], *, alone: bool) -> str:
         """Return a part of a shell script that has instructions run by the machine.
@@ -233,7 +209,6 @@ class Machine(Protocol):
         The script for one machine `alone` is run on that machine, if it has a shell of its own, and ends with
         its exit status; else the part sets `lc_failed` where something failed.
         """
-        ...
 
     async def check(self) -> str | None:
         """Make the round trip that work makes, and change nothing; return what is worth telling, if anything.
@@ -242,11 +217,9 @@ class Machine(Protocol):
             MachineError: the machine cannot be used.
 
         """
-        ...
 
     async def close(self) -> None:
         """Disconnect."""
-        ...
 
 
 @runtime_checkable
@@ -263,7 +236,6 @@ class Reverting(Protocol):
             MachineError: the machine cannot be used.
 
         """
-        ...
 
     async def confirm(self, token: str) -> bool:
         """Let what the device holds under a token stay; return whether it held anything.
@@ -272,7 +244,6 @@ class Reverting(Protocol):
             MachineError: the machine cannot be asked.
 
         """
-        ...
 
     async def reject(self, token: str) -> None:
         """Take back what is held under a token, if it still is.
@@ -281,7 +252,6 @@ class Reverting(Protocol):
             MachineError: the machine cannot be asked.
 
         """
-        ...
 
 
 @runtime_checkable
@@ -290,7 +260,6 @@ class Patient(Protocol):
 
     def longest(self, instruction: Instruction) -> float:
         """Return how many seconds it may wait for what an instruction waits for."""
-        ...
 
 
 class Vault(Protocol):
@@ -306,15 +275,12 @@ class Vault(Protocol):
             BadInput: the key cannot be made or read.
 
         """
-        ...
 
     def places(self, sealed: Sealed) -> Sequence[str]:
         """Return the places that a secret is sealed for; none where it is not bound, as up to format 4."""
-        ...
 
     def is_for(self, sealed: Sealed, place: str) -> bool:
         """Tell whether a secret may be opened for a place."""
-        ...
 
     def open(self, sealed: Sealed, place: str) -> bytes:
         """Return the secret that is sealed for a place.
@@ -323,7 +289,6 @@ class Vault(Protocol):
             BadInput: it is sealed for another, its key was destroyed, or is not at hand.
 
         """
-        ...
 
 
 class Inputs(Protocol):
@@ -331,8 +296,6 @@ class Inputs(Protocol):
 
     def source(self, path: str) -> str:
         """Return the content string of a local file."""
-        ...
 
     def secret(self, reference: str, places: Sequence[str]) -> Sealed:
         """Return the secret that a reference names (`env:NAME`, `sealed:TOKEN`), sealed for some places."""
-        ...

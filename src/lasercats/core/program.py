@@ -52,31 +52,29 @@ class Step:
 
 def alongside(extra: Instruction, program: "Program[T]") -> "Program[T]":
     """Run a program, and do something more together with the first that it wants done."""
-    try:
-        request = next(program)
-    except StopIteration as stop:
-        yield extra
-        result: T = stop.value
-        return result
-    many = request if isinstance(request, tuple) else (request,)
-    together = Each((extra, *many)) if isinstance(request, Each) else (extra, *many)
-    step: Callable[[], Request]
-    try:
-        _, *answers = yield together
-    except InstructionFailed as failed:
-        step = partial(program.throw, failed)
-    else:
-        step = partial(program.send, tuple(answers) if isinstance(request, tuple) else answers[0])
+    more: tuple[Instruction, ...] = (extra,)
+    step: Callable[[], Request] = partial(next, program)
     while True:
         try:
             request = step()
         except StopIteration as stop:
-            result = stop.value
+            if more:
+                yield extra
+            result: T = stop.value
             return result
+        own, more = more, ()
+        shape = type(request) if isinstance(request, tuple) else tuple
         try:
-            step = partial(program.send, (yield request))
+            value = yield shape((*own, *instructions(request))) if own else request
         except InstructionFailed as failed:
             step = partial(program.throw, failed)
+        else:
+            step = partial(program.send, answer(request, value[1:]) if own else value)
+
+
+def instructions(request: Request) -> tuple[Instruction, ...]:
+    """Return the instructions of a request."""
+    return request if isinstance(request, tuple) else (request,)
 
 
 def generator(program: "Step | Program[T]") -> "Program[T]":
@@ -107,9 +105,8 @@ def drive(program: "Program[T]", respond: Callable[[Instruction], Any]) -> T:
     try:
         request = next(program)
         while True:
-            instructions = request if isinstance(request, tuple) else (request,)
             try:
-                value = answer(request, tuple(respond(i) for i in instructions))
+                value = answer(request, tuple(map(respond, instructions(request))))
             except InstructionFailed as failed:
                 request = program.throw(failed)
             else:

@@ -12,10 +12,11 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
+from itertools import accumulate
 from typing import Any, ClassVar, TypeAlias
 
 from lasercats.core.errors import BadDocument
-from lasercats.core.merging import DEEPEST, MERGE, Merging, at
+from lasercats.core.merging import DEEPEST, MERGE, Merging
 
 Tree: TypeAlias = Callable[[], Any]
 """Returns the tree of a text, which knows its lines, or None where there is none; made when asked for."""
@@ -119,7 +120,6 @@ def _slowly(text: str, name: str) -> tuple[Any, Any]:
         node = loader.get_single_node()
         if node is None:
             return None, None
-        _refuse_twins(node, name)
         Merging(name).resolve(node)
         return loader.construct_document(node), node
     finally:
@@ -153,24 +153,6 @@ def _loader() -> Any:  # noqa: ANN401
     return Loader
 
 
-def _refuse_twins(root: Any, name: str) -> None:  # noqa: ANN401
-    """Refuse a key that stands twice in one mapping; YAML would silently take the last."""
-    left, visited = [root], set[int]()
-    while left:
-        node = left.pop()
-        if node is None or node.id == "scalar" or id(node) in visited:
-            continue
-        visited.add(id(node))
-        pairs = [(None, part) for part in node.value] if node.id == "sequence" else node.value
-        seen = set()
-        for key, value in pairs:
-            left.append(value)
-            if key is not None and key.id == "scalar":
-                if key.value in seen:
-                    raise BadDocument(at(name, key), f"the key {key.value!r} stands twice")
-                seen.add(key.value)
-
-
 # Quickly, from the events.
 
 
@@ -182,24 +164,16 @@ def _quickly(text: str, name: str) -> Any:  # noqa: ANN401
     try:
         return _data(iter(events))
     except _Rare:
-        for depth in _depths(yaml.parse(text, Loader=_loader())):
-            if depth > DEEPEST:
-                raise BadDocument(name, f"it is nested deeper than {DEEPEST} times") from None
+        starts, ends = yaml.events.CollectionStartEvent, yaml.events.CollectionEndEvent
+        again = yaml.parse(text, Loader=_loader())
+        depths = accumulate(isinstance(e, starts) - isinstance(e, ends) for e in again)
+        if any(depth > DEEPEST for depth in depths):
+            raise BadDocument(name, f"it is nested deeper than {DEEPEST} times") from None
         return _slowly(text, name)[0]
 
 
-def _depths(events: Iterable[Any]) -> Iterator[int]:
-    """Iterate over how deep it is nested, event by event."""
-    depth = 0
-    for event in events:
-        kind = type(event).__name__
-        depth += kind in ("MappingStartEvent", "SequenceStartEvent")
-        depth -= kind in ("MappingEndEvent", "SequenceEndEvent")
-        yield depth
-
-
-def _data(events: Iterator[Any]) -> Any:  # noqa: ANN401, PLR0912 - the inner loop: no calls
-    """Return the data of one document.
+def _data(events: Iterator[Any]) -> Any:  # noqa: ANN401
+    """Return the data of one document, None where there is none.
 
     Raises:
         _Rare: there is what only a tree can tell: anchors, tags, keys that are no text, twins, two documents.
@@ -207,47 +181,38 @@ def _data(events: Iterator[Any]) -> Any:  # noqa: ANN401, PLR0912 - the inner lo
     """
     from yaml import events as kinds  # noqa: PLC0415
 
-    scalar, mapping, sequence = kinds.ScalarEvent, kinds.MappingStartEvent, kinds.SequenceStartEvent
-    ends, alias = (kinds.MappingEndEvent, kinds.SequenceEndEvent), kinds.AliasEvent
-    stack: list[tuple[Any, Any]] = []
-    inside: Any = None  # the container that is open
-    key: Any = None  # the key whose value comes next; None where a key comes next
-    documents, result = 0, None
+    scalar, mapping, ends = kinds.ScalarEvent, kinds.MappingEndEvent, kinds.CollectionEndEvent
+    begins, alias = kinds.CollectionStartEvent, kinds.AliasEvent
+    stack: list[list[Any]] = []
+    inside: list[Any] = []  # what is open: a list, or the keys and values of a mapping in turn
     for event in events:
-        kind = type(event)
-        if kind is scalar:
+        if isinstance(event, scalar):
             if event.anchor is not None or event.tag is not None:
                 raise _Rare
-            value: Any = event.value
-            if event.implicit[0] and (not value or value[0] in _FIRST):
-                value = _plain(value)
-        elif kind is mapping or kind is sequence:
+            value = event.value
+            inside.append(_plain(value) if event.implicit[0] and value[:1] in _FIRST else value)
+        elif isinstance(event, begins):
             if event.anchor is not None or event.tag is not None or len(stack) >= DEEPEST:
                 raise _Rare
-            stack.append((inside, key))
-            inside, key = ({} if kind is mapping else []), None
-            continue
-        elif kind in ends:
-            value = inside
-            inside, key = stack.pop()
-        elif kind is alias:
+            stack.append(inside)
+            inside = []
+        elif isinstance(event, ends):
+            whole = _mapping(inside) if isinstance(event, mapping) else inside
+            inside = stack.pop()
+            inside.append(whole)
+        elif isinstance(event, alias):
             raise _Rare
-        else:
-            documents += kind is kinds.DocumentStartEvent
-            if documents > 1:
-                raise _Rare  # to be refused
-            continue
-        if inside is None:
-            result = value
-        elif isinstance(inside, list):
-            inside.append(value)
-        elif key is None:
-            if not isinstance(value, str) or value in inside or value == "<<":
-                raise _Rare
-            key = value
-        else:
-            inside[key], key = value, None
-    return result
+    if len(inside) > 1:
+        raise _Rare  # to be refused
+    return inside[0] if inside else None
+
+
+def _mapping(parts: list[Any]) -> dict[str, Any]:
+    keys = parts[::2]
+    data = dict(zip(keys, parts[1::2], strict=True)) if all(isinstance(key, str) for key in keys) else {}
+    if len(data) < len(keys) or "<<" in data:
+        raise _Rare
+    return data
 
 
 _FIRST = frozenset(sign for _, _, first in _SCALARS for sign in first)

@@ -35,11 +35,14 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     """The body of a record."""
 
     name: ClassVar[str]
+    came_of: ClassVar[str] = ""
+    """The field that holds the position of what it came of; of several, the first."""
 
     @property
     def cause(self) -> int | None:
         """The position of the record that it came of; None for an acceptance or an observation."""
-        return None
+        found: int | tuple[int, ...] | None = getattr(self, self.came_of, None)
+        return next(iter(found), None) if isinstance(found, tuple) else found
 
 
 class Accepted(Entry, frozen=True, gc=False):
@@ -80,6 +83,7 @@ class Started(Entry, frozen=True, gc=False):
     """A batch is about to be sent."""
 
     name: ClassVar[str] = "started"
+    came_of: ClassVar[str] = "commands"
     machine: str
     commands: tuple[int, ...]
     """For each instruction, the position of the command that it serves."""
@@ -97,29 +101,21 @@ class Started(Entry, frozen=True, gc=False):
         if len(self.commands) != len(self.instructions):
             raise ValueError("each instruction serves one command")
 
-    @property
-    def cause(self) -> int | None:
-        """The first of its commands."""
-        return self.commands[0] if self.commands else None
-
 
 class Deferred(Entry, frozen=True, gc=False):
     """A batch is in the hands of a person; the commands that it serves wait for what is reported."""
 
     name: ClassVar[str] = "deferred"
+    came_of: ClassVar[str] = "started"
     started: int
     commands: tuple[int, ...]
-
-    @property
-    def cause(self) -> int | None:
-        """The batch."""
-        return self.started
 
 
 class Finished(Entry, frozen=True, gc=False):
     """A batch came back, or a part of it."""
 
     name: ClassVar[str] = "finished"
+    came_of: ClassVar[str] = "started"
     started: int
     outcomes: tuple[msgspec.Raw, ...]
     of: tuple[int, ...] = ()
@@ -143,16 +139,12 @@ class Finished(Entry, frozen=True, gc=False):
         """Iterate over the outcomes, each with the number of its instruction, from 0."""
         return zip(self.of or range(len(self.outcomes)), self.outcomes, strict=True)
 
-    @property
-    def cause(self) -> int | None:
-        """The batch."""
-        return self.started
-
 
 class Event(Entry, frozen=True, gc=False):
     """Something really changed."""
 
     name: ClassVar[str] = "event"
+    came_of: ClassVar[str] = "command"
     type: str
     """Past tense: `file.written`; OBSERVED, or `forgotten`."""
     delta: dict[Address, tuple[msgspec.Raw, msgspec.Raw]]
@@ -165,25 +157,16 @@ class Event(Entry, frozen=True, gc=False):
     met: dict[str, dict[str, str]] = {}
     """Of what was observed: the machines that were looked at, and all that they are known by, where new."""
 
-    @property
-    def cause(self) -> int | None:
-        """The command that caused it."""
-        return self.command
-
 
 class Ended(Entry, frozen=True, gc=False):
     """A command is over."""
 
     name: ClassVar[str] = "ended"
+    came_of: ClassVar[str] = "command"
     command: int
     status: str
     """`done`, `unchanged`, `failed`, `refused` or `cancelled`."""
     error: str | None = None
-
-    @property
-    def cause(self) -> int | None:
-        """The command that it ends."""
-        return self.command
 
 
 class Late(Entry, frozen=True, gc=False):
@@ -194,6 +177,7 @@ class Late(Entry, frozen=True, gc=False):
     """
 
     name: ClassVar[str] = "late"
+    came_of: ClassVar[str] = "commands"
     commands: tuple[int, ...]
     """Whose outcomes and events these are."""
     on: tuple[Address, ...] = ()
@@ -209,11 +193,6 @@ class Late(Entry, frozen=True, gc=False):
     Programs of formats 1 to 4 let that happen. They count as recorded, and need not start from what the
     events before them left.
     """
-
-    @property
-    def cause(self) -> int | None:
-        """The first of the commands."""
-        return self.commands[0] if self.commands else None
 
 
 class Met(Entry, frozen=True, gc=False):
@@ -343,10 +322,4 @@ def beginning(text: str) -> str:
 
 def raw_delta(delta: Delta) -> dict[Address, tuple[msgspec.Raw, msgspec.Raw]]:
     """Encode a delta, to be carried in an event."""
-    return {
-        address: (
-            NULL if change.before is None else msgspec.Raw(encoded(change.before)),
-            NULL if change.after is None else msgspec.Raw(encoded(change.after)),
-        )
-        for address, change in delta.items()
-    }
+    return {a: (msgspec.Raw(encoded(c.before)), msgspec.Raw(encoded(c.after))) for a, c in delta.items()}

@@ -9,8 +9,8 @@ nor have it go from its place, while another run uses it, nor the other way roun
 from collections.abc import Iterator
 
 from lasercats.core.address import Address
+from lasercats.core.command import Target
 from lasercats.core.registry import Kinds
-from lasercats.core.settle import Target
 
 USES = "uses/"
 """Begins a claim of what must stay."""

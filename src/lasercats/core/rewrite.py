@@ -13,8 +13,10 @@ the machine. It stays as it is, and what came before it in its lane (its machine
 Nothing here is trusted: `evidence` decides the new commands one by one and compares where they end.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from graphlib import TopologicalSorter
 from heapq import heappop, heappush
 from itertools import pairwise
 from typing import NamedTuple
@@ -149,13 +151,11 @@ class _Chain:
 class _Node:
     """One command at one address, or a barrier, on its way into the new log."""
 
-    __slots__ = ("barrier", "before", "command", "done", "left", "originals", "place")
+    __slots__ = ("barrier", "command", "done", "originals", "place")
 
     def __init__(self, command: Command, place: int, originals: tuple[int, ...], *, barrier: bool) -> None:
         self.command, self.place, self.originals, self.barrier = command, place, originals, barrier
-        self.left, self.done = 0, False
-        self.before: list[int] = []
-        """The nodes that this one comes before."""
+        self.done = False
 
 
 class _Rewriter:
@@ -172,8 +172,9 @@ class _Rewriter:
     ) -> None:
         self._kinds, self._fetch, self._state, self._lane = kinds, fetch, start, lane
         self._absorbing = absorbing
-        self._open: dict[str | None, dict[Address, _Chain]] = {}
+        self._open = defaultdict[str | None, dict[Address, _Chain]](dict)
         self._nodes: list[_Node] = []
+        self._sorter = TopologicalSorter[int]()
         self._order = Order[int](kinds, lane)
         self._barriers: set[int] = set()
         self._effective: set[int | None] = set()
@@ -203,10 +204,7 @@ class _Rewriter:
             for address, (before, after) in delta.items():
                 if address in strange:
                     continue
-                lane = lane_of(address)
-                chains = opened.get(lane)
-                if chains is None:
-                    chains = opened[lane] = {}
+                chains = opened[lane_of(address)]
                 chain = chains.get(address)
                 if chain is None:
                     chain = chains[address] = _Chain(before)
@@ -227,23 +225,23 @@ class _Rewriter:
         waiting: dict[bytes, list[int]] = {}
         result: list[Rewritten] = []
 
-        def offer(n: int) -> None:
-            heappush(ready, (self._nodes[n].place, n))
-            waiting.setdefault(alike[n], []).append(n)
+        def offer() -> None:
+            for n in self._sorter.get_ready():
+                heappush(ready, (self._nodes[n].place, n))
+                waiting.setdefault(alike[n], []).append(n)
 
-        for n, node in enumerate(self._nodes):
-            if not node.left:
-                offer(n)
+        self._sorter.prepare()
+        offer()
         while ready:
             _, chosen = heappop(ready)
             if self._nodes[chosen].done:
                 continue
             together: dict[tuple[Address, ...], _Node] = {}
             while wave := self._next(waiting, alike[chosen], together):
-                for n in wave:
-                    together[self._nodes[n].command.on] = self._nodes[n]
-                    for later in self._finish(n):
-                        offer(later)
+                for node in map(self._nodes.__getitem__, wave):
+                    together[node.command.on], node.done = node, True
+                self._sorter.done(*wave)
+                offer()
             result.append(_together(list(together.values())))
         return result
 
@@ -257,14 +255,6 @@ class _Rewriter:
             waiting[key] = [n for n in found if self._nodes[n].command.on in taken]
         return sorted(free, key=lambda n: self._nodes[n].command.on)
 
-    def _finish(self, number: int) -> Iterator[int]:
-        """Give the nodes that waited for a last one."""
-        self._nodes[number].done = True
-        for later in self._nodes[number].before:
-            self._nodes[later].left -= 1
-            if not self._nodes[later].left:
-                yield later
-
     def _barrier(
         self, position: int, delta: dict[Address, tuple[msgspec.Raw, msgspec.Raw]], place: int, *, kept: bool
     ) -> None:
@@ -272,15 +262,14 @@ class _Rewriter:
             return  # one command over many machines, of which each has its event
         self._barriers.add(position)
         command = self._fetch(position)
-        if getattr(command, "elidable", False) and not kept:
+        if command.elidable and not kept:
             self.elided.append(position)
             return
         self._effective.add(position)
-        for lane in {self._lane(address): None for address in command.on}:
+        for lane in dict.fromkeys(map(self._lane, command.on)):
             self._close(lane)
         node = self._add(_Node(command, place, (position,), barrier=True))
-        for other in dict.fromkeys(n for address in command.on for n in self._order.barrier(address)):
-            self._wait(node, other)
+        self._sorter.add(node, *{n for address in command.on for n in self._order.barrier(address)})
         for address in command.on:
             self._order.set_barrier(address, node)
         self._state = take(command, self._state, self._kinds.decode_delta(delta))
@@ -307,9 +296,7 @@ class _Rewriter:
             made = self._as_they_were(chains)
         for node, address, change in made:
             number = self._add(node)
-            for other in self._order.add(address, change, number):
-                if other != number:
-                    self._wait(number, other)
+            self._sorter.add(number, *(n for n in self._order.add(address, change, number) if n != number))
 
     def _is_managed(self, address: Address) -> bool:
         return self._state.get(address) is not None or address in self._open.get(self._lane(address), {})
@@ -343,19 +330,16 @@ class _Rewriter:
         for address, change in arranged(self._kinds, delta, self._state):
             chain, state = chains.get(address), self._state
             whole = chain is not None and delta.get(address) == change
-            kept = (
-                self._kept(address, chain, change) if chain and whole and len(chain.commands) == 1 else None
-            )
+            one = chain is not None and len(chain.commands) == 1
+            kept = self._kept(address, chain, change) if chain and whole and one else None
             if kept is None:
                 self._state = state
                 fewest = self._fewest(address, change)
-                if chain and whole and self._may_stay(address, chain, change, len(fewest)):
-                    then, self._state = self._state, state
-                    kept = self._kept(address, chain, change)
-                    if kept is None:
-                        self._state = then
-                if kept is None:
-                    kept = list(self._anew(chain, fewest, address, change, state))
+                then, self._state = self._state, state
+                stays = chain and whole and self._may_stay(address, chain, change, len(fewest))
+                kept = self._kept(address, chain, change) if chain and stays else None
+            if kept is None:
+                self._state, kept = then, list(self._anew(chain, fewest, address, change, state))
             if chain and None in chain.commands and not same(self._state.get(address), change.after):
                 self.untold[address] = {"": "no command makes it as it was found"}
                 self._state, kept = state, []
@@ -455,10 +439,6 @@ class _Rewriter:
         if not self._nodes or self._nodes[-1] is not node:  # one that displaces something comes for that, too
             self._nodes.append(node)
         return len(self._nodes) - 1
-
-    def _wait(self, node: int, other: int) -> None:
-        self._nodes[node].left += 1
-        self._nodes[other].before.append(node)
 
 
 def _together(nodes: list[_Node]) -> Rewritten:

@@ -1,44 +1,14 @@
 """What is believed after a look: known decisions, found values, and what is learned for the way back."""
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
-from lasercats.core.command import Command, effects
-from lasercats.core.errors import Refused
+from lasercats.core.command import Target
 from lasercats.core.resource import Resource, Role, decided_fields, fields_of, same, settle
 from lasercats.core.state import State
-
-
-class Target(NamedTuple):
-    """One command at one of its addresses, or at one where it displaces something, decided."""
-
-    command: int
-    """Index of the command among those that are decided together."""
-    address: Address
-    change: Change[Resource] | None
-    """None where the command is refused."""
-    refusal: str | None = None
-    by: Address | None = None
-    """The address of the command for which it is displaced here."""
-
-
-def decide_all(commands: Sequence[Command], state: State) -> tuple[list[Target], State]:
-    """Decide commands one after another, each address seeing the effect of what came before."""
-    targets = []
-    for index, command in enumerate(commands):
-        for address in command.on:
-            try:
-                changes, state = effects(command, address, state)
-            except Refused as refused:
-                targets.append(Target(index, address, None, str(refused)))
-            else:
-                for other, change in changes:
-                    targets.append(Target(index, other, change, by=None if other == address else address))
-    return targets, state
 
 
 def believe(state: State, found: Mapping[Address, Resource | None]) -> State:
@@ -71,12 +41,7 @@ def learn(targets: Sequence[Target], state: State, found: Mapping[Address, Resou
 
 def drift(state: State, believed: State, addresses: Sequence[Address]) -> Delta:
     """Return what was found changed at some addresses, as far as anybody decided it."""
-    changes = {}
-    for address in addresses:
-        before, after = state.get(address), believed.get(address)
-        if not same(before, after):
-            changes[address] = Change(before, after)
-    return Delta(changes)
+    return _between(state, believed, (a for a in addresses if not same(state.get(a), believed.get(a))))
 
 
 def renewed(known: Resource | None, found: Resource | None) -> Resource | None:
@@ -91,9 +56,9 @@ def refreshed(state: State, believed: State, addresses: Sequence[Address]) -> De
 
     A machine gave other values: that is recorded as what is known now, and is no drift.
     """
-    changes = {}
-    for address in addresses:
-        before, after = state.get(address), believed.get(address)
-        if before is not None and same(before, after):
-            changes[address] = Change(before, after)
-    return Delta(changes)
+    known = (a for a in addresses if state.get(a) is not None)
+    return _between(state, believed, (a for a in known if same(state.get(a), believed.get(a))))
+
+
+def _between(one: State, other: State, addresses: Iterable[Address]) -> Delta:
+    return Delta({address: Change(one.get(address), other.get(address)) for address in addresses})

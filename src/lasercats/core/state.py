@@ -28,6 +28,10 @@ class Entry(NamedTuple):
     """What was there before, where that was taken away by what this state came of since it was loaded."""
 
 
+_UNKNOWN = Entry(0, None, forgotten=True)
+"""What is known of an address that the log never spoke of."""
+
+
 class State:
     """What is known of the infrastructure at one position of the log."""
 
@@ -46,23 +50,21 @@ class State:
 
     def get(self, address: Address) -> Resource | None:
         """Return the resource, or None when it is absent or unknown."""
-        entry = self._entries.get(address)
-        return None if entry is None else entry.resource
+        return self._entries.get(address, _UNKNOWN).resource
 
     def known_absent(self, address: Address) -> bool:
         """Tell whether the log says that nothing is at the address."""
-        entry = self._entries.get(address)
-        return entry is not None and entry.resource is None and not entry.forgotten
+        entry = self._entries.get(address, _UNKNOWN)
+        return entry.resource is None and not entry.forgotten
 
     def formerly(self, address: Address) -> Resource | None:
         """Return what was there until it was taken away to be made anew; None where that is not so."""
-        entry = self._entries.get(address)
-        return None if entry is None or entry.resource is not None else entry.was
+        entry = self._entries.get(address, _UNKNOWN)
+        return entry.was if entry.resource is None else None
 
     def version(self, address: Address) -> int:
         """Return the position that last changed the address, 0 if none did."""
-        entry = self._entries.get(address)
-        return 0 if entry is None else entry.version
+        return self._entries.get(address, _UNKNOWN).version
 
     def items(self) -> Iterator[tuple[Address, Resource]]:
         """Iterate over the resources that are present."""
@@ -98,10 +100,8 @@ class State:
     def apply(self, delta: Delta, position: int | None = None) -> "State":
         """Return the state after a delta."""
         at = self.position if position is None else position
-        entries = self._entries.mutate()
-        for address, change in delta.items():
-            entries[address] = Entry(at, change.after, was=None if change.after else self._was(address))
-        return State(entries.finish(), at)
+        new = {a: Entry(at, c.after, was=None if c.after else self._was(a)) for a, c in delta.items()}
+        return State(self._entries.update(new), at)
 
     def holding(self, address: Address, resource: Resource | None, *, forgotten: bool = False) -> "State":
         """Return the state in which one address holds this."""
@@ -116,15 +116,13 @@ class State:
         return state
 
     def _was(self, address: Address) -> Resource | None:
-        entry = self._entries.get(address)
-        return None if entry is None else entry.resource or entry.was
+        entry = self._entries.get(address, _UNKNOWN)
+        return entry.resource or entry.was
 
     def forget(self, addresses: Iterable[Address]) -> "State":
         """Return the state in which nothing is known of these addresses."""
-        entries = self._entries.mutate()
-        for address in addresses:
-            entries[address] = Entry(self.version(address), None, forgotten=True)
-        return State(entries.finish(), self.position)
+        new = {a: Entry(self.version(a), None, forgotten=True) for a in addresses}
+        return State(self._entries.update(new), self.position)
 
     def put(self, resources: Iterable[tuple[Address, Resource | None]]) -> "State":
         """Return the state with these addresses set, or absent where None."""
@@ -133,10 +131,8 @@ class State:
 
     def absent(self, addresses: Iterable[Address]) -> "State":
         """Return the state in which it is known that nothing is at these addresses."""
-        entries = self._entries.mutate()
-        for address in addresses:
-            entries[address] = Entry(self.position, None)
-        return State(entries.finish(), self.position)
+        new = dict.fromkeys(addresses, Entry(self.position, None))
+        return State(self._entries.update(new), self.position)
 
     def __eq__(self, other: object) -> bool:
         """Two states are equal when the same resources are present."""
@@ -173,12 +169,7 @@ def _reindexed(
 
 
 def diff(before: State, after: State) -> Delta:
-    """Return the delta with `apply(diff(a, b), a) == b`."""
+    """Return the delta with `a.apply(diff(a, b)) == b`."""
     old, new = dict(before.items()), dict(after.items())
     addresses = sorted(old.keys() | new.keys())
     return Delta({a: Change(old.get(a), new.get(a)) for a in addresses})
-
-
-def apply(delta: Delta, state: State) -> State:
-    """Return the state after the delta."""
-    return state.apply(delta)

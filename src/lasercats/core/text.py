@@ -47,7 +47,7 @@ def clean(text: str) -> str:
 
     Only NUL and lone surrogates are changed; other text is itself, also where it looks like an escape.
     """
-    return _UNCLEAN.sub(lambda found: _hexadecimal(_encoded(found[0])), text)
+    return _UNCLEAN.sub(lambda found: in_bytes(found[0]), text)
 
 
 _UNCLEAN = re.compile("[\x00\ud800-\udfff]")
@@ -62,8 +62,9 @@ def _encoded(text: str) -> bytes:
 
 
 def _escaped(found: re.Match[str]) -> str:
-    return r"\x5c" if found[0] == "\\" else _hexadecimal(_encoded(found[0]))
+    return r"\x5c" if found[0] == "\\" else in_bytes(found[0])
 
 
-def _hexadecimal(data: bytes) -> str:
-    return "".join(f"\\x{byte:02x}" for byte in data)
+def in_bytes(sign: str) -> str:
+    r"""Return a sign as the escapes of its bytes: `\xe2\x80\xae`."""
+    return "".join(f"\\x{byte:02x}" for byte in _encoded(sign))

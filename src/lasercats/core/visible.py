@@ -12,6 +12,8 @@ left as they are.
 import json
 import re
 
+from lasercats.core.text import in_bytes
+
 _TURNS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"
 """What turns the direction of text (Unicode Standard Annex 9), and old signs that change its shape."""
 _UNSEEN = (
@@ -28,7 +30,7 @@ _LINE = re.compile(f"[\t\n{_REST}]")
 
 def visible(text: str, *, lines: bool = False) -> str:
     """Return text that can be shown in one line; with `lines`, tabs and newlines are left as they are."""
-    return (_LINES if lines else _LINE).sub(lambda found: _shown(found[0]), text)
+    return (_LINES if lines else _LINE).sub(lambda found: _SHORT.get(found[0]) or in_bytes(found[0]), text)
 
 
 def hides(text: str) -> bool:
@@ -52,21 +54,9 @@ def visible_yaml(text: str) -> str:
 _SHORT = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
-def _shown(sign: str) -> str:
-    return _SHORT.get(sign) or _bytes(sign)
-
-
-def _bytes(sign: str) -> str:
-    try:
-        data = sign.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        data = sign.encode("utf-8", "surrogatepass")
-    return "".join(f"\\x{byte:02x}" for byte in data)
-
-
 def _quoted(sign: str) -> str:
     if "\ud800" <= sign <= "\udfff":
-        return _bytes(sign).replace("\\", "\\\\")
+        return in_bytes(sign).replace("\\", "\\\\")
     return json.dumps(sign)[1:-1] if sign != "\x7f" else "\\u007f"
 
 

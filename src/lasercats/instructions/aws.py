@@ -5,6 +5,7 @@ can be read with its reference beside it. A line of script is a call of the `aws
 """
 
 import json
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, NamedTuple
@@ -122,6 +123,8 @@ SORTS: Mapping[str, Sort] = {
 
 BLOBS = {"ImportKeyPair": "PublicKeyMaterial", "RunInstances": "UserData"}
 """The parameters that hold bytes, by operation; they are told as the content of a file is."""
+_VARIABLE = re.compile(r"\$\{lc_([^}]*)\}?")
+"""A variable of a script, in a text."""
 _ROOT = "Images[0].RootDeviceName || ''"
 
 _FOUND_BY: Mapping[str, tuple[str, ...]] = {
@@ -206,10 +209,6 @@ class Ask(Instruction, frozen=True, tag="aws.ask"):
         """Return the call of the `aws` command line."""
         return f"aws ec2 {dashed(self.operation)} --cli-input-json {quote(_json(self.parameters))}"
 
-    def predict(self) -> Answered:
-        """Expect no answer: a script does not look."""
-        return Answered()
-
 
 class Call(Instruction, frozen=True, tag="aws.call"):
     """Call an operation that changes something."""
@@ -281,10 +280,6 @@ class Unmark(Instruction, frozen=True, tag="aws.unmark"):
         """Return the call of the `aws` command line."""
         return f"aws ec2 delete-tags --resources {quote(self.id)} --tags Key={TOKEN_TAG}"
 
-    def predict(self) -> Answered:
-        """Expect nothing of an answer."""
-        return Answered()
-
 
 class Wait(Instruction, frozen=True, tag="aws.wait"):
     """Wait until something is in a state; all that wait for things of one sort share one look."""
@@ -348,14 +343,12 @@ def literal(value: str) -> str:
 
 def quote(text: str) -> str:
     """Quote text for a shell, but for the variables `${…}` of a script in it; an empty one is a failure."""
-    quoted = []
-    for n, part in enumerate(text.split("${lc_")):
-        if n:
-            name, _, part = part.partition("}")  # noqa: PLW2901
-            quoted.append(f'"${{lc_{name}:?is not known}}"')
-        if part or not n:
-            quoted.append(shlex.quote(part))
-    return "".join(quoted) if len(quoted) == 1 else "".join(q for q in quoted if q != "''")
+    parts = _VARIABLE.split(text)
+    return "".join(
+        f'"${{lc_{part}:?is not known}}"' if n % 2 else shlex.quote(part)
+        for n, part in enumerate(parts)
+        if n % 2 or part or len(parts) == 1
+    )
 
 
 def variable(address: str) -> str:

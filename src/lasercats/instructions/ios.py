@@ -10,20 +10,20 @@ encapsulation dot1q` before a port can be a trunk: set that by hand, for not eve
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
 from lasercats.instructions import vlans
-from lasercats.instructions.switch import TOLD, Configure, Settings, Surveyed, given, understood
+from lasercats.instructions.switch import SWITCHING, TOLD, Configure, Settings, Surveyed, given, understood
 from lasercats.instructions.switch_model import Wrong, told
 from lasercats.instructions.vlans import DEFAULT
 
 MTU = 1500
 LONGEST = 254
 """The most letters that IOS and NX-OS take in a line; a longer one is cut off."""
-SWITCHING = ("mode", "vlan", "native", "allowed")
 PLAIN = Settings(
     description="",
     enabled=True,
@@ -47,6 +47,8 @@ _OWN_SPEED = re.compile(r"(\d{1,4}(?:\.\d)?)([MG])")
 _RESERVED = range(1002, 1006)
 REMOVE_VLANS, MAKE_VLANS, LEAVE, REMOVE_LAGS, SET = range(5)
 """The order in a batch: what is removed makes room, and a port leaves a LAG before it joins another."""
+Part: TypeAlias = tuple[int, list[str]]
+"""Lines that stand together, with their place in that order."""
 
 
 class Dialect(NamedTuple):
@@ -101,31 +103,38 @@ def lines(configures: Sequence[Configure], known: Surveyed, dialect: Dialect) ->
         Wrong: something that this vendor's switches cannot be set to.
 
     """
-    parts: list[tuple[int, list[str]]] = []
-    for index, configure in folded(configures):
-        try:
-            made = list(_RENDER[configure.what](configure, known, dialect))
-            for line in (line for _, part in made for line in part):
-                _check_line(line, dialect)
-            parts += made
-        except ValueError as error:
-            raise Wrong(index, f"{configure.what} {configure.name}: {error}") from None
-    ordered = sorted(parts, key=lambda part: part[0])
-    rendered = [line for _, part in ordered for line in part]
+    rendered = in_order(configures, lambda configure: _rendered(configure, known, dialect))
     return [*rendered, *dialect.end] if rendered else []
 
 
-def _check_line(line: str, dialect: Dialect) -> None:
-    """Check that a line is taken as a whole.
+def in_order(configures: Sequence[Configure], render: Callable[[Configure], Iterable[Part]]) -> list[str]:
+    """Return the lines of a batch in the order of their parts.
 
     Raises:
-        ValueError: it is too long.
+        Wrong: a change that cannot be rendered.
 
     """
-    if len(line) > LONGEST:
-        raise ValueError(
-            f"{dialect.vendor} takes {LONGEST} letters a line, and {line[:30]!r}… has {len(line)}"
-        )
+    parts: list[Part] = []
+    for index, configure in folded(configures):
+        try:
+            parts += render(configure)
+        except ValueError as error:
+            raise Wrong(index, f"{configure.what} {configure.name}: {error}") from None
+    return [line for _, part in sorted(parts, key=itemgetter(0)) for line in part]
+
+
+def _rendered(configure: Configure, known: Surveyed, dialect: Dialect) -> Iterator[Part]:
+    """Iterate over the parts of one change.
+
+    Raises:
+        ValueError: it cannot be rendered, or a line of it is too long.
+
+    """
+    for place, part in _RENDER[configure.what](configure, known, dialect):
+        for line in (line for line in part if len(line) > LONGEST):
+            fact = f"{dialect.vendor} takes {LONGEST} letters a line"
+            raise ValueError(f"{fact}, and {line[:30]!r}… has {len(line)}")
+        yield place, part
 
 
 def folded(configures: Sequence[Configure]) -> list[tuple[int, Configure]]:
@@ -146,10 +155,10 @@ def folded(configures: Sequence[Configure]) -> list[tuple[int, Configure]]:
             del of[-1]
             if before.before is not None:
                 of.append((index, replace(before, after=None)))
-    return sorted((one for of in found.values() for one in of), key=lambda one: one[0])
+    return sorted((one for of in found.values() for one in of), key=itemgetter(0))
 
 
-def _vlan(configure: Configure, _known: Surveyed, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+def _vlan(configure: Configure, _known: Surveyed, dialect: Dialect) -> Iterator[Part]:
     number = vlans.number(configure.name)
     if configure.after is None:
         yield REMOVE_VLANS, [f"no vlan {number}"]
@@ -164,7 +173,7 @@ def _vlan(configure: Configure, _known: Surveyed, dialect: Dialect) -> Iterator[
     yield MAKE_VLANS, [f"vlan {number}", *body, " exit"]
 
 
-def _port(configure: Configure, known: Surveyed, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+def _port(configure: Configure, known: Surveyed, dialect: Dialect) -> Iterator[Part]:
     if configure.before is None or configure.after is None:
         raise ValueError("ports of this switch come with its hardware")
     old = known.ports.get(configure.name)
@@ -172,7 +181,7 @@ def _port(configure: Configure, known: Surveyed, dialect: Dialect) -> Iterator[t
     yield SET, [_interface(configure.name), *body]
 
 
-def _lag(configure: Configure, known: Surveyed, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+def _lag(configure: Configure, known: Surveyed, dialect: Dialect) -> Iterator[Part]:
     name, group = configure.name, configure.name.removeprefix(dialect.lag)
     if group == name or not re.fullmatch("[1-9][0-9]{0,3}", group):
         raise ValueError(f"{dialect.vendor} names LAGs {dialect.lag}1 and so on")

@@ -22,14 +22,13 @@ from lasercats.instructions.ios import (
     REMOVE_LAGS,
     REMOVE_VLANS,
     SET,
-    SWITCHING,
-    folded,
+    Part,
+    in_order,
     taking,
     text,
 )
 from lasercats.instructions.ios import speed as read_speed
-from lasercats.instructions.switch import TOLD, Configure, Settings, Surveyed, given, understood
-from lasercats.instructions.switch_model import Wrong
+from lasercats.instructions.switch import SWITCHING, TOLD, Configure, Settings, Surveyed, given, understood
 
 VENDOR = "Junos"
 PORT = re.compile(r"(fe|ge|mge|xe|et)-\d+/\d+/\d+(:\d+)?")
@@ -54,22 +53,10 @@ def lines(configures: Sequence[Configure], known: Surveyed, running: str = "") -
         Wrong: something that a switch with Junos cannot be set to.
 
     """
-    parts: list[tuple[int, list[str]]] = []
-    for index, configure in folded(configures):
-        try:
-            match configure.what:
-                case "vlan":
-                    parts += _vlan(configure, known, running)
-                case "port":
-                    parts += _port(configure, known)
-                case "lag":
-                    parts += _lag(configure, known, running)
-        except ValueError as error:
-            raise Wrong(index, f"{configure.what} {configure.name}: {error}") from None
-    return [line for _, part in sorted(parts, key=lambda part: part[0]) for line in part]
+    return in_order(configures, lambda configure: _RENDER[configure.what](configure, known, running))
 
 
-def _vlan(configure: Configure, known: Surveyed, running: str) -> Iterator[tuple[int, list[str]]]:
+def _vlan(configure: Configure, known: Surveyed, running: str) -> Iterator[Part]:
     number, after = vlans.number(configure.name), configure.after
     old = known.vlans.get(configure.name) or configure.before or Settings()
     there = old.name or f"vlan{number}"
@@ -98,7 +85,7 @@ def _name(name: str) -> str:
     return name
 
 
-def _port(configure: Configure, known: Surveyed) -> Iterator[tuple[int, list[str]]]:
+def _port(configure: Configure, known: Surveyed, _running: str) -> Iterator[Part]:
     if configure.before is None or configure.after is None:
         raise ValueError("ports of this switch come with its hardware")
     if not PORT.fullmatch(configure.name):
@@ -107,13 +94,11 @@ def _port(configure: Configure, known: Surveyed) -> Iterator[tuple[int, list[str
     yield SET, list(_settings(configure.name, old, configure.after))
 
 
-def _lag(configure: Configure, known: Surveyed, running: str) -> Iterator[tuple[int, list[str]]]:
+def _lag(configure: Configure, known: Surveyed, running: str) -> Iterator[Part]:
     name, after = configure.name, configure.after
     if not LAG.fullmatch(name):
         raise ValueError("Junos names LAGs ae0 and so on")
-    old = Settings()
-    if configure.before is not None:
-        old = known.lags.get(name) or configure.before
+    old = Settings() if configure.before is None else known.lags.get(name) or configure.before
     there = old.members or ()
     wanted = () if after is None else there if after.members is None else after.members
     yield LEAVE, [_delete(port, "ether-options", "802.3ad") for port in there if port not in wanted]
@@ -139,6 +124,9 @@ def _lag(configure: Configure, known: Surveyed, running: str) -> Iterator[tuple[
             body += [_delete(port, "native-vlan-id"), _delete(port, "unit", "0")]
             body.append(_set(port, "ether-options", "802.3ad", name))
     yield SET, body
+
+
+_RENDER = {"vlan": _vlan, "port": _port, "lag": _lag}
 
 
 def _set(name: str, *words: str) -> str:
@@ -225,13 +213,11 @@ def devices(running: str) -> int:
 def read(running: str) -> Surveyed:
     """Read what `show configuration | display set` prints; what cannot be understood is told as strange."""
     all_statements = [line for line in statements(running) if len(line) > 1]
-    found, numbers = Surveyed(), dict[str, int]()
+    found, numbers, of = Surveyed(), dict[str, int](), dict[str, list[Line]]()
     for line in all_statements:
         if line[0] == "vlans" and line[2:3] == ("vlan-id",):
             _number(found, numbers, line)
-    of: dict[str, list[Line]] = {}
-    for line in all_statements:
-        if line[0] == "interfaces" and len(line) > 2:  # noqa: PLR2004 - a name, and something about it
+        elif line[0] == "interfaces" and len(line) > 2:  # noqa: PLR2004 - a name, and something about it
             of.setdefault(line[1], []).append(line[2:])
     for name, about in of.items():
         if PORT.fullmatch(name):

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from lasercats.core.errors import Refused
 from lasercats.core.identity import facts
 from lasercats.instructions import vlans
-from lasercats.instructions.switch import Settings, Surveyed, given, understood
+from lasercats.instructions.switch import SWITCHING, Settings, Surveyed, given, understood
 from lasercats.instructions.switch_model import told
 
 BASE = "urn:ietf:params:xml:ns:netconf:base:1.0"
@@ -47,7 +47,6 @@ SPEEDS = {
     "800G": "SPEED_800GB",
 }
 _SPEED_OF = {name: speed for speed, name in SPEEDS.items()}
-SWITCHING = ("mode", "vlan", "native", "allowed")
 MODULES = {
     **dict.fromkeys(("description", "enabled"), ("ietf-interfaces", (IETF, OC))),
     "mtu": ("openconfig-interfaces", (OC,)),
@@ -117,22 +116,27 @@ _UNHEARD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 def filters(models: Models) -> str:
     """Return the subtree filter of a `<get>` that reads all (RFC 6241, 6)."""
-    tops = [
-        f'<interfaces xmlns="{namespace}"/>' for namespace in (IETF, OC) if namespace in models.namespaces
-    ]
-    if INSTANCE in models.namespaces:
-        tops.append(f'<network-instances xmlns="{INSTANCE}"><network-instance><vlans/></network-instance>')
-        tops[-1] += "</network-instances>"
-    if LACP in models.namespaces:
-        tops.append(f'<lacp xmlns="{LACP}"><interfaces/></lacp>')
-    if HARDWARE in models.namespaces:
-        tops.append(f'<hardware xmlns="{HARDWARE}"><component><class/><serial-num/></component></hardware>')
-    if PLATFORM in models.namespaces:
-        tops.append(
-            f'<components xmlns="{PLATFORM}"><component><state><type/><serial-no/></state></component>'
-        )
-        tops[-1] += "</components>"
-    return "".join(tops)
+    return "".join(top.format(ns) for ns, top in _TOPS.items() if ns in models.namespaces)
+
+
+_TOPS = {
+    IETF: '<interfaces xmlns="{}"/>',
+    OC: '<interfaces xmlns="{}"/>',
+    INSTANCE: (
+        '<network-instances xmlns="{}"><network-instance><vlans/></network-instance></network-instances>'
+    ),
+    LACP: '<lacp xmlns="{}"><interfaces/></lacp>',
+    HARDWARE: '<hardware xmlns="{}"><component><class/><serial-num/></component></hardware>',
+    PLATFORM: (
+        '<components xmlns="{}"><component><state><type/><serial-no/></state></component></components>'
+    ),
+}
+"""What is read of each module."""
+_CHASSIS = {
+    HARDWARE: (("hardware", "component"), "class", "serial-num"),
+    PLATFORM: (("components", "component", "state"), "type", "serial-no"),
+}
+"""Where each module lists parts, what sort each is, and its serial number."""
 
 
 def identity(data: ET.Element) -> dict[str, str]:
@@ -140,12 +144,12 @@ def identity(data: ET.Element) -> dict[str, str]:
 
     They stand in ietf-hardware (RFC 8348) or openconfig-platform, where a device has one of them.
     """
-    ietf = data.findall(f"{_(HARDWARE, 'hardware')}/{_(HARDWARE, 'component')}")
-    told = [(one.findtext(_(HARDWARE, "class")), one.findtext(_(HARDWARE, "serial-num"))) for one in ietf]
-    path = "/".join(_(PLATFORM, part) for part in ("components", "component", "state"))
-    states = data.findall(path)
-    told += [(one.findtext(_(PLATFORM, "type")), one.findtext(_(PLATFORM, "serial-no"))) for one in states]
-    chassis = {serial.strip() for type_, serial in told if serial and "chassis" in (type_ or "").lower()}
+    told = [
+        (_find(one, module, sort), _find(one, module, serial))
+        for module, (path, sort, serial) in _CHASSIS.items()
+        for one in data.findall("/".join(_(module, part) for part in path))
+    ]
+    chassis = {serial for type_, serial in told if serial and "chassis" in (type_ or "").lower()}
     return facts(serial=" ".join(sorted(chassis)))
 
 
@@ -199,10 +203,9 @@ def _common(one: ET.Element | None, more: ET.Element | None, models: Models) -> 
     }
 
 
-def _said(element: ET.Element | None, *path: str) -> str | None:
+def _said(element: ET.Element | None, namespace: str, *path: str) -> str | None:
     """Return a text as it is, with the spaces around it."""
-    namespace, *names = path
-    return None if element is None else element.findtext("/".join(_(namespace, name) for name in names))
+    return None if element is None else element.findtext("/".join(_(namespace, name) for name in path))
 
 
 def _port(one: ET.Element | None, more: ET.Element | None, models: Models) -> Settings:
@@ -249,10 +252,9 @@ def _switching(more: ET.Element | None, namespace: str, container: str, models: 
 def _vlans(found: Surveyed, data: ET.Element, models: Models) -> None:
     named: dict[str, str] = {}
     for instance in data.iter(_(INSTANCE, "network-instance")):
-        if _text(instance, INSTANCE, "name") != models.instance:
-            continue
-        for one in instance.iter(_(INSTANCE, "vlan")):
-            told = _text(one, INSTANCE, "vlan-id")
+        ours = (_find(instance, INSTANCE, "name") or "") == models.instance
+        for one in instance.iter(_(INSTANCE, "vlan")) if ours else ():
+            told = _find(one, INSTANCE, "vlan-id") or ""
             try:
                 number = f"{vlans.number(told)}"
             except ValueError as error:
@@ -264,14 +266,8 @@ def _vlans(found: Surveyed, data: ET.Element, models: Models) -> None:
 
 
 def _find(element: ET.Element | None, namespace: str, *path: str) -> str | None:
-    if element is None:
-        return None
-    found = element.findtext("/".join(_(namespace, name) for name in path))
+    found = _said(element, namespace, *path)
     return None if found is None else found.strip()
-
-
-def _text(element: ET.Element, namespace: str, name: str) -> str:
-    return _find(element, namespace, name) or ""
 
 
 def _(namespace: str, name: str) -> str:

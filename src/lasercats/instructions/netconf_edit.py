@@ -15,15 +15,14 @@ from lasercats.instructions.netconf import (
     LAG_TYPE,
     OC,
     SPEEDS,
-    SWITCHING,
     TYPES,
     VLAN,
     Models,
     _,
     listed,
 )
-from lasercats.instructions.switch import Settings, Surveyed, given
-from lasercats.instructions.switch_model import changed
+from lasercats.instructions.switch import SWITCHING, Settings, Surveyed, given
+from lasercats.instructions.switch_model import changed, ports_changed
 
 
 def configuration(
@@ -37,16 +36,15 @@ def configuration(
     edit = _Edit(config, models, {} if data is None else listed(data, OC, "interfaces", "interface"))
     for number in changed(before.vlans, after.vlans):
         edit.vlan(number, after.vlans.get(number))
-    moved = {n for n in after.ports if n in before.ports and after.ports[n].lag != before.ports[n].lag}
-    for name in sorted({*changed(before.lags, after.lags)}):
+    for name in changed(before.lags, after.lags):
         edit.lag(name, before.lags.get(name), after.lags.get(name))
-    for name in sorted({*changed(before.ports, after.ports), *moved}):
+    for name in ports_changed(before, after):
         edit.port(name, before.ports[name], after.ports[name])
     return config
 
 
 class _Edit:
-    """Gathers what is edited; each container is made once."""
+    """Gathers what is edited; each container and entry is made once."""
 
     def __init__(self, config: ET.Element, models: Models, there: dict[str, ET.Element]) -> None:
         self._config, self._models, self._there = config, models, there
@@ -58,13 +56,13 @@ class _Edit:
         )
         above = self._below(instance, INSTANCE, "vlans")
         one = ET.SubElement(above, _(INSTANCE, "vlan"))
-        ET.SubElement(one, _(INSTANCE, "vlan-id")).text = number
+        self._leaf(one, INSTANCE, "vlan-id", number)
         if settings is None:
             one.set(_(BASE, "operation"), "delete")
             return
-        config = ET.SubElement(one, _(INSTANCE, "config"))
-        ET.SubElement(config, _(INSTANCE, "vlan-id")).text = number
-        ET.SubElement(config, _(INSTANCE, "name")).text = settings.name
+        config = self._below(one, INSTANCE, "config")
+        self._leaf(config, INSTANCE, "vlan-id", number)
+        self._leaf(config, INSTANCE, "name", settings.name)
 
     def port(self, name: str, before: Settings, after: Settings) -> None:
         new = _new(before, after)
@@ -72,9 +70,7 @@ class _Edit:
         if "mtu" in new:
             self._leaf(self._oc(name), OC, "mtu", f"{after.mtu}")
         if "speed" in new or after.lag != before.lag:
-            ethernet = self._below(
-                self._below(self._interface(name), ETHERNET, "ethernet"), ETHERNET, "config"
-            )
+            ethernet = self._below(self._interface(name), ETHERNET, "ethernet", "config")
             if "speed" in new:
                 self._speed(ethernet, before, after)
             if after.lag != before.lag:
@@ -95,9 +91,7 @@ class _Edit:
             self._oc(name)
         self._common(name, before, new)
         if "lacp" in new or before is None:
-            above = self._below(
-                self._below(self._interface(name), AGGREGATE, "aggregation"), AGGREGATE, "config"
-            )
+            above = self._below(self._interface(name), AGGREGATE, "aggregation", "config")
             self._leaf(above, AGGREGATE, "lag-type", "STATIC" if after.lacp == "off" else "LACP")
             if LACP in self._models.namespaces:
                 self._lacp(name, before, after)
@@ -108,17 +102,20 @@ class _Edit:
         if self._models.base == IETF:
             self._ietf(name).set(_(BASE, "operation"), "delete")
         self._interface(name).set(_(BASE, "operation"), "delete")
-        if before is not None and before.lacp != "off" and LACP in self._models.namespaces:
-            self._lacp_entry(name).set(_(BASE, "operation"), "delete")
+        if LACP in self._models.namespaces:
+            self._remove_lacp(name, before)
 
     def _lacp(self, name: str, before: Settings | None, after: Settings) -> None:
         if after.lacp == "off":
-            if before is not None and before.lacp != "off":
-                self._lacp_entry(name).set(_(BASE, "operation"), "delete")
+            self._remove_lacp(name, before)
             return
         config = self._below(self._lacp_entry(name), LACP, "config")
         self._leaf(config, LACP, "name", name)
         self._leaf(config, LACP, "lacp-mode", (after.lacp or "active").upper())
+
+    def _remove_lacp(self, name: str, before: Settings | None) -> None:
+        if before is not None and before.lacp != "off":
+            self._lacp_entry(name).set(_(BASE, "operation"), "delete")
 
     def _lacp_entry(self, name: str) -> ET.Element:
         return self._entry(("lacp", "interfaces", "interface"), LACP, "name", name)
@@ -126,10 +123,8 @@ class _Edit:
     def _common(self, name: str, before: Settings | None, new: dict[str, Any]) -> None:
         if not {"description", "enabled"} & set(new):
             return
-        if self._models.base == IETF:
-            above, namespace = self._ietf(name), IETF
-        else:
-            above, namespace = self._oc(name), OC
+        ietf = self._models.base == IETF
+        above, namespace = (self._ietf(name), IETF) if ietf else (self._oc(name), OC)
         if "enabled" in new:
             self._leaf(above, namespace, "enabled", str(new["enabled"]).lower())
         if "description" in new and (new["description"] or (before is not None and before.description)):
@@ -138,15 +133,13 @@ class _Edit:
     def _speed(self, ethernet: ET.Element, before: Settings, after: Settings) -> None:
         auto = after.speed == "auto"
         self._leaf(ethernet, ETHERNET, "auto-negotiate", str(auto).lower())
-        if auto and before.speed == "auto":
-            return
-        self._set(
-            ethernet, ETHERNET, "port-speed", None if auto else SPEEDS.get(after.speed or "", after.speed)
-        )
+        if not auto or before.speed != "auto":
+            speed = None if auto else SPEEDS.get(after.speed or "", after.speed)
+            self._set(ethernet, ETHERNET, "port-speed", speed)
 
     def _switching(self, name: str, above: ET.Element, after: Settings) -> None:
         """Say all of a port's VLANs: a list is replaced only with what holds it (RFC 6241, 7.2)."""
-        config = self._below(self._below(above, VLAN, "switched-vlan"), VLAN, "config")
+        config = self._below(above, VLAN, "switched-vlan", "config")
         config.set(_(BASE, "operation"), "replace")
         self._leaf(config, VLAN, "interface-mode", (after.mode or "access").upper())
         if after.native:
@@ -181,23 +174,20 @@ class _Edit:
 
     def _entry(self, path: tuple[str, ...], namespace: str, key: str, value: str) -> ET.Element:
         """Return an entry of a list."""
-        above, place = self._config, tuple[str, ...]((namespace,))
-        for name in path[:-1]:
-            place = (*place, name)
-            if place not in self._made:
-                self._made[place] = ET.SubElement(above, _(namespace, name))
-            above = self._made[place]
-        place = (*place, path[-1], value)
+        place = (namespace, *path, value)
         if place not in self._made:
+            above = self._below(self._config, namespace, *path[:-1])
             self._made[place] = ET.SubElement(above, _(namespace, path[-1]))
-            ET.SubElement(self._made[place], _(namespace, key)).text = value
+            self._leaf(self._made[place], namespace, key, value)
         return self._made[place]
 
-    def _below(self, above: ET.Element, namespace: str, name: str) -> ET.Element:
-        found = above.find(_(namespace, name))
-        return ET.SubElement(above, _(namespace, name)) if found is None else found
+    def _below(self, above: ET.Element, namespace: str, *path: str) -> ET.Element:
+        for name in path:
+            found = above.find(_(namespace, name))
+            above = ET.SubElement(above, _(namespace, name)) if found is None else found
+        return above
 
-    def _leaf(self, above: ET.Element, namespace: str, name: str, text: str) -> None:
+    def _leaf(self, above: ET.Element, namespace: str, name: str, text: str | None) -> None:
         ET.SubElement(above, _(namespace, name)).text = text
 
     def _set(self, above: ET.Element, namespace: str, name: str, text: str | None) -> None:

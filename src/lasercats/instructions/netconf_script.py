@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from lasercats.core.visible import hides
 from lasercats.instructions.netconf import (
     AGGREGATE,
@@ -67,24 +69,26 @@ def _seen(xml: str) -> str:
 
 def _sides(wanted: Sequence[Configure]) -> tuple[Surveyed, Surveyed]:
     """Return what is touched, before and after, as far as it is known."""
-    before: dict[str, dict[str, Settings]] = {"port": {}, "vlan": {}, "lag": {}}
-    after: dict[str, dict[str, Settings]] = {"port": {}, "vlan": {}, "lag": {}}
+    before, after = Surveyed(), Surveyed()
     for one in wanted:
-        if one.before is not None and one.name not in after[one.what]:
+        there, then = before.of(one.what), after.of(one.what)
+        if one.before is not None and one.name not in then:
             stays = {**given(one.rest), **given(one.before)}  # what is not changed is not written
-            before[one.what].setdefault(one.name, Settings(**stays))
+            there.setdefault(one.name, Settings(**stays))
         settings = whole(one)
-        if settings is None:
-            after[one.what].pop(one.name, None)
-        else:
-            after[one.what][one.name] = settings
-    for sides in (before, after):
-        for lag in sides["lag"].values():
-            for member in lag.members or ():
-                sides["port"].setdefault(member, Settings())
-    for name in {*before["port"], *after["port"]}:
-        before["port"].setdefault(name, Settings())
-        after["port"].setdefault(name, Settings())
-    return tuple(  # type: ignore[return-value]
-        Surveyed(told(side["port"], side["lag"]), side["vlan"], side["lag"]) for side in (before, after)
-    )
+        then.pop(one.name, None)
+        if settings is not None:
+            then[one.name] = settings
+    held = [
+        (side, port) for side in (before, after) for lag in side.lags.values() for port in lag.members or ()
+    ]
+    for side, port in held:
+        side.ports.setdefault(port, Settings())
+    for name in before.ports.keys() | after.ports.keys():
+        before.ports.setdefault(name, Settings())
+        after.ports.setdefault(name, Settings())
+    return _with_lags(before), _with_lags(after)
+
+
+def _with_lags(side: Surveyed) -> Surveyed:
+    return replace(side, ports=told(side.ports, side.lags))

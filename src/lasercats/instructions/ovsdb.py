@@ -7,7 +7,7 @@ the columns cannot hold stands in those of the Interface, or of the Port of a LA
 a trunk of VLAN 4095 alone, which no frame is in.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -16,7 +16,7 @@ from lasercats.core.errors import Refused
 from lasercats.core.identity import facts
 from lasercats.core.text import clean
 from lasercats.instructions import vlans
-from lasercats.instructions.switch import TOLD, Settings, Surveyed, given, understood
+from lasercats.instructions.switch import Settings, Surveyed, given, understood
 from lasercats.instructions.switch_model import told, untagged
 
 NOWHERE = 4095
@@ -232,9 +232,14 @@ def _other(row: Row) -> str | None:
         pairs = held.items() if isinstance(held, dict) else ()
         if column == "external_ids":
             parts += [f"{column}:{key}={one}" for key, one in pairs if not _own(f"{key}")]
-        elif column not in TOLD_COLUMNS and held not in ([], {}, "", False, 0):
+        elif is_unmanaged(column, held):
             parts += [f"{column}:{key}={one}" for key, one in pairs] or [f"{column}={held}"]
     return " ".join(parts) or None
+
+
+def is_unmanaged(column: str, held: Any) -> bool:  # noqa: ANN401
+    """Tell whether a column is set that is not managed."""
+    return column not in TOLD_COLUMNS and held not in ([], {}, "", False, 0)
 
 
 def _own(key: str) -> bool:
@@ -265,21 +270,20 @@ def _switching(port: Row, kept: Mapping[str, str]) -> dict[str, Any]:
 
 def _stashed(kept: Mapping[str, str]) -> dict[str, Any]:
     """Return what is kept beside the columns; what is not, or makes no sense, is as by default."""
-    found = dict(DEFAULTS)
-    for field in KEPT:
-        text = kept.get(f"{OWN}{field}")
-        if text is None:
-            continue
-        if field in ("vlan", "native"):
-            whole = text.isascii() and text.isdecimal() and len(text) < 5 and int(text) <= NOWHERE  # noqa: PLR2004 - digits
-            found[field] = int(text) if whole else DEFAULTS[field]
-        elif field == "enabled":
-            found[field] = text != "false"
-        elif field == "mode":
-            found[field] = text if text in MODES else DEFAULTS[field]
-        else:
-            found[field] = _set_of_vlans(text)
-    return found
+    told = {field: kept[f"{OWN}{field}"] for field in KEPT if f"{OWN}{field}" in kept}
+    return DEFAULTS | {field: _stashed_as(field, text) for field, text in told.items()}
+
+
+def _stashed_as(field: str, text: str) -> Any:  # noqa: ANN401 - each field has its own type
+    match field:
+        case "enabled":
+            return text != "false"
+        case "allowed":
+            return _set_of_vlans(text)
+        case "mode":
+            return text if text in MODES else DEFAULTS[field]
+    whole = text.isascii() and text.isdecimal() and len(text) < 5 and int(text) <= NOWHERE  # noqa: PLR2004 - digits
+    return int(text) if whole else DEFAULTS[field]
 
 
 def _set_of_vlans(text: str) -> str:
@@ -315,21 +319,18 @@ def columns(settings: Settings) -> Columns:
 
 def _keeping(full: Mapping[str, Any], fields: Iterable[str]) -> dict[str, str]:
     """Return what of some fields is to be kept, where it is not as by default."""
-    return {
-        f"{OWN}{field}": str(full[field]).lower() if field == "enabled" else str(full[field])
-        for field in fields
-        if full[field] != DEFAULTS[field]
-    }
+    return _kept({field: full[field] for field in fields if full[field] != DEFAULTS[field]})
 
 
 def all_kept(settings: Settings) -> dict[str, str]:
     """Return all that a member of a LAG has when it leaves that."""
-    told = {field: getattr(settings, field) for field in KEPT}
-    return {
-        f"{OWN}{field}": str(value).lower() if field == "enabled" else str(value)
-        for field, value in told.items()
-        if value is not None
-    }
+    return _kept({field: getattr(settings, field) for field in KEPT})
+
+
+def _kept(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Return how fields stand beside the columns, those that are not None."""
+    told = {f"{OWN}{field}": str(held) for field, held in fields.items() if held is not None}
+    return told | ({f"{OWN}enabled": str(fields["enabled"]).lower()} if f"{OWN}enabled" in told else {})
 
 
 def check(name: str, settings: Settings | None) -> None:
@@ -342,7 +343,7 @@ def check(name: str, settings: Settings | None) -> None:
     for field, held in given(settings).items():
         if "\0" in f"{held}":
             raise Refused(f"{name}: Open vSwitch holds no NUL, as in {field}")
-        if field not in TOLD and not _holds(field, held):
+        if field in _CAN and not _CAN[field](held):
             raise Refused(f"{name}: {_CANNOT.get(field, 'Open vSwitch has no')} {field} {held!r}")
 
 
@@ -352,22 +353,13 @@ _CANNOT = {
 }
 
 
-def _holds(field: str, held: Any) -> bool:  # noqa: ANN401 - each field has its own type
-    """Tell whether Open vSwitch can hold a value."""
-    can: bool = True
-    match field:
-        case "speed":
-            can = held == "auto"
-        case "mode":
-            can = held in MODES
-        case "lacp":
-            can = held in LACP
-        case "vlan" | "native":
-            can = 0 <= held <= NOWHERE
-        case "mtu":
-            can = 68 <= held <= 65535  # noqa: PLR2004 - as its schema says
-        case "members":
-            can = bool(held)
-        case "allowed":
-            can = _set_of_vlans(held) == held
-    return can
+_CAN: Mapping[str, Callable[[Any], bool]] = {
+    "speed": lambda held: held == "auto",
+    "mode": lambda held: held in MODES,
+    "lacp": lambda held: held in LACP,
+    **dict.fromkeys(("vlan", "native"), lambda held: 0 <= held <= NOWHERE),
+    "mtu": lambda held: 68 <= held <= 65535,  # noqa: PLR2004 - as its schema says
+    "members": bool,
+    "allowed": lambda held: _set_of_vlans(held) == held,
+}
+"""Whether Open vSwitch can hold a value of a field."""

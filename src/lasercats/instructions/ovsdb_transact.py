@@ -4,7 +4,7 @@ It waits on every column that it writes: when somebody has written there since i
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from lasercats.instructions.ovsdb import (
@@ -13,7 +13,6 @@ from lasercats.instructions.ovsdb import (
     KEPT,
     NOWHERE,
     OWN,
-    TOLD_COLUMNS,
     VLAN_KEY,
     Columns,
     Row,
@@ -22,12 +21,13 @@ from lasercats.instructions.ovsdb import (
     bond_mode,
     columns,
     first,
+    is_unmanaged,
     listed,
     value,
     vlan_keys,
 )
 from lasercats.instructions.switch import Settings, Surveyed
-from lasercats.instructions.switch_model import changed, plain, untagged
+from lasercats.instructions.switch_model import changed, plain, ports_changed, untagged
 
 Op = dict[str, Any]
 PORT_KEY = f"{OWN}port"
@@ -39,7 +39,7 @@ BOND_KEY = f"{OWN}bond_mode"
 def operations(rows: Rows, before: Surveyed, after: Surveyed, comment: str) -> list[Op]:
     """Return the operations of the transaction; the last two tell the number of the new configuration."""
     made = _Transaction(rows)
-    for name in sorted({*changed(before.ports, after.ports), *_moved(before, after)}):
+    for name in ports_changed(before, after):
         made.port(name, before.ports.get(name), after.ports.get(name))
     for name in sorted({*changed(before.lags, after.lags), *made.lags_of_fresh(after)}):
         made.lag(name, before.lags.get(name), after.lags.get(name))
@@ -66,17 +66,12 @@ def applied(config: int, timeout: float) -> Op:
     }
 
 
-def _moved(before: Surveyed, after: Surveyed) -> Iterable[str]:
-    both = before.ports.keys() & after.ports.keys()
-    return (name for name in both if before.ports[name].lag != after.ports[name].lag)
-
-
 class _Transaction:
     """Gathers what is written of each row."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows._replace(interfaces=dict(rows.interfaces))
-        self._new: list[Op] = []
+        self._new: dict[str, Op] = {}
         self._written: dict[tuple[str, str], Row] = {}
         self._inserted: list[Any] = []
         self._deleted: list[Any] = []
@@ -84,30 +79,17 @@ class _Transaction:
     def operations(self) -> list[Op]:
         waits, updates = [], []
         for (table, uuid), row in ((key, row) for key, row in self._written.items() if row):
-            where, raw = [["_uuid", "==", ["uuid", uuid]]], self._rows.raw[uuid]
+            of, raw = {"table": table, "where": _where(uuid)}, self._rows.raw[uuid]
             old = {column: raw[column] for column in row if column in raw}
             waits.append(
-                {
-                    "op": "wait",
-                    "timeout": 0,
-                    "table": table,
-                    "where": where,
-                    "columns": list(old),
-                    "until": "==",
-                    "rows": [old],
-                }
+                {"op": "wait", "timeout": 0, **of, "columns": list(old), "until": "==", "rows": [old]}
             )
-            updates.append({"op": "update", "table": table, "where": where, "row": row})
-        bridge: list[Op] = []
-        mutations = [
-            ["ports", verb, ["set", uuids]]
-            for verb, uuids in (("delete", self._deleted), ("insert", self._inserted))
-            if uuids
-        ]
-        if mutations:
-            where = [["_uuid", "==", ["uuid", self._rows.bridge["_uuid"]]]]
-            bridge = [{"op": "mutate", "table": "Bridge", "where": where, "mutations": mutations}]
-        return [*waits, *self._new, *updates, *bridge]
+            updates.append({"op": "update", **of, "row": row})
+        ports = (("delete", self._deleted), ("insert", self._inserted))
+        mutations = [["ports", verb, ["set", uuids]] for verb, uuids in ports if uuids]
+        where = _where(self._rows.bridge["_uuid"])
+        bridge = {"op": "mutate", "table": "Bridge", "where": where, "mutations": mutations}
+        return [*waits, *self._new.values(), *updates, *([bridge] if mutations else [])]
 
     def port(self, name: str, before: Settings | None, after: Settings | None) -> None:
         if after is None:
@@ -122,9 +104,9 @@ class _Transaction:
         switching = any(old.get(field) != getattr(after, field) for field in KEPT)
         full = columns(after)
         if now is not None and (switching or was is None):
-            self._keep(name, all_kept(after))
+            self._note(name, _with_kept(self._ids(name), all_kept(after)))
         elif switching or was is not None:
-            self._keep(name, full.kept)
+            self._note(name, _with_kept(self._ids(name), full.kept))
         row = self._own_columns(name, old, after)
         if before is None:
             self._fresh(name).update({**row, "type": after.type or ""})
@@ -147,33 +129,35 @@ class _Transaction:
         if old.get("mtu") != after.mtu and after.mtu is not None:
             row["mtu_request"] = after.mtu
         if old.get("description") != after.description and after.description is not None:
-            self._describe(name, after.description)
+            self._note(name, _described(self._ids(name), after.description))
         return row
 
     def _put_aside(self, name: str) -> None:
         """Remove the Port of an interface that joins a LAG; what is not managed of it is kept."""
         port = self._rows.ports.get(name)
         raw = {} if port is None else self._rows.raw[port["_uuid"]]
-        kept = {column: told for column, told in raw.items() if _set(column, told)}
+        kept = {column: told for column, told in raw.items() if is_unmanaged(column, value(told))}
         ids = _raw_map(raw.get("external_ids"))
         if ids:
             kept["external_ids"] = _map(ids)
         if kept:
-            self._also(name, {PORT_KEY: json.dumps(kept, sort_keys=True)})
+            self._note(name, {**self._ids(name), PORT_KEY: json.dumps(kept, sort_keys=True)})
         self._delete(name)
 
     def _taken_back(self, name: str) -> Row:
         """Return what was put aside, for the new Port of an interface."""
-        text = self._ids(name).get(PORT_KEY)
-        if text is None:
-            return {}
-        self._also(name, {}, gone=PORT_KEY)
+        ids = self._ids(name)
         try:
-            kept = json.loads(text)
+            kept = json.loads(ids.pop(PORT_KEY, "{}"))
         except ValueError:
-            return {}
+            kept = {}
+        self._note(name, ids)
         found = kept.items() if isinstance(kept, dict) else ()
-        return {column: told for column, told in found if column == "external_ids" or _set(column, told)}
+        return {
+            column: told
+            for column, told in found
+            if column == "external_ids" or is_unmanaged(column, value(told))
+        }
 
     def lags_of_fresh(self, after: Surveyed) -> list[str]:
         """Return the LAGs that hold an interface that is made in this transaction."""
@@ -241,11 +225,8 @@ class _Transaction:
     def _fresh(self, name: str) -> Row:
         """Return the row of an interface that is being made."""
         own = _named("interface", name)
-        made = next((op for op in self._new if op.get("uuid-name") == own), None)
-        if made is None:
-            made = {"op": "insert", "table": "Interface", "uuid-name": own, "row": {"name": name}}
-            self._new.append(made)
-        row: Row = made["row"]
+        made: Op = {"op": "insert", "table": "Interface", "uuid-name": own, "row": {"name": name}}
+        row: Row = self._new.setdefault(own, made)["row"]
         return row
 
     def _uuid(self, name: str) -> list[str]:
@@ -254,8 +235,9 @@ class _Transaction:
 
     def _new_port(self, name: str, interfaces: list[list[str]], full: Columns, more: Row) -> None:
         row = {"name": name, "interfaces": ["set", interfaces], **_whole(full), **more}
-        self._new.append({"op": "insert", "table": "Port", "uuid-name": _named("port", name), "row": row})
-        self._inserted.append(["named-uuid", _named("port", name)])
+        own = _named("port", name)
+        self._new[own] = {"op": "insert", "table": "Port", "uuid-name": own, "row": row}
+        self._inserted.append(["named-uuid", own])
 
     def _delete(self, name: str) -> None:
         found = self._rows.ports.get(name)
@@ -268,23 +250,9 @@ class _Transaction:
             return _raw_map(row["external_ids"])
         return {} if found is None else _raw_map(self._rows.raw[found["_uuid"]]["external_ids"])
 
-    def _keep(self, name: str, kept: dict[str, str]) -> None:
-        self._note(name, _with_kept(self._ids(name), kept))
-
-    def _describe(self, name: str, description: str) -> None:
-        self._note(name, _described(self._ids(name), description))
-
-    def _also(self, name: str, more: dict[str, str], gone: str | None = None) -> None:
-        self._note(name, {key: text for key, text in self._ids(name).items() if key != gone} | more)
-
     def _note(self, name: str, ids: dict[str, str]) -> None:
         if ids != self._ids(name):
             self._interface(name)["external_ids"] = _map(ids)
-
-
-def _set(column: str, told: Any) -> bool:  # noqa: ANN401
-    """Tell whether a column is set that is not managed."""
-    return column not in TOLD_COLUMNS and value(told) not in ([], {}, "", False, 0)
 
 
 def _spreading(mode: str | None, ids: dict[str, str], was: str | None, lacp: str) -> Row:
@@ -302,6 +270,10 @@ def _spreading(mode: str | None, ids: dict[str, str], was: str | None, lacp: str
         ids[BOND_KEY] = HASHED
         return {"bond_mode": BY_SOURCE}
     return {"bond_mode": kept} if lacp != "off" and kept == HASHED and mode == BY_SOURCE else {}
+
+
+def _where(uuid: str) -> list[list[Any]]:
+    return [["_uuid", "==", ["uuid", uuid]]]
 
 
 def _with_kept(ids: dict[str, str], kept: dict[str, str]) -> dict[str, str]:

@@ -4,15 +4,18 @@ They are vendor-neutral. A machine puts them into its own protocol: OVSDB, NETCO
 """
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import msgspec
 from msgspec.structs import replace
 
 from lasercats.core.instruction import Failure, Instruction
-from lasercats.core.loose import ODD
+from lasercats.core.loose import ODD, Fault
 
 What = Literal["port", "vlan", "lag"]
+SORTS: tuple[What, ...] = get_args(What)
+SWITCHING = ("mode", "vlan", "native", "allowed")
+"""What says in which VLANs a port or a LAG is."""
 TOLD = ("link", "mac", "lag", "other")
 """What a switch only tells."""
 
@@ -78,6 +81,10 @@ class Surveyed(msgspec.Struct, frozen=True):
     strange: dict[str, str] = {}
     """What is there and cannot be understood, as `port eth1`, each with the reason."""
 
+    def of(self, what: What) -> dict[str, Settings]:
+        """Return all things of one sort, by name."""
+        return {"port": self.ports, "vlan": self.vlans, "lag": self.lags}[what]
+
 
 class Look(Instruction, frozen=True, tag="switch.look"):
     """Look at one thing; all looks of a batch are one read of the switch."""
@@ -106,10 +113,6 @@ class Survey(Instruction, frozen=True, tag="switch.survey"):
     def line(self) -> str:
         """Return it in words."""
         return "show all"
-
-    def predict(self) -> Surveyed:
-        """Expect nothing: nobody looks."""
-        return Surveyed()
 
 
 class Configure(Instruction, frozen=True, tag="switch.configure"):
@@ -157,12 +160,11 @@ def given(settings: Settings | None) -> dict[str, Any]:
 
 def understood(surveyed: Surveyed, what: What, name: str, make: Callable[[], Settings]) -> None:
     """Put one thing into what was read, or the reason why it cannot be understood: others still can."""
-    things: dict[str, Settings] = getattr(surveyed, f"{what}s")
     try:
-        things[name] = msgspec.convert(msgspec.to_builtins(make()), Settings)
+        surveyed.of(what)[name] = msgspec.convert(msgspec.to_builtins(make()), Settings)
     except ODD as error:
-        fact, _, field = str(error).partition(" - at `$.")
-        told = f"{field.rstrip('`')}: {fact[:1].lower()}{fact[1:]}" if field else fact or type(error).__name__
+        fault = Fault(str(error) or type(error).__name__)
+        told = f"{fault.path}: {fault.fact[:1].lower()}{fault.fact[1:]}" if fault.path else fault.fact
         surveyed.strange[f"{what} {name}"] = f"what the switch tells of it makes no sense: {told[:200]}"
 
 
@@ -171,8 +173,7 @@ def seen(surveyed: Surveyed, what: What, name: str) -> Seen | Failure:
     reason = surveyed.strange.get(f"{what} {name}")
     if reason is not None:
         return Failure(reason=f"{what} {name}: {reason}")
-    things: dict[str, Settings] = getattr(surveyed, f"{what}s")
-    return Seen(things.get(name))
+    return Seen(surveyed.of(what).get(name))
 
 
 VOCABULARY: tuple[type[Instruction], ...] = (Look, Survey, Configure)

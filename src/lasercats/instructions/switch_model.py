@@ -1,13 +1,13 @@
 """What a batch of instructions makes of a switch, as a whole, and why it cannot be."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from lasercats.core.instruction import Failure
 from lasercats.instructions import vlans
-from lasercats.instructions.switch import TOLD, Configure, Settings, Surveyed, What, given
+from lasercats.instructions.switch import SORTS, TOLD, Configure, Settings, Surveyed, What, given
 
 TRUNKS = ("trunk", "native-tagged", "native-untagged")
 """The modes in which untagged frames are of the native VLAN."""
@@ -37,11 +37,7 @@ def made(before: Surveyed, wanted: Sequence[Configure], *, virtual: bool = False
         Wrong: one of them cannot be, or what was read for it has changed since.
 
     """
-    there: dict[What, dict[str, Settings]] = {
-        "port": dict(before.ports),
-        "vlan": dict(before.vlans),
-        "lag": dict(before.lags),
-    }
+    there = {what: dict(before.of(what)) for what in SORTS}
     between: list[Settings | None] = []
     for index, configure in enumerate(wanted):
         things, name = there[configure.what], configure.name
@@ -54,8 +50,8 @@ def made(before: Surveyed, wanted: Sequence[Configure], *, virtual: bool = False
         else:
             things[name] = replace(things.get(name, Settings()), **given(configure.after))
         between.append(things.get(name))
-    ports, vlans_, lags = (told(there[what], there["lag"]) for what in ("port", "vlan", "lag"))
-    after = Surveyed(ports, vlans_, lags, before.strange)
+    ports, numbered, lags = (told(there[what], there["lag"]) for what in SORTS)
+    after = Surveyed(ports, numbered, lags, before.strange)
     for index, configure in enumerate(wanted):
         _check_whole(index, configure, after)
     return Made(after, between)
@@ -68,7 +64,7 @@ def told_each(wanted: Sequence[Configure], made: Made, there: Surveyed) -> list[
     """
     last = {(c.what, c.name): index for index, c in enumerate(wanted)}
     return [
-        find(there, c.what, c.name) if last[c.what, c.name] == index else made.between[index]
+        there.of(c.what).get(c.name) if last[c.what, c.name] == index else made.between[index]
         for index, c in enumerate(wanted)
     ]
 
@@ -128,7 +124,7 @@ def _check_whole(index: int, configure: Configure, after: Surveyed) -> None:
         Wrong: a VLAN or a port is not there, or is still needed.
 
     """
-    name, settings = configure.name, _of(after, configure.what).get(configure.name)
+    name, settings = configure.name, after.of(configure.what).get(configure.name)
     if configure.what == "vlan":
         user = None if settings is not None else _user(int(name), after)
         if user is not None:
@@ -157,27 +153,27 @@ def untagged(settings: Any) -> int | None:  # noqa: ANN401 - settings, or a reso
 
 
 def _user(vlan: int, after: Surveyed) -> str | None:
-    for what, things in (("port", after.ports), ("LAG", after.lags)):
-        for name, settings in things.items():
-            if untagged(settings) == vlan and settings.lag is None:
-                return f"{what} {name}"
-    return None
+    users = [(f"port {name}", one) for name, one in after.ports.items()]
+    users += [(f"LAG {name}", one) for name, one in after.lags.items()]
+    return next((user for user, one in users if untagged(one) == vlan and one.lag is None), None)
 
 
-def _of(surveyed: Surveyed, what: What) -> Mapping[str, Settings]:
-    things: Mapping[str, Settings] = getattr(surveyed, f"{what}s")
-    return things
-
-
-def find(surveyed: Surveyed, what: What, name: str) -> Settings | None:
-    """Return one thing of a switch."""
-    return _of(surveyed, what).get(name)
-
-
-def changed(before: Mapping[str, Settings], after: Mapping[str, Settings]) -> Iterable[str]:
+def changed(before: Mapping[str, Settings], after: Mapping[str, Settings]) -> list[str]:
     """Return the names of what differs in what can be set, sorted."""
     names = sorted(before.keys() | after.keys())
     return [name for name in names if plain(before.get(name)) != plain(after.get(name))]
+
+
+def differs(one: Surveyed, other: Surveyed) -> bool:
+    """Tell whether two states of a switch differ in what can be set."""
+    return any(changed(one.of(what), other.of(what)) for what in SORTS)
+
+
+def ports_changed(before: Surveyed, after: Surveyed) -> list[str]:
+    """Return the names of ports that differ in what can be set, or in the LAG that they are in, sorted."""
+    both = before.ports.keys() & after.ports.keys()
+    moved = {name for name in both if before.ports[name].lag != after.ports[name].lag}
+    return sorted({*changed(before.ports, after.ports), *moved})
 
 
 def plain(settings: Settings | None) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ have 0 among them, where its machine knows that: frames without a tag, or with o
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import groupby
 
 from lasercats.core.errors import BadInput
 
@@ -84,7 +85,7 @@ def write(vlans: Iterable[int]) -> str:
         return NONE
     if numbers[-1] == LAST and len(numbers) - (numbers[0] == UNTAGGED) == LAST - FIRST + 1:
         return ALL
-    return ",".join(f"{low}" if low == high else f"{low}-{high}" for low, high in spans(numbers))
+    return ",".join(_spelled(numbers))
 
 
 @lru_cache(maxsize=4096)
@@ -113,16 +114,13 @@ def tagged(text: str, before: str | None) -> frozenset[int]:
 
 def spans(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
     """Iterate over the first and the last of each run of sorted numbers."""
-    low = high = None
-    for n in numbers:
-        if high is not None and n == high + 1:
-            high = n
-            continue
-        if low is not None and high is not None:
-            yield low, high
-        low = high = n
-    if low is not None and high is not None:
-        yield low, high
+    for _, run in groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0]):
+        found = [number for _, number in run]
+        yield found[0], found[-1]
+
+
+def _spelled(numbers: Iterable[int]) -> list[str]:
+    return [f"{low}" if low == high else f"{low}-{high}" for low, high in spans(numbers)]
 
 
 def ranges(found: Iterable[str]) -> str:
@@ -137,8 +135,7 @@ def ranges(found: Iterable[str]) -> str:
         else:
             stems.setdefault(stem, []).append(int(number))
     for stem, numbers in stems.items():
-        told = [f"{low}" if low == high else f"{low}-{high}" for low, high in spans(sorted(numbers))]
-        parts.append(",".join([f"{stem}{told[0]}", *told[1:]]))
+        parts.append(stem + ",".join(_spelled(sorted(numbers))))
     return ",".join(parts)
 
 

@@ -4,6 +4,8 @@ The machine is a person. A step is printed as a sentence; what became of it is r
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from graphlib import CycleError, TopologicalSorter
 from heapq import heappop, heappush
 from typing import Any, ClassVar, cast
 
@@ -64,10 +66,6 @@ class Step(Instruction, frozen=True, kw_only=True):
 
     Orders of earlier programs do not tell it. They stay in the order in which they were handed out.
     """
-
-    def predict(self) -> Done:
-        """Return that it was done."""
-        return Done()
 
     @property
     def rank(self) -> tuple[float, ...]:
@@ -307,22 +305,16 @@ def in_order(steps: Sequence[Step], after: Mapping[int, Sequence[int]]) -> list[
     before out, out before in, and cables last, power behind all; what is heavy goes out last and in first,
     low before high. `after` tells which steps must wait for which others.
     """
-    left = {n: len({*after.get(n, ())}) for n in range(len(steps))}
-    then: dict[int, list[int]] = {}
-    for n in left:
-        for other in {*after.get(n, ())}:
-            then.setdefault(other, []).append(n)
-    ready = _Ready(steps)
-    for n, count in left.items():
-        if not count:
+    numbers = range(len(steps))
+    sorter = TopologicalSorter({n: [m for m in after.get(n, ()) if m in numbers] for n in numbers})
+    ready, ordered = _Ready(steps), list[int]()
+    with suppress(CycleError):  # what waits for itself, in a log that is not ours, is left out
+        sorter.prepare()
+    while sorter.is_active():
+        for n in sorter.get_ready():
             ready.add(n)
-    ordered: list[int] = []
-    while (first := ready.take()) is not None:
-        ordered.append(first)
-        for n in then.get(first, ()):
-            left[n] -= 1
-            if not left[n]:
-                ready.add(n)
+        ordered.append(ready.take())
+        sorter.done(ordered[-1])
     return ordered
 
 
@@ -338,16 +330,14 @@ class _Ready:
         step = self._steps[n]
         heappush(self._at.setdefault(step.at, []), (step.phase, step.rank, n))
 
-    def take(self) -> int | None:
-        """Return the number of the next step, at the rack where the last was if there is one; None after all.
+    def take(self) -> int:
+        """Return the number of the next step, at the rack where the last was if there is one.
 
         What is done at no rack that is known fits anywhere.
         """
         near = [at for at in {self._here, None} if self._at.get(at)]
         if self._here is None or not near:
             near = [at for at, waiting in self._at.items() if waiting]
-        if not near:
-            return None
         at = min(near, key=lambda at: self._at[at][0])
         self._here = self._here if at is None else at
         return cast("int", heappop(self._at[at])[2])

@@ -21,9 +21,17 @@ from typing import Any, NamedTuple, Protocol
 from msgspec.structs import replace
 
 from lasercats.core.errors import LaserCatsError, LogError, Refused
-from lasercats.core.instruction import Failure, Instruction, InstructionFailed, Item, Later, PartlyDone
+from lasercats.core.instruction import (
+    Failure,
+    Instruction,
+    InstructionFailed,
+    Item,
+    Later,
+    PartlyDone,
+    not_tried,
+)
 from lasercats.core.loose import ODD
-from lasercats.core.program import Program, Request, Step, answer, generator
+from lasercats.core.program import Program, Request, Step, answer, generator, instructions
 from lasercats.core.record import batch_token
 from lasercats.interpreters.context import Context
 
@@ -81,7 +89,7 @@ class Task:
 
     def skip(self, failed: "Task") -> None:
         """Give it up before it is tried."""
-        self.fail(Failure(reason=f"not tried, because {failed.blame} failed", skipped=True))
+        self.fail(not_tried(failed.blame))
 
     def start(self) -> None:
         """Run to the first instruction."""
@@ -143,10 +151,9 @@ class Task:
         except ODD as error:  # an answer that its program did not foresee; it fails for itself alone
             self.fail(Failure(reason=f"the answer cannot be understood: {error!r}"))
         else:
-            request = self._request
-            instructions = request if isinstance(request, tuple) else (request,)
-            self.waiting, self._outcomes = dict(enumerate(map(self._marked, instructions))), {}
-            if not instructions:
+            asked = instructions(self._request)
+            self.waiting, self._outcomes = dict(enumerate(map(self._marked, asked))), {}
+            if not asked:
                 self._advance(lambda: self._program.send(()))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from lasercats.core.address import Address, kind_of, told
 from lasercats.core.change import Change, Delta, composed
-from lasercats.core.command import Command, Effect, step
+from lasercats.core.command import Command, Effect, Target, decide_all, step
 from lasercats.core.errors import Fenced, LogError, Refused, Unrecorded
 from lasercats.core.identity import Identity
 from lasercats.core.instruction import Later
@@ -33,7 +33,7 @@ from lasercats.core.record import (
 from lasercats.core.resource import Resource, keeps, overlay, same, settle
 from lasercats.core.resting import resting
 from lasercats.core.secret import split
-from lasercats.core.settle import Target, believe, decide_all, drift, learn, refreshed, renewed
+from lasercats.core.settle import believe, drift, learn, refreshed, renewed
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Result
 from lasercats.interpreters.driver import Driver, Sending, Task

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lasercats.core.address import told
+from lasercats.core.command import Target
 from lasercats.core.instruction import Failure, InstructionFailed
 from lasercats.core.order import turns
 from lasercats.core.program import Program
-from lasercats.core.settle import Target
 from lasercats.interpreters.driver import Task
 
 Made = tuple[Target, Task | None]

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta, composed
-from lasercats.core.command import Command, Effect
+from lasercats.core.command import Command, Effect, Target, decide_all
+from lasercats.core.instruction import not_tried
 from lasercats.core.order import Order, turns
 from lasercats.core.registry import Kinds
 from lasercats.core.resource import same
-from lasercats.core.settle import Target, decide_all
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Result
 
@@ -55,7 +55,7 @@ def in_turns(results: Sequence[Result], state: State, kinds: Kinds, size: int) -
     for turn in turns(pairs, size):
         ours = [targets[n] for n in turn]
         if wrong:
-            untried |= {(t.command, t.address): f"not tried, because {wrong} failed" for t in ours}
+            untried |= {(t.command, t.address): not_tried(wrong).reason for t in ours}
         refused = next((t for t in ours if t.change is None), None)
         wrong = wrong or ("" if refused is None else told(refused.address))
     return [

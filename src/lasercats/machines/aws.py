@@ -9,16 +9,14 @@ import asyncio
 import re
 import shlex
 import time
-from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from lasercats.core.errors import BadInput
-from lasercats.core.identity import Who
-from lasercats.core.instruction import Batch, Failure, Instruction
+from lasercats.core.instruction import Batch, Failure, Instruction, not_tried
 from lasercats.core.ports import Sink, Vault
 from lasercats.instructions.aws import (
     SORTS,
@@ -34,7 +32,9 @@ from lasercats.instructions.aws import (
 from lasercats.machines.aws_calls import CREATES, LISTS, MOST_VALUES, Group, groups
 from lasercats.machines.aws_client import Client, each, some
 from lasercats.machines.aws_waiter import Waiter
+from lasercats.machines.blocking import Blocking
 from lasercats.machines.url import Url, parse
+from lasercats.machines.worker import Pool
 
 OPTIONS = (
     "profile",
@@ -49,7 +49,6 @@ OPTIONS = (
 )
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
 THREADS = 10
-T = TypeVar("T")
 
 
 def _guarded(line: str) -> str:
@@ -58,7 +57,7 @@ def _guarded(line: str) -> str:
     return f"{line} || lc_failed=1" if sets or "${" not in line else f"( {line} ) || lc_failed=1"
 
 
-class AwsMachine:
+class AwsMachine(Blocking[Client]):
     """EC2 in one region."""
 
     parallel = True
@@ -67,13 +66,11 @@ class AwsMachine:
     def __init__(self, name: str, url: Url, vault: Vault) -> None:
         """Bind a machine's name to a region; nothing is loaded before it is used."""
         del vault
-        self.name, self.trips, self.who = name, 0, Who(name)
+        super().__init__(name, Pool("aws", THREADS + 1))
         self._url, self._region = url, url.host or ""
         self._timeout = url.seconds("timeout", 600)
         self._poll = url.seconds("poll", 1)
         self._grace = url.seconds("grace", 15)
-        self._pool: ThreadPoolExecutor | None = None
-        self._client: Client | None = None
         self._asked: asyncio.Future[None] | None = None
         """The question whose account it is; asked once a connection."""
         self._connecting = asyncio.Lock()
@@ -130,8 +127,7 @@ class AwsMachine:
                 if i not in outcomes and all(n in outcomes for n in item.after)
             ]
             failed = [i for i in ready if any(isinstance(outcomes[n], Failure) for n in batch[i].after)]
-            skipped = Failure(reason="not tried, because what it depends on failed", skipped=True)
-            outcomes |= dict.fromkeys(failed, skipped)
+            outcomes |= dict.fromkeys(failed, not_tried())
             calls = list(groups(batch, [i for i in ready if i not in outcomes]))
             for group, answers in zip(calls, await asyncio.gather(*map(self._do, calls)), strict=True):
                 outcomes |= dict(zip(group.indices, answers, strict=True))
@@ -190,8 +186,8 @@ class AwsMachine:
             raise unusable(error, self._where()) from None
         await asyncio.shield(met)
 
-    async def close(self) -> None:
-        """Disconnect."""
+    async def _leave(self) -> None:
+        """Close the client, where there is one, and ask nothing more."""
         for waiter in self._waiters.values():
             waiter.stop()
         self._waiters = {}
@@ -201,14 +197,8 @@ class AwsMachine:
         if self._client is not None:
             self._client.close()
             self._client = None
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
 
     # Connecting.
-
-    def _where(self) -> str:
-        return f"machine {self.name}"
 
     async def _connect(self) -> "asyncio.Future[None]":
         """Connect, and ask beside all else whose account it is; return what tells that it is the right one.
@@ -219,7 +209,6 @@ class AwsMachine:
         """
         async with self._connecting:  # batches come side by side
             if self._client is None or self._asked is None:
-                self._pool = self._pool or ThreadPoolExecutor(THREADS + 1, "aws")
                 client = await self._thread(lambda: Client(self._url, self._where(), self._count, THREADS))
                 self.who.meet(client.place)
                 self._client, self._asked = client, asyncio.ensure_future(self._meet(client))
@@ -229,15 +218,9 @@ class AwsMachine:
     async def _meet(self, client: Client) -> None:
         self.who.meet(await self._thread(client.account))
 
-    def _count(self) -> None:
-        self.trips += 1
-
     def _ready(self) -> Client:
         assert self._client is not None  # noqa: S101 - connected before anything is asked
         return self._client
-
-    async def _thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     # Doing.
 

@@ -9,24 +9,24 @@ import contextlib
 import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from lasercats.core.errors import BadInput, MachineError, Unreachable
-from lasercats.core.identity import Who
-from lasercats.core.instruction import Batch, Failure, Instruction
+from lasercats.core.instruction import Batch, Failure, Instruction, not_tried
 from lasercats.core.loose import ODD
 from lasercats.core.ports import Sink, Vault
 from lasercats.core.secret import of_text
 from lasercats.core.text import clean
 from lasercats.instructions import ios, junos
 from lasercats.instructions.shell import ending
-from lasercats.instructions.switch import VOCABULARY, Configure, Look, Seen, Settings, Surveyed, seen
-from lasercats.instructions.switch_model import Wrong, all_failed, changed, made, told_each
+from lasercats.instructions.switch import VOCABULARY, Configure, Seen, Settings, Surveyed
+from lasercats.instructions.switch_model import Wrong, all_failed, differs, made, told_each
+from lasercats.machines.blocking import Blocking, all_alike, look
 from lasercats.machines.napalm_client import Client, is_lost, reason
 from lasercats.machines.url import Url, parse
-from lasercats.machines.worker import MOST, Stuck, Worker
+from lasercats.machines.worker import MOST, Worker
 
 OPTIONS = ("timeout", "password", "key", "secret", "transport", "verify", "inline_transfer")
 _FLAGS = ("verify", "inline_transfer")
@@ -35,7 +35,6 @@ _PLAIN = ("http", "socket", "http_local", "telnet")
 END = "LASERCATS_CONFIGURATION_END"
 PATIENCE, SLOW = 4, 10
 """How often the timeout of one answer it may take until a method ends, and one that commits."""
-T = TypeVar("T")
 
 
 class Vendor(NamedTuple):
@@ -105,19 +104,19 @@ class _Done(NamedTuple):
     """What each instruction came to."""
 
 
-class NapalmMachine:
+class NapalmMachine(Blocking[Client]):
     """A switch through NAPALM."""
 
-    parallel = False
     vocabulary: Collection[type[Instruction]] = VOCABULARY
+    _client: Client
+    """There is always one; it is connected when it is first used."""
 
     def __init__(self, name: str, url: Url, vault: Vault) -> None:
         """Bind a machine's name to a switch; nothing is loaded before it is used."""
-        self.name, self.trips, self.who = name, 0, Who(name)
+        super().__init__(name, Worker("napalm"))
         self._url, self._vendor = url, VENDORS[url.scheme]
         self._vault = vault
         self._client = self._fresh()
-        self._worker = Worker("napalm")
         self._held: tuple[str, int] | None = None
         self._pending = False
 
@@ -195,15 +194,11 @@ class NapalmMachine:
             if i in wanted:
                 outcomes.append(next(each))
             elif any(isinstance(outcomes[j], Failure) for j in item.after):
-                outcomes.append(Failure(reason="not tried, because what it depends on failed", skipped=True))
+                outcomes.append(not_tried())
             else:
                 late = done.there if i >= first and isinstance(done, _Done) else before.surveyed
-                outcomes.append(_seen(item.instruction, late))
+                outcomes.append(look(item.instruction, late))
         return outcomes
-
-    async def resolve(self, batch: Batch, token: str = "", *, end: bool = False) -> Sequence[Any | None]:
-        """Tell nothing: a look says what became of an instruction."""
-        return [None] * len(batch)
 
     def script(self, instructions: Sequence[Instruction], *, alone: bool) -> str:
         """Return the lines of the vendor, printed for a person to paste them; it changes nothing itself."""
@@ -234,12 +229,11 @@ class NapalmMachine:
             await self._thread(self._drop)
             raise self._client.unreachable("the connection is lost; try again")
 
-    async def close(self) -> None:
-        """Disconnect."""
+    async def _leave(self) -> None:
+        """Disconnect, where that is not so already."""
         if self._client.connected:
             with contextlib.suppress(TimeoutError):
                 await self._thread(self._drop)
-        self._worker.end()
 
     # Changes that are taken back unless they are confirmed.
 
@@ -288,7 +282,7 @@ class NapalmMachine:
         """
         await self._connect()
         try:
-            return await self._thread(lambda: self._client.call(method), SLOW)
+            return await self._thread(lambda: self._client.call(method), self._slow)
         except Exception as error:
             raise await self._unusable(error) from None
 
@@ -354,28 +348,28 @@ class NapalmMachine:
             return all_failed(len(wanted), wrong.index, wrong.reason, wanted[wrong.index].name)
         except ODD as odd:
             told = f"not done, because what the switch tells makes no sense: {reason(odd)}"
-            return [Failure(reason=told)] * len(wanted)
+            return all_alike(wanted, told)
         if not lines:
             return _Done(before.surveyed, told_each(wanted, planned, before.surveyed))
         if await self._waits():
             told = "not done: the switch waits for the change before this one to be confirmed"
-            return [Failure(reason=told)] * len(wanted)
+            return all_alike(wanted, told)
         try:
-            compared = await self._thread(lambda: self._load("\n".join(lines) + "\n"), SLOW)
+            compared = await self._thread(lambda: self._load("\n".join(lines) + "\n"), self._slow)
         except Exception as error:
             told = f"not done: {reason(error)}"
             await self._discard(error)
-            return [Failure(reason=told)] * len(wanted)
+            return all_alike(wanted, told)
         if sink is not None and compared:
             sink(self.name, wanted[0], compared.encode())
         try:
-            await self._thread(self._commit, SLOW)
+            await self._thread(self._commit, self._slow)
         except Exception as error:
             return [await self._refused(error, before.surveyed)] * len(wanted)
         try:
             there = (await self._read()).surveyed
         except MachineError as error:
-            return [Failure(reason=f"done, but not read back: {error}", in_doubt=True)] * len(wanted)
+            return all_alike(wanted, f"done, but not read back: {error}", in_doubt=True)
         return _Done(there, told_each(wanted, planned, there))
 
     async def _waits(self) -> bool:
@@ -408,8 +402,7 @@ class NapalmMachine:
             now = (await self._read()).surveyed
         except MachineError:
             return Failure(reason=told, in_doubt=True)
-        pairs = ((before.ports, now.ports), (before.vlans, now.vlans), (before.lags, now.lags))
-        if any(list(changed(old, new)) for old, new in pairs):
+        if differs(before, now):
             return Failure(reason=f"{told}; a part of it is done", in_doubt=True)
         return Failure(reason=f"not done: {told}")
 
@@ -426,9 +419,6 @@ class NapalmMachine:
     def _fresh(self) -> Client:
         return Client(self.who, self._url, self._vault, self.driver, self._count)
 
-    def _count(self) -> None:
-        self.trips += 1
-
     def _drop(self) -> None:
         self._client.drop(pending=self._pending)
 
@@ -437,19 +427,18 @@ class NapalmMachine:
             await self._thread(self._drop)
         return self._client.unusable(error)
 
-    async def _thread(self, work: Callable[[], T], times: int = PATIENCE) -> T:
-        """Work in the thread.
+    @property
+    def _patience(self) -> float:
+        return PATIENCE * self._url.seconds("timeout", 60)
 
-        Raises:
-            TimeoutError: it did not end; its connection is given up, and nobody closes that.
+    @property
+    def _slow(self) -> float:
+        return SLOW * self._url.seconds("timeout", 60)
 
-        """
-        seconds = times * self._url.seconds("timeout", 60)
-        try:
-            return await self._worker.run(work, seconds)
-        except Stuck:
-            self._client = self._fresh()
-            raise TimeoutError(f"it did not answer within {seconds:g} s") from None
+    def _stuck(self, seconds: float) -> TimeoutError:
+        """Give the connection up; nobody closes that."""
+        self._client = self._fresh()
+        return TimeoutError(f"it did not answer within {seconds:g} s")
 
 
 def _text(answer: Any, name: str) -> str:  # noqa: ANN401 - whatever a driver returns
@@ -473,10 +462,6 @@ def _each(wanted: Sequence[Configure], done: _Done) -> "list[Seen | Failure]":
     odd = [done.there.strange.get(f"{c.what} {c.name}") for c in wanted]
     pairs = zip(odd, done.each, strict=True)
     return [Seen(one) if why is None else Failure(reason=why, in_doubt=True) for why, one in pairs]
-
-
-def _seen(instruction: Instruction, surveyed: Surveyed) -> Any:  # noqa: ANN401 - what it answers
-    return seen(surveyed, instruction.what, instruction.name) if isinstance(instruction, Look) else surveyed
 
 
 def _linked(things: Mapping[str, Settings], interfaces: Mapping[str, Any]) -> dict[str, Settings]:

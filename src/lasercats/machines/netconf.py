@@ -7,19 +7,19 @@ somebody else has changed since it was read is noticed and not overwritten.
 import asyncio
 import re
 import shlex
-from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from lasercats.core.errors import BadInput, MachineError, Refused, StillWorking
-from lasercats.core.identity import Who
 from lasercats.core.instruction import Batch, Failure, Instruction
 from lasercats.core.loose import ODD
-from lasercats.core.ports import Sink, Vault
+from lasercats.core.ports import Vault
 from lasercats.instructions import netconf_script
 from lasercats.instructions.netconf import read
 from lasercats.instructions.netconf_edit import configuration
-from lasercats.instructions.switch import VOCABULARY, Configure, Look, Seen, Survey, Surveyed, seen
-from lasercats.instructions.switch_model import Made, Wrong, all_failed, made, plain, told_each
+from lasercats.instructions.switch import Configure, Seen, Surveyed
+from lasercats.instructions.switch_model import Made, Wrong, all_failed, differs, made, told_each
+from lasercats.machines.blocking import Switch, all_alike
 from lasercats.machines.url import Url, parse
 from lasercats.machines.worker import Stuck, Worker
 
@@ -29,22 +29,16 @@ if TYPE_CHECKING:
 OPTIONS = ("timeout", "connect_timeout", "key", "password", "known_hosts", "instance")
 WAIT = 15
 """Seconds that a session that is still at work may take to end before what it did is judged."""
-T = TypeVar("T")
 
 
-class NetconfMachine:
+class NetconfMachine(Switch["Client"]):
     """A switch with NETCONF."""
-
-    parallel = False
-    vocabulary: Collection[type[Instruction]] = VOCABULARY
 
     def __init__(self, name: str, url: Url, vault: Vault) -> None:
         """Bind a machine's name to a switch; nothing connects yet."""
         del vault
-        self.name, self.trips, self.who = name, 0, Who(name)
+        super().__init__(name, Worker("netconf"))
         self._url = url
-        self._worker = Worker("netconf")
-        self._client: Client | None = None
         self._held: tuple[str, float] | None = None
         self._pending = False
         self._validates = True
@@ -74,22 +68,7 @@ class NetconfMachine:
             "key to the file of known hosts, and leave ?known_hosts=none out"
         )
 
-    async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
-        """Run a batch: one read for all looks, one commit for all that is configured.
-
-        Raises:
-            MachineError: the switch cannot be used; nothing was done.
-
-        """
-        if not batch:
-            return []
-        asked = [item.instruction for item in batch]
-        wanted = [i for i in asked if isinstance(i, Configure)]
-        done = iter(await self._configured(wanted) if wanted else ())
-        there = await self._looked(wanted) if len(wanted) < len(asked) else Surveyed()
-        return [next(done) if isinstance(i, Configure) else _look(i, there) for i in asked]
-
-    async def _configured(self, wanted: Sequence[Configure]) -> Sequence[Any]:
+    async def _configured(self, wanted: Sequence[Configure], token: str) -> Sequence[Any]:
         """Configure all or nothing; where the library is stuck in that, nobody knows which.
 
         Raises:
@@ -97,10 +76,9 @@ class NetconfMachine:
 
         """
         try:
-            return await self._within(lambda: self._configure(wanted))
+            return await self._workers.run(lambda: self._configure(wanted), self._patience)
         except Stuck:
-            told = str(self._away(TimeoutError("it takes for ever")))
-            return [Failure(reason=told, in_doubt=True)] * len(wanted)
+            return all_alike(wanted, str(self._stuck(self._patience)), in_doubt=True)
 
     async def _looked(self, done: Sequence[Configure]) -> Surveyed | Failure:
         """Read what there is; once something is done, that it cannot be read is a failure of looks alone.
@@ -174,12 +152,11 @@ class NetconfMachine:
         """
         await self._thread(self._survey)
 
-    async def close(self) -> None:
-        """Disconnect."""
+    async def _leave(self) -> None:
+        """Close the session, where there is one."""
         if self._client is not None:
             client, self._client = self._client, None
             await self._thread(client.close)
-        self._worker.end()
 
     # Changes that the switch takes back by itself (RFC 6241, 8.4).
 
@@ -237,15 +214,12 @@ class NetconfMachine:
         from lasercats.machines.netconf_client import Client  # noqa: PLC0415
 
         if self._client is None:
-            self._client = Client(self._url, f"machine {self.name}", self._count, self.who.meet)
+            self._client = Client(self._url, self._where(), self._count, self.who.meet)
         return self._client
-
-    def _count(self) -> None:
-        self.trips += 1
 
     def _away(self, lost: Exception) -> MachineError:
         self._give_up()
-        return MachineError(f"machine {self.name} went away: {lost}")
+        return MachineError(f"{self._where()} went away: {lost}")
 
     def _give_up(self) -> None:
         """Begin anew next time; what the old session still says is not read."""
@@ -262,10 +236,10 @@ class NetconfMachine:
             client = self._connected()
             return _read(client)
         except Refusal as refusal:
-            raise MachineError(f"machine {self.name} cannot be read: {refusal}") from None
+            raise MachineError(f"{self._where()} cannot be read: {refusal}") from None
         except ODD as odd:
             told = f"what it answers makes no sense: {odd!r}"[:300]
-            raise MachineError(f"machine {self.name} cannot be read: {told}") from None
+            raise MachineError(f"{self._where()} cannot be read: {told}") from None
         except Lost as lost:
             away = self._away(lost)
             if fresh:
@@ -281,7 +255,7 @@ class NetconfMachine:
             client.lock()
         except Refusal as refusal:
             told = f"not done: the configuration of {self.name} cannot be locked: {refusal}; try again later"
-            return [Failure(reason=told)] * len(wanted)
+            return all_alike(wanted, told)
         except Lost as lost:
             away = self._away(lost)
             if fresh:
@@ -291,7 +265,7 @@ class NetconfMachine:
             return self._locked(client, wanted)
         except Lost as lost:  # what is not committed goes with its session
             self._give_up()
-            return [Failure(reason=f"nothing was changed: the session was lost: {lost}")] * len(wanted)
+            return all_alike(wanted, f"nothing was changed: the session was lost: {lost}")
         finally:
             if self._client is client:
                 self._quietly(client.unlock)
@@ -308,7 +282,7 @@ class NetconfMachine:
             return all_failed(len(wanted), wrong.index, wrong.reason, wanted[wrong.index].name)
         except ODD as odd:
             told = f"not done, because what the switch tells makes no sense: {odd!r}"[:300]
-            return [Failure(reason=told)] * len(wanted)
+            return all_alike(wanted, told)
         try:
             client.edit(edit)
             validated = self._validates and client.can(":validate")
@@ -316,13 +290,11 @@ class NetconfMachine:
                 client.validate()
         except Refusal as refusal:
             self._quietly(client.discard)
-            return [Failure(reason=f"not done, because the switch refuses the batch: {refusal}")] * len(
-                wanted
-            )
+            return all_alike(wanted, f"not done, because the switch refuses the batch: {refusal}")
         joined = self._pending
         try:
             there = self._committed(client, before, became)
-            if validated and _differs(there, became.after):
+            if validated and differs(there, became.after):
                 # netconfd answers that it has committed what it has validated, and has not (yuma123 2.13).
                 self._validates = False
                 if self._held is not None and not joined:
@@ -332,16 +304,14 @@ class NetconfMachine:
                 there = self._committed(client, before, became)
         except Refusal as refusal:
             self._quietly(client.discard)
-            return [Failure(reason=f"not done, because the switch refuses the batch: {refusal}")] * len(
-                wanted
-            )
+            return all_alike(wanted, f"not done, because the switch refuses the batch: {refusal}")
         except Lost as lost:
             self._give_up()
-            told = f"machine {self.name} went away during the commit: {lost}"
-            return [Failure(reason=told, in_doubt=True)] * len(wanted)
+            told = f"{self._where()} went away during the commit: {lost}"
+            return all_alike(wanted, told, in_doubt=True)
         except ODD as odd:
             told = f"sent, but what came back makes no sense: {odd!r}"[:300]
-            return [Failure(reason=told, in_doubt=True)] * len(wanted)
+            return all_alike(wanted, told, in_doubt=True)
         pairs = zip(wanted, told_each(wanted, became, there), strict=True)
         return [_outcome(configure, settings, there) for configure, settings in pairs]
 
@@ -374,22 +344,14 @@ class NetconfMachine:
         except (Refusal, Lost):
             self._give_up()
 
-    async def _thread(self, work: Callable[[], T]) -> T:
-        """Work in the thread, and take what is stuck as gone."""
-        try:
-            return await self._within(work)
-        except Stuck:
-            raise self._away(TimeoutError("it takes for ever")) from None
+    @property
+    def _patience(self) -> float:
+        """Seconds that the client may take by its own times, and more."""
+        return self._url.seconds("connect_timeout", 10) + 10 * self._url.seconds("timeout", 60)
 
-    async def _within(self, work: Callable[[], T]) -> T:
-        """Work in the thread; the client keeps to its times.
-
-        Raises:
-            Stuck: the library does not.
-
-        """
-        often = self._url.seconds("connect_timeout", 10) + 10 * self._url.seconds("timeout", 60)
-        return await self._worker.run(work, often)
+    def _stuck(self, seconds: float) -> MachineError:
+        """Take what is stuck as gone."""
+        return self._away(TimeoutError("it takes for ever"))
 
 
 def _read(client: "Client") -> Surveyed:
@@ -400,17 +362,3 @@ def _outcome(configure: Configure, settings: Any, there: Surveyed) -> Any:  # no
     """Return what an instruction came to."""
     odd = there.strange.get(f"{configure.what} {configure.name}")
     return Seen(settings) if odd is None else Failure(reason=odd, in_doubt=True)
-
-
-def _differs(before: Surveyed, after: Surveyed) -> bool:
-    sides = ((before.ports, after.ports), (before.vlans, after.vlans), (before.lags, after.lags))
-    return any(
-        {n: plain(s) for n, s in old.items()} != {n: plain(s) for n, s in new.items()} for old, new in sides
-    )
-
-
-def _look(instruction: Instruction, there: Surveyed | Failure) -> Any:  # noqa: ANN401
-    if isinstance(instruction, Survey) or isinstance(there, Failure):
-        return there
-    assert isinstance(instruction, Look)  # noqa: S101 - of the vocabulary
-    return seen(there, instruction.what, instruction.name)

@@ -6,24 +6,24 @@ else has changed since it was read is noticed and not overwritten. Then it is wa
 
 import re
 import shlex
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from lasercats.core.errors import BadInput, MachineError, OtherMachine, Refused
-from lasercats.core.identity import Who
 from lasercats.core.instruction import Batch, Failure, Instruction
 from lasercats.core.loose import ODD
-from lasercats.core.ports import Sink, Vault
+from lasercats.core.ports import Vault
 from lasercats.core.text import clean
 from lasercats.instructions.ovsdb import Rows, check, identity, problem, read, reading, rows
 from lasercats.instructions.ovsdb_script import CALL, transaction
 from lasercats.instructions.ovsdb_transact import applied, operations
-from lasercats.instructions.switch import VOCABULARY, Configure, Look, Seen, Survey, Surveyed, seen
+from lasercats.instructions.switch import Configure, Seen, Surveyed
 from lasercats.instructions.switch_model import Made, Wrong, all_failed, made, told_each
+from lasercats.machines.blocking import Switch, all_alike
 from lasercats.machines.shell import OVER
 from lasercats.machines.url import Url, parse
-from lasercats.machines.worker import Stuck, Worker
+from lasercats.machines.worker import Worker
 
 if TYPE_CHECKING:
     from lasercats.machines.ovsdb_client import Client
@@ -36,19 +36,15 @@ GRACE = 5.0
 """Seconds after which a library that keeps to no time is given up."""
 ATTEMPTS = 5
 """How often a transaction is made anew when something that does not concern it was changed meanwhile."""
-T = TypeVar("T")
 
 
-class OvsdbMachine:
+class OvsdbMachine(Switch["Client"]):
     """A bridge of Open vSwitch."""
-
-    parallel = False
-    vocabulary: Collection[type[Instruction]] = VOCABULARY
 
     def __init__(self, name: str, url: Url, vault: Vault) -> None:
         """Bind a machine's name to a bridge; nothing connects yet."""
         del vault
-        self.name, self.trips, self.who = name, 0, Who(name)
+        super().__init__(name, Worker("ovsdb"))
         self._bridge = url.options.get("bridge")
         self._remote = (
             f"unix:{url.path}" if url.host is None else f"tcp:{_literal(url.host)}:{url.port or PORT}"
@@ -59,8 +55,6 @@ class OvsdbMachine:
         self._timeout = url.seconds("timeout", 60)
         self._connect_timeout = url.seconds("connect_timeout", 10)
         self._apply = float(url.options.get("apply", 5))
-        self._worker = Worker("ovsdb")
-        self._client: Client | None = None
         self._rows: Rows | None = None
 
     @staticmethod
@@ -95,23 +89,17 @@ class OvsdbMachine:
             "TLS by ?key=FILE&cert=FILE&ca=FILE, or the socket"
         )
 
-    async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
-        """Run a batch: one read for all looks, one transaction for all that is configured.
+    async def _configured(self, wanted: Sequence[Configure], token: str) -> Sequence[Any]:
+        """Configure all or nothing, by one transaction.
 
         Raises:
             MachineError: the server cannot be reached, or has no such bridge; nothing was done.
 
         """
-        if not batch:
-            return []
-        asked = [item.instruction for item in batch]
-        wanted = [i for i in asked if isinstance(i, Configure)]
         try:
-            done = iter(await self._configure(wanted, _lock(token))) if wanted else iter(())
+            return await self._configure(wanted, _lock(token))
         except _lost() as lost:
             raise MachineError(f"{self._where()} went away: {lost}") from None
-        there = await self._looked(wanted) if len(wanted) < len(asked) else Surveyed()
-        return [next(done) if isinstance(i, Configure) else _look(i, there) for i in asked]
 
     async def _looked(self, done: Sequence[Configure]) -> Surveyed | Failure:
         """Read what there is; once something is done, that it cannot be read is a failure of looks alone.
@@ -178,19 +166,15 @@ class OvsdbMachine:
         except _lost() as lost:
             raise MachineError(f"{self._where()} went away: {lost}") from None
 
-    async def close(self) -> None:
-        """Disconnect."""
+    async def _leave(self) -> None:
+        """Close the connection, where there is one."""
         self._drop()
-        self._worker.end()
 
     def _drop(self) -> None:
         if self._client is not None:
             self._client.close()
             self._client = None
         self._rows = None
-
-    def _where(self) -> str:
-        return f"machine {self.name}"
 
     async def _configure(self, wanted: Sequence[Configure], lock: str | None) -> Sequence[Any]:
         """Configure all or nothing, by what was last read, and by what is there when that is no longer so."""
@@ -211,7 +195,7 @@ class OvsdbMachine:
             try:
                 work = operations(held, before, became.after, told)
             except ODD as error:
-                return _all(
+                return all_alike(
                     wanted, f"not done, because what the switch tells makes no sense: {error!r}"[:300]
                 )
             try:
@@ -224,14 +208,14 @@ class OvsdbMachine:
             if failed is None:
                 return await self._applied(wanted, became, answers)
             if failed["error"] == "not owner":
-                return _all(wanted, OVER)
+                return all_alike(wanted, OVER)
             if failed["error"] != "timed out":
                 reason = clean(f"{failed['error']}: {failed.get('details', '')}".strip(": "))[:300]
-                return _all(wanted, f"not done, because Open vSwitch refused the batch: {reason}")
-        return _all(wanted, "not done: somebody else changes this switch all the time")
+                return all_alike(wanted, f"not done, because Open vSwitch refused the batch: {reason}")
+        return all_alike(wanted, "not done: somebody else changes this switch all the time")
 
     def _in_doubt(self, wanted: Sequence[Configure], why: object) -> list[Failure]:
-        return _all(wanted, f"{self._where()} went away in the middle: {why}", in_doubt=True)
+        return all_alike(wanted, f"{self._where()} went away in the middle: {why}", in_doubt=True)
 
     def _checked(self, before: Surveyed, wanted: Sequence[Configure], held: Rows) -> Made:
         for index, configure in enumerate(wanted):
@@ -264,7 +248,7 @@ class OvsdbMachine:
             return self._in_doubt(wanted, lost)
         except (*ODD, MachineError, Refused) as error:
             self._rows = None
-            return _all(wanted, f"sent, but what came back makes no sense: {error}"[:300], in_doubt=True)
+            return all_alike(wanted, f"sent, but what came back makes no sense: {error}"[:300], in_doubt=True)
         held = self._rows
         assert held is not None  # noqa: S101 - just read
         late = late if self._apply else ""
@@ -304,7 +288,7 @@ class OvsdbMachine:
     ) -> list[dict[str, Any]]:
         client = await self._connected()
         self.trips += 1
-        return await self._thread(lambda: client.transact(work, patience, lock), patience)
+        return await self._thread(lambda: client.transact(work, patience, lock), self._patience + patience)
 
     async def _connected(self) -> "Client":
         from lasercats.machines.ovsdb_client import Certificates, Client  # noqa: PLC0415
@@ -315,22 +299,21 @@ class OvsdbMachine:
             self._client = await self._thread(lambda: Client(remote, where, *times, files))
         return self._client
 
-    async def _thread(self, work: Callable[[], T], patience: float = 0) -> T:
-        """Work in the thread; the client keeps to its times, unless the library is stuck."""
-        try:
-            return await self._worker.run(work, self._connect_timeout + self._timeout + patience + GRACE)
-        except Stuck:
-            self._client = self._rows = None
-            raise _lost()("it takes for ever", sent=True) from None
+    @property
+    def _patience(self) -> float:
+        """Seconds that the client may take by its own times, and more."""
+        return self._connect_timeout + self._timeout + GRACE
+
+    def _stuck(self, seconds: float) -> Exception:
+        """Give the library up; nobody closes its connection."""
+        self._client = self._rows = None
+        lost: Exception = _lost()("it takes for ever", sent=True)
+        return lost
 
 
 def _lock(token: str) -> str | None:
     """Return the lock of a batch, as an id of RFC 7047; none where the batch has no token."""
     return f"lasercats_{re.sub('[^A-Za-z0-9]', '_', token)}" if token else None
-
-
-def _all(wanted: Sequence[Configure], reason: str, *, in_doubt: bool = False) -> list[Failure]:
-    return [Failure(reason=reason, in_doubt=in_doubt)] * len(wanted)
 
 
 def _outcome(configure: Configure, settings: Any, there: Surveyed, late: str, held: Rows) -> Any:  # noqa: ANN401
@@ -340,13 +323,6 @@ def _outcome(configure: Configure, settings: Any, there: Surveyed, late: str, he
         return Failure(reason=f"{configure.what} {configure.name}: {odd}", in_doubt=True)
     wrong = problem(held, configure.name) if configure.what == "port" else None
     return Seen(settings, problem=late or wrong)
-
-
-def _look(instruction: Instruction, there: Surveyed | Failure) -> Any:  # noqa: ANN401
-    if isinstance(instruction, Survey) or isinstance(there, Failure):
-        return there
-    assert isinstance(instruction, Look)  # noqa: S101 - of the vocabulary
-    return seen(there, instruction.what, instruction.name)
 
 
 def _literal(host: str) -> str:

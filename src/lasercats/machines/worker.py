@@ -5,6 +5,7 @@ import contextlib
 import queue
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -67,6 +68,27 @@ class Worker:
             self._work = queue.SimpleQueue()
             threading.Thread(target=_go, args=(self._work,), name=self._name, daemon=True).start()
         return self._work
+
+
+class Pool:
+    """Some threads that work side by side; what runs in them keeps to times of its own."""
+
+    def __init__(self, name: str, threads: int) -> None:
+        """Name it; it begins with the first work."""
+        self._name, self._threads = name, threads
+        self._pool: ThreadPoolExecutor | None = None
+
+    async def run(self, work: Callable[[], T], seconds: float | None = None) -> T:
+        """Return what work returns, or raise what it raises."""
+        del seconds
+        self._pool = self._pool or ThreadPoolExecutor(self._threads, self._name)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    def end(self) -> None:
+        """Begin nothing more; new work begins new threads."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
 
 
 def _go(todo: "queue.SimpleQueue[Callable[[], None] | None]") -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from lasercats.core.address import Address
-from lasercats.core.command import Command
+from lasercats.core.command import Command, decide_all
 from lasercats.core.errors import LaserCatsError
 from lasercats.core.loss import Loss, announced
-from lasercats.core.settle import decide_all, learn
+from lasercats.core.settle import learn
 from lasercats.core.state import State
 from lasercats.interpreters.looking import expectations
 from lasercats.operate.observe import observe

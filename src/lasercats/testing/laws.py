@@ -31,7 +31,7 @@ from lasercats.core.registry import Kinds
 from lasercats.core.resource import Resource, decisions, same
 from lasercats.core.rewrite import Deed, Rewritten, deed, evidence, rewrite
 from lasercats.core.secret import Sealed, of_text
-from lasercats.core.state import State, apply, diff
+from lasercats.core.state import State, diff
 from lasercats.interpreters.context import Context, Result
 from lasercats.interpreters.live import Live
 from lasercats.interpreters.looking import look
@@ -98,7 +98,7 @@ class KindLaws:
 
         @given(self._states(), self._states(), self._states())
         def law(a: State, b: State, c: State) -> None:
-            assert apply(diff(a, b), a) == b
+            assert a.apply(diff(a, b)) == b
             assert diff(a, b).then(diff(b, c)) == diff(a, c)
             assert diff(a, b).inverse() == diff(b, a)
             assert diff(a, b).inverse().inverse() == diff(a, b)
@@ -287,12 +287,12 @@ def check_rewrite(kinds: Kinds, log: Sequence[Command], start: State) -> list[Re
         if delta or opaque:
             event = Event(type=command.past, delta=raw_delta(delta), command=position, opaque=opaque)
             deeds.append(deed(event))
-            effective += not getattr(command, "elidable", False)
+            effective += not command.elidable
         state = take(command, state, delta)
     commands = rewrite(kinds, lambda: deeds, lambda position: log[position - 1], start).commands
     assert evidence([c for c, _ in commands], start, state) is None, commands
     assert len(commands) <= effective, commands
-    kept = [c for c in log if c.effect is Effect.OPAQUE and not getattr(c, "elidable", False)]
+    kept = [c for c in log if c.effect is Effect.OPAQUE and not c.elidable]
     assert [c for c, _ in commands if c.effect is Effect.OPAQUE] == kept
     return commands
 

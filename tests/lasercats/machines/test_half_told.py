@@ -15,7 +15,7 @@ from lasercats.machines.local import LocalMachine
 from lasercats.machines.netconf import NetconfMachine
 from lasercats.machines.ovsdb import OvsdbMachine
 from lasercats.machines.vault import KeyVault
-from lasercats.machines.worker import Stuck
+from lasercats.machines.worker import Stuck, Worker
 from lasercats.testing.machines import batch
 
 GONE = Failure(reason="it went away")
@@ -88,7 +88,7 @@ def test_a_library_that_is_stuck_in_a_commit(tmp_path: Path, monkeypatch: pytest
         raise Stuck
 
     made = NetconfMachine("m", NetconfMachine.check_url("netconf://h"), KeyVault(tmp_path / "key"))
-    monkeypatch.setattr(made, "_within", stuck)
+    monkeypatch.setattr(Worker, "run", stuck)
     change = Configure(machine="m", what="port", name="e1", before=None, after=Settings())
     (outcome,) = asyncio.run(made.run((Item(change),)))
     assert isinstance(outcome, Failure)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from lasercats.instructions import ios, junos, vlans
-from lasercats.instructions.switch import Configure, Settings, given
+from lasercats.instructions.switch import SWITCHING, Configure, Settings, given
 from lasercats.instructions.switch_model import Wrong
 from lasercats.machines.napalm import VENDORS
 from lasercats.testing.cli_config import PORTS, CliConfig, JunosConfig
@@ -141,7 +141,7 @@ def test_what_is_configured_is_read_back_from_junos(changes: list[Settings]) -> 
         config.merge("\n".join(lines), ["statement not found"])
         found = junos.read(config.text()).ports[name]
         assert {field: getattr(found, field) for field in given(wanted)} == given(wanted)
-        kept = set(given(found)) - set(given(wanted)) - set(ios.SWITCHING)
+        kept = set(given(found)) - set(given(wanted)) - set(SWITCHING)
         assert {f: getattr(found, f) for f in kept} == {f: getattr(known.ports[name], f) for f in kept}
 
 
