@@ -27,7 +27,7 @@ for words in json.load(sys.stdin):
 """The command line, many times in one process."""
 BROKEN = """
 import sys
-from lasercats.machines.shell import Script
+from lasercats.machines.shell import BatchScript
 from lasercats.cli.main import main
 
 def encode(self):
@@ -37,7 +37,7 @@ def encode(self):
         raise KeyError(len(words))
     return real(self)
 
-real, Script.encode = Script.encode, encode
+real, BatchScript.encode = BatchScript.encode, encode
 main()
 """
 """A fault that nobody foresaw, with a secret at hand."""

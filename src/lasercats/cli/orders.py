@@ -16,7 +16,7 @@ from lasercats.instructions.work_order import Done
 
 if TYPE_CHECKING:
     from lasercats.operate.project import Project
-    from lasercats.operate.work import Order, Reported, Task
+    from lasercats.operate.work import Reported, WorkItem, WorkOrder
 
 BOXES = {"open": "☐", "done": "☑", "failed": "☒", "skipped": "⊘"}
 COLORS = {"done": "green", "failed": "red", "skipped": "yellow"}
@@ -160,7 +160,7 @@ def _check(project: "Project", number: int, *, yes: bool, as_json: bool) -> None
     agree.check(project, partial(prospect.of_commands, project, waiting), yes=yes, quiet=as_json)
 
 
-def print_order(one: "Order", *, whole: bool = False) -> None:
+def print_order(one: "WorkOrder", *, whole: bool = False) -> None:
     """Print the checklist of a work order."""
     from lasercats.operate.history import iso  # noqa: PLC0415
 
@@ -178,7 +178,7 @@ def print_order(one: "Order", *, whole: bool = False) -> None:
         printing.note(told)
 
 
-def _print_task(one: "Order", task: "Task") -> None:
+def _print_task(one: "WorkOrder", task: "WorkItem") -> None:
     head = f"  {BOXES[task.status]} {task.number:>2}. {task.step.line()}"
     if task.after and task.status == "open":
         head += f"  (after {', '.join(map(str, task.after))})"
@@ -186,7 +186,7 @@ def _print_task(one: "Order", task: "Task") -> None:
         printing.fact(printing.style(line, fg=COLORS.get(task.status)))
 
 
-def _below(one: "Order", task: "Task") -> Iterator[str]:
+def _below(one: "WorkOrder", task: "WorkItem") -> Iterator[str]:
     """Iterate over what is told below a step: notes, and what became of it."""
     if task.status != "done":
         yield from one.notes.get(task.number, ())
@@ -197,7 +197,7 @@ def _below(one: "Order", task: "Task") -> Iterator[str]:
         yield from (f"{name}: {text}" for name, text in told.items() if text)
 
 
-def _back(project: "Project", one: "Order") -> str:
+def _back(project: "Project", one: "WorkOrder") -> str:
     """Return how all that a work order was about is taken back, as far as it is over."""
     from lasercats.operate.spans import over  # noqa: PLC0415
 
@@ -221,7 +221,7 @@ def _print_reported(project: "Project", told: "Reported", *, as_json: bool) -> N
     printing.note(f"{show.summary(told.delta)}; {over}" if told.delta else over)
 
 
-def order_data(one: "Order") -> dict[str, Any]:
+def order_data(one: "WorkOrder") -> dict[str, Any]:
     """Return a work order as plain data."""
     from lasercats.operate.history import iso  # noqa: PLC0415
 

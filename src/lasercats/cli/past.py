@@ -17,9 +17,9 @@ from lasercats.core.visible import visible
 from lasercats.interpreters.context import Watcher
 
 if TYPE_CHECKING:
-    from lasercats.operate.bisect import Check, Step
+    from lasercats.operate.bisect import Check, Probe
     from lasercats.operate.project import Project
-    from lasercats.operate.rewrite import Rewriting
+    from lasercats.operate.rewrite import RewritePlan
 
 CANNOT_TELL = 125
 """The exit status of a check that cannot tell, as for `git bisect run`."""
@@ -258,7 +258,7 @@ def bisect(
         printing.note(f"the check could not tell at {doubtful}, so it may be one of those")
 
 
-def _tell(step: "Step", *, quiet: bool) -> None:
+def _tell(step: "Probe", *, quiet: bool) -> None:
     if not quiet:
         answer = {True: "good", False: "fails", None: "cannot tell"}[step.good]
         left = f"about {step.left} more" if step.left > 1 else "one more" if step.left else "the last"
@@ -344,7 +344,7 @@ def _read_choices(text: str, known: set[int]) -> dict[int, str]:
     return {position: chosen.get(position, "drop") for position in known}
 
 
-def _difference(made: "Rewriting") -> str:
+def _difference(made: "RewritePlan") -> str:
     address, (now, then) = next(iter(made.differs.items()))
     change = Change(now, then)
     what = (
@@ -358,7 +358,7 @@ def _difference(made: "Rewriting") -> str:
     )
 
 
-def _rewriting_data(made: "Rewriting") -> dict[str, Any]:
+def _rewriting_data(made: "RewritePlan") -> dict[str, Any]:
     return {
         "first": made.first,
         "last": made.last,

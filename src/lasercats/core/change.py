@@ -92,7 +92,7 @@ class Delta(Mapping[Address, Change[Resource]]):
         return Delta({address: change.inverse() for address, change in self._changes.items()})
 
 
-NOTHING = Delta()
+NO_CHANGES = Delta()
 """The identity."""
 
 

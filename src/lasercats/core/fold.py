@@ -27,7 +27,7 @@ from lasercats.core.record import (
 from lasercats.core.registry import HELD, Kinds
 from lasercats.core.resource import Resource
 from lasercats.core.resting import against, told
-from lasercats.core.state import Entry, State
+from lasercats.core.state import State, StateEntry
 
 
 class Version(NamedTuple):
@@ -66,7 +66,7 @@ class Fold(msgspec.Struct):
     def state(self, kinds: Kinds) -> State:
         """Decode the state."""
         held = self.entries.items()
-        entries = {a: Entry(v.since, v.resource(kinds, a), v.raw == FORGOTTEN) for a, v in held}
+        entries = {a: StateEntry(v.since, v.resource(kinds, a), v.raw == FORGOTTEN) for a, v in held}
         return State(Map(entries), self.position)
 
 

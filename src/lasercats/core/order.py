@@ -18,7 +18,7 @@ T = TypeVar("T", bound=Hashable)
 Lane = Callable[[Address], str | None]
 
 
-class Order(Generic[T]):
+class Dependencies(Generic[T]):
     """Remembers, in order, which task touches what; a task is whatever its user makes of it."""
 
     def __init__(self, kinds: Kinds, lane: Lane | None = None) -> None:

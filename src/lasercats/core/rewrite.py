@@ -29,7 +29,7 @@ from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Forget, effects, state_after, step, take
 from lasercats.core.converge import arranged, converge_one, givable
 from lasercats.core.errors import Refused
-from lasercats.core.order import Lane, Order, touched
+from lasercats.core.order import Dependencies, Lane, touched
 from lasercats.core.record import NULL, OBSERVED, Event
 from lasercats.core.registry import Kinds
 from lasercats.core.resource import Resource, Role, StrangeResource, decisions, fields_of, same
@@ -175,7 +175,7 @@ class _Rewriter:
         self._open = defaultdict[str | None, dict[Address, _Chain]](dict)
         self._nodes: list[_Node] = []
         self._sorter = TopologicalSorter[int]()
-        self._order = Order[int](kinds, lane)
+        self._order = Dependencies[int](kinds, lane)
         self._barriers: set[int] = set()
         self._effective: set[int | None] = set()
         self._crosses, self._place = False, 0

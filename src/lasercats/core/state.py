@@ -17,7 +17,7 @@ Index: TypeAlias = Callable[[Address, Resource], Iterable[Hashable]]
 """Tells under which keys a resource is found: the rack that it stands in."""
 
 
-class Entry(NamedTuple):
+class StateEntry(NamedTuple):
     """What is known of an address: the position that said so, and the resource or its absence."""
 
     version: int
@@ -28,7 +28,7 @@ class Entry(NamedTuple):
     """What was there before, where that was taken away by what this state came of since it was loaded."""
 
 
-_UNKNOWN = Entry(0, None, forgotten=True)
+_UNKNOWN = StateEntry(0, None, forgotten=True)
 """What is known of an address that the log never spoke of."""
 
 
@@ -37,16 +37,16 @@ class State:
 
     __slots__ = ("_entries", "_indices", "position")
 
-    def __init__(self, entries: "Map[Address, Entry] | None" = None, position: int = 0) -> None:
+    def __init__(self, entries: "Map[Address, StateEntry] | None" = None, position: int = 0) -> None:
         """Hold the entries as of a position."""
-        self._entries: Map[Address, Entry] = Map() if entries is None else entries
+        self._entries: Map[Address, StateEntry] = Map() if entries is None else entries
         self._indices: Map[Index, Map[Hashable, tuple[Address, ...]]] = Map()
         self.position = position
 
     @classmethod
     def of(cls, resources: Mapping[Address, Resource], position: int = 0) -> "State":
         """Make a state in which just these resources are present."""
-        return cls(Map({a: Entry(position, r) for a, r in resources.items()}), position)
+        return cls(Map({a: StateEntry(position, r) for a, r in resources.items()}), position)
 
     def get(self, address: Address) -> Resource | None:
         """Return the resource, or None when it is absent or unknown."""
@@ -100,13 +100,15 @@ class State:
     def apply(self, delta: Delta, position: int | None = None) -> "State":
         """Return the state after a delta."""
         at = self.position if position is None else position
-        new = {a: Entry(at, c.after, was=None if c.after else self._was(a)) for a, c in delta.items()}
+        new = {a: StateEntry(at, c.after, was=None if c.after else self._was(a)) for a, c in delta.items()}
         return State(self._entries.update(new), at)
 
     def holding(self, address: Address, resource: Resource | None, *, forgotten: bool = False) -> "State":
         """Return the state in which one address holds this."""
         version = self.version(address) if forgotten else self.position
-        entry = Entry(version, resource, forgotten, None if resource or forgotten else self._was(address))
+        entry = StateEntry(
+            version, resource, forgotten, None if resource or forgotten else self._was(address)
+        )
         state = State(self._entries.set(address, entry), self.position)
         state._indices = self._indices
         for by, index in self._indices.items():  # an index for each way that was asked for
@@ -121,7 +123,7 @@ class State:
 
     def forget(self, addresses: Iterable[Address]) -> "State":
         """Return the state in which nothing is known of these addresses."""
-        new = {a: Entry(self.version(a), None, forgotten=True) for a in addresses}
+        new = {a: StateEntry(self.version(a), None, forgotten=True) for a in addresses}
         return State(self._entries.update(new), self.position)
 
     def put(self, resources: Iterable[tuple[Address, Resource | None]]) -> "State":
@@ -131,7 +133,7 @@ class State:
 
     def absent(self, addresses: Iterable[Address]) -> "State":
         """Return the state in which it is known that nothing is at these addresses."""
-        new = dict.fromkeys(addresses, Entry(self.position, None))
+        new = dict.fromkeys(addresses, StateEntry(self.position, None))
         return State(self._entries.update(new), self.position)
 
     def __eq__(self, other: object) -> bool:

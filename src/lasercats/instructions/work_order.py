@@ -25,7 +25,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="d
     note: str | None = None
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Spot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A place in a rack."""
 
     rack: str
@@ -53,7 +53,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"rack {self.rack}, {told}, {self.face}"
 
 
-class Step(Instruction, frozen=True, kw_only=True):
+class WorkStep(Instruction, frozen=True, kw_only=True):
     """One step."""
 
     by_hand: ClassVar[bool] = True
@@ -78,7 +78,7 @@ class Step(Instruction, frozen=True, kw_only=True):
         return [], []
 
 
-class OnDevice(Step, frozen=True, kw_only=True):
+class OnDevice(WorkStep, frozen=True, kw_only=True):
     """A step at a device."""
 
     device: str
@@ -125,7 +125,7 @@ class PowerDown(OnDevice, frozen=True, kw_only=True, tag="work.power_down"):
     phase: ClassVar[int] = 0
     early: ClassVar[bool] = True
 
-    stands: Place | None = None
+    stands: Spot | None = None
     """Where it is, as `located` tells; it waits for no place, so this is none of those that it touches."""
 
     def line(self) -> str:
@@ -134,12 +134,12 @@ class PowerDown(OnDevice, frozen=True, kw_only=True, tag="work.power_down"):
         return f"Shut {self.named} down and switch it off{where}"
 
 
-class OnCable(Step, frozen=True, kw_only=True):
+class OnCable(WorkStep, frozen=True, kw_only=True):
     """A step at a cable."""
 
     cable: str
     ends: tuple[str, str]
-    where: tuple[Place | None, Place | None] = (None, None)
+    where: tuple[Spot | None, Spot | None] = (None, None)
     """Where each of the ends is, as far as that is known."""
 
     @property
@@ -181,7 +181,7 @@ class Unmount(OnDevice, frozen=True, kw_only=True, tag="work.unmount"):
 
     phase: ClassVar[int] = 2
 
-    place: Place
+    place: Spot
 
     def line(self) -> str:
         """Say it."""
@@ -198,8 +198,8 @@ class Move(OnDevice, frozen=True, kw_only=True, tag="work.move"):
 
     phase: ClassVar[int] = 3
 
-    source: Place
-    place: Place
+    source: Spot
+    place: Spot
     powered: bool = False
     """True where it was shut down for that."""
 
@@ -218,7 +218,7 @@ class Mount(OnDevice, frozen=True, kw_only=True, tag="work.mount"):
 
     phase: ClassVar[int] = 4
 
-    place: Place
+    place: Spot
 
     def line(self) -> str:
         """Say it."""
@@ -264,10 +264,10 @@ class Connect(OnCable, frozen=True, kw_only=True, tag="work.connect"):
         return (self.power,)
 
 
-VOCABULARY: tuple[type[Step], ...] = (PowerDown, Disconnect, Unmount, Move, Mount, Label, Connect)
+VOCABULARY: tuple[type[WorkStep], ...] = (PowerDown, Disconnect, Unmount, Move, Mount, Label, Connect)
 
 
-def located(steps: Sequence[Step]) -> list[Step]:
+def located(steps: Sequence[WorkStep]) -> list[WorkStep]:
     """Return steps, told where they are by the others of their order.
 
     A step is made before the others are done. So what is shut down is where it is lifted from first, and a
@@ -275,8 +275,8 @@ def located(steps: Sequence[Step]) -> list[Step]:
     """
     if all(step.at is None for step in steps):  # an order of an earlier program, which tells no places
         return list(steps)
-    stands: dict[str, Place] = {}
-    comes: dict[str, Place] = {}
+    stands: dict[str, Spot] = {}
+    comes: dict[str, Spot] = {}
     for step in steps:
         if isinstance(step, Move | Unmount):
             stands.setdefault(step.device, step.source if isinstance(step, Move) else step.place)
@@ -285,7 +285,7 @@ def located(steps: Sequence[Step]) -> list[Step]:
     return [_located(step, stands, comes) for step in steps]
 
 
-def _located(step: Step, stands: Mapping[str, Place], comes: Mapping[str, Place]) -> Step:
+def _located(step: WorkStep, stands: Mapping[str, Spot], comes: Mapping[str, Spot]) -> WorkStep:
     if isinstance(step, PowerDown) and (place := stands.get(step.device)) is not None:
         return msgspec.structs.replace(step, stands=place, at=place.rack)
     if not isinstance(step, Connect | Label):
@@ -298,7 +298,7 @@ def _located(step: Step, stands: Mapping[str, Place], comes: Mapping[str, Place]
     return msgspec.structs.replace(step, where=(one, other), at=at)
 
 
-def in_order(steps: Sequence[Step], after: Mapping[int, Sequence[int]]) -> list[int]:
+def in_order(steps: Sequence[WorkStep], after: Mapping[int, Sequence[int]]) -> list[int]:
     """Return the numbers of steps in the order in which a technician does them.
 
     One rack is done after another, as far as its steps need not wait for those at others. At each, down comes
@@ -321,7 +321,7 @@ def in_order(steps: Sequence[Step], after: Mapping[int, Sequence[int]]) -> list[
 class _Ready:
     """Steps that need not wait any more, by the rack at which they are done."""
 
-    def __init__(self, steps: Sequence[Step]) -> None:
+    def __init__(self, steps: Sequence[WorkStep]) -> None:
         self._steps, self._here = steps, cast("str | None", None)
         self._at: dict[str | None, list[tuple[Any, ...]]] = {}
 
@@ -343,7 +343,7 @@ class _Ready:
         return cast("int", heappop(self._at[at])[2])
 
 
-def waits(steps: Sequence[Step]) -> dict[int, list[int]]:
+def waits(steps: Sequence[WorkStep]) -> dict[int, list[int]]:
     """Return which of steps that are given in an order that works must wait for which before them.
 
     A step waits for what was done before to its device, to its cable and to its place; one that is early only

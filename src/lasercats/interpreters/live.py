@@ -16,7 +16,7 @@ from lasercats.core.errors import Fenced, LogError, Refused, Unrecorded
 from lasercats.core.identity import Identity
 from lasercats.core.instruction import Later
 from lasercats.core.loss import Loss, gate
-from lasercats.core.order import Order
+from lasercats.core.order import Dependencies
 from lasercats.core.program import Program
 from lasercats.core.record import (
     OBSERVED,
@@ -404,7 +404,7 @@ class _Run:
 
     def _tasks(self, targets: Sequence[Target]) -> list[Task]:
         """Make a task of everything that has something to do, with what it depends on."""
-        order = Order[Task](self._context.kinds)
+        order = Dependencies[Task](self._context.kinds)
         by_command: dict[int, list[Target]] = {}
         for target in targets:
             by_command.setdefault(target.command, []).append(target)
@@ -422,7 +422,7 @@ class _Run:
         """Tell whether a command went wrong at an address, or was refused there."""
         return target.address in self._problems[target.command]
 
-    def _task(self, target: Target, order: Order[Task]) -> Task | None:
+    def _task(self, target: Target, order: Dependencies[Task]) -> Task | None:
         index, address, change, refusal, by = target
         command = self._commands[index]
         if not command.ends:
@@ -467,7 +467,7 @@ class _Run:
         """Return what is known at an address by now."""
         return self._real[address] if address in self._real else self._state.get(address)
 
-    def _opaque_task(self, index: int, address: Address, order: Order[Task]) -> Task:
+    def _opaque_task(self, index: int, address: Address, order: Dependencies[Task]) -> Task:
         change: Change[Resource] = Change(None, None)
         program = self._context.kinds.program(self._commands[index], address, change, self._known)
         task = Task(program, self._positions[index], order.barrier(address), self._token(index, address))

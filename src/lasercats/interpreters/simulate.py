@@ -7,7 +7,7 @@ from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command, Effect, Target, decide_all
 from lasercats.core.instruction import not_tried
-from lasercats.core.order import Order, turns
+from lasercats.core.order import Dependencies, turns
 from lasercats.core.registry import Kinds
 from lasercats.core.resource import same
 from lasercats.core.state import State
@@ -46,7 +46,7 @@ def simulate(commands: Sequence[Command], state: State) -> tuple[list[Result], S
 def in_turns(results: Sequence[Result], state: State, kinds: Kinds, size: int) -> list[Result]:
     """Return what would be done at so many addresses at a time: no more after a turn where one is refused."""
     targets = decide_all([result.command for result in results], state)[0]
-    order, pairs = Order[int](kinds), list[tuple[int, Address, list[int]]]()
+    order, pairs = Dependencies[int](kinds), list[tuple[int, Address, list[int]]]()
     for n, target in enumerate(targets):
         after = _after(order, results[target.command].command, target, n)
         if after is not None:
@@ -64,7 +64,7 @@ def in_turns(results: Sequence[Result], state: State, kinds: Kinds, size: int) -
     ]
 
 
-def _after(order: Order[int], command: Command, target: Target, n: int) -> list[int] | None:
+def _after(order: Dependencies[int], command: Command, target: Target, n: int) -> list[int] | None:
     """Return what of a run a target comes after; None where there is nothing to do at it."""
     if target.change is None:
         return []

@@ -23,8 +23,8 @@ from lasercats.machines.shell import (
     HEARD,
     MOST,
     OVER,
+    BatchScript,
     Command,
-    Script,
     Settling,
     identity,
     parts,
@@ -132,7 +132,7 @@ class HostMachine:
 
         """
         looks = (ProbeTools(machine=self.name), ReadPath(machine=self.name, path="/"))
-        script = Script(tuple(map(Item, looks)), self._vault, must=self.who.must)
+        script = BatchScript(tuple(map(Item, looks)), self._vault, must=self.who.must)
         hearing, why = await self._talk(script)
         missing, root = script.outcomes(hearing.output, hearing.messages, why)
         if isinstance(missing, Failure):
@@ -222,7 +222,7 @@ class HostMachine:
                 Item(batch[i].instruction, tuple(place[j] for j in batch[i].after if j in place))
                 for i in left
             )
-            script = Script(tuple(items), self._vault, sending.lock(), self.who.must)
+            script = BatchScript(tuple(items), self._vault, sending.lock(), self.who.must)
             hearing, why = await self._talk(script, sending.token)
             answers = script.outcomes(hearing.output, hearing.messages, why)
             if left and all(answer is None for answer in answers):
@@ -230,7 +230,7 @@ class HostMachine:
             for i, answer in zip(left, answers, strict=True):
                 outcomes[i] = answer
 
-    async def _talk(self, script: Script, token: str = "") -> tuple[Hearing, Failure]:
+    async def _talk(self, script: BatchScript, token: str = "") -> tuple[Hearing, Failure]:
         """Send a script; return what was heard, and what became of an item of which nothing was."""
         hearing = Hearing(script.mark, max(self._patience, script.patience), script.most)
         why = self._why(hearing, await self._pipe(script.encode(), hearing, token))

@@ -9,10 +9,10 @@ from lasercats.core.errors import BadInput
 from lasercats.core.identity import Who
 from lasercats.core.instruction import Batch, Instruction, Later
 from lasercats.core.ports import Sink, Vault
-from lasercats.instructions.work_order import VOCABULARY, Step, in_order, located, waits
+from lasercats.instructions.work_order import VOCABULARY, WorkStep, in_order, located, waits
 
 
-class Url(NamedTuple):
+class Person(NamedTuple):
     """Who it is: `human:` or `human:night%20shift`."""
 
     name: str
@@ -24,14 +24,14 @@ class HumanMachine:
     parallel = True
     vocabulary: Collection[type[Instruction]] = VOCABULARY
 
-    def __init__(self, name: str, url: Url, vault: Vault | None = None) -> None:
+    def __init__(self, name: str, url: Person, vault: Vault | None = None) -> None:
         """Take who it is; nobody is disturbed by that."""
         del vault
         self.trips, self.who = 0, Who(name)
         self._name, self._url = name, url
 
     @staticmethod
-    def check_url(text: str) -> Url:
+    def check_url(text: str) -> Person:
         """Read `human:NAME`, where the name may be left out.
 
         Raises:
@@ -43,7 +43,7 @@ class HumanMachine:
         name = unquote(text.partition(":")[2])
         if "?" in name or name.startswith("//"):
             raise BadInput(f"{text!r} is no person; write human: or human:NAME, without options")
-        return Url(name)
+        return Person(name)
 
     async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
         """Hand a work order out; what becomes of it is reported later."""
@@ -60,7 +60,7 @@ class HumanMachine:
     def script(self, instructions: Sequence[Instruction], *, alone: bool) -> str:
         """Return a script that prints the steps as a checklist; a person is no shell."""
         del alone
-        steps = located(cast("Sequence[Step]", instructions))
+        steps = located(cast("Sequence[WorkStep]", instructions))
         lines = [f"[ ] {n}. {steps[i].line()}" for n, i in enumerate(in_order(steps, waits(steps)), 1)]
         told = "\n".join([f"For {self._url.name or self._name}:", *lines])
         return f"printf '%s\\n' {shlex.quote(told)}"

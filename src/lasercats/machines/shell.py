@@ -62,7 +62,7 @@ def identity(output: bytes | bytearray, mark: bytes) -> Identity:
     return who.told(gathered(output, mark).get(b"who", ()))
 
 
-class Script:
+class BatchScript:
     """The script of a batch, and the reader of what it prints."""
 
     def __init__(self, batch: Batch, vault: Vault, lock: bytes = b"", must: Identity = NOBODY) -> None:

@@ -11,7 +11,7 @@ Check = Callable[[int], bool | None]
 """Tells of the state at a position: True where it is good, False where not, None where it cannot be told."""
 
 
-class Step(NamedTuple):
+class Probe(NamedTuple):
     """One state that was checked."""
 
     position: int
@@ -26,13 +26,13 @@ class Found(NamedTuple):
     position: int
     happening: Happening
     """The command that caused it, or the observation."""
-    steps: tuple[Step, ...]
+    steps: tuple[Probe, ...]
     skipped: tuple[int, ...] = ()
     """States just before it that could not be told of: one of those may be the first."""
 
 
 def bisect(
-    project: Project, first: int, last: int | None, check: Check, tell: Callable[[Step], object]
+    project: Project, first: int, last: int | None, check: Check, tell: Callable[[Probe], object]
 ) -> Found:
     """Find the first change in a range of positions after which a check fails.
 
@@ -46,10 +46,10 @@ def bisect(
     events = [r.position for r in project.log.read(first, last, names=("event",)) if r.entry.delta]  # type: ignore[union-attr]
     if not events:
         raise BadInput(f"nothing changed from {first} to {last}; choose a wider range")
-    steps: list[Step] = []
+    steps: list[Probe] = []
 
     def good(position: int, left: int) -> bool | None:
-        steps.append(Step(position, check(position), left))
+        steps.append(Probe(position, check(position), left))
         tell(steps[-1])
         return steps[-1].good
 

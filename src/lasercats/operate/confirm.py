@@ -22,7 +22,7 @@ from lasercats.core.converge import one_way
 from lasercats.core.errors import BadInput, Interrupted, LaserCatsError, MachineError
 from lasercats.core.instruction import Instruction
 from lasercats.core.loss import LOSES, Loss, announced, gate, in_words
-from lasercats.core.order import Order, turns
+from lasercats.core.order import Dependencies, turns
 from lasercats.core.ports import Patient, Reverting
 from lasercats.core.record import Ended
 from lasercats.core.resource import Resource
@@ -181,7 +181,7 @@ def carry_out_held(
 def _longest(project: Project, commands: Sequence[Command], serial: int) -> float:
     """Return how many seconds commands may wait for something, those after each other that have to be."""
     kinds, state = project.kinds, project.state()
-    order, made = Order[int](kinds), dict[Address, Resource | None]()
+    order, made = Dependencies[int](kinds), dict[Address, Resource | None]()
     own, tasks = list[float](), list[tuple[int, Address, list[int]]]()
     for result in simulate(commands, state)[0]:
         for address, change in result.delta.items():

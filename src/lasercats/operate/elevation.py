@@ -19,7 +19,7 @@ from lasercats.views.elevation import Elevation
 from lasercats.views.racks import DIFFERENCE, PENDING, Marks, elevation
 
 if TYPE_CHECKING:
-    from lasercats.operate.work import Order
+    from lasercats.operate.work import WorkOrder
 
 
 def chosen(
@@ -144,7 +144,7 @@ def as_data(drawn: Elevation) -> dict[str, Any]:
     return asdict(drawn)
 
 
-def around(order: "Order") -> list[tuple[Elevation, Elevation]]:
+def around(order: "WorkOrder") -> list[tuple[Elevation, Elevation]]:
     """Return the racks of a work order before and after it."""
     before, after = order.before, order.after
     marks = PENDING if order.open else Marks("gone", "added")

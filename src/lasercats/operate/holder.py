@@ -22,7 +22,7 @@ _FIRST = "pid:[4026531836]"
 _NOWHERE = ("-", "-")
 
 
-class Place(NamedTuple):
+class ProcessSpace(NamedTuple):
     """Where the numbers of processes mean something."""
 
     boot: str
@@ -30,12 +30,12 @@ class Place(NamedTuple):
 
 
 @cache
-def here() -> Place | None:
+def here() -> ProcessSpace | None:
     """Return where this process is; None where `/proc` is missing, or is that of another namespace."""
     try:
         if Path("/proc/self").readlink() != Path(str(os.getpid())):
             return None
-        return Place(_BOOT.read_text().strip(), str(Path("/proc/self/ns/pid").readlink()))
+        return ProcessSpace(_BOOT.read_text().strip(), str(Path("/proc/self/ns/pid").readlink()))
     except OSError:
         return None
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from lasercats.core.address import Address
-from lasercats.core.change import NOTHING, Delta
+from lasercats.core.change import NO_CHANGES, Delta
 from lasercats.core.errors import BadInput, LogError
 from lasercats.core.record import OBSERVED, Event, raw_delta
 from lasercats.core.resource import Resource
@@ -31,7 +31,7 @@ class Observation(NamedTuple):
     """Where the drift was recorded."""
     found: Mapping[Address, Resource | None] = {}
     """What was seen, also of what nobody decided."""
-    refreshed: Delta = NOTHING
+    refreshed: Delta = NO_CHANGES
     """What machines gave anew where nothing changed that anybody decided; it is no drift."""
 
 

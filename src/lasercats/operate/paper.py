@@ -8,7 +8,7 @@ from lasercats.core.visible import visible
 from lasercats.instructions.work_order import Done
 from lasercats.operate import elevation
 from lasercats.operate.history import iso
-from lasercats.operate.work import Order, Task
+from lasercats.operate.work import WorkItem, WorkOrder
 from lasercats.views.elevation import Elevation
 
 _STYLE = """
@@ -37,14 +37,14 @@ footer div { flex: 1; border-top: 1px solid #111; padding-top: 1mm; }
 _BOXES = {"open": "☐", "done": "☑", "failed": "☒", "skipped": "⊘"}
 
 
-def terminal(order: Order, width: int, *, color: bool) -> Iterator[str]:
+def terminal(order: WorkOrder, width: int, *, color: bool) -> Iterator[str]:
     """Iterate over the racks before and after, as lines for a terminal."""
     for face, before, after in _pictures(order):
         for one in (before, after):
             yield elevation.terminal(one, face, width, color=color)
 
 
-def _pictures(order: Order) -> Iterator[tuple[str, Elevation, Elevation]]:
+def _pictures(order: WorkOrder) -> Iterator[tuple[str, Elevation, Elevation]]:
     """Iterate over the racks of an order, from each face that something changes on."""
     for before, after in elevation.around(order):
         still = ("mounted", "stays")
@@ -54,7 +54,7 @@ def _pictures(order: Order) -> Iterator[tuple[str, Elevation, Elevation]]:
             yield face, before, after
 
 
-def markdown(order: Order) -> str:
+def markdown(order: WorkOrder) -> str:
     """Return a work order as Markdown."""
     lines = [f"# Work order {order.number}", ""]
     lines += [f"- **{name}:** {_plain(text)}" for name, text in _head(order)]
@@ -82,7 +82,7 @@ def _html(text: str) -> str:
     return escape(visible(text))
 
 
-def page(order: Order) -> str:
+def page(order: WorkOrder) -> str:
     """Return a work order as a page that prints well, with the racks before and after."""
     head = "".join(f"<dt>{_html(name)}</dt><dd>{_html(text)}</dd>" for name, text in _head(order))
     rows = "".join(
@@ -106,7 +106,7 @@ def page(order: Order) -> str:
     )
 
 
-def _row(order: Order, task: Task) -> str:
+def _row(order: WorkOrder, task: WorkItem) -> str:
     told = "".join(f"<br><small>{_html(text)}</small>" for text in _below(order, task))
     after = f"<br><small>{_html(_after(task).strip())}</small>" if task.after else ""
     return (
@@ -115,7 +115,7 @@ def _row(order: Order, task: Task) -> str:
     )
 
 
-def _head(order: Order) -> Sequence[tuple[str, str]]:
+def _head(order: WorkOrder) -> Sequence[tuple[str, str]]:
     pairs = [
         ("For", order.machine),
         ("Asked by", order.actor),
@@ -126,7 +126,7 @@ def _head(order: Order) -> Sequence[tuple[str, str]]:
     return [(name, text) for name, text in pairs if text]
 
 
-def _headed(order: Order) -> Iterator[tuple[Task, str]]:
+def _headed(order: WorkOrder) -> Iterator[tuple[WorkItem, str]]:
     """Iterate over the steps, each with the rack that begins with it where there are several."""
     several = len({task.step.at for task in order.tasks} - {None}) > 1
     here = None
@@ -136,13 +136,13 @@ def _headed(order: Order) -> Iterator[tuple[Task, str]]:
         yield task, f"Rack {here}" if moved else ""
 
 
-def _after(task: Task) -> str:
+def _after(task: WorkItem) -> str:
     if not task.after:
         return ""
     return f" (after {'step' if len(task.after) == 1 else 'steps'} {', '.join(map(str, task.after))})"
 
 
-def _below(order: Order, task: Task) -> Iterator[str]:
+def _below(order: WorkOrder, task: WorkItem) -> Iterator[str]:
     """Iterate over what stands below a step: what is to be minded, and what became of it."""
     yield from order.notes.get(task.number, ())
     if isinstance(task.outcome, Failure):

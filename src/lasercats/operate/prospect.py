@@ -7,7 +7,7 @@ sees what that is: from the log alone, so that it costs nothing and is safe with
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from lasercats.core.change import NOTHING, Delta
+from lasercats.core.change import NO_CHANGES, Delta
 from lasercats.core.errors import LaserCatsError
 from lasercats.core.resource import same
 from lasercats.operate import history
@@ -25,7 +25,7 @@ class Prospect(NamedTuple):
     happening: Happening
     what: str
     """As `take back`, `ask what became of`."""
-    delta: Delta = NOTHING
+    delta: Delta = NO_CHANGES
     """What would change, as far as the log tells."""
     problem: str = ""
     """Why that cannot be told."""
@@ -73,9 +73,9 @@ def lost(project: Project, back: Delta) -> Delta:
     """
     seen = [a for a in back if project.kinds.kind(a).has("observe")]
     try:
-        drift = observe(project, seen).drift if seen else NOTHING
+        drift = observe(project, seen).drift if seen else NO_CHANGES
     except LaserCatsError:
-        return NOTHING
+        return NO_CHANGES
     return Delta(
         {
             address: change

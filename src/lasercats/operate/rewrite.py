@@ -21,7 +21,7 @@ CHOICES = ("squash", "keep", "drop")
 """What can be done with a command: rewrite it with the others, leave it as it is, leave it out."""
 
 
-class Rewriting(NamedTuple):
+class RewritePlan(NamedTuple):
     """A shorter log, and the evidence that it is as good as the one that it comes from."""
 
     first: int
@@ -45,7 +45,7 @@ class Rewriting(NamedTuple):
 
 def plan_rewrite(
     project: Project, first: int, last: int | None, *, choices: Mapping[int, str] | None = None
-) -> Rewriting:
+) -> RewritePlan:
     """Rewrite the commands of a range of positions; nothing is written.
 
     `choices` say for some commands that they are to be kept or dropped. Where one is dropped, what the others
@@ -63,7 +63,7 @@ def plan_rewrite(
     left = {position for _, originals in made.commands for position in originals}
     then = state_after([command for command, _ in made.commands], start)
     where = difference(end, then, made.untold)
-    return Rewriting(
+    return RewritePlan(
         first=first,
         last=last,
         before=stretch.commands,
@@ -129,7 +129,7 @@ class _Stretch:
         return tuple(dict.fromkeys(changed))
 
 
-def write(rewriting: Rewriting, project: Project, path: Path | None) -> str:
+def write(rewriting: RewritePlan, project: Project, path: Path | None) -> str:
     """Return a rewritten log as text that `issue` takes, and write it to a file if one is given.
 
     Raises:
@@ -145,7 +145,7 @@ def write(rewriting: Rewriting, project: Project, path: Path | None) -> str:
     return text
 
 
-def told(rewriting: Rewriting) -> str:
+def told(rewriting: RewritePlan) -> str:
     """Return the evidence in a sentence."""
     observed = f" and {_count(rewriting.observed, 'observation')}" if rewriting.observed else ""
     verb = "is" if len(rewriting.before) + rewriting.observed == 1 else "are"
@@ -172,7 +172,7 @@ def spans(positions: Sequence[int]) -> str:
     return ", ".join("-".join(map(str, span)) for span in told)
 
 
-def _lines(rewriting: Rewriting, environment: str) -> Iterator[str]:
+def _lines(rewriting: RewritePlan, environment: str) -> Iterator[str]:
     yield f"# Rewritten from {rewriting.first}..{rewriting.last} of the log of environment {environment}."
     yield f"# {told(rewriting)}."
     yield "# `lasercats issue` takes this file. The log that it comes from is as it was."

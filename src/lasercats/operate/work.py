@@ -22,7 +22,7 @@ from lasercats.core.instruction import Failure
 from lasercats.core.lease import PATIENCE
 from lasercats.core.record import Accepted, Deferred, Finished, Record, Started, came_back, raw
 from lasercats.core.state import State
-from lasercats.instructions.work_order import Done, Step, in_order, located
+from lasercats.instructions.work_order import Done, WorkStep, in_order, located
 from lasercats.interpreters.context import Result
 from lasercats.interpreters.late import interrupted
 from lasercats.interpreters.replay import as_then, replay
@@ -39,7 +39,7 @@ Steps = Sequence[int | range]
 """Steps of a work order, by their numbers; none stands for all that are open."""
 
 
-class Task(NamedTuple):
+class WorkItem(NamedTuple):
     """A step of a work order."""
 
     number: int
@@ -48,7 +48,7 @@ class Task(NamedTuple):
     """Its place in the batch, from 0."""
     command: int
     """The position of the command that it serves."""
-    step: Step
+    step: WorkStep
     after: tuple[int, ...]
     """The steps that must be done before it, by their numbers."""
     outcome: Done | Failure | None
@@ -74,7 +74,7 @@ class Report(NamedTuple):
     """By their numbers."""
 
 
-class Order:
+class WorkOrder:
     """A work order: a batch in the hands of a person, now or once."""
 
     def __init__(self, project: Project, record: Record) -> None:
@@ -92,10 +92,10 @@ class Order:
     @cached_property
     def _steps(self) -> list[Any]:
         steps = [self._project.kinds.decode_instruction(bytes(i)) for i in self._batch.instructions]
-        return located(cast("list[Step]", steps))
+        return located(cast("list[WorkStep]", steps))
 
     @cached_property
-    def tasks(self) -> tuple[Task, ...]:
+    def tasks(self) -> tuple[WorkItem, ...]:
         """The steps, in the order in which they are done."""
         kinds, batch = self._project.kinds, self._batch
         steps = self._steps
@@ -103,7 +103,7 @@ class Order:
         order = in_order(steps, batch.after)
         number = {index: place for place, index in enumerate(order, 1)}
         return tuple(
-            Task(
+            WorkItem(
                 number[i],
                 i,
                 batch.commands[i],
@@ -133,7 +133,7 @@ class Order:
         return [position for position, on in issued.items() if on & places]
 
     @property
-    def open(self) -> list[Task]:
+    def open(self) -> list[WorkItem]:
         """The steps of which nothing is reported yet."""
         return [task for task in self.tasks if task.status == "open"]
 
@@ -176,7 +176,7 @@ class Order:
         return max([last, *(r.position for one in caused for r in one if not isinstance(r.entry, Started))])
 
 
-def orders(project: Project, *, everything: bool = False) -> list[Order]:
+def orders(project: Project, *, everything: bool = False) -> list[WorkOrder]:
     """Return the work orders that wait for a report, or all that ever were, by their numbers."""
     if everything:
         numbers = [
@@ -198,7 +198,7 @@ def _waiting(project: Project) -> list[int]:
     return [r.entry.started for r in _of_run(project, list(runs)) if isinstance(r.entry, Deferred)]
 
 
-def order(project: Project, number: int) -> Order:
+def order(project: Project, number: int) -> WorkOrder:
     """Return a work order.
 
     Raises:
@@ -209,7 +209,7 @@ def order(project: Project, number: int) -> Order:
     handed = record is not None and any(isinstance(r.entry, Deferred) for r in project.log.caused(number))
     if record is None or not handed:
         raise BadInput(f"there is no work order {number}; `lasercats work list` shows which there are")
-    return Order(project, record)
+    return WorkOrder(project, record)
 
 
 def commands(project: Project, number: int) -> list[int]:
@@ -227,9 +227,9 @@ def commands(project: Project, number: int) -> list[int]:
 class Reported(NamedTuple):
     """What came of a report."""
 
-    order: Order
+    order: WorkOrder
     """As it is now."""
-    tasks: tuple[Task, ...]
+    tasks: tuple[WorkItem, ...]
     """The steps of which something was reported, with those that are skipped for it."""
     delta: Delta
     """What changed by it."""
@@ -270,7 +270,7 @@ def done(
 
     """
 
-    def outcomes(one: Order, chosen: Sequence[Task]) -> dict[int, Done | Failure]:
+    def outcomes(one: WorkOrder, chosen: Sequence[WorkItem]) -> dict[int, Done | Failure]:
         _check_before(one, chosen)
         told: dict[int, Done | Failure] = {task.item: Done(note=note) for task in chosen}
         if serial is not None or asset_tag is not None:
@@ -280,7 +280,7 @@ def done(
     return _reported(project, number, steps, outcomes)
 
 
-def _check_before(one: Order, chosen: Sequence[Task]) -> None:
+def _check_before(one: WorkOrder, chosen: Sequence[WorkItem]) -> None:
     """Check that no step is reported before what it waits for."""
     places, still = {task.number for task in chosen}, {task.number for task in one.open}
     for task in chosen:
@@ -293,7 +293,7 @@ def _check_before(one: Order, chosen: Sequence[Task]) -> None:
             )
 
 
-def _found_at(chosen: Sequence[Task]) -> int:
+def _found_at(chosen: Sequence[WorkItem]) -> int:
     """Return of which instruction it is told what was found: the last one at the only device."""
     named = {getattr(task.step, "device", None) for task in chosen} - {None}
     if len(named) != 1:
@@ -319,7 +319,7 @@ def fail(project: Project, number: int, steps: Steps = (), *, why: str) -> Repor
     return _reported(project, number, steps, lambda one, chosen: _failed(one, chosen, why))
 
 
-def _failed(one: Order, chosen: Sequence[Task], why: str) -> dict[int, Done | Failure]:
+def _failed(one: WorkOrder, chosen: Sequence[WorkItem], why: str) -> dict[int, Done | Failure]:
     """Return what comes of steps that fail, and of what waits for them."""
     failed = {task.number: task for task in chosen}
     outcomes: dict[int, Done | Failure] = {task.item: Failure(reason=why) for task in failed.values()}
@@ -347,7 +347,7 @@ def _reported(
     project: Project,
     number: int,
     steps: Steps,
-    outcomes: Callable[[Order, Sequence[Task]], Mapping[int, Done | Failure]],
+    outcomes: Callable[[WorkOrder, Sequence[WorkItem]], Mapping[int, Done | Failure]],
 ) -> Reported:
     """Report of steps; where others reported of other steps at the same time, after them.
 
@@ -368,7 +368,7 @@ def _reported(
             chosen = _chosen(one, [task.number for task in chosen])
 
 
-def _chosen(one: Order, steps: Steps) -> list[Task]:
+def _chosen(one: WorkOrder, steps: Steps) -> list[WorkItem]:
     by_number = {task.number: task for task in one.tasks}
     named: dict[int, None] = {}
     for step in chain.from_iterable([step] if isinstance(step, int) else step for step in steps):
@@ -387,7 +387,7 @@ def _chosen(one: Order, steps: Steps) -> list[Task]:
     return [by_number[step] for step in sorted(named)] if steps else one.open
 
 
-def report(project: Project, one: Order, outcomes: Mapping[int, Done | Failure]) -> Reported:
+def report(project: Project, one: WorkOrder, outcomes: Mapping[int, Done | Failure]) -> Reported:
     """Record outcomes of a work order, by their places in the batch, and let the commands go on.
 
     Raises:

@@ -14,16 +14,16 @@ from lasercats.instructions.work_order import Disconnect, Mount, Move, PowerDown
 
 if TYPE_CHECKING:
     from lasercats.operate.project import Project
-    from lasercats.operate.work import Order, Task
+    from lasercats.operate.work import WorkItem, WorkOrder
 
-Lifts = Mapping[str, Sequence["Task"]]
+Lifts = Mapping[str, Sequence["WorkItem"]]
 """The steps by which each device is taken out, moved and mounted, in the order of the checklist."""
 
 
-def notes(project: "Project", order: "Order") -> dict[int, tuple[str, ...]]:
+def notes(project: "Project", order: "WorkOrder") -> dict[int, tuple[str, ...]]:
     """Return what is to be minded at steps, by their numbers."""
-    lifts: dict[str, list[Task]] = {}
-    downs: dict[str, Task] = {}
+    lifts: dict[str, list[WorkItem]] = {}
+    downs: dict[str, WorkItem] = {}
     for task in order.tasks:
         if isinstance(task.step, PowerDown):
             downs.setdefault(task.step.device, task)
@@ -38,7 +38,9 @@ def notes(project: "Project", order: "Order") -> dict[int, tuple[str, ...]]:
     return {number: tuple(lines) for number, lines in told.items()}
 
 
-def _power(device: str, task: "Task", same: Sequence["Task"], down: "Task | None") -> Iterator[str]:
+def _power(
+    device: str, task: "WorkItem", same: Sequence["WorkItem"], down: "WorkItem | None"
+) -> Iterator[str]:
     """Iterate over what is said of power at one of the steps at the same device."""
     if down is None:
         return
@@ -49,12 +51,12 @@ def _power(device: str, task: "Task", same: Sequence["Task"], down: "Task | None
         yield "switch it on again"
 
 
-def _comes(same: Sequence["Task"]) -> bool:
+def _comes(same: Sequence["WorkItem"]) -> bool:
     """Tell whether a device stands in a rack after its steps."""
     return not isinstance(same[-1].step, Unmount)
 
 
-def _cable_notes(project: "Project", order: "Order", lifts: Lifts) -> Iterator[tuple[int, str]]:
+def _cable_notes(project: "Project", order: "WorkOrder", lifts: Lifts) -> Iterator[tuple[int, str]]:
     """Iterate over the steps at which cables are pulled and put back that stay with what is lifted.
 
     A cable leaves at the first step at either of its devices and comes back at the last one of both. So it is
@@ -82,13 +84,13 @@ def _cable_notes(project: "Project", order: "Order", lifts: Lifts) -> Iterator[t
             yield steps[-1], f"{back}: {told}"
 
 
-def _is_left_out(order: "Order", steps: Sequence[int]) -> bool:
+def _is_left_out(order: "WorkOrder", steps: Sequence[int]) -> bool:
     """Tell whether a cable was pulled at the first of some steps, and the last failed that puts it back."""
     tasks = {task.number: task for task in order.tasks}
     return tasks[steps[0]].status == "done" and isinstance(tasks[steps[-1]].outcome, Failure)
 
 
-def _cables(project: "Project", order: "Order", lifts: Lifts) -> dict[Address, Any]:
+def _cables(project: "Project", order: "WorkOrder", lifts: Lifts) -> dict[Address, Any]:
     """Return the cables that are in what is lifted, as they were when the order was handed out."""
     found: dict[Address, Any] = {}
     for name in lifts:
@@ -98,7 +100,9 @@ def _cables(project: "Project", order: "Order", lifts: Lifts) -> dict[Address, A
     return found
 
 
-def _around(project: "Project", order: "Order", found: Mapping[Address, Any]) -> Mapping[Address, Resource]:
+def _around(
+    project: "Project", order: "WorkOrder", found: Mapping[Address, Any]
+) -> Mapping[Address, Resource]:
     """Return what is at the ends of cables, and the racks of that, as they were then."""
     ends = sorted({end for address, cable in found.items() for end in cables.KIND.needs(address, cable)})
     there = project.log.fold(order.number, ends).state(project.kinds).resources()

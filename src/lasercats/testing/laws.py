@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from lasercats.core.address import Address, kind_of
-from lasercats.core.change import NOTHING, Change, Delta
+from lasercats.core.change import NO_CHANGES, Change, Delta
 from lasercats.core.command import Command, Effect, Forget, decide, take
 from lasercats.core.converge import converge, givable, retract
 from lasercats.core.document import parse, render
@@ -102,7 +102,7 @@ class KindLaws:
             assert diff(a, b).then(diff(b, c)) == diff(a, c)
             assert diff(a, b).inverse() == diff(b, a)
             assert diff(a, b).inverse().inverse() == diff(a, b)
-            assert diff(a, b).then(diff(a, b).inverse()) == NOTHING
+            assert diff(a, b).then(diff(a, b).inverse()) == NO_CHANGES
             assert diff(a, b).then(diff(b, c)).then(diff(c, a)) == diff(a, b).then(
                 diff(b, c).then(diff(c, a))
             )

@@ -359,11 +359,11 @@ class HostContract(StillContract, WhoContract, OpenContract):
 
     def test_half_a_script_does_nothing(self) -> None:
         """A shell that gets only a part of the script, cut anywhere, changes nothing."""
-        from lasercats.machines.shell import Script  # noqa: PLC0415 - the script is the machines' own
+        from lasercats.machines.shell import BatchScript  # noqa: PLC0415 - the script is the machines' own
 
         folder = self.folder()
         items = [WriteFile(machine="m", path=f"{folder}/{n}", content="x\ny", mode="0644") for n in range(3)]
-        whole = Script(batch(*items), self.vault()).encode()
+        whole = BatchScript(batch(*items), self.vault()).encode()
 
         async def run_halves(machine: Machine) -> None:
             for cut in range(len(whole) // 2, len(whole) - 2, 37):

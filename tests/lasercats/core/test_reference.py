@@ -9,7 +9,7 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.errors import Refused
 from lasercats.core.kind import Kind
-from lasercats.core.order import Order
+from lasercats.core.order import Dependencies
 from lasercats.core.parts import Part, ordered
 from lasercats.core.reference import let_go, needed, references, refers, renamed
 from lasercats.core.registry import Domain, Kinds
@@ -172,7 +172,7 @@ def test_what_was_only_made_with_something_is_not_replaced_with_it() -> None:
 
 def test_what_is_put_into_one_thing_goes_one_by_one() -> None:
     """A disk that goes into a box waits for one that comes out of it; that of another box does not."""
-    order = Order[str](KINDS)
+    order = Dependencies[str](KINDS)
     other, third, box2 = Address("disk/e"), Address("disk/f"), Address("box/b")
     out, into = Change(Disk(box="box/a"), Disk(box="")), Change(Disk(box=""), Disk(box="box/a"))
     assert order.add(DISK, out, "out") == []

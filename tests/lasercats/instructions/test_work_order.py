@@ -14,19 +14,19 @@ from lasercats.instructions.work_order import (
     Label,
     Mount,
     Move,
-    Place,
     PowerDown,
-    Step,
+    Spot,
     Unmount,
+    WorkStep,
     in_order,
     located,
     waits,
 )
 
 
-def place(unit: float | None = 1, height: float = 1, rack: str = "r1", face: str = "front") -> Place:
+def place(unit: float | None = 1, height: float = 1, rack: str = "r1", face: str = "front") -> Spot:
     """Return a place in a rack that is numbered from below."""
-    return Place(rack=rack, unit=unit, height=height, face=face, floor=(unit or 1) - 1)
+    return Spot(rack=rack, unit=unit, height=height, face=face, floor=(unit or 1) - 1)
 
 
 def down(device: str) -> PowerDown:
@@ -64,7 +64,7 @@ def label(cable: str, *ends: str, text: str = "A-17") -> Label:
     return Label(machine="m", cable=cable, ends=(ends[0], ends[1]), label=text)
 
 
-def sequence(steps: Sequence[Step], after: Mapping[int, Sequence[int]] | None = None) -> list[Step]:
+def sequence(steps: Sequence[WorkStep], after: Mapping[int, Sequence[int]] | None = None) -> list[WorkStep]:
     """Return steps in the order in which they are done."""
     return [steps[n] for n in in_order(steps, after or {})]
 
@@ -107,7 +107,7 @@ def sequence(steps: Sequence[Step], after: Mapping[int, Sequence[int]] | None = 
         (label("c1", "a:1", "b:2", text=""), "Take the labels off cable c1, at a:1 and b:2"),
     ],
 )
-def test_a_step_is_a_sentence(step: Step, sentence: str) -> None:
+def test_a_step_is_a_sentence(step: WorkStep, sentence: str) -> None:
     """A technician is told what to do, where, and what to mind, in one line."""
     assert step.line() == sentence
     assert step.by_hand
@@ -126,7 +126,7 @@ PHASES = (
 
 
 @given(st.permutations([step for phase in PHASES for step in phase]))
-def test_work_is_done_in_phases(steps: list[Step]) -> None:
+def test_work_is_done_in_phases(steps: list[WorkStep]) -> None:
     """Down is before out, out before in, cables last, power behind; heavy goes out last, in first and low."""
     done = sequence(steps)
     for phase in PHASES:
@@ -138,7 +138,7 @@ def test_work_is_done_in_phases(steps: list[Step]) -> None:
 @given(st.data())
 def test_what_must_wait_waits(data: st.DataObject) -> None:
     """Whatever waits for whatever, each step is done once, and none before what it waits for."""
-    steps: list[Step] = data.draw(
+    steps: list[WorkStep] = data.draw(
         st.lists(st.sampled_from([step for phase in PHASES for step in phase]), max_size=10)
     )
     names = data.draw(st.permutations(range(len(steps))))
@@ -163,7 +163,7 @@ class World:
         self.stands, self.on = dict(stands), {*stands}
         self.cables = dict(cables or {})
 
-    def do(self, step: Step) -> None:
+    def do(self, step: WorkStep) -> None:
         """Do a step, if it can be done as things are."""
         match step:
             case PowerDown():
@@ -188,18 +188,18 @@ class World:
             case _:
                 assert isinstance(step, Label)
 
-    def _put(self, device: str, where: Place) -> None:
+    def _put(self, device: str, where: Spot) -> None:
         assert where.unit is not None
         assert where.unit not in self.stands.values()
         self.stands[device] = where.unit
 
 
-def rotation(units: Sequence[int]) -> list[Step]:
+def rotation(units: Sequence[int]) -> list[WorkStep]:
     """Return the steps, in an order that works, by which each of a full rack goes to where the next stands.
 
     The first is put aside meanwhile.
     """
-    steps: list[Step] = [down("d0"), out("d0", units[0])]
+    steps: list[WorkStep] = [down("d0"), out("d0", units[0])]
     for n in range(len(units) - 1, 0, -1):
         steps += [down(f"d{n}"), move(f"d{n}", units[n], units[(n + 1) % len(units)])]
     return [*steps, into("d0", units[1])]
@@ -218,13 +218,13 @@ def test_a_rotation_is_done_in_an_order_that_works(units: list[int], count: int)
 
 def test_who_comes_is_shut_down_when_it_is_there() -> None:
     """What is mounted and moved in one order is shut down in between, and not before it has come."""
-    steps: list[Step] = [into("a", 1), down("a"), move("a", 1, 2)]
+    steps: list[WorkStep] = [into("a", 1), down("a"), move("a", 1, 2)]
     assert sequence(steps, waits(steps)) == steps
 
 
 def test_cables_are_pulled_before_and_put_in_after() -> None:
     """A device is unmounted when its cables are pulled, and cabled where it is mounted, in whatever phase."""
-    steps: list[Step] = [
+    steps: list[WorkStep] = [
         pull("old", "x:1", "y:1"),
         plug("c", "x:1", "a:1"),  # a is about to leave
         pull("c", "x:1", "a:1"),
@@ -274,16 +274,16 @@ def test_one_rack_is_done_after_another() -> None:
         ]
         for r in ("r1", "r2")
     )
-    mixed: list[Step] = [step for pair in zip(other, one, strict=True) for step in pair]
+    mixed: list[WorkStep] = [step for pair in zip(other, one, strict=True) for step in pair]
     assert sequence(mixed, waits(mixed)) == [*other, *one]
     across = Move(machine="m", device="x", source=place(9, 1, "r2"), place=place(1, 1, "r1"), at="r2")
-    steps: list[Step] = [*one[:1], across, *other]
+    steps: list[WorkStep] = [*one[:1], across, *other]
     assert sequence(steps, waits(steps)) == [one[0], other[0], across, *other[1:]]
 
 
 def test_a_step_is_told_where_it_is_by_the_others_of_its_order() -> None:
     """What is shut down is where it is lifted from first, and a cable where its devices are by then."""
-    steps: list[Step] = [
+    steps: list[WorkStep] = [
         down("a"),
         Move(machine="m", device="a", source=place(1), place=place(5), at="r1"),
         Move(machine="m", device="a", source=place(5), place=place(3), at="r1"),
@@ -297,7 +297,7 @@ def test_a_step_is_told_where_it_is_by_the_others_of_its_order() -> None:
 
 def test_an_order_of_an_earlier_program_stays_as_it_was_handed_out() -> None:
     """Its steps tell no racks: they keep the words and the order that are on the paper."""
-    steps: list[Step] = [
+    steps: list[WorkStep] = [
         down("a"),
         Move(machine="m", device="a", source=place(1, 1, "r2"), place=place(5, 1, "r2")),
         Move(machine="m", device="b", source=place(1, 1, "r1"), place=place(5, 1, "r1")),

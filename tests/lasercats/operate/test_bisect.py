@@ -15,7 +15,7 @@ from lasercats.core.errors import BadInput
 from lasercats.core.record import OBSERVED, Event, raw_delta
 from lasercats.domains.host.file import File
 from lasercats.operate import begin, observe
-from lasercats.operate.bisect import Check, Found, Step, bisect
+from lasercats.operate.bisect import Check, Found, Probe, bisect
 from lasercats.operate.project import Project
 from tests.lasercats.operate.test_undo import Issue
 
@@ -98,7 +98,7 @@ def test_a_made_up_boundary_with_skips(long: Project, data: st.DataObject) -> No
 def test_what_is_left_goes_down(long: Project, count: int, data: st.DataObject) -> None:
     """Each step tells how many are still to come, and in the end none is."""
     culprit = data.draw(st.integers(1, count))
-    told: list[Step] = []
+    told: list[Probe] = []
     found = bisect(long, 1, count, lambda position: position < culprit, told.append)
     assert tuple(told) == found.steps
     left = [step.left for step in told]

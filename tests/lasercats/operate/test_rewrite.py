@@ -14,11 +14,11 @@ from lasercats.core.registry import Kinds
 from lasercats.domains.host import DOMAIN, file
 from lasercats.operate import observe
 from lasercats.operate.project import Project
-from lasercats.operate.rewrite import Rewriting, plan_rewrite, spans, write
+from lasercats.operate.rewrite import RewritePlan, plan_rewrite, spans, write
 from tests.lasercats.operate.test_undo import Issue
 
 
-def short(made: Rewriting) -> list[tuple[str, tuple[str, ...], tuple[int, ...]]]:
+def short(made: RewritePlan) -> list[tuple[str, tuple[str, ...], tuple[int, ...]]]:
     """Return the commands as their verb, the last parts of their names, and what they stand for."""
     return [
         (str(c.__struct_config__.tag), tuple(a.rpartition("/")[2] for a in c.on), originals)

@@ -79,7 +79,7 @@ FORMS: Forms = {"mode": mode_of, "owner": name_of, "group": name_of}
 """Of permission bits, owner and group."""
 
 
-class Place(NamedTuple):
+class HostPath(NamedTuple):
     """A path of a host, and the addresses around it."""
 
     machine: str
@@ -93,11 +93,11 @@ class Place(NamedTuple):
 
 
 @lru_cache(maxsize=100_000)
-def place(address: Address) -> Place:
+def place(address: Address) -> HostPath:
     """Return the place of an address."""
     machine, path = machine_of(address) or "", rest_of(address)
     above = list(_above(path))
-    return Place(
+    return HostPath(
         machine,
         path,
         tuple(make(kind, f"{machine}:{path}") for kind in KINDS if kind != kind_of(address)),

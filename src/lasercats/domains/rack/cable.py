@@ -291,7 +291,7 @@ class CableKind(place.ByHand[Cable]):
         if was == is_ and (not was or (after.label or "") == (before.label or "")):
             return place.recorded(after)
         common = _told(address, after or before, known)
-        act: work_order.Step
+        act: work_order.WorkStep
         if not was:
             act = work_order.Connect(**common, about=_about(after), power=_is_power(address, after, known))
         elif not is_:

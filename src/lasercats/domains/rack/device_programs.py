@@ -32,8 +32,7 @@ from lasercats.domains.rack.device import (
 )
 from lasercats.domains.rack.device_type import DeviceType
 from lasercats.domains.rack.place import DEVICE, TYPE, spot_of
-from lasercats.instructions.work_order import Done, Mount, Move, PowerDown, Unmount
-from lasercats.instructions.work_order import Step as Act
+from lasercats.instructions.work_order import Done, Mount, Move, PowerDown, Unmount, WorkStep
 
 ARRIVES: Mapping[str, type[setting.Makes]] = {MOUNTED: MountDevice, REMOVED: Stock}
 
@@ -101,7 +100,7 @@ class DeviceKind(place.ByHand[Device]):
         named = _named(address, before if was else after)
         common = {**named, "at": spots[0].rack, "weight": (after or before).weight}
         down = _down(before, known, named) if was else ()
-        act: Act
+        act: WorkStep
         if was and is_:
             act = Move(**common, source=spots[0], place=spots[1], powered=bool(down))
         else:
@@ -134,7 +133,7 @@ def _is_mounted(device: Device | None) -> bool:
     return device is not None and device.status == MOUNTED
 
 
-def _down(device: Device, known: Known, named: dict[str, Any]) -> tuple[Act, ...]:
+def _down(device: Device, known: Known, named: dict[str, Any]) -> tuple[WorkStep, ...]:
     """Return that it is to be shut down, unless its type says that it has no power.
 
     That is the same step wherever it is, as it is shut down once in an order in which it is moved twice.

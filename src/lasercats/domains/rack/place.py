@@ -23,7 +23,7 @@ from lasercats.core.loose import ODD
 from lasercats.core.program import Known, Program, Step
 from lasercats.core.resource import Resource, decisions
 from lasercats.core.state import State
-from lasercats.instructions.work_order import Place
+from lasercats.instructions.work_order import Spot
 
 MACHINE = "human"
 """The machine of a name that names none: whoever is sent to the racks."""
@@ -275,7 +275,7 @@ def inside(rack: str, state: State) -> Iterable[tuple[Address, Any]]:
     return state.having(users, rack)
 
 
-def spot_of(device: Any, known: Known) -> Place:  # noqa: ANN401
+def spot_of(device: Any, known: Known) -> Spot:  # noqa: ANN401
     """Return the place of a device for a person, with how far it is from the floor."""
     rack: Any = known(Address(device.rack or ""))
     unit, height = device.unit, device.height or 0
@@ -283,10 +283,10 @@ def spot_of(device: Any, known: Known) -> Place:  # noqa: ANN401
     if unit is not None:
         above = rack is not None and rack.numbering == "above"
         floor = (rack.height + 1 - unit - height) if above else unit - 1
-    return Place(rack=_short(device.rack), unit=unit, height=height, face=device.face or "front", floor=floor)
+    return Spot(rack=_short(device.rack), unit=unit, height=height, face=device.face or "front", floor=floor)
 
 
-def spot_of_end(near: Address, end: str, known: Known) -> Place | None:
+def spot_of_end(near: Address, end: str, known: Known) -> Spot | None:
     """Return where an end of a cable is for a person: a port, or a feed, of which only the rack is told."""
     name_, colon, _ = end.partition(":")
     found: Any = known(sibling(near, DEVICE if colon else FEED, name_))
@@ -295,7 +295,7 @@ def spot_of_end(near: Address, end: str, known: Known) -> Place | None:
     return (
         spot_of(found, known)
         if colon
-        else Place(rack=_short(found.rack), unit=None, height=0, face="", floor=0)
+        else Spot(rack=_short(found.rack), unit=None, height=0, face="", floor=0)
     )
 
 

@@ -106,22 +106,22 @@ class Switched(Resource, frozen=True):
 R = TypeVar("R", bound=Resource)
 
 
-class Place(NamedTuple):
+class SwitchName(NamedTuple):
     """Where a thing is."""
 
     machine: str
     name: str
 
 
-def at(address: Address) -> Place:
+def at(address: Address) -> SwitchName:
     """Return the machine and the name of an address, as the machine has it."""
     machine, name = addresses.machine_of(address) or "", addresses.rest_of(address)
     if "\\" in name:
         try:
             name = unescape(name).decode()
         except UnicodeDecodeError:  # no machine here has names that are no text
-            return Place(machine, name)
-    return Place(machine, name)
+            return SwitchName(machine, name)
+    return SwitchName(machine, name)
 
 
 def named(machine: str, kind: str, name: str | int) -> Address:

@@ -12,7 +12,7 @@ from lasercats.operate import begin, work
 from lasercats.operate import project as projects
 from lasercats.operate.issue import carry_out
 
-Choose = Callable[[Sequence[work.Task]], work.Task]
+Choose = Callable[[Sequence[work.WorkItem]], work.WorkItem]
 """Chooses which of some steps is reported next."""
 
 
@@ -51,7 +51,7 @@ class Site:
         """Issue commands together."""
         return carry_out(self.project, commands)
 
-    def ready(self) -> list[tuple[work.Order, work.Task]]:
+    def ready(self) -> list[tuple[work.WorkOrder, work.WorkItem]]:
         """Return the steps that can be reported, each with its order."""
         found = []
         for order in work.orders(self.project):
