@@ -1,4 +1,4 @@
-"""Keys and anchors of YAML: no key twice, merge keys are resolved, what aliases stand for is bounded."""
+"""Keys and anchors of YAML: no key stands twice, merge keys are resolved, what aliases mean is bounded."""
 
 from typing import Any
 

@@ -26,6 +26,7 @@ from lasercats.machines.aws_calls import CREATES, MOST_VALUES, REPEATABLE, Group
 from lasercats.machines.url import Url
 
 if TYPE_CHECKING:
+    from boto3.session import Session
     from mypy_boto3_ec2 import EC2Client
 
 ATTEMPTS = 5
@@ -49,43 +50,51 @@ class Client:
 
         """
         from boto3.session import Session  # noqa: PLC0415 - heavy; only when AWS is used
-        from botocore.config import Config  # noqa: PLC0415
         from botocore.session import get_session  # noqa: PLC0415
 
-        from lasercats.machines.aws_answers import Bounded, Parsers  # noqa: PLC0415
+        from lasercats.machines.aws_answers import Parsers  # noqa: PLC0415
         from lasercats.machines.aws_errors import no_credentials, unusable  # noqa: PLC0415
 
         option = url.options.get
         self._where, self._pause = where, url.seconds("poll", 1)
         self._attempt = threading.local()  # each call is made in one thread
         self._attempts = int(url.seconds("attempts", ATTEMPTS))
-        silence = url.seconds("read_timeout", 60)
-        clients: list[EC2Client] = []
         try:
             bare = get_session()
             bare.register_component("response_parser_factory", Parsers())
             session = Session(botocore_session=bare, profile_name=option("profile"), region_name=url.host)
-            barred = session.get_credentials() is None
-            for attempts in () if barred else (self._attempts, 1):
-                config = Config(
-                    retries={"mode": "standard", "total_max_attempts": attempts},
-                    connect_timeout=url.seconds("connect_timeout", 10),
-                    read_timeout=silence,
-                    max_pool_connections=connections,
-                    user_agent_extra="lasercats",
-                )
-                client: Any = session.client("ec2", endpoint_url=option("endpoint"), config=config)
-                endpoint = client._endpoint  # botocore reads all of any answer, and has no bound to set
-                endpoint.http_session = Bounded(endpoint.http_session, SLOW * silence)
-                client.meta.events.register("before-send.ec2", lambda **_: count())
-                client.meta.events.register("needs-retry.ec2", self._note)
-                clients.append(client)
+            often = () if session.get_credentials() is None else (self._attempts, 1)
+            clients = [self._made(session, url, count, attempts, connections) for attempts in often]
         except Exception as error:
             raise unusable(error, where) from None
         if not clients:
             raise no_credentials(where)
         self._client, self._careful = clients
         self._session, self._sts = session, option("sts")
+
+    def _made(
+        self, session: "Session", url: Url, count: Callable[[], None], attempts: int, connections: int
+    ) -> "EC2Client":
+        """Return a client that keeps to the times of a URL, and counts its attempts."""
+        from botocore.config import Config  # noqa: PLC0415
+
+        from lasercats.machines.aws_answers import Bounded  # noqa: PLC0415
+
+        silence = url.seconds("read_timeout", 60)
+        config = Config(
+            retries={"mode": "standard", "total_max_attempts": attempts},
+            connect_timeout=url.seconds("connect_timeout", 10),
+            read_timeout=silence,
+            max_pool_connections=connections,
+            user_agent_extra="lasercats",
+        )
+        client: Any = session.client("ec2", endpoint_url=url.options.get("endpoint"), config=config)
+        endpoint = client._endpoint  # botocore reads all of any answer, and has no bound to set
+        endpoint.http_session = Bounded(endpoint.http_session, SLOW * silence)
+        client.meta.events.register("before-send.ec2", lambda **_: count())
+        client.meta.events.register("needs-retry.ec2", self._note)
+        made: EC2Client = client
+        return made
 
     @property
     def place(self) -> dict[str, str]:

@@ -24,6 +24,8 @@ from lasercats.machines.url import Url, parse
 from lasercats.machines.worker import Stuck, Worker
 
 if TYPE_CHECKING:
+    import xml.etree.ElementTree as ET
+
     from lasercats.machines.netconf_client import Client
 
 OPTIONS = ("timeout", "connect_timeout", "key", "password", "known_hosts", "instance")
@@ -271,7 +273,8 @@ class NetconfMachine(Switch["Client"]):
                 self._quietly(client.unlock)
 
     def _locked(self, client: "Client", wanted: Sequence[Configure]) -> Sequence[Any]:
-        from lasercats.machines.netconf_client import Lost, Refusal  # noqa: PLC0415
+        """Configure all or nothing, as the lock is ours."""
+        from lasercats.machines.netconf_client import Refusal  # noqa: PLC0415
 
         data = client.read()
         try:
@@ -288,23 +291,38 @@ class NetconfMachine(Switch["Client"]):
             validated = self._validates and client.can(":validate")
             if validated:
                 client.validate()
+            return self._committed(client, wanted, before, became, data if validated else None)
         except Refusal as refusal:
             self._quietly(client.discard)
             return all_alike(wanted, f"not done, because the switch refuses the batch: {refusal}")
+
+    def _committed(
+        self,
+        client: "Client",
+        wanted: Sequence[Configure],
+        before: Surveyed,
+        became: Made,
+        validated: "ET.Element | None",
+    ) -> Sequence[Any]:
+        """Commit what is edited, and what was read and `validated`; return what each instruction came to.
+
+        Raises:
+            Refusal: the switch refuses it.
+
+        """
+        from lasercats.machines.netconf_client import Lost  # noqa: PLC0415
+
         joined = self._pending
         try:
-            there = self._committed(client, before, became)
-            if validated and differs(there, became.after):
+            there = self._commit(client)
+            if validated is not None and differs(there, became.after):
                 # netconfd answers that it has committed what it has validated, and has not (yuma123 2.13).
                 self._validates = False
                 if self._held is not None and not joined:
                     client.cancel(self._held[0])
                     there, self._pending = before, False
-                client.edit(configuration(there, became.after, client.models, data))
-                there = self._committed(client, before, became)
-        except Refusal as refusal:
-            self._quietly(client.discard)
-            return all_alike(wanted, f"not done, because the switch refuses the batch: {refusal}")
+                client.edit(configuration(there, became.after, client.models, validated))
+                there = self._commit(client)
         except Lost as lost:
             self._give_up()
             told = f"{self._where()} went away during the commit: {lost}"
@@ -315,7 +333,7 @@ class NetconfMachine(Switch["Client"]):
         pairs = zip(wanted, told_each(wanted, became, there), strict=True)
         return [_outcome(configure, settings, there) for configure, settings in pairs]
 
-    def _committed(self, client: "Client", before: Surveyed, became: Made) -> Surveyed:
+    def _commit(self, client: "Client") -> Surveyed:
         """Commit, and return what there is then."""
         from lasercats.machines.netconf_client import Lost, Refusal  # noqa: PLC0415
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from lasercats.core.errors import MachineError, OtherMachine, Unreachable
+from lasercats.core.errors import MachineError, Unreachable
 from lasercats.core.identity import Identity, fact
 from lasercats.core.loose import ODD
 from lasercats.core.text import clean
@@ -50,61 +50,34 @@ class Client:
             MachineError: it lets nobody in, or its host key is not known.
 
         """
-        from ncclient import transport  # noqa: PLC0415 - heavy
-
         self._where, self._count, self._meet = where, count, meet
-        option = url.options.get
-        arguments: dict[str, Any] = {
-            "host": url.host,
-            "port": url.port or PORT,
-            "username": url.user,
-            "timeout": url.seconds("connect_timeout", 10),
-            "password": secret(option("password"), where, url.sources),
-            "key_filename": None if option("key") is None else str(Path(option("key", "")).expanduser()),
-            "allow_agent": option("key") is None,
-            "look_for_keys": option("key") is None,
-        }
-        known = option("known_hosts")
-        if arguments["key_filename"] is not None and not Path(arguments["key_filename"]).is_file():
-            raise MachineError(f"{where}: {arguments['key_filename']} cannot be read: no such file")
-        if known == "none":
-            arguments["hostkey_verify"] = False
-        elif known is not None:
-            arguments["hostkey_b64"] = _host_key(known, url, where)
         at = f"{where} ({url.host}:{url.port or PORT})"
-        try:
-            self._manager: Any = _connect(arguments)
-        except transport.AuthenticationError:
-            raise MachineError(
-                f"{at} does not let {url.user or 'you'} in; check user, key and password"
-            ) from None
-        except transport.SSHUnknownHostError:
-            raise MachineError(
-                f"{at} has a host key that is not known; add it to the file of known hosts, "
-                "or take any with ?known_hosts=none"
-            ) from None
-        except Exception as error:  # whatever the library makes of an answer that is none
-            raise Unreachable(f"{at} cannot be reached: {_told(error)}") from None
+        self._manager = _opened(_arguments(url, where), at)
         self._manager.timeout = url.seconds("timeout", 60)
         try:
             meet(_key_of(self._manager))
-        except OtherMachine:
+            self.capabilities = [f"{one}" for one in self._manager.server_capabilities or ()]
+            namespaces = {one.partition("?")[0] for one in self.capabilities}
+            self.models = Models(namespaces, url.options.get("instance", "default"))
+            self._check(at)
+        except MachineError:
             self.close()
             raise
-        self.capabilities = [f"{one}" for one in self._manager.server_capabilities or ()]
+
+    def _check(self, at: str) -> None:
+        """Check that the device can do what is asked of it.
+
+        Raises:
+            MachineError: it cannot, with the reason.
+
+        """
+        lacks = None
         if not self.can(CANDIDATE):
-            self.close()
-            raise MachineError(
-                f"{at} has no candidate datastore, so a batch cannot be taken as a whole; it is not supported"
-            )
-        self.models = Models(
-            {one.partition("?")[0] for one in self.capabilities}, option("instance", "default")
-        )
-        if self.models.base is None:
-            self.close()
-            raise MachineError(
-                f"{at} has neither ietf-interfaces nor openconfig-interfaces; it is not supported"
-            )
+            lacks = "no candidate datastore, so a batch cannot be taken as a whole"
+        elif self.models.base is None:
+            lacks = "neither ietf-interfaces nor openconfig-interfaces"
+        if lacks is not None:
+            raise MachineError(f"{at} has {lacks}; it is not supported")
 
     def can(self, capability: str) -> bool:
         """Tell whether the device has a capability, as `:validate` or `:confirmed-commit:1.1`."""
@@ -229,6 +202,58 @@ def _connect(arguments: dict[str, Any]) -> Any:  # noqa: ANN401 - a manager of n
             session.close()
         raise
     return manager.Manager(session, handler, timeout=arguments["timeout"])
+
+
+def _arguments(url: Url, where: str) -> dict[str, Any]:
+    """Return what the library is told to connect to a URL.
+
+    Raises:
+        MachineError: the file of a key cannot be read.
+
+    """
+    option = url.options.get
+    arguments: dict[str, Any] = {
+        "host": url.host,
+        "port": url.port or PORT,
+        "username": url.user,
+        "timeout": url.seconds("connect_timeout", 10),
+        "password": secret(option("password"), where, url.sources),
+        "key_filename": None if option("key") is None else str(Path(option("key", "")).expanduser()),
+        "allow_agent": option("key") is None,
+        "look_for_keys": option("key") is None,
+    }
+    known = option("known_hosts")
+    if arguments["key_filename"] is not None and not Path(arguments["key_filename"]).is_file():
+        raise MachineError(f"{where}: {arguments['key_filename']} cannot be read: no such file")
+    if known == "none":
+        arguments["hostkey_verify"] = False
+    elif known is not None:
+        arguments["hostkey_b64"] = _host_key(known, url, where)
+    return arguments
+
+
+def _opened(arguments: dict[str, Any], at: str) -> Any:  # noqa: ANN401 - the library has no types
+    """Connect.
+
+    Raises:
+        Unreachable: there is no answer.
+        MachineError: it lets nobody in, or its host key is not known.
+
+    """
+    from ncclient import transport  # noqa: PLC0415 - heavy
+
+    try:
+        return _connect(arguments)
+    except transport.AuthenticationError:
+        user = arguments["username"] or "you"
+        raise MachineError(f"{at} does not let {user} in; check user, key and password") from None
+    except transport.SSHUnknownHostError:
+        raise MachineError(
+            f"{at} has a host key that is not known; add it to the file of known hosts, "
+            "or take any with ?known_hosts=none"
+        ) from None
+    except Exception as error:  # whatever the library makes of an answer that is none
+        raise Unreachable(f"{at} cannot be reached: {_told(error)}") from None
 
 
 def _key_of(manager: Any) -> dict[str, str]:  # noqa: ANN401
