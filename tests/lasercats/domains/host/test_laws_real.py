@@ -19,6 +19,7 @@ from lasercats.core.registry import Kinds
 from lasercats.core.secret import Sealed, place
 from lasercats.core.text import escape
 from lasercats.domains.host import DOMAIN
+from lasercats.domains.host import place as places
 from lasercats.domains.host.directory import Create, Directory
 from lasercats.domains.host.file import File
 from lasercats.domains.host.symlink import Symlink
@@ -49,7 +50,8 @@ FIELDS = {
     "content": st.one_of(strategies.texts, st.binary(max_size=40).map(content.encode)),
 }
 GROUND = Create(on=(Address("directory/m:/t"),))
-LOGS = strategies.logs(list(KINDS.kinds.values()), NAMES, FIELDS, size=12)
+PATHS = [KINDS.kinds[name] for name in places.KINDS]
+LOGS = strategies.logs(PATHS, NAMES, FIELDS, size=12)
 REAL = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 FEW = settings(REAL, max_examples=25)
 
