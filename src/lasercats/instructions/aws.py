@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from lasercats.core import content as contents
 from lasercats.core.instruction import Instruction
+from lasercats.core.text import identifier
 
 TOKEN_TAG = "lasercats:token"  # noqa: S105 - the key of a tag
 """Marks what was made by an operation that takes no client token."""
@@ -353,7 +354,7 @@ def quote(text: str) -> str:
 
 def variable(address: str) -> str:
     """Return the shell variable for the id of what is at an address, one of its own for each."""
-    return "lc_" + "".join(c if c.isalnum() and c.isascii() else f"_{ord(c):x}_" for c in address)
+    return f"lc_{identifier(address)}"
 
 
 def dashed(operation: str) -> str:
