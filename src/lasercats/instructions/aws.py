@@ -124,7 +124,7 @@ SORTS: Mapping[str, Sort] = {
 
 BLOBS = {"ImportKeyPair": "PublicKeyMaterial", "RunInstances": "UserData"}
 """The parameters that hold bytes, by operation; they are told as the content of a file is."""
-_VARIABLE = re.compile(r"\$\{lc_([^}]*)\}?")
+_VARIABLE = re.compile(r"\$\{lc_([^}$]*)\}?")
 """A variable of a script, in a text."""
 _ROOT = "Images[0].RootDeviceName || ''"
 
