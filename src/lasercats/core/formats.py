@@ -159,8 +159,9 @@ def _delta(delta: dict[str, Any]) -> dict[str, Any]:
     return {_address(a): [*map(_fields, sides)] if a in host else sides for a, sides in delta.items()}
 
 
-def _instructions(found: list[dict[str, Any]]) -> list[Any]:
-    return [_fields(one) if one.get("do", "").startswith("host.") else one for one in found]
+def _instructions(found: list[Any]) -> list[Any]:
+    hosts = [isinstance(one, dict) and f"{one.get('do')}".startswith("host.") for one in found]
+    return [_fields(one) if host else one for one, host in zip(found, hosts, strict=True)]
 
 
 def _outcomes(found: list[Any]) -> list[Any]:

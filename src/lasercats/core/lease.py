@@ -96,16 +96,11 @@ class Fence(NamedTuple):
 
     def _subjects(self, entry: AnyEntry, cause: Callable[[int], int | None]) -> Iterable[int]:
         """Return the commands that an entry is about."""
-        match entry:
-            case Started(commands=commands) | Deferred(commands=commands):
-                return commands
-            case Event(command=command) | Ended(command=command):
-                return () if command is None else (command,)
-            case Finished(started=started):
-                first = cause(started)
-                return () if first is None else (first,)
-            case _:
-                return ()
+        if isinstance(entry, Started | Deferred):
+            return entry.commands
+        first = cause(entry.started) if isinstance(entry, Finished) else None
+        first = entry.command if isinstance(entry, Event | Ended) else first
+        return () if first is None else (first,)
 
 
 def is_at_work(run: str, opened: Iterable[Open]) -> bool:

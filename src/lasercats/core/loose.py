@@ -146,7 +146,8 @@ def _as(data: Any, kind: Any) -> Any:  # noqa: ANN401
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return _struct(data, kind) if isinstance(data, dict) else _NOT
     if origin is dict:
-        return _map(data, get_args(kind)[1]) if isinstance(data, dict) else _NOT
+        of = get_args(kind)[1]
+        return {key: loosely(one, of) for key, one in data.items()} if isinstance(data, dict) else _NOT
     if origin is tuple:
         return _items(data, get_args(kind)) if isinstance(data, list) else _NOT
     if origin is Literal:
@@ -154,10 +155,6 @@ def _as(data: Any, kind: Any) -> Any:  # noqa: ANN401
     if kind is float and type(data) is int:
         return data
     return data if isinstance(kind, type) and type(data) is kind else _NOT
-
-
-def _map(data: Mapping[str, Any], of: Any) -> dict[str, Any]:  # noqa: ANN401
-    return {key: loosely(value, of) for key, value in data.items()}
 
 
 def _items(data: list[Any], of: tuple[Any, ...]) -> tuple[Any, ...]:

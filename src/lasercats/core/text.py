@@ -37,6 +37,11 @@ def unescape(text: str) -> bytes:
     return _encoded("".join(parts))
 
 
+def identifier(text: str, also: str = "") -> str:
+    """Return a text in ASCII letters and digits, and some signs `also`; another for each other text."""
+    return "".join(c if (c.isalnum() and c.isascii()) or c in also else f"_{ord(c):x}_" for c in text)
+
+
 def one_form(text: str, *, lines: bool = False) -> str:
     """Return the one form of a text that may have been typed, or came from the command line."""
     return escape(unescape(text), lines=lines)

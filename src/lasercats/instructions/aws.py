@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from lasercats.core import content as contents
 from lasercats.core.instruction import Instruction
+from lasercats.core.text import identifier
 
 TOKEN_TAG = "lasercats:token"  # noqa: S105 - the key of a tag
 """Marks what was made by an operation that takes no client token."""
@@ -123,7 +124,7 @@ SORTS: Mapping[str, Sort] = {
 
 BLOBS = {"ImportKeyPair": "PublicKeyMaterial", "RunInstances": "UserData"}
 """The parameters that hold bytes, by operation; they are told as the content of a file is."""
-_VARIABLE = re.compile(r"\$\{lc_([^}]*)\}?")
+_VARIABLE = re.compile(r"\$\{lc_([^}$]*)\}?")
 """A variable of a script, in a text."""
 _ROOT = "Images[0].RootDeviceName || ''"
 
@@ -353,7 +354,7 @@ def quote(text: str) -> str:
 
 def variable(address: str) -> str:
     """Return the shell variable for the id of what is at an address, one of its own for each."""
-    return "lc_" + "".join(c if c.isalnum() and c.isascii() else f"_{ord(c):x}_" for c in address)
+    return f"lc_{identifier(address)}"
 
 
 def dashed(operation: str) -> str:

@@ -395,7 +395,7 @@ def _name_vlans(found: Surveyed, names: dict[int, str], those: str, body: Sequen
     named = next((line.partition(" ")[2] for line in body if line.startswith("name ")), None)
     try:
         for number in vlans.parse(those):
-            names[number] = named or names.get(number, f"VLAN{number:04}")
+            names[number] = named or names.get(number, vlans.default_name(number))
     except ValueError as error:
         found.strange[f"vlan {those}"] = f"{error}"
 

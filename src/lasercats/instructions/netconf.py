@@ -250,19 +250,19 @@ def _switching(more: ET.Element | None, namespace: str, container: str, models: 
 
 
 def _vlans(found: Surveyed, data: ET.Element, models: Models) -> None:
-    named: dict[str, str] = {}
+    named: dict[int, str] = {}
     for instance in data.iter(_(INSTANCE, "network-instance")):
         ours = (_find(instance, INSTANCE, "name") or "") == models.instance
         for one in instance.iter(_(INSTANCE, "vlan")) if ours else ():
             told = _find(one, INSTANCE, "vlan-id") or ""
             try:
-                number = f"{vlans.number(told)}"
+                number = vlans.number(told)
             except ValueError as error:
                 found.strange[f"vlan {told[:40]}"] = f"{error}"
                 continue
-            named[number] = _said(one, INSTANCE, "config", "name") or f"VLAN{int(number):04}"
-    for number in sorted(named, key=int):
-        understood(found, "vlan", number, lambda name=named[number]: Settings(name=name))  # type: ignore[misc]
+            named[number] = _said(one, INSTANCE, "config", "name") or vlans.default_name(number)
+    for number, name in sorted(named.items()):
+        understood(found, "vlan", f"{number}", lambda name=name: Settings(name=name))  # type: ignore[misc]
 
 
 def _find(element: ET.Element | None, namespace: str, *path: str) -> str | None:

@@ -186,7 +186,9 @@ def bond_mode(lacp: str) -> str:
 def _vlans(found: Surveyed, bridge: Row, users: Iterable[Settings]) -> None:
     """Read the VLANs that are told of, or that some port is in."""
     used = [untagged(user) for user in users]
-    names: dict[int, Any] = {n: default_name(n) for n in used if n is not None and vlans.can_be_absent(n)}
+    names: dict[int, Any] = {
+        n: vlans.default_name(n) for n in used if n is not None and vlans.can_be_absent(n)
+    }
     names |= {number: name for number, (_, name) in vlan_keys(bridge["external_ids"]).items()}
     for number, name in sorted(names.items()):
         understood(found, "vlan", f"{number}", lambda name=name: Settings(name=name))  # type: ignore[misc]
@@ -200,11 +202,6 @@ def vlan_keys(ids: Mapping[str, Any]) -> dict[int, tuple[str, Any]]:
         if number.isascii() and number.isdecimal() and vlans.FIRST <= int(number[:9]) <= vlans.LAST:
             found[int(number)] = key, name
     return found
-
-
-def default_name(vlan: int | str | None) -> str:
-    """Return the name of a VLAN that nobody named."""
-    return f"VLAN{int(vlan or 0):04}"
 
 
 def _port(interface: Row, port: Row | None = None) -> Settings:

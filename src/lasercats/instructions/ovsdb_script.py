@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from lasercats.core.instruction import Instruction
+from lasercats.core.text import identifier
 from lasercats.core.visible import visible_json
 from lasercats.instructions.ovsdb import BY_SOURCE, HASHED, KEPT, OWN, VLAN_KEY, all_kept, bond_mode, columns
 from lasercats.instructions.switch import Configure, Settings, given, whole
@@ -164,7 +165,7 @@ def _description(table: str, name: str, description: str) -> Words:
 
 
 def _id(port: str) -> str:
-    return "".join(c if (c.isalnum() and c.isascii()) or c in "-." else f"_{ord(c):x}_" for c in port)
+    return identifier(port, "-.")
 
 
 def _word(text: str) -> str:

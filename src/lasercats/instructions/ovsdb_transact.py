@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from lasercats.core.text import identifier
 from lasercats.instructions.ovsdb import (
     BY_SOURCE,
     HASHED,
@@ -319,4 +320,4 @@ def _raw_map(told: Any) -> dict[str, str]:  # noqa: ANN401
 
 def _named(what: str, name: str) -> str:
     """Return the name of a row within a transaction: an <id> of RFC 7047, 3.1."""
-    return f"{what}_" + "".join(c if c.isalnum() and c.isascii() else f"_{ord(c):x}_" for c in name)
+    return f"{what}_{identifier(name)}"

@@ -75,6 +75,11 @@ def can_be_absent(vlan: int | None) -> bool:
     return vlan is not None and DEFAULT < vlan <= LAST
 
 
+def default_name(vlan: int) -> str:
+    """Return the name of a VLAN that nobody named."""
+    return f"VLAN{vlan:04}"
+
+
 def write(vlans: Iterable[int]) -> str:
     """Write a set of VLANs in its one form: sorted, with ranges; `all` or `none` where it is that.
 

@@ -5,7 +5,7 @@ are told where they are none, so that one odd value does not hide what stands be
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -87,6 +87,18 @@ class Parsers:
         return _Parser(timestamp_parser=_time)
 
 
+def _or_text(handle: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
+    """Return what reads a value as botocore does, and as text where it is none of its type."""
+
+    def handled(parser: Any, shape: Any, node: Any) -> Any:  # noqa: ANN401
+        try:
+            return handle(parser, shape, node)
+        except ValueError:
+            return parser._handle_string(shape, node)
+
+    return handled
+
+
 class _Parser(_Known):  # type: ignore[misc]  # its methods are not in the stubs
     """Takes what is of another type than EC2 says as the text that it is."""
 
@@ -115,27 +127,9 @@ class _Parser(_Known):  # type: ignore[misc]  # its methods are not in the stubs
             node = node[0]  # told twice
         return super()._parse_shape(shape, node)
 
-    def _handle_integer(self, shape: Any, node: Any) -> Any:  # noqa: ANN401
-        try:
-            return super()._handle_integer(shape, node)
-        except ValueError:
-            return self._handle_string(shape, node)
-
-    _handle_long = _handle_integer
-
-    def _handle_float(self, shape: Any, node: Any) -> Any:  # noqa: ANN401
-        try:
-            return super()._handle_float(shape, node)
-        except ValueError:
-            return self._handle_string(shape, node)
-
-    _handle_double = _handle_float
-
-    def _handle_blob(self, shape: Any, node: Any) -> Any:  # noqa: ANN401
-        try:
-            return super()._handle_blob(shape, node)
-        except ValueError:
-            return self._handle_string(shape, node)
+    _handle_integer = _handle_long = _or_text(_Known._handle_integer)
+    _handle_float = _handle_double = _or_text(_Known._handle_float)
+    _handle_blob = _or_text(_Known._handle_blob)
 
 
 def _error(told: Any, status: int) -> dict[str, str]:  # noqa: ANN401
