@@ -30,7 +30,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Modu
     """Return the two files of the page, imported."""
     folder = tmp_path_factory.mktemp("kind")
     found = dict(BLOCK.findall(PAGE.read_text()))
-    assert len([line for line in found["fifo"].splitlines() if line.strip()]) <= 75
+    assert len([line for line in found["fifo"].splitlines() if line.strip()]) <= 60
     made: dict[str, Any] = {}
     for name in ("fifo", "test_fifo"):
         (folder / f"{name}.py").write_text(found[name])

@@ -61,6 +61,13 @@ def test_installed_used_and_uninstalled(fresh: Fresh) -> None:
     fresh.run("create", "toy.record/www", "-f", "ttl=300", "-f", "value=192.0.2.1")
     assert json.loads((fresh.project / "cloud.json").read_text())["toy.record/www"]["ttl"] == 300
     assert "toy.record/www" in fresh.run("state")
+    pipe = fresh.project / "a pipe"
+    fresh.run("machine", "add", "here", "local:")
+    fresh.run("pipe", "create", f"here:{pipe}", "--mode", "600")
+    assert pipe.is_fifo()
+    assert "all as the state says" in fresh.run("drift", f"pipe/here:{pipe}")
+    pipe.chmod(0o640)
+    assert "mode: 0600 → 0640" in fresh.run("drift", f"pipe/here:{pipe}")
     fresh.pip("uninstall", "-y", "lasercats-toy")
     told = fresh.run("state")
     assert "192.0.2.1" in told
@@ -69,5 +76,7 @@ def test_installed_used_and_uninstalled(fresh: Fresh) -> None:
     assert "toy.record" in fresh.run("query", "SELECT * FROM unknown_kinds")
     assert "verify" not in fresh.run("verify")
     assert "no kind is called 'toy.record'" in fresh.run("drift", "toy.record/www", fails=True)
-    fresh.run("forget", "toy.record/www")
-    assert "toy.record/www" not in fresh.run("state")
+    assert "0600" in told
+    fresh.run("forget", "toy.record/www", f"pipe/here:{pipe}")
+    assert "resources" not in fresh.run("document").replace("resources: {}", "")
+    assert pipe.is_fifo()

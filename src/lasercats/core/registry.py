@@ -21,7 +21,7 @@ from lasercats.core.errors import BadInput, LogCorrupt, Refused, UnknownName
 from lasercats.core.generic import VERBS
 from lasercats.core.instruction import Failure, Instruction, Later, StrangeInstruction
 from lasercats.core.kind import Kind
-from lasercats.core.loose import decode, odd_fields, strict
+from lasercats.core.loose import Fault, decode, odd_fields, strict
 from lasercats.core.program import Known, Program, Step
 from lasercats.core.resource import Resource, StrangeResource, decided_fields, decisions
 
@@ -92,10 +92,6 @@ class Kinds:
     def domain(self, address: Address) -> Domain | None:
         """Return the domain that an address belongs to, None where it is of no domain that is known."""
         return self._domain_of.get(addresses.kind_of(address))
-
-    def kind_for(self, command: Command | type[Command]) -> Kind[Any] | None:
-        """Return the kind that a command belongs to, the first of several, None for one of no kind."""
-        return next(iter(self.kinds_for(command)), None)
 
     def kinds_for(self, command: Command | type[Command]) -> tuple[Kind[Any], ...]:
         """Return the kinds that a command belongs to; a name without a kind is of the first."""
@@ -276,9 +272,8 @@ class Kinds:
             return "its plugin is not installed"
         try:
             strict(msgspec.to_builtins(command), type(command))
-        except ValueError as error:
-            fact, _, path = str(error).partition(" - at `$.")
-            return f"{path.rstrip('`')}: {fact}" if path else fact
+        except Fault as fault:
+            return f"{fault.path}: {fault.fact}" if fault.path else fault.fact
         return None
 
     def verbs(self) -> Iterator[tuple[str, str, type[Command]]]:
@@ -304,7 +299,7 @@ class Kinds:
 
 
 def _value(data: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401
-    return data.get(path.rstrip("`").partition("[")[0])
+    return data.get(path.partition("[")[0])
 
 
 def _on_machine(tag: str, text: str) -> Address:
@@ -361,9 +356,9 @@ def convert(data: Mapping[str, Any], type_: type[Any], what: str) -> Any:  # noq
             raise UnknownName(f"field of {what}", str(name), names)
     try:
         return strict(data, type_)
-    except ValueError as error:
-        fact, _, path = str(error).partition(" - at `$.")
-        where = f" field {path.rstrip('`')!r}:" if path else ""
+    except Fault as fault:
+        fact, path = fault.fact, fault.path
+        where = f" field {path!r}:" if path else ""
         if "Expected `str" in fact and ("got `int`" in fact or "got `float`" in fact or "got `bool`" in fact):
             fact += "; write it in quotes"
         elif "matching regex" in fact:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from lasercats.core.errors import LaserCatsError, MachineError, StillWorking
 from lasercats.core.identity import Who
-from lasercats.core.instruction import Batch, Failure, Instruction, Item
+from lasercats.core.instruction import Batch, Failure, Instruction, Item, not_tried
 from lasercats.core.ports import Sink, Vault
 from lasercats.core.secret import Sealed
 from lasercats.core.text import escape
@@ -28,7 +28,6 @@ from lasercats.machines.shell import (
     Settling,
     identity,
     parts,
-    skipped,
     weight,
 )
 
@@ -169,7 +168,7 @@ class HostMachine:
                 if not isinstance(item.instruction, Execute):
                     await self._scripted(batch, part, outcomes, sending)
                 elif any(isinstance(outcomes[j], Failure) for j in item.after):
-                    outcomes[part[0]] = skipped()
+                    outcomes[part[0]] = not_tried()
                 else:
                     outcomes[part[0]] = await self._execute(item.instruction, sink, sending)
         except LaserCatsError as error:  # what is not answered yet was not sent; the rest stands
@@ -215,7 +214,7 @@ class HostMachine:
         while part := [i for i in part if outcomes[i] is None]:
             for i in part:
                 if any(isinstance(outcomes[j], Failure) for j in batch[i].after):
-                    outcomes[i] = skipped()
+                    outcomes[i] = not_tried()
             left = [i for i in part if outcomes[i] is None]
             place = {i: n for n, i in enumerate(left)}
             items = (

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from lasercats.core.identity import Identity
-from lasercats.core.instruction import Batch, Failure, Item
+from lasercats.core.instruction import Batch, Failure, Item, not_tried
 from lasercats.core.ports import Vault
 from lasercats.core.text import escape
 from lasercats.instructions import who
@@ -198,7 +198,7 @@ class BatchScript:
             return None
         status, said = statuses[0][0], messages.get(b"%d" % i, b"")
         if status == b"skipped":
-            return skipped()
+            return not_tried()
         if status != b"0":
             return Failure(reason=last_line(said) or f"failed with status {escape(status)}")
         act: Any = self._batch[i].instruction
@@ -303,11 +303,6 @@ def _side_by_side(batch: Batch, acts: Sequence[int]) -> Iterator[tuple[int, list
     for _, group in groupby(acts, sort):
         some = list(group)
         yield some[0], some
-
-
-def skipped() -> Failure:
-    """Return the outcome of what was not tried."""
-    return Failure(reason="not tried, because what it depends on failed", skipped=True)
 
 
 def weight(item: Item, vault: Vault) -> int:

@@ -8,7 +8,7 @@ known is kept as it is.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lasercats.core.loose import strict
+from lasercats.core.loose import Fault, strict
 from lasercats.domains.rack.device_type import SORTS, DeviceType, PortType, is_kept, is_slug, one_height
 
 Path = tuple[str | int, ...]
@@ -203,9 +203,8 @@ def _converted(values: dict[str, Any], type_: type[Any], path: Path) -> Any:  # 
     """Build a struct; what is of the wrong type is told with the path to it."""
     try:
         return strict(values, type_)
-    except ValueError as error:
-        fact, _, place = str(error).partition(" - at `$.")
-        name = place.rstrip("`").partition("[")[0].partition(".")[0]
+    except Fault as fault:
+        fact, name = fault.fact, fault.path.partition("[")[0].partition(".")[0]
         told = fact[:1].lower() + fact[1:]
         if fact in _NO_TEXT:
             told += "; write it in quotes"
