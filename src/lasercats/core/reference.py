@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from lasercats.core.address import Address
-from lasercats.core.resource import Resource, notes
+from lasercats.core.resource import Resource, infos, notes
 
 R = TypeVar("R", bound=msgspec.Struct)
 Rename = Callable[[str, str], str]
@@ -158,7 +158,7 @@ def _values(value: Any) -> tuple[Any, ...]:  # noqa: ANN401
 @cache
 def _slots(type_: type[msgspec.Struct]) -> tuple[_Slot, ...]:
     slots = []
-    for field in msgspec.structs.fields(type_):
+    for field in infos(type_):
         extra = [e for part in _parts(field.type) for n in notes(part) if (e := getattr(n, "extra", None))]
         said = next((e for e in extra if "refers" in e), None)
         structs = [p for p in _parts(field.type) if isinstance(p, type) and issubclass(p, msgspec.Struct)]

@@ -7,7 +7,7 @@ stands here; nothing else is written per kind.
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import msgspec
@@ -75,11 +75,6 @@ class Kinds:
         for kind in named:
             for c in kind.commands:
                 self._kinds_of[tag_of(c)] = (*self._kinds_of.get(tag_of(c), ()), kind)
-        held = {kind.name: reference.clings_to(kind.resource) for kind in self.kinds.values()}
-        self._clinging = {
-            to: frozenset(name for name, kinds in held.items() if to in kinds)
-            for to in frozenset[str]().union(*held.values())
-        }
         self._domain_of = {kind.name: domain for domain in self.domains for kind in domain.kinds}
         self._domain_of |= {tag_of(c): domain for domain in self.domains for c in domain.commands}
         self._instructions = {tag_of(i): i for d in self.domains for i in d.instructions}
@@ -122,6 +117,12 @@ class Kinds:
     def altering(self, address: Address) -> bool:
         """Tell whether what is at an address has its machine give other fields elsewhere."""
         return self.kind(address).has("alters")
+
+    @cached_property
+    def _clinging(self) -> Mapping[str, frozenset[str]]:
+        held = {kind.name: reference.clings_to(kind.resource) for kind in self.kinds.values()}
+        every = frozenset[str]().union(*held.values())
+        return {to: frozenset(name for name, kinds in held.items() if to in kinds) for to in every}
 
     def clinging(self, address: Address) -> frozenset[str]:
         """Return the kinds of what may go along where what is at an address ends (`clings_to`)."""

@@ -98,9 +98,15 @@ def encoded(resource: Resource | None) -> bytes:
 
 
 @cache
+def infos(type_: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """Return the fields of a type, with what is annotated; finding that out takes time: it is done once."""
+    return msgspec.structs.fields(type_)
+
+
+@cache
 def roles_of(resource: type[msgspec.Struct]) -> Mapping[str, Role]:
     """Return the role of each field of a resource type, in the order of the fields."""
-    return {field.name: _role(field.type) for field in msgspec.structs.fields(resource)}
+    return {field.name: _role(field.type) for field in infos(resource)}
 
 
 @cache
@@ -123,7 +129,7 @@ def reported_fields(resource: type[msgspec.Struct]) -> frozenset[str]:
 @cache
 def marked_fields(type_: type[msgspec.Struct], mark: str) -> frozenset[str]:
     """Return the names of the fields whose annotations have a mark: `on_record`, `protects`, `grows`."""
-    said = ((field.name, list(notes(field.type))) for field in msgspec.structs.fields(type_))
+    said = ((field.name, list(notes(field.type))) for field in infos(type_))
     return frozenset(
         name for name, told in said if any((getattr(n, "extra", None) or {}).get(mark) for n in told)
     )
@@ -162,7 +168,7 @@ def shrinks(before: Any, after: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN4
 @cache
 def clear_fields(resource: type[msgspec.Struct]) -> Mapping[str, str]:
     """Return the clear field that each secret field is another form of, by the name of the secret one."""
-    found = ((field.name, list(notes(field.type))) for field in msgspec.structs.fields(resource))
+    found = ((field.name, list(notes(field.type))) for field in infos(resource))
     extras = ((name, getattr(n, "extra", None) or {}) for name, told in found for n in told)
     return {name: extra["of"] for name, extra in extras if "of" in extra}
 

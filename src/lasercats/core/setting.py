@@ -15,7 +15,7 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import Refused
-from lasercats.core.resource import Resource, decided_fields, decisions, marked_fields, overlay
+from lasercats.core.resource import Resource, decided_fields, decisions, infos, marked_fields, overlay
 from lasercats.core.state import State
 
 
@@ -47,7 +47,7 @@ class Declared(msgspec.StructMeta):
         needs = tuple(needs) or getattr(family, "needs", ())
         if of is not None:
             takes = settable(of) if takes is None else takes
-            fields = {field.name: field for field in msgspec.structs.fields(of)}
+            fields = {field.name: field for field in infos(of)}
             own = body.pop("__annotations__", {})
             body["__annotations__"] = {**_types(fields, takes, needs), **own}
             forms = {**family.forms, **{n: form for n, form in of.forms.items() if n in takes}}
