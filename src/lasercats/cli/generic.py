@@ -1,6 +1,6 @@
 """The verbs of kinds that are made from data, once for all of them: create, set, remove."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -85,16 +85,14 @@ def _built(project: "Project", tag: str, names: Sequence[str], texts: Sequence[s
     """
     from pathlib import Path  # noqa: PLC0415
 
+    from lasercats.core.command import tag_of  # noqa: PLC0415
     from lasercats.core.errors import BadInput  # noqa: PLC0415
     from lasercats.operate.issue import build  # noqa: PLC0415
 
     kind = project.kinds.kinds[tag.rpartition(".")[0]]
     if not kind.generic:
-        own = sorted(
-            {one.partition(".")[0] for one in project.kinds.commands.own if one.startswith(kind.name)}
-        )
-        told = f"`lasercats {(own or [kind.name.partition('.')[0]])[0]} --help` lists them"
-        raise BadInput(f"{kind.name} has verbs of its own; {told}")
+        group = tag_of(kind.commands[0]).partition(".")[0]
+        raise BadInput(f"{kind.name} has verbs of its own; `lasercats {group} --help` lists them")
     data = {"command": tag, "on": list(names), **dict(_field(kind.resource, text) for text in texts)}
     return build(data, project.kinds, project.inputs(Path(), arguments.secret_input))
 
@@ -106,28 +104,15 @@ def _field(resource: Any, text: str) -> tuple[str, Any]:  # noqa: ANN401
         BadInput: it is not of the form FIELD=VALUE, or the value is no YAML.
 
     """
-    import msgspec  # noqa: PLC0415
-
     from lasercats.core.errors import BadInput  # noqa: PLC0415
     from lasercats.core.reading import load_yaml  # noqa: PLC0415
+    from lasercats.core.resource import alternatives, infos  # noqa: PLC0415
 
     name, sign, value = text.partition("=")
     if not sign or not name:
         raise BadInput(f"option --field takes FIELD=VALUE, and not {text!r}")
-    types = {part for f in msgspec.structs.fields(resource) if f.name == name for part in _outer(f.type)}
+    types = {part for f in infos(resource) if f.name == name for part in alternatives(f.type)}
     return name, value if str in types or not types else load_yaml(value, f"field {name}")[0]
-
-
-def _outer(annotation: Any) -> Iterator[Any]:  # noqa: ANN401
-    """Iterate over what a field may hold itself, not what is in that."""
-    from types import UnionType  # noqa: PLC0415
-    from typing import Annotated, Union, get_args, get_origin  # noqa: PLC0415
-
-    if get_origin(annotation) in (Annotated, Union, UnionType):
-        for part in get_args(annotation)[: 1 if get_origin(annotation) is Annotated else None]:
-            yield from _outer(part)
-    else:
-        yield annotation
 
 
 create = _verb("create", "Create resources of kinds that are made from data.", fields=True)

@@ -1,7 +1,7 @@
 """Verbs that act: init, machine, exec, issue, forget, undo, recover; and completion."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -264,8 +264,7 @@ def issue(context: click.Context, /, file: str, max_size: int, **values: Any) ->
         act(context, project, commands, request)
 
 
-@click.command()
-@options.argument(
+_addresses = options.argument(
     "addresses",
     type=arguments.NAME,
     nargs=-1,
@@ -273,6 +272,22 @@ def issue(context: click.Context, /, file: str, max_size: int, **values: Any) ->
     metavar="ADDRESS...",
     shell_complete=options.complete_address,
 )
+
+
+def _record(
+    context: click.Context, data: Mapping[str, Any], addresses: Sequence[str], values: dict[str, Any]
+) -> None:
+    """Carry out a command that changes records only."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    request = replace(Request.take(values), direct=not options.is_queried(context))
+    with options.opened(context, looking=request.predicts) as project:
+        on = [project.recorded(address) for address in addresses]
+        act(context, project, [project.kinds.command({**data, "on": on})], request)
+
+
+@click.command()
+@_addresses
 @options.option("--field", "fields", multiple=True, help="Only the decision on this field.")
 @options.as_json
 @options.diff
@@ -287,24 +302,11 @@ def forget(
     **values: Any,  # noqa: ANN401
 ) -> None:
     """Take resources out of the state, or decisions on some of their fields; touch no machine."""
-    from dataclasses import replace  # noqa: PLC0415
-
-    request = replace(Request.take(values), direct=not options.is_queried(context))
-    with options.opened(context, looking=request.predicts) as project:
-        on = [project.recorded(address) for address in addresses]
-        data = {"command": "forget", "on": on, "fields": list(fields)}
-        act(context, project, [project.kinds.command(data)], request)
+    _record(context, {"command": "forget", "fields": list(fields)}, addresses, values)
 
 
 @click.command()
-@options.argument(
-    "addresses",
-    type=arguments.NAME,
-    nargs=-1,
-    required=True,
-    metavar="ADDRESS...",
-    shell_complete=options.complete_address,
-)
+@_addresses
 @options.as_json
 @options.diff
 @options.message
@@ -316,18 +318,11 @@ def protect(context: click.Context, /, addresses: tuple[str, ...], **values: Any
     Neither a direct command, nor a document, a prune, an undo or a revert removes them until `unprotect` is
     run. In a document it is the field `protect: true`.
     """
-    _mark(context, "protect", addresses, values)
+    _record(context, {"command": "protect"}, addresses, values)
 
 
 @click.command()
-@options.argument(
-    "addresses",
-    type=arguments.NAME,
-    nargs=-1,
-    required=True,
-    metavar="ADDRESS...",
-    shell_complete=options.complete_address,
-)
+@_addresses
 @options.as_json
 @options.diff
 @options.message
@@ -335,16 +330,7 @@ def protect(context: click.Context, /, addresses: tuple[str, ...], **values: Any
 @click.pass_context
 def unprotect(context: click.Context, /, addresses: tuple[str, ...], **values: Any) -> None:  # noqa: ANN401
     """Lift the protection of resources from being removed; touch no machine."""
-    _mark(context, "unprotect", addresses, values)
-
-
-def _mark(context: click.Context, verb: str, addresses: tuple[str, ...], values: dict[str, Any]) -> None:
-    from dataclasses import replace  # noqa: PLC0415
-
-    request = replace(Request.take(values), direct=not options.is_queried(context))
-    with options.opened(context, looking=request.predicts) as project:
-        on = [project.recorded(address) for address in addresses]
-        act(context, project, [project.kinds.command({"command": verb, "on": on})], request)
+    _record(context, {"command": "unprotect"}, addresses, values)
 
 
 @click.command()

@@ -331,16 +331,18 @@ class Strange(Kind[StrangeResource]):
 
     def converge(self, address: Address, change: Change[Any]) -> Iterable[Command]:
         """Refuse."""
-        raise Refused(f"{address} is of kind {self.name!r}, which is not installed; install its plugin")
+        raise self._refused(address)
 
     def act(self, address: Address, change: Change[Any], known: Known) -> "Step | Program[Any]":
         """Refuse."""
-        raise Refused(f"{address} is of kind {self.name!r}, which is not installed; install its plugin")
+        raise self._refused(address)
+
+    def _refused(self, address: Address) -> Refused:
+        return Refused(f"{address} is of kind {self.name!r}, which is not installed; install its plugin")
 
 
 @cache
-def _strange(name: str) -> Kind[Any]:
-
+def _strange(name: str) -> Strange:
     return Strange(name=name)
 
 

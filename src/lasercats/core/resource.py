@@ -9,7 +9,8 @@
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from functools import cache
-from typing import Annotated, Any, TypeVar, get_args
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec.structs import replace
@@ -246,3 +247,15 @@ def notes(annotation: object) -> Iterator[Any]:
     """Iterate over what `Annotated` says of a field's type, or of a part of its union."""
     for part in (annotation, *get_args(annotation)):
         yield from getattr(part, "__metadata__", ())
+
+
+def alternatives(annotation: object) -> Iterator[Any]:
+    """Iterate over what a field can hold besides None, not over what is in that."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from alternatives(get_args(annotation)[0])
+    elif origin in (Union, UnionType):
+        for part in get_args(annotation):
+            yield from alternatives(part)
+    elif annotation is not NoneType:
+        yield annotation

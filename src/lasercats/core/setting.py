@@ -15,7 +15,15 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import Refused
-from lasercats.core.resource import Resource, decided_fields, decisions, infos, marked_fields, overlay
+from lasercats.core.resource import (
+    Resource,
+    decided_fields,
+    decisions,
+    infos,
+    marked_fields,
+    of_machine,
+    overlay,
+)
 from lasercats.core.state import State
 
 
@@ -69,8 +77,7 @@ def _present(annotation: Any) -> Any:  # noqa: ANN401
 @cache
 def settable(of: type[Resource]) -> tuple[str, ...]:
     """Return the fields of a resource that commands of its kind set: not those that are on record only."""
-    record = marked_fields(of, "protects") & marked_fields(of, "on_record")
-    return tuple(name for name in decided_fields(of) if name not in record)
+    return tuple(name for name in decided_fields(of) if name not in marked_fields(of, "on_record"))
 
 
 class Sets(Command, frozen=True, metaclass=Declared):
@@ -185,7 +192,16 @@ class Removes(Command, frozen=True, metaclass=Declared, takes=()):
     def decide(self, address: Address, state: State) -> None:
         """Leave nothing, where it may go."""
         if not state.known_absent(address):
-            self.release(address, existing(address, state, self.of), state)
+            self.release(address, self.found(address, state), state)
+
+    def found(self, address: Address, state: State) -> Any:  # noqa: ANN401 - as above
+        """Return what is there.
+
+        Raises:
+            Refused: nothing is.
+
+        """
+        return existing(address, state, self.of)
 
     def release(self, address: Address, found: Any, state: State) -> None:  # noqa: ANN401 - as above
         """Check that what is there may go.
@@ -225,7 +241,7 @@ def converge(commands: Iterable[type[Command]], address: Address, change: Change
 
     """
     sorts = [sort for sort in commands if not sort.amends]
-    on, now, wish = (address,), change.before, _wish(change.after)
+    on, now, wish = (address,), change.before, decisions(of_machine(change.after))
     if change.after is None:
         yield next(sort for sort in sorts if issubclass(sort, Removes))(on=on)
         return
@@ -270,9 +286,3 @@ def _set(
             yield command
             now = command.put(now)
         left.remove(best)
-
-
-def _wish(after: Resource | None) -> dict[str, Any]:
-    """Return what is decided of a resource that commands of its kind set."""
-    told = {} if after is None else decisions(after)
-    return {name: told[name] for name in (() if after is None else settable(type(after))) if name in told}

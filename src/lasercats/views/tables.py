@@ -6,16 +6,15 @@ SQL:2011, whose time is the position in the log.
 """
 # ruff: noqa: S608 - what the SQL is made of are names and numbers of ours
 
-import types
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Any, Literal, NamedTuple, get_origin
 
 import msgspec
 
 from lasercats.core.kind import Kind
 from lasercats.core.registry import Kinds
-from lasercats.core.resource import Role, fields_of
+from lasercats.core.resource import Role, alternatives, fields_of
 from lasercats.core.secret import HIDDEN
 from lasercats.views.sealing import COMMAND, Schemas
 
@@ -328,7 +327,7 @@ def _column(told: msgspec.structs.FieldInfo) -> tuple[str, str]:
 
 def _type(annotation: Any) -> str:  # noqa: ANN401
     """Return the type of a column for the annotation of a field."""
-    found = {_SCALARS.get(part, _other(part)) for part in _parts(annotation)}
+    found = {_SCALARS.get(part, _other(part)) for part in alternatives(annotation)}
     if found == {"integer", "real"}:
         return "real"
     return found.pop() if len(found) == 1 else "json"
@@ -341,18 +340,6 @@ def _other(part: Any) -> str:  # noqa: ANN401
     if isinstance(nested, type) and issubclass(nested, (msgspec.Struct, Mapping)):
         return "json"
     return "text"
-
-
-def _parts(annotation: Any) -> Iterator[Any]:  # noqa: ANN401
-    """Iterate over what a field can hold besides None."""
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        yield from _parts(get_args(annotation)[0])
-    elif origin in (Union, types.UnionType):
-        for part in get_args(annotation):
-            yield from _parts(part)
-    elif annotation is not types.NoneType:
-        yield annotation
 
 
 def _versions(span: Span | None) -> list[tuple[str, str, str]]:

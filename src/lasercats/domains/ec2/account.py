@@ -267,10 +267,9 @@ class Makes(setting.Makes, frozen=True, init=False):
 class Removes(setting.Removes, frozen=True, init=False):
     """Removes what is there."""
 
-    def decide(self, address: Address, state: State) -> None:
-        """Leave nothing, where it may go."""
-        if not state.known_absent(address):
-            self.release(address, existing(address, state), state)
+    def found(self, address: Address, state: State) -> Any:  # noqa: ANN401 - of its kind
+        """Return what is there."""
+        return existing(address, state)
 
 
 class Delete(Removes, frozen=True, init=False):

@@ -34,10 +34,16 @@ class OnHost(Kind[R]):
 
     def observe(self, machine: str, known: Mapping[Address, R | None]) -> Program[Found]:
         """Look at all of them at once."""
+        if not known:
+            return {}
         told = known if isinstance(known, Knowledge) else Knowledge(known)
         answers = yield tuple(self.looks(machine, address, told) for address in known)
         found: dict[Address, Resource | None] = {}
         for address, answer in zip(known, answers, strict=True):
             wish: Any = told.expected.get(address)
-            found[address] = self.told(answer, known[address] or wish)
+            found |= self.finds(address, answer, known[address] or wish)
         return found
+
+    def finds(self, address: Address, answer: Any, known: R | None) -> Mapping[Address, Resource | None]:  # noqa: ANN401
+        """Return what the look at an address found there, and what it met beside it."""
+        return {address: self.told(answer, known)}

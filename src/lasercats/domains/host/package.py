@@ -15,8 +15,8 @@ from lasercats.core.address import Address, machine_of, make, rest_of
 from lasercats.core.change import Change
 from lasercats.core.command import Command
 from lasercats.core.errors import BadInput, Refused
-from lasercats.core.kind import Found, Knowledge
-from lasercats.core.program import Known, Program, Step
+from lasercats.core.kind import Knowledge
+from lasercats.core.program import Known, Step
 from lasercats.core.resource import GIVEN, PROTECTS, Resource
 from lasercats.core.setting import Makes, Removes, Sets
 from lasercats.core.state import State
@@ -168,18 +168,16 @@ class PackageKind(OnHost[Package]):
         version = wish.version if isinstance(wish, Package) else None
         return ReadPackage(machine=machine, name=rest_of(address), version=version, goes=goes)
 
-    def observe(self, machine: str, known: Mapping[Address, Package | None]) -> Program[Found]:
-        """Look at packages, and at what would go along."""
-        told = known if isinstance(known, Knowledge) else Knowledge(known)
-        found = dict[Address, Resource | None]()
-        looks = tuple(self.looks(machine, address, told) for address in known)
-        for address, status in zip(known, (yield looks), strict=True):
-            found[address] = self.told(status, known[address])
-            for name, version, hold, becomes in status.along:
-                other = make("package", f"{machine}:{name}")
-                found[other] = Package(
-                    version=version, hold=hold, installed=version, yields_to=address, becomes=becomes or None
-                )
+    def finds(
+        self, address: Address, answer: PackageStatus, known: Package | None
+    ) -> Mapping[Address, Resource | None]:
+        """Return the package, and what would go along with it."""
+        found = dict(super().finds(address, answer, known))
+        for name, version, hold, becomes in answer.along:
+            other = make("package", f"{machine_of(address)}:{name}")
+            found[other] = Package(
+                version=version, hold=hold, installed=version, yields_to=address, becomes=becomes or None
+            )
         return found
 
     def told(self, answer: PackageStatus, known: Package | None) -> Package | None:

@@ -17,9 +17,9 @@ from lasercats.core.address import Address, kind_of, machine_of, make, rest_of
 from lasercats.core.change import Change
 from lasercats.core.errors import BadInput, Refused
 from lasercats.core.instruction import Instruction
-from lasercats.core.kind import Found, Knowledge
+from lasercats.core.kind import Knowledge
 from lasercats.core.loose import Forms
-from lasercats.core.program import Known, Program, Step
+from lasercats.core.program import Known, Step
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.core.text import one_form, unescape
@@ -258,23 +258,20 @@ class OnPath(OnHost[R]):
             return Step(gone, lambda _: None)
         return super().act(address, change, known)
 
-    def observe(self, machine: str, known: Mapping[Address, R | None]) -> Program[Found]:
-        """Look at paths: for each, what is there, under whichever kind it is."""
-        if not known:
-            return {}
-        told = known if isinstance(known, Knowledge) else Knowledge(known)
-        found: dict[Address, Resource | None] = {}
-        statuses = yield tuple(self.looks(machine, address, told) for address in known)
-        for address, status in zip(known, statuses, strict=True):
-            found[address] = None
-            if status.type == kind_of(address):
-                wish: Any = told.expected.get(address)
-                found[address] = self.told(status, known[address] or wish)
-            elif status.type in KINDS:
-                found[make(status.type, f"{machine}:{rest_of(address)}")] = Stranger()
-            elif status.type == "other":
-                raise Refused(f"{machine}:{rest_of(address)} is a device, socket or pipe")
-        return found
+    def finds(self, address: Address, answer: Any, known: R | None) -> Mapping[Address, Resource | None]:  # noqa: ANN401
+        """Return what is at a path, under whichever kind it is.
+
+        Raises:
+            Refused: it is of none that we have.
+
+        """
+        if answer.type == kind_of(address):
+            return super().finds(address, answer, known)
+        machine, path = at(address)
+        if answer.type == "other":
+            raise Refused(f"{machine}:{path} is a device, socket or pipe")
+        met = {make(answer.type, f"{machine}:{path}"): Stranger()} if answer.type in KINDS else {}
+        return {address: None, **met}
 
 
 def below(address: Address, state: State) -> Iterator[Address]:
