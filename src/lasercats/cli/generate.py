@@ -117,8 +117,7 @@ def _callback(command: type[Command]) -> Any:  # noqa: ANN401
         from lasercats.cli.act import Request, act  # noqa: PLC0415 - as above
         from lasercats.operate.issue import build  # noqa: PLC0415
 
-        written = not options.is_queried(context) and not any(map(is_pattern, names))
-        request = replace(Request.take(values), direct=written)
+        request = replace(Request.take(values), direct=is_written(context, names))
         with options.opened(context, looking=request.predicts) as project:
             given = {name: v for name, v in values.items() if v is not None and v != ()}
             data: dict[str, Any] = {name: _value(command, name, value) for name, value in given.items()}
@@ -134,6 +133,11 @@ def is_pattern(name: str) -> bool:
     """Tell whether the machine of a name is a pattern for machines."""
     machine, colon, _ = name.partition(":")
     return bool(colon) and any(sign in machine for sign in "*?[")
+
+
+def is_written(context: click.Context, names: Sequence[str]) -> bool:
+    """Tell whether the operator wrote names out: they come of no query, and none is a pattern."""
+    return not options.is_queried(context) and not any(map(is_pattern, names))
 
 
 def expand(project: "Project", names: Sequence[str]) -> list[str]:

@@ -62,11 +62,11 @@ def _act(context: click.Context, verb: str, addresses: Sequence[str], values: di
 
     from lasercats.cli import show  # noqa: PLC0415
     from lasercats.cli.act import Request, act  # noqa: PLC0415
-    from lasercats.cli.generate import expand, is_pattern  # noqa: PLC0415
+    from lasercats.cli.generate import expand, is_written  # noqa: PLC0415
     from lasercats.core.address import kind_of  # noqa: PLC0415
 
-    written = not options.is_queried(context) and not any(map(is_pattern, addresses))
-    request, texts = replace(Request.take(values), direct=written), values.pop("fields", ())
+    request, texts = Request.take(values), values.pop("fields", ())
+    request = replace(request, direct=is_written(context, addresses))
     with options.opened(context, looking=request.predicts) as project:
         on: dict[str, list[str]] = {}
         for address in expand(project, addresses):
