@@ -37,6 +37,7 @@ from lasercats.machines.url import Url
 from lasercats.machines.vault import KeyVault
 from lasercats.operate import files, plugins, seen, trust
 from lasercats.operate.holder import holder, process_name
+from lasercats.operate.stopping import Stopping
 
 FILE, FOLDER = trust.FILE, trust.FOLDER
 DEFAULT = "default"
@@ -79,6 +80,8 @@ class Project:
         self.sources = asked._replace(named=self.vault.open_named)
         self._log: Log | None = None
         self._acts = False
+        self.stopping = Stopping()
+        """Asks what is being done to end early."""
         self.resealed: dict[str, str] = {}
         """Which secrets were given sealed for other places than they are now sealed for; it is recorded."""
         self.machines = BoundMachines(self.urls, self.vault, self.sources, self.check_open, self._known)
