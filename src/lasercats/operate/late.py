@@ -21,7 +21,7 @@ from lasercats.core.state import State
 from lasercats.interpreters.context import Context
 from lasercats.interpreters.looking import look
 from lasercats.operate.history import command_of, record_at
-from lasercats.operate.project import Project, actor
+from lasercats.operate.project import Project
 from lasercats.operate.recover import Recovered, play
 from lasercats.operate.replay import together
 
@@ -164,7 +164,7 @@ async def _look(
         facts |= {a: "it ran after all" for p in late.commands for a in command_of(project, p).on}
     message = f"told late, at position {position}"
     delta = Delta(changes)
-    event = Event(type=OBSERVED, delta=raw_delta(delta), actor=actor(), message=message)
+    event = Event(type=OBSERVED, delta=raw_delta(delta), actor=project.actor, message=message)
     return facts, [event] if delta else [], {address: state.version(address) for address in delta}
 
 

@@ -11,7 +11,7 @@ from lasercats.core.errors import BadInput, LaserCatsError, MachineError
 from lasercats.core.identity import Identity, Who, are_one, clash
 from lasercats.core.record import Met
 from lasercats.operate import files
-from lasercats.operate.project import FILE, Project, actor, check_url, machine_type
+from lasercats.operate.project import FILE, Project, check_url, machine_type
 
 
 class Check(NamedTuple):
@@ -123,7 +123,7 @@ async def meet(project: Project, name: str) -> Accepting:
 def accept(project: Project, accepting: Accepting, message: str | None = None) -> int:
     """Record that a machine is another one from now on; return the position."""
     machines = {accepting.name: dict(accepting.after)}
-    return project.log.append([Met(machines=machines, actor=actor(), accepted=True, message=message)])
+    return project.log.append([Met(machines=machines, actor=project.actor, accepted=True, message=message)])
 
 
 def _on(project: Project, name: str) -> Iterator[Address]:

@@ -12,7 +12,7 @@ from lasercats.core.settle import believe, drift, refreshed
 from lasercats.core.state import State
 from lasercats.interpreters.context import Watcher
 from lasercats.interpreters.looking import look
-from lasercats.operate.project import Project, actor
+from lasercats.operate.project import Project
 
 
 class Observation(NamedTuple):
@@ -91,7 +91,7 @@ def _append(project: Project, delta: Delta, message: str | None) -> int | None:
     state = project.state()
     expect = {address: seen_version(state, address, delta) for address in delta}
     met = {name: dict(identity) for name, identity in project.machines.all_news().items()}
-    event = Event(type=OBSERVED, delta=raw_delta(delta), actor=actor(), message=message, met=met)
+    event = Event(type=OBSERVED, delta=raw_delta(delta), actor=project.actor, message=message, met=met)
     return project.log.append([event], expect=expect)
 
 

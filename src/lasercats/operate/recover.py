@@ -13,7 +13,6 @@ from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple
 
-from lasercats import PROGRAM
 from lasercats.core.address import Address, told
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Effect, Hold, StrangeCommand
@@ -45,6 +44,7 @@ from lasercats.operate.holder import holder, is_dead, process_of
 from lasercats.operate.project import Project
 from lasercats.operate.replay import together
 from lasercats.operate.work import resume
+from lasercats.program import PROGRAM
 
 NOT_FOUND = "something was made for it that cannot be found; --force gives it up"
 

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from lasercats import PROGRAM
 from lasercats.core.address import Address
 from lasercats.core.command import Command, StrangeCommand
 from lasercats.core.errors import BadInput, LaserCatsError
@@ -18,6 +17,7 @@ from lasercats.core.secret import shown
 from lasercats.interpreters.context import Context, Result, Watcher
 from lasercats.interpreters.replay import Facts, Tape, as_then, facts, replay
 from lasercats.operate.history import command_at, end_of, record_at
+from lasercats.program import PROGRAM
 
 
 class Replayed(NamedTuple):

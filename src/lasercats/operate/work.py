@@ -29,7 +29,7 @@ from lasercats.interpreters.resume import Resumed
 from lasercats.interpreters.simulate import simulate
 from lasercats.operate.history import record_at
 from lasercats.operate.holder import holder, is_dead, process_of
-from lasercats.operate.project import Project, actor
+from lasercats.operate.project import Project
 from lasercats.operate.replay import together
 from lasercats.operate.work_notes import notes
 
@@ -394,7 +394,7 @@ async def report(project: Project, one: WorkOrder, outcomes: Mapping[int, Done |
     """
     indices = tuple(sorted(outcomes))
     told = Finished(
-        started=one.number, outcomes=tuple(raw(outcomes[n]) for n in indices), of=indices, actor=actor()
+        started=one.number, outcomes=tuple(raw(outcomes[n]) for n in indices), of=indices, actor=project.actor
     )
     seen = {one.number: one.records[-1].position}
     delta, problems = await resume(project, one.tasks[0].command, [told], seen)

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from lasercats import PROGRAM
 from lasercats.core.instruction import Batch, Failure
 from lasercats.core.ports import Machine, Sink
 from lasercats.core.record import Accepted, Finished, Started, raw
@@ -21,6 +20,7 @@ from lasercats.operate.issue import carry_out
 from lasercats.operate.project import Project
 from lasercats.operate.recover import Recovered, recover
 from lasercats.operate.verify import verify
+from lasercats.program import PROGRAM
 from lasercats.testing.running import finish
 
 HOST = socket.gethostname()
