@@ -276,13 +276,13 @@ def adopt(
 
 
 def _adopted(new: int, found: int, managed: int, position: int | None) -> str:
-    told = f"found {found}, of which {managed} are managed already; "
+    text = f"found {found}, of which {managed} are managed already; "
     if not new:
-        return told + "nothing to take in"
+        return text + "nothing to take in"
     if position is None:
-        return told + f"would take in {new}"
+        return text + f"would take in {new}"
     return (
-        told + f"took in {new} at position {position}; `lasercats document` writes them down, "
+        text + f"took in {new} at position {position}; `lasercats document` writes them down, "
         f"{hint.line(['undo', str(position)])} forgets them"
     )
 
@@ -391,14 +391,14 @@ def _show_drift(seen: "Observation", *, both: bool) -> None:
 
 def _told(seen: "Observation", *, recorded: bool) -> str:
     """Return in one line how much was looked at, and what became of what was found."""
-    told = f"looked at {seen.looked}: "
+    text = f"looked at {seen.looked}: "
     if seen.unseen:
-        told = f"looked at {seen.looked}; {_missed(seen.unseen)}, so nothing is known of that; of the rest: "
+        text = f"looked at {seen.looked}; {_missed(seen.unseen)}, so nothing is known of that; of the rest: "
     if not seen.drift:
-        return told + ("all as the state says" if seen.looked or not seen.unseen else "nothing")
+        return text + ("all as the state says" if seen.looked or not seen.unseen else "nothing")
     if recorded:
-        return told + f"{show.summary(seen.drift)} outside; recorded at position {seen.position}"
-    return told + f"{show.summary(seen.drift)} outside; --adopt records it, --revert puts it back"
+        return text + f"{show.summary(seen.drift)} outside; recorded at position {seen.position}"
+    return text + f"{show.summary(seen.drift)} outside; --adopt records it, --revert puts it back"
 
 
 def _missed(unseen: Mapping[Address, str]) -> str:
@@ -491,13 +491,13 @@ def _split(made: "Plan") -> str:
 
 
 def _pending(made: "Plan") -> str:
-    told = show.summary(made.delta)
+    text = show.summary(made.delta)
     opaque = sum(command.effect is Effect.OPAQUE for command in made.commands)
     if opaque:
-        told += f", and {opaque} raw command{'' if opaque == 1 else 's'} to carry out"
+        text += f", and {opaque} raw command{'' if opaque == 1 else 's'} to carry out"
     for past, infinitive in (("created", "to create"), ("changed", "to change"), ("removed", "to remove")):
-        told = told.replace(past, infinitive)
-    return told
+        text = text.replace(past, infinitive)
+    return text
 
 
 def _chosen(project: "Project", addresses: Sequence[str], position: str | None) -> dict[Address, Resource]:

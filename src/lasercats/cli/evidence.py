@@ -96,8 +96,8 @@ def verify(
         by = [one._asdict() | {"time": _iso(one.time)} for one in signed]
         printing.data({"log": name, **report, "signed": by})
         return
-    told = ", ".join(f"{count} {what}" for what, count in report.items())
-    printing.fact(f"{told}: the chain and the fold hold")
+    counts = ", ".join(f"{count} {what}" for what, count in report.items())
+    printing.fact(f"{counts}: the chain and the fold hold")
     printing.fact(f"log {name}")
     for one in signed:
         printing.fact(_told(one))

@@ -80,9 +80,9 @@ def _names(kinds: Sequence[Kind[Any]]) -> str:
             f"NAME is a name of {kind.name} on the machine {kind.machine!r}; on another it is MACHINE:NAME, "
             "and that machine may be a pattern, as in 'prod*:web'."
         )
-    told = f"NAME is {kind.form if kind else 'MACHINE:REST'}; the machine may be a pattern, as in 'web*:…'."
+    form = f"NAME is {kind.form if kind else 'MACHINE:REST'}; the machine may be a pattern, as in 'web*:…'."
     others = " or ".join(f"{other.name}/NAME" for other in kinds[1:])
-    return f"{told} Of another kind it is written as {others}." if others else told
+    return f"{form} Of another kind it is written as {others}." if others else form
 
 
 def _make_verb(command: type[Command], kinds: Sequence[Kind[Any]]) -> click.Command:

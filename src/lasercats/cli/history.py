@@ -205,8 +205,8 @@ def graph(found: "Sequence[Happening]") -> Iterator[Seen]:
         what = head.because or (f"{len(commands)} commands at once" if len(commands) > 1 else None)
         bullet = printing.style("● ", fg="cyan")
         if what is not None:
-            told = printing.style(f"{what}  {head.actor}  {history.iso(head.time)}", bold=True)
-            yield printing.seen(bullet, told)
+            caption = printing.style(f"{what}  {head.actor}  {history.iso(head.time)}", bold=True)
+            yield printing.seen(bullet, caption)
         for happened in commands:
             last = happened is commands[-1]
             branch, below = (bullet, "") if what is None else ("└─ ", "   ") if last else ("├─ ", "│  ")
@@ -292,10 +292,10 @@ def _effect(happened: "Happening") -> str:
 def _batch_data(batch: "Batch") -> dict[str, Any]:
     from lasercats.interpreters.trace import describe, outcome_text  # noqa: PLC0415
 
-    told = [outcome_text(outcome) for outcome in batch.outcomes]
+    answers = [outcome_text(outcome) for outcome in batch.outcomes]
     return {
         "position": batch.position,
         "machine": batch.machine,
         "instructions": [describe(instruction) for instruction in batch.instructions],
-        "outcomes": told or ["not known: it never came back"] * len(batch.instructions),
+        "outcomes": answers or ["not known: it never came back"] * len(batch.instructions),
     }

@@ -247,9 +247,9 @@ def _show_shredding(found: "Shredding") -> None:
     where = dict.fromkeys(past.environment for past in found.past)
     for environment in where:
         at = [str(past.position) for past in found.past if past.environment == environment]
-        told = ", ".join(at[:MOST]) + (f" and {len(at) - MOST} more" if len(at) > MOST else "")
+        places = ", ".join(at[:MOST]) + (f" and {len(at) - MOST} more" if len(at) > MOST else "")
         printing.note(
-            f"cannot be read or brought back any more: what stands at {told} in environment {environment}"
+            f"cannot be read or brought back any more: what stands at {places} in environment {environment}"
         )
     printing.note(f"{_count(found.values, 'past value')} would be gone for good")
     if found.before:

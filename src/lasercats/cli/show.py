@@ -138,8 +138,8 @@ def summary(delta: Mapping[Address, Change[Resource]], removed: str = "removed")
     """Return `2 created, 1 changed`, or `nothing changed`."""
     names = {"create": "created", "change": "changed", "remove": removed}
     counts = {word: sum(1 for c in delta.values() if c.verb == verb) for verb, word in names.items()}
-    told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-    return told or "nothing changed"
+    text = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    return text or "nothing changed"
 
 
 def print_problems(problems: Mapping[Address, str]) -> None:
@@ -241,7 +241,7 @@ def _ran(results: Sequence[Result]) -> str:
     for result in results:
         past = result.command.past.rpartition(".")[2]
         counts[past] = counts.get(past, 0) + len(result.reports)
-    told = (
+    parts = (
         (
             f"executed on {count} machine{'s' if count != 1 else ''}"
             if past == "executed"
@@ -250,7 +250,7 @@ def _ran(results: Sequence[Result]) -> str:
         for past, count in counts.items()
         if count
     )
-    return ", ".join(told)
+    return ", ".join(parts)
 
 
 def results_data(results: Sequence[Result], trips: Mapping[str, int]) -> dict[str, Any]:
@@ -308,8 +308,8 @@ def named(addresses: Sequence[Address]) -> str:
 
 def why(because: str | None, message: str | None) -> str:
     """Return what made a command and what its operator said of it, to stand behind it."""
-    told = "; ".join(text for text in (because, message) if text)
-    return f"  ({told})" if told else ""
+    words = "; ".join(text for text in (because, message) if text)
+    return f"  ({words})" if words else ""
 
 
 NARROW = 80

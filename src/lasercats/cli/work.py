@@ -121,10 +121,10 @@ def machine_check(context: click.Context, names: tuple[str, ...], as_json: bool)
 
 def _tell_shared(found: "Sequence[Bound | Check]") -> None:
     """Tell which names are of one machine, once for each of them."""
-    told = set[str]()
+    reported = set[str]()
     for one in found:
-        if one.shared and one.name not in told:
-            told |= {one.name, *one.shared}
+        if one.shared and one.name not in reported:
+            reported |= {one.name, *one.shared}
             names = ", ".join((one.name, *one.shared))
             printing.note(f"lasercats: {names} are one machine, as far as they tell: {shown(one.identity)}")
 

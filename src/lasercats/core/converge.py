@@ -286,7 +286,7 @@ def one_way(delta: Delta) -> dict[Address, dict[str, str]]:
     found = dict[Address, dict[str, str]]()
     for address, change in delta.items():
         if change.before is not None and change.after is not None:
-            paths = {path: f"cannot go {told}" for path, told in shrinks(change.before, change.after)}
+            paths = {path: f"cannot go {sizes}" for path, sizes in shrinks(change.before, change.after)}
             if paths:
                 found[address] = paths
     return found

@@ -47,11 +47,11 @@ def render(
 
     What machines told and nobody may give is left undecided, and in YAML a comment says so; `kinds` tell.
     """
-    told = [_told(a, r, kinds) for a, r in sorted(resources)]
+    entries = [_told(a, r, kinds) for a, r in sorted(resources)]
     if form == "json":
-        data = {one.address: one.fields for one in told if one.fields is not None}
+        data = {one.address: one.fields for one in entries if one.fields is not None}
         return json.dumps({"resources": data}, indent=2, ensure_ascii=False) + "\n"
-    return HEADER + _resources(told)
+    return HEADER + _resources(entries)
 
 
 class _Told(NamedTuple):
@@ -78,12 +78,12 @@ def _told(address: Address, resource: Resource, kinds: Kinds | None) -> _Told:
     return _Told(address, {name: value for name, value in data.items() if name not in odd}, remarks)
 
 
-def _resources(told: Sequence[_Told]) -> str:
+def _resources(entries: Sequence[_Told]) -> str:
     """Return resources as YAML, each after the remarks on it."""
-    if not told or not any(one.remarks for one in told):
-        return dump_yaml({"resources": {one.address: one.fields for one in told}})
-    lines = ["resources:" if any(one.fields is not None for one in told) else "resources: {}"]
-    for one in told:
+    if not entries or not any(one.remarks for one in entries):
+        return dump_yaml({"resources": {one.address: one.fields for one in entries}})
+    lines = ["resources:" if any(one.fields is not None for one in entries) else "resources: {}"]
+    for one in entries:
         lines += [f"  # {' '.join(remark.splitlines())}" for remark in one.remarks]
         if one.fields is not None:
             lines += dump_yaml({"resources": {one.address: one.fields}}).split("\n")[1:-1]
@@ -212,8 +212,8 @@ def _kind_schema(kind: Kind[Any], definitions: dict[str, Any]) -> dict[str, Any]
         body["properties"].pop(name, None)
     for field in msgspec.structs.fields(kind.resource):
         if field.name in fields_of(kind.resource, Role.SECRET):
-            told = next((n.description for n in notes(field.type) if getattr(n, "description", None)), "")
-            text = {"type": "string", "description": f"{told}: where it is found, or sealed"}
+            about = next((n.description for n in notes(field.type) if getattr(n, "description", None)), "")
+            text = {"type": "string", "description": f"{about}: where it is found, or sealed"}
             body["properties"][field.name] = {"anyOf": [text, {"type": "null"}], "default": None}
     if loading_field(kind.resource) is not None:
         body["properties"]["source"] = {"type": "string", "description": "a local file with the content"}

@@ -132,7 +132,7 @@ def marked_fields(type_: type[msgspec.Struct], mark: str) -> frozenset[str]:
     """Return the names of the fields whose annotations have a mark: `on_record`, `protects`, `grows`."""
     said = ((field.name, list(notes(field.type))) for field in infos(type_))
     return frozenset(
-        name for name, told in said if any((getattr(n, "extra", None) or {}).get(mark) for n in told)
+        name for name, marks in said if any((getattr(n, "extra", None) or {}).get(mark) for n in marks)
     )
 
 
@@ -151,7 +151,7 @@ def shrinks(before: Any, after: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN4
     """Iterate over what would have to become less in place: the path of a field, and from what to what."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in before.keys() & after.keys():
-            yield from ((f"{key}.{path}", told) for path, told in shrinks(before[key], after[key]))
+            yield from ((f"{key}.{path}", sizes) for path, sizes in shrinks(before[key], after[key]))
     if not isinstance(before, msgspec.Struct) or type(before) is not type(after):
         return
     grows = marked_fields(type(before), "grows")
@@ -163,14 +163,14 @@ def shrinks(before: Any, after: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN4
             if new < old:
                 yield name, f"from {old} to {new}"
         else:
-            yield from ((f"{name}.{path}", told) for path, told in shrinks(old, new))
+            yield from ((f"{name}.{path}", sizes) for path, sizes in shrinks(old, new))
 
 
 @cache
 def clear_fields(resource: type[msgspec.Struct]) -> Mapping[str, str]:
     """Return the clear field that each secret field is another form of, by the name of the secret one."""
     found = ((field.name, list(notes(field.type))) for field in infos(resource))
-    extras = ((name, getattr(n, "extra", None) or {}) for name, told in found for n in told)
+    extras = ((name, getattr(n, "extra", None) or {}) for name, marks in found for n in marks)
     return {name: extra["of"] for name, extra in extras if "of" in extra}
 
 
@@ -222,9 +222,9 @@ def settle(known: R | None, found: R | None) -> R | None:
         return found
     kept = reported_fields(type(found))
     names = (name for name in decided_fields(type(found)) if name not in kept)
-    told = {name: None for name in names if getattr(known, name) is None}
+    undecided = {name: None for name in names if getattr(known, name) is None}
     ours = {name: getattr(known, name, None) for name in marked_fields(type(found), "on_record")}
-    return replace(found, **told, **{name: value for name, value in ours.items() if value is not None})
+    return replace(found, **undecided, **{name: value for name, value in ours.items() if value is not None})
 
 
 def keeps(real: Resource | None, asked: Resource | None) -> bool:

@@ -108,8 +108,8 @@ class Sets(Command, frozen=True, metaclass=Declared):
 
     def given(self) -> dict[str, Any]:
         """Return the fields that are given, and what it sets by its name."""
-        told = {name: getattr(self, name) for name in self.takes}
-        return {name: value for name, value in told.items() if value is not None} | dict(self.constant)
+        values = {name: getattr(self, name) for name in self.takes}
+        return {name: value for name, value in values.items() if value is not None} | dict(self.constant)
 
     def decide(self, address: Address, state: State) -> Resource:
         """Return what is there, with these fields."""
@@ -269,8 +269,8 @@ def _made(make: type[Makes] | None, address: Address, after: Resource, wish: Map
     if lacking:
         verb = make.past.rpartition(".")[2]
         raise Refused(f"{address} cannot be {verb} without {' and '.join(lacking)}")
-    told = {name: getattr(after, name) for name in make.takes}
-    return make.complete((address,), {name: value for name, value in told.items() if value is not None})
+    values = {name: getattr(after, name) for name in make.takes}
+    return make.complete((address,), {name: value for name, value in values.items() if value is not None})
 
 
 def _set(

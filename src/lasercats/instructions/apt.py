@@ -205,8 +205,8 @@ class ReadPackage(ManyLook, frozen=True, tag="host.read_package"):
     def process_many(cls, asked: Sequence[Fields], output: bytes) -> Mapping[Fields, Any]:
         """Return what dpkg and apt say of each."""
         architecture, _, rest = escape(output, lines=True).partition("\n")
-        told, *plans = rest.split("@\t")
-        there = dict(_rows(told, architecture))
+        listed, *plans = rest.split("@\t")
+        there = dict(_rows(listed, architecture))
         of: dict[str, list[str]] = {}
         for plan in plans:
             name, *lines = plan.splitlines()

@@ -76,9 +76,9 @@ class ReadPath(Look, frozen=True, tag="host.read"):
         return ask([look.question(vault) for look in looks], mark)
 
     @classmethod
-    def read(cls, looks: Sequence[Any], told: Told, vault: Vault, mark: bytes) -> Iterator[Any]:
+    def read(cls, looks: Sequence[Any], answered: Told, vault: Vault, mark: bytes) -> Iterator[Any]:
         """Return what is at each path."""
-        answers = Answers(told, mark)
+        answers = Answers(answered, mark)
         for look in looks:
             status = answers.status(look.question(vault))
             yield look.sealed(status, vault) if isinstance(status, PathStatus) else status

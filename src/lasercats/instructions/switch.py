@@ -135,8 +135,8 @@ class Configure(Instruction, frozen=True, tag="switch.configure"):
         """Return it in words; a machine prints it in its own."""
         if self.after is None:
             return f"no {self.what} {self.name}"
-        told = " ".join(f"{name}={value!r}" for name, value in given(self.after).items())
-        return f"{self.what} {self.name} {told}".rstrip()
+        values = " ".join(f"{name}={value!r}" for name, value in given(self.after).items())
+        return f"{self.what} {self.name} {values}".rstrip()
 
     def predict(self) -> Seen:
         """Expect it to be as asked."""
@@ -164,8 +164,8 @@ def understood(surveyed: Surveyed, what: What, name: str, make: Callable[[], Set
         surveyed.of(what)[name] = msgspec.convert(msgspec.to_builtins(make()), Settings)
     except ODD as error:
         fault = Fault(str(error) or type(error).__name__)
-        told = f"{fault.path}: {fault.fact[:1].lower()}{fault.fact[1:]}" if fault.path else fault.fact
-        surveyed.strange[f"{what} {name}"] = f"what the switch tells of it makes no sense: {told[:200]}"
+        fact = f"{fault.path}: {fault.fact[:1].lower()}{fault.fact[1:]}" if fault.path else fault.fact
+        surveyed.strange[f"{what} {name}"] = f"what the switch tells of it makes no sense: {fact[:200]}"
 
 
 def seen(surveyed: Surveyed, what: What, name: str) -> Seen | Failure:

@@ -105,8 +105,8 @@ def _check(
         raise Wrong(index, f"port {name}: the ports of this switch come with its hardware")
     changed = stale(found, configure.before)
     if changed is not None and found is not None:
-        told, read = getattr(found, changed), getattr(configure.before, changed)
-        raise Wrong(index, f"{what} {name} changed meanwhile: {changed} is {told!r}, not {read!r}")
+        reported, read = getattr(found, changed), getattr(configure.before, changed)
+        raise Wrong(index, f"{what} {name} changed meanwhile: {changed} is {reported!r}, not {read!r}")
 
 
 def stale(found: Settings | None, read: Settings | None) -> str | None:

@@ -49,8 +49,8 @@ class Spot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         if self.unit is None:
             return f"rack {self.rack}, beside the units, {self.face}"
         last = self.unit + self.height - 1
-        told = f"U{self.unit:g}" + (f"-{last:g}" if last > self.unit else "")
-        return f"rack {self.rack}, {told}, {self.face}"
+        units = f"U{self.unit:g}" + (f"-{last:g}" if last > self.unit else "")
+        return f"rack {self.rack}, {units}, {self.face}"
 
 
 class WorkStep(Instruction, frozen=True, kw_only=True):
@@ -103,12 +103,12 @@ class OnDevice(WorkStep, frozen=True, kw_only=True):
     @property
     def named(self) -> str:
         """The device in words, with what is written on the box."""
-        told = (
+        parts = (
             self.what,
             self.serial and f"serial {self.serial}",
             self.asset_tag and f"tag {self.asset_tag}",
         )
-        about = ", ".join(filter(None, told))
+        about = ", ".join(filter(None, parts))
         return f"{self.device} ({about})" if about else self.device
 
     @property

@@ -98,11 +98,11 @@ class Client:
             with _OPENING:
                 error, stream = _open(remote, int(connect_timeout * 1000), certificates)
         except ssl.SSLCertVerificationError as failed:
-            told = f"its certificate is not trusted: {failed.verify_message}"
-            raise Unreachable(f"{where} ({remote}) cannot be reached: {told}") from None
+            text = f"its certificate is not trusted: {failed.verify_message}"
+            raise Unreachable(f"{where} ({remote}) cannot be reached: {text}") from None
         except (OSError, ssl.SSLError) as failed:
-            told = getattr(failed, "filename", None) or "a file for TLS"
-            raise MachineError(f"{where}: {told} cannot be used: {failed.strerror or failed}") from None
+            text = getattr(failed, "filename", None) or "a file for TLS"
+            raise MachineError(f"{where}: {text} cannot be used: {failed.strerror or failed}") from None
         if error or stream is None:
             raise Unreachable(f"{where} ({remote}) cannot be reached: {_told(error)}")
         self._stream = _Bounded(stream)
@@ -206,8 +206,8 @@ def _open(remote: str, milliseconds: int, certificates: Certificates | None) -> 
 
 
 def _reason(error: Any) -> str:  # noqa: ANN401
-    told = str(error.get("details") or error.get("error")) if isinstance(error, dict) else str(error)
-    return clean(told)[:200]
+    text = str(error.get("details") or error.get("error")) if isinstance(error, dict) else str(error)
+    return clean(text)[:200]
 
 
 _NO_ANSWER = {

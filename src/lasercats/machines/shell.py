@@ -98,24 +98,24 @@ class BatchScript:
 
         `why` is what became of an item of which nothing came. None stands for one that is to be sent again.
         """
-        told = gathered(output, self.mark)
-        if b"over" in told:
+        answered = gathered(output, self.mark)
+        if b"over" in answered:
             why = Failure(reason=OVER)
-        elif b"end" in told:
+        elif b"end" in answered:
             why = Failure(reason="the host told nothing of it", in_doubt=True)
         results: list[Any] = [self._missing(i, why) for i in range(len(self._batch))]
-        again = self._read(told, b"", self._looks, results)
-        if again and b"end" in told:
+        again = self._read(answered, b"", self._looks, results)
+        if again and b"end" in answered:
             for i in self._acts:
                 results[i] = None
             return results
         after = results.copy()
-        self._read(told, b"after ", self._last, after)
+        self._read(answered, b"after ", self._last, after)
         for i in self._passed_by:
-            self._read(told, b"at%d " % i, [i], after)
+            self._read(answered, b"at%d " % i, [i], after)
         said = _messages(messages, self.mark)
         for i in self._acts:
-            done = self._act(i, told, after[i], said)
+            done = self._act(i, answered, after[i], said)
             results[i] = results[i] if done is None else done
         return results
 
@@ -178,22 +178,23 @@ class BatchScript:
     def _missing(self, i: int, why: Failure) -> Failure:
         return Failure(reason=why.reason, in_doubt=why.in_doubt and i in self._acts)
 
-    def _read(self, told: Told, section: bytes, indices: Sequence[int], results: list[Any]) -> bool:
+    def _read(self, answered: Told, section: bytes, indices: Sequence[int], results: list[Any]) -> bool:
         """Read the answers to looks into `results`; return whether some are to be asked again."""
         again = False
         for space, kind, some in self._by_class(section, indices):
             size = len(space)
-            here = {key[size:]: fields for key, fields in told.items() if key.startswith(space)}
+            here = {key[size:]: fields for key, fields in answered.items() if key.startswith(space)}
             answers = kind.read([self._asks[i] for i in some], here, self._vault, self._other)
             for i, answer in zip(some, answers, strict=True):
-                if b"end" in told or not isinstance(answer, Failure):  # else it is not the path that failed
+                # Of one that was cut off, it is not the path that failed.
+                if b"end" in answered or not isinstance(answer, Failure):
                     results[i] = answer
                 again = again or answer is None
         return again
 
-    def _act(self, i: int, told: Told, after: Any, messages: Mapping[bytes, bytes]) -> Any:  # noqa: ANN401
+    def _act(self, i: int, answered: Told, after: Any, messages: Mapping[bytes, bytes]) -> Any:  # noqa: ANN401
         """Return the outcome of a change, None where nothing was told of it."""
-        statuses = told.get(b"did %d" % i, ())
+        statuses = answered.get(b"did %d" % i, ())
         if len(statuses) != 1 or len(statuses[0]) != 1:
             return None
         status, said = statuses[0][0], messages.get(b"%d" % i, b"")
@@ -261,8 +262,8 @@ class Settling:
 
     def told(self, output: bytes | bytearray) -> Told | None:
         """Return what is `still` at work, or why that is `unknown`; None where the host tells nothing."""
-        told = gathered(output, self.mark)
-        return told if b"end" in told else None
+        answered = gathered(output, self.mark)
+        return answered if b"end" in answered else None
 
 
 def ending(pid: int) -> bytes:

@@ -30,9 +30,9 @@ def vault(name: str, sources: Sources) -> bytes:
         client = hvac.Client(namespace=os.environ.get("VAULT_NAMESPACE"))
         data = _of_vault(client, path.strip("/"))
     except (hvac.exceptions.VaultError, OSError, ValueError, LookupError, TypeError) as error:
-        told = _told(error)
+        text = _told(error)
         raise BadInput(
-            f"vault:{path} cannot be read from Vault ({told}); see that VAULT_ADDR and VAULT_TOKEN are right"
+            f"vault:{path} cannot be read from Vault ({text}); see that VAULT_ADDR and VAULT_TOKEN are right"
         ) from None
     return _field(data, field, f"vault:{path}")
 

@@ -76,12 +76,12 @@ def duration(text: str) -> timedelta:
     if not parts or "".join(f"{n}{unit}" for n, unit in parts) != text:
         raise BadInput(f"{text!r} is no duration; write it as 90s, 10m or 1h30m")
     seconds = sum(float(n) * _UNITS[unit] for n, unit in parts)
-    told = timedelta(seconds=min(seconds, MOST.total_seconds() + 1))
-    if not timedelta(0) < told <= MOST:
+    span = timedelta(seconds=min(seconds, MOST.total_seconds() + 1))
+    if not timedelta(0) < span <= MOST:
         raise BadInput(
             f"{text} is no time to confirm something in; take at least 1s and at most {MOST.days}d"
         )
-    return told
+    return span
 
 
 def hold(commands: Sequence[Command], within: timedelta) -> Hold:
@@ -342,13 +342,13 @@ def take_back_overdue(
 
     What `may` gives a reason against is left as it is.
     """
-    told = {}
+    ended = {}
     for held in pending(project):
         try:
-            told[held.position] = _overdue(project, held, force=force, may=may)
+            ended[held.position] = _overdue(project, held, force=force, may=may)
         except LaserCatsError as error:  # it never stops the others
-            told[held.position] = f"could not be taken back yet: {error}"
-    return told
+            ended[held.position] = f"could not be taken back yet: {error}"
+    return ended
 
 
 def _overdue(project: Project, held: Held, *, force: bool, may: Callable[[Held], str]) -> str:

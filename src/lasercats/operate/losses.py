@@ -41,9 +41,9 @@ def as_it_is(project: Project, commands: Sequence[Command], addresses: Iterable[
         return project.state()
     wished = expectations(commands, kinds)
     try:
-        told = observe(
+        observed = observe(
             project, seen, also={address: wished[address] for address in seen if address in wished}
         )
     except LaserCatsError:  # it is not bound, or not to be reached: what is carried out will say so
         return project.state()
-    return learn(decide_all(commands, told.state)[0], told.state, told.found)
+    return learn(decide_all(commands, observed.state)[0], observed.state, observed.found)

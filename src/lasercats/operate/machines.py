@@ -77,8 +77,8 @@ def add(project: Project, name: str, url: str) -> None:
 def exposed(url: str) -> str | None:
     """Return what others could do on the way to a machine, as it is spoken to; None where that is nothing."""
     tell = getattr(machine_type(url), "exposed", None)
-    told: str | None = None if tell is None else tell(check_url(url))
-    return told
+    text: str | None = None if tell is None else tell(check_url(url))
+    return text
 
 
 def bound(project: Project) -> list[Bound]:
@@ -179,15 +179,15 @@ async def _check_all(project: Project, names: Sequence[str]) -> list[Check]:
 
 async def _check(project: Project, name: str) -> Check:
     loop = asyncio.get_running_loop()
-    begin, error, told, who = loop.time(), None, None, Who(name)
+    begin, error, remark, who = loop.time(), None, None, Who(name)
     try:
         machine = project.machines.get(name)
         who = project.machines.who(machine, name)
-        told = await machine.check()
+        remark = await machine.check()
     except MachineError as failed:
         error = str(failed)
     url = project.urls[name]
-    return Check(name, url, loop.time() - begin, error, told, exposed(url), dict(who.must))
+    return Check(name, url, loop.time() - begin, error, remark, exposed(url), dict(who.must))
 
 
 def _edit(project: Project, change: Callable[[Any], object]) -> None:

@@ -172,8 +172,8 @@ def plan_delta(
     stuck = {} if recreate else one_way(delta)
     delta = kept_growth(delta, stuck)
     if exact:
-        delta, told = givable(kinds, delta)
-        withheld |= told
+        delta, untold = givable(kinds, delta)
+        withheld |= untold
     commands, faults = keep_protected(converge(kinds, delta, state, exact=exact), state)
     if exact:
         commands, more = acceptable(kinds, commands)
@@ -219,7 +219,7 @@ def made_anew(deltas: Iterable[Delta]) -> tuple[Address, ...]:
 def detours(kinds: Kinds, deltas: Sequence[Delta]) -> dict[Address, str]:
     """Return what makes room for others before it gets to its own place, and where it is meanwhile."""
     last = composed(deltas)
-    told: dict[Address, str] = {}
+    ways: dict[Address, str] = {}
     for delta in deltas:
         for address, change in delta.items():
             if (
@@ -233,18 +233,18 @@ def detours(kinds: Kinds, deltas: Sequence[Delta]) -> dict[Address, str]:
             if not before or held & {*kinds.held(address, last[address].after)}:
                 continue
             if not held and last[address].after and {*kinds.held(address, last[address].after)}:
-                told[address] = "must be put aside meanwhile: there is no spare place for it"
+                ways[address] = "must be put aside meanwhile: there is no spare place for it"
             elif held and held != before:
                 changed = Change(change.before, change.after).fields
                 where = ", ".join(f"{name} {getattr(change.after, name)}" for name in changed)
-                told[address] = f"makes room first, by way of a spare place: {where}"
-    return told
+                ways[address] = f"makes room first, by way of a spare place: {where}"
+    return ways
 
 
 def losses(kinds: Kinds, gone: Mapping[Address, Resource | None]) -> dict[Address, tuple[str, ...]]:
     """Return what does not come back of resources that are made anew, where that is anything."""
-    told = {a: tuple(kinds.kind(a).loses(r)) for a, r in gone.items() if r is not None}
-    return {address: what for address, what in told.items() if what}
+    lost = {a: tuple(kinds.kind(a).loses(r)) for a, r in gone.items() if r is not None}
+    return {address: what for address, what in lost.items() if what}
 
 
 def buried(kinds: Kinds, deltas: Iterable[Delta]) -> dict[Address, tuple[str, ...]]:
@@ -376,8 +376,8 @@ def _machines(project: Project, commands: Iterable[Command]) -> list[str]:
 
 def _binding(project: Project, name: str) -> str:
     """Return what tells which machine a name stands for, if it does, without telling its URL."""
-    told = (project.log.id, name, project.urls.get(name))
-    return hashlib.sha256(msgspec.json.encode(told)).hexdigest()[:32]
+    bound = (project.log.id, name, project.urls.get(name))
+    return hashlib.sha256(msgspec.json.encode(bound)).hexdigest()[:32]
 
 
 def load(project: Project, path: Path) -> Plan:
@@ -416,8 +416,8 @@ def _read_saved(path: Path) -> _Saved:
     try:
         format_ = msgspec.json.decode(data, type=_Numbered).lasercats_plan
         if format_ != FORMAT:
-            told = f"{path} is a plan of format {format_}, and this LaserCats reads {FORMAT}"
-            raise BadInput(f"{told}; make the plan again")
+            fact = f"{path} is a plan of format {format_}, and this LaserCats reads {FORMAT}"
+            raise BadInput(f"{fact}; make the plan again")
         return msgspec.json.decode(data, type=_Saved)
     except (msgspec.DecodeError, RecursionError) as error:
         raise BadInput(f"{path} is no saved plan: {error}; make the plan again") from None

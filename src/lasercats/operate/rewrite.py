@@ -163,13 +163,13 @@ def told(rewriting: RewritePlan) -> str:
 
 def spans(positions: Sequence[int]) -> str:
     """Return sorted positions as `3, 7-9, 12`."""
-    told: list[list[int]] = []
+    runs: list[list[int]] = []
     for position in positions:
-        if told and told[-1][-1] + 1 == position:
-            told[-1] = [told[-1][0], position]
+        if runs and runs[-1][-1] + 1 == position:
+            runs[-1] = [runs[-1][0], position]
         else:
-            told.append([position])
-    return ", ".join("-".join(map(str, span)) for span in told)
+            runs.append([position])
+    return ", ".join("-".join(map(str, span)) for span in runs)
 
 
 def _lines(rewriting: RewritePlan, environment: str) -> Iterator[str]:

@@ -112,13 +112,13 @@ def _uses(project: Project) -> dict[str, str]:
     """Return which keys are in use, by id, and in what: a state, an open command, or the URL of a machine."""
     used: dict[str, str] = {}
     for environment, log in _logs(project):
-        told = "" if environment == project.environment else f" of environment {environment}"
+        of = "" if environment == project.environment else f" of environment {environment}"
         for address, resource in sorted(log.fold().state(project.kinds).items(), key=lambda item: item[0]):
             for id_ in _ids(project, resource):
-                used.setdefault(id_, f"it is in the state{told} at {address}")
+                used.setdefault(id_, f"it is in the state{of} at {address}")
         for position in log.open():
             for id_ in _ids(project, _command(project, record_at(log, position, Accepted))):
-                used.setdefault(id_, f"command {position}{told} is not over")
+                used.setdefault(id_, f"command {position}{of} is not over")
     for token in _TOKEN.findall(files.had(project.root / FILE, (project.root / FILE).read_text)):
         used.setdefault(key_of(token) or PROJECT, f"the URL of a machine in {FILE} has it")
     return used

@@ -188,17 +188,17 @@ class _Failing:
 class _Lost(_Failing):
     """The first batch is done in part, and what is not told of it is not known."""
 
-    def __init__(self, left: int, done: float, told: float) -> None:
+    def __init__(self, left: int, done: float, reported: float) -> None:
         super().__init__(left)
-        self._done, self._told = done, told
+        self._done, self._told = done, reported
 
     async def fail(self, machine: Machine, batch: Batch, *, first: bool) -> Sequence[Any]:
         if not first:
             return await super().fail(machine, batch, first=first)
-        done, told = int(len(batch) * self._done), int(len(batch) * self._told)
+        done, reported = int(len(batch) * self._done), int(len(batch) * self._told)
         outcomes = list(await machine.run(batch[:done])) if done else []
         lost = [Failure(reason="the connection was lost", in_doubt=not i.instruction.looks) for i in batch]
-        return [*outcomes[:told], *lost[min(told, done) :]]
+        return [*outcomes[:reported], *lost[min(reported, done) :]]
 
 
 class _Blind(_Failing):

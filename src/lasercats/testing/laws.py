@@ -231,8 +231,8 @@ class KindLaws:
         givable = {n: v for n, v in decisions(resource).items() if n not in self.kinds.odd(resource)}
         for form in ("yaml", "json"):
             text = render([(address, resource)], form=form, kinds=self.kinds)
-            told = parse(text, self.kinds, NoInputs())
-            assert decisions(told[address]) == givable, text
+            parsed = parse(text, self.kinds, NoInputs())
+            assert decisions(parsed[address]) == givable, text
 
     def test_instructions_are_encoded_in_one_way(self) -> None:
         """No instruction leaves out, or writes, a default as it happens, so that a replay knows each again.
@@ -253,8 +253,8 @@ class KindLaws:
             for result in simulate([*self.ground, *log], State())[0]:
                 untold |= set(instructions_of(result, self.kinds, State(), made).problems)
                 if result.command.effect is Effect.STATE:
-                    told = {a: change.after for a, change in result.delta.items() if a not in untold}
-                    assert all(same(made[address], after) for address, after in told.items())
+                    described = {a: change.after for a, change in result.delta.items() if a not in untold}
+                    assert all(same(made[address], after) for address, after in described.items())
 
         law()
 
@@ -317,9 +317,9 @@ def check_fidelity(commands: Sequence[Command], context: Context, runner: Runner
     predicted, state = simulate(commands, before)
     lived = runner.run(Live().run(commands, context))
     for command, expected, real in zip(commands, predicted, lived, strict=True):
-        told = f"{command}\n expected {expected}\n real {real}"
-        assert _net(expected) == _net(real), told
-        assert expected.problems.keys() == real.problems.keys(), told
+        text = f"{command}\n expected {expected}\n real {real}"
+        assert _net(expected) == _net(real), text
+        assert expected.problems.keys() == real.problems.keys(), text
     assert decided(context.log.fold().state(context.kinds)) == decided(state)
     return lived
 

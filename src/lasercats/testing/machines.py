@@ -257,10 +257,10 @@ class HostContract(StillContract, WhoContract, OpenContract):
             assert [one.type for one in made] == ["file", "symlink"], (odd, made)
         looks = [ReadPath(machine="m", path=f"{folder}/f{escape(odd)}", whole=True) for odd in ODD]
         looks += [ReadPath(machine="m", path=f"{folder}/l{n}", whole=True) for n in range(len(ODD))]
-        told = self.run(*looks, ReadPath(machine="m", path=f"{folder}/none\\x0asuch", whole=True))
-        assert [one.content for one in told[: len(ODD)]] == [str(n) for n in range(len(ODD))]
-        assert [one.target for one in told[len(ODD) : -1]] == [escape(odd) for odd in ODD]
-        assert told[-1] == PathStatus("absent")
+        answers = self.run(*looks, ReadPath(machine="m", path=f"{folder}/none\\x0asuch", whole=True))
+        assert [one.content for one in answers[: len(ODD)]] == [str(n) for n in range(len(ODD))]
+        assert [one.target for one in answers[len(ODD) : -1]] == [escape(odd) for odd in ODD]
+        assert answers[-1] == PathStatus("absent")
 
     def test_what_cannot_be_read_fails_alone(self) -> None:
         """A file that is there and cannot be read fails with the reason; what else is looked at is told."""

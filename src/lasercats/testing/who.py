@@ -56,19 +56,19 @@ class WhoContract:
             await machine.run((Item(self.a_look()),))
             return machine.who.told, machine.trips
 
-        told: tuple[Identity, int] = self.anew(work)
-        return told
+        outcome: tuple[Identity, int] = self.anew(work)
+        return outcome
 
     def test_it_tells_who_it_is(self) -> None:
         """A machine tells with its first look who it is, and the same whenever it is asked."""
-        told, _ = self.told()
-        assert bool(told) == self.knows_itself
-        assert self.told() == self.told(told) == (told, self.told()[1])
+        identity, _ = self.told()
+        assert bool(identity) == self.knows_itself
+        assert self.told() == self.told(identity) == (identity, self.told()[1])
 
     def test_what_is_not_told_says_nothing(self) -> None:
         """A fact that is on record and is not told now, as it cannot be asked for, makes no other machine."""
-        told, _ = self.told()
-        assert self.told({"not told": OTHER})[0] == told
+        identity, _ = self.told()
+        assert self.told({"not told": OTHER})[0] == identity
 
     def test_another_machine_is_not_used(self) -> None:
         """Where any fact is another than before, nothing is done, and nothing that is told is believed."""
@@ -86,11 +86,11 @@ class WhoContract:
 
     def test_another_machine_is_not_judged(self) -> None:
         """Where it is another machine, nobody can tell what became of a batch, and its check fails."""
-        told, items = self.told()[0], tuple(Item(change) for change in self.changes())
+        identity, items = self.told()[0], tuple(Item(change) for change in self.changes())
 
         async def ask(machine: Machine) -> None:
-            machine.who.known = dict.fromkeys(told, OTHER)
-            if not told:
+            machine.who.known = dict.fromkeys(identity, OTHER)
+            if not identity:
                 return
             with pytest.raises(OtherMachine):
                 await machine.check()

@@ -81,8 +81,8 @@ def _legend(face: Faceplate, width: int) -> Iterator[tuple[str, int]]:
     """Iterate over the legend, each part with its line; `@y` stands for where that is."""
     x, line = 20, 0
     for vlan in face.used:
-        told = face.vlan_told(vlan)
-        wide, name = 34 + 7 * len(told), escape(told)
+        text = face.vlan_told(vlan)
+        wide, name = 34 + 7 * len(text), escape(text)
         if x + wide > width - 20 and x > 20:  # noqa: PLR2004 - the margin
             x, line = 20, line + 1
         swatch = (
@@ -96,9 +96,9 @@ def _legend(face: Faceplate, width: int) -> Iterator[tuple[str, int]]:
     lines = [f"LAG {face.lag_told(name)}" for name in face.lags]
     lines.append("striped: trunk, with the VLAN of untagged frames; T alone: none; gold edge: in a LAG")
     lines.append("green light: link up; dark light: down; crossed: disabled")
-    for told in (part for whole in lines for part in wrap(whole, (width - 40) // 7)):
+    for text in (part for whole in lines for part in wrap(whole, (width - 40) // 7)):
         line += 1
-        yield f"<text x='20' y='@y' dy='11.5' font-size='12' fill='#4a525e'>{escape(told)}</text>", line
+        yield f"<text x='20' y='@y' dy='11.5' font-size='12' fill='#4a525e'>{escape(text)}</text>", line
 
 
 def _css(color: tuple[int, int, int]) -> str:

@@ -172,8 +172,8 @@ def check_new(address: Address, state: State, resource: Resource) -> None:
     """
     there = state.get(address)
     if there is not None:
-        told = getattr(there, "id", None)
-        raise Refused("it is there already" + (f" ({told})" if told else ""))
+        id_ = getattr(there, "id", None)
+        raise Refused("it is there already" + (f" ({id_})" if id_ else ""))
     check_references(address, state, resource)
 
 

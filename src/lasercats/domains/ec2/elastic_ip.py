@@ -142,9 +142,9 @@ class ElasticIpKind(steps.Held[ElasticIp]):
 
     def create(self, address: Address, wish: ElasticIp, known: Known) -> Program[ElasticIp]:
         """Allocate it; all that there is to know of it is answered."""
-        id_, told = yield from self.made(address, wish, known)
+        id_, answer = yield from self.made(address, wish, known)
         yield Unmark(machine=account.at(address)[0], id=id_)
-        return replace(wish, id=id_, public_ip=told.get("PublicIp"))
+        return replace(wish, id=id_, public_ip=answer.get("PublicIp"))
 
     def alter(
         self, address: Address, change: Change[Any], wish: ElasticIp, known: Known
@@ -191,8 +191,8 @@ def _associate(address: Address, id_: str, instance: str, known: Known) -> Progr
     """
     machine, _ = account.at(address)
     holder = account.id_of(known, instance)
-    told = yield Describe(machine=machine, what="address", by="instance-id", value=holder)
-    for other in told.found:
+    described = yield Describe(machine=machine, what="address", by="instance-id", value=holder)
+    for other in described.found:
         if other.get("AllocationId") != id_:
             raise Refused(
                 f"{instance} has the elastic IP address {other.get('PublicIp')} "
@@ -214,8 +214,8 @@ def _disassociate(machine: str, there: ElasticIp) -> Program[None]:
     """Disassociate it, by the association that is known or is found."""
     association = there.association
     if association is None:
-        told = yield Describe(machine=machine, what="address", by="allocation-id", value=there.id)
-        association = next((a["AssociationId"] for a in told.found if a.get("AssociationId")), None)
+        described = yield Describe(machine=machine, what="address", by="allocation-id", value=there.id)
+        association = next((a["AssociationId"] for a in described.found if a.get("AssociationId")), None)
     if association is not None:
         parameters = {"AssociationId": association}
         yield Call(machine=machine, operation="DisassociateAddress", parameters=parameters)

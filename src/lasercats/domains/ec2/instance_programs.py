@@ -66,12 +66,12 @@ class InstanceKind(Looking):
         def finish() -> Program[Any]:
             if (wish.unmodelled or {}).get("SourceDestCheck") is False:
                 yield _modify(machine, str(new.id), SourceDestCheck={"Value": False})
-            told = yield Wait(machine=machine, what="instance", id=new.id, state="running")
+            waited = yield Wait(machine=machine, what="instance", id=new.id, state="running")
             if wish.state == "stopped":
                 yield _power(machine, "StopInstances", new.id)
-                told = yield Wait(machine=machine, what="instance", id=new.id, state="stopped")
+                waited = yield Wait(machine=machine, what="instance", id=new.id, state="stopped")
             return looks.as_wished(
-                self.read(told.found[0] if told.found else {"InstanceId": new.id}, wish), wish, known
+                self.read(waited.found[0] if waited.found else {"InstanceId": new.id}, wish), wish, known
             )
 
         return (yield from account.leaving(str(new.id), finish(), lambda: self._left(address, new, known)))
@@ -83,8 +83,8 @@ class InstanceKind(Looking):
             return found
         machine, _ = account.at(address)
         by_id = {"Filters": [{"Name": "instance-id", "Values": [new.id]}]}
-        told = yield Ask(machine=machine, operation="DescribeInstances", parameters=by_id)
-        return None if told.response.get("Reservations") else new  # what has ended is told of for a while
+        answer = yield Ask(machine=machine, operation="DescribeInstances", parameters=by_id)
+        return None if answer.response.get("Reservations") else new  # what has ended is told of for a while
 
     def _terminate(self, address: Address, before: Instance, known: Known) -> Program[Any]:
         machine, _ = account.at(address)
@@ -142,8 +142,8 @@ def _root(machine: str, wish: Instance) -> Program[Root]:
         Refused: it does not tell.
 
     """
-    told = yield Describe(machine=machine, what="image", by="image-id", value=wish.image)
-    image = told.found[0] if told.found else {}
+    described = yield Describe(machine=machine, what="image", by="image-id", value=wish.image)
+    image = described.found[0] if described.found else {}
     root = image.get("RootDeviceName")
     if not root and "root" not in (wish.volumes or {}):
         return Root("", 0)  # nobody decided anything of it, so a launch does not fail for that
@@ -179,15 +179,15 @@ def _is_free(machine: str, kept: Mapping[str, Any]) -> Program[bool]:
     """Tell whether a private address is one of its subnet and free, so that a launch there can have it."""
     address, where = kept["PrivateIpAddress"], {"Name": "subnet-id", "Values": [kept["SubnetId"]]}
     filters = [where, {"Name": "private-ip-address", "Values": [address]}]
-    told, others = yield (
+    described, others = yield (
         Describe(machine=machine, what="subnet", by="subnet-id", value=kept["SubnetId"]),
         Ask(machine=machine, operation="DescribeInstances", parameters={"Filters": filters}),
     )
-    if not told.looked:
+    if not described.looked:
         return True
     with suppress(*ODD):
         there = [one for r in others.response.get("Reservations", ()) for one in r["Instances"]]
-        inside = ip_address(address) in ip_network(told.found[0]["CidrBlock"])
+        inside = ip_address(address) in ip_network(described.found[0]["CidrBlock"])
         return inside and all(one.get("PrivateIpAddress") != address for one in there)
     return False
 
@@ -235,10 +235,10 @@ def _ebs(wish: Instance, device: str, root: Root) -> dict[str, Any]:
     size, type_ = disk.size or was.get("Size"), disk.type or was.get("VolumeType")
     if disk.size is None and size is not None and device == "root":
         size = max(size, root.size)
-    told = {"VolumeSize": size, "VolumeType": type_, "DeleteOnTermination": True}
-    told |= {"Encrypted": was.get("Encrypted")} | unmodelled.ebs(was, size, type_)
-    told.pop("MultiAttachEnabled", None)
-    return {name: value for name, value in told.items() if value is not None}
+    parameters = {"VolumeSize": size, "VolumeType": type_, "DeleteOnTermination": True}
+    parameters |= {"Encrypted": was.get("Encrypted")} | unmodelled.ebs(was, size, type_)
+    parameters.pop("MultiAttachEnabled", None)
+    return {name: value for name, value in parameters.items() if value is not None}
 
 
 def _power(machine: str, operation: str, id_: str) -> Call:
@@ -270,8 +270,8 @@ def _disks(machine: str, address: Address, id_: str, change: Change[Any]) -> Pro
         raise Refused(
             "only a look tells the ids of its own volumes, and a script does not look; grow them live"
         )
-    told = yield Describe(machine=machine, what="instance", by="instance-id", value=id_)
-    ids = devices(told.found[0] if told.found else {}, volumes.found)
+    described = yield Describe(machine=machine, what="instance", by="instance-id", value=id_)
+    ids = devices(described.found[0] if described.found else {}, volumes.found)
     for device, disk in after.volumes.items():
         old = (before.volumes or {}).get(device)
         if disk == old:
@@ -297,8 +297,8 @@ def _offline(machine: str, id_: str, change: Change[Any]) -> Program[None]:
         encoded = base64.b64encode(contents.decode(after.user_data)).decode()
         changes.append(_modify(machine, id_, Attribute="userData", Value=encoded))
     if power is None and (changes or wanted):
-        told = yield Describe(machine=machine, what="instance", by="instance-id", value=id_)
-        power = POWER.get(state_of(told.found[0]) or "") if told.found else "running"
+        described = yield Describe(machine=machine, what="instance", by="instance-id", value=id_)
+        power = POWER.get(state_of(described.found[0]) or "") if described.found else "running"
     wanted = wanted or power
     if power == "running" and (changes or wanted == "stopped"):
         yield _power(machine, "StopInstances", id_)

@@ -152,9 +152,9 @@ class KeyPairKind(steps.Made[KeyPair]):
 
     def read(self, thing: Thing, known: KeyPair | None) -> KeyPair:
         """Return the key pair that a description tells of; a key of another sort is not told."""
-        told = thing.get("PublicKey")
+        material = thing.get("PublicKey")
         try:
-            key = None if told is None else _plain(told)
+            key = None if material is None else _plain(material)
         except ValueError:
             key = None if known is None else known.public_key
         return KeyPair(

@@ -76,10 +76,10 @@ class InAccount(Kind[R]):
 
     def loses(self, resource: Any) -> Iterator[str]:  # noqa: ANN401 - of any kind
         """Return what does not come back when it is made again: what EC2 gave it."""
-        for name, told in (("id", "id"), ("public_ip", "public address")):
+        for name, word in (("id", "id"), ("public_ip", "public address")):
             value = getattr(resource, name, None)
             if value is not None:
-                yield f"{told} {value}"
+                yield f"{word} {value}"
 
     def observe(self, machine: str, known: Mapping[Address, R | None]) -> Program[Found]:
         """Look at addresses by one description each; equal looks of many programs become one call.
@@ -191,9 +191,9 @@ def _name(thing: Thing, by_name: str) -> str | None:
     return next(iter(values_of(thing, "instance", "tag:Name")), None)
 
 
-def told_as_known(told: str | None, known: str | None) -> str | None:
+def told_as_known(found: str | None, known: str | None) -> str | None:
     """Return a name that EC2 tells, as the address that is known where that is of the same name."""
-    return known if known and "/" in known and told == at(Address(known))[1] else told
+    return known if known and "/" in known and found == at(Address(known))[1] else found
 
 
 def as_wished(found: R, wished: Resource, known: Known, before: Resource | None = None) -> R:

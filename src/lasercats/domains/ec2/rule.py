@@ -155,16 +155,18 @@ def changes(before: Sequence[Rule], after: Sequence[Rule]) -> tuple[Rules, Rules
     old, new = {rule.key: rule for rule in before}, {rule.key: rule for rule in after}
     gone = tuple(rule for key, rule in old.items() if key not in new)
     added = tuple(rule for key, rule in new.items() if key not in old)
-    told = tuple(rule for key, rule in new.items() if key in old and old[key] != rule)
-    return gone, added, told
+    described = tuple(rule for key, rule in new.items() if key in old and old[key] != rule)
+    return gone, added, described
 
 
-def permissions(rules: Sequence[Rule], id_of: Callable[[str], str], *, told: bool) -> list[dict[str, Any]]:
-    """Return rules as the API wants them; `told` with what they are for."""
-    return [_permission(rule, id_of, told=told) for rule in rules]
+def permissions(
+    rules: Sequence[Rule], id_of: Callable[[str], str], *, described: bool
+) -> list[dict[str, Any]]:
+    """Return rules as the API wants them; with what they are for, where `described`."""
+    return [_permission(rule, id_of, described=described) for rule in rules]
 
 
-def _permission(rule: Rule, id_of: Callable[[str], str], *, told: bool) -> dict[str, Any]:
+def _permission(rule: Rule, id_of: Callable[[str], str], *, described: bool) -> dict[str, Any]:
     permission: dict[str, Any] = {"IpProtocol": "-1" if rule.protocol == "all" else rule.protocol}
     if rule.protocol in _ICMP:
         first, _, last = (rule.ports or "").partition("-")
@@ -172,7 +174,7 @@ def _permission(rule: Rule, id_of: Callable[[str], str], *, told: bool) -> dict[
     elif rule.ports is not None:
         first, _, last = rule.ports.partition("-")
         permission |= {"FromPort": int(first), "ToPort": int(last or first)}
-    about = {"Description": rule.description or ""} if told and rule.description is not None else {}
+    about = {"Description": rule.description or ""} if described and rule.description is not None else {}
     for ranges, member, fits in _PEERS:
         if fits(rule.peer):
             peer = _pair(rule.peer, id_of) if ranges == "UserIdGroupPairs" else {member: rule.peer}
@@ -202,7 +204,7 @@ _PEERS: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
 """The members of a permission for each sort of peer."""
 
 
-def read(told: Iterable[Mapping[str, Any]], owner: str | None) -> Rules:
+def read(groups: Iterable[Mapping[str, Any]], owner: str | None) -> Rules:
     """Return the rules that EC2 tells as permissions of a group of an account."""
     return tuple(
         Rule(
@@ -211,7 +213,7 @@ def read(told: Iterable[Mapping[str, Any]], owner: str | None) -> Rules:
             ports=_told_ports(permission),
             description=peer.get("Description") or None,
         )
-        for permission in told
+        for permission in groups
         for ranges, member, _ in _PEERS
         for peer in permission.get(ranges, ())
     )

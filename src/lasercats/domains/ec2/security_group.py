@@ -94,12 +94,12 @@ class Ruling(account.Sets, frozen=True, init=False, takes=()):
 
     def put(self, found: Resource) -> Resource:
         """Return it with other rules."""
-        told = {name: getattr(self, name) for name in DIRECTIONS if getattr(self, name)}
-        new = {name: self.applied(getattr(found, name), rules) for name, rules in told.items()}
+        values = {name: getattr(self, name) for name in DIRECTIONS if getattr(self, name)}
+        new = {name: self.applied(getattr(found, name), rules) for name, rules in values.items()}
         return replace(found, **new)
 
     @staticmethod
-    def applied(rules: Iterable[Rule] | None, told: Iterable[Rule], /) -> Rules:
+    def applied(rules: Iterable[Rule] | None, given: Iterable[Rule], /) -> Rules:
         """Return the rules of a direction with those that are told, or without."""
         raise NotImplementedError
 
@@ -229,9 +229,9 @@ class SecurityGroupKind(steps.Made[SecurityGroup]):
     def finish(self, address: Address, new: SecurityGroup, known: Known) -> Program[None]:
         """Change the rules that EC2 gave it."""
         machine, _ = account.at(address)
-        told = yield Describe(machine=machine, what="security_group", by="group-id", value=new.id)
+        answer = yield Describe(machine=machine, what="security_group", by="group-id", value=new.id)
         given = SecurityGroup(ingress=(), egress=rule.DEFAULT)
-        there = self.read(told.found[0], None) if told.found else given
+        there = self.read(answer.found[0], None) if answer.found else given
         yield from self.alter(address, Change(looks.as_wished(there, new, known), new), new, known)
 
     def alter(
@@ -243,13 +243,13 @@ class SecurityGroupKind(steps.Made[SecurityGroup]):
             rules = getattr(after, field)
             if rules is None:
                 continue
-            gone, new, told = rule.changes(getattr(before, field) or (), rules)
-            for operation, some in (("Revoke", gone), ("Authorize", new), ("Update", told)):
+            gone, new, described = rule.changes(getattr(before, field) or (), rules)
+            for operation, some in (("Revoke", gone), ("Authorize", new), ("Update", described)):
                 if some:
                     permissions = rule.permissions(
-                        some, partial(account.id_of, known), told=operation != "Revoke"
+                        some, partial(account.id_of, known), described=operation != "Revoke"
                     )
-                    changed = f"RuleDescriptions{field.title()}" if some is told else field.title()
+                    changed = f"RuleDescriptions{field.title()}" if some is described else field.title()
                     yield Call(
                         machine=account.at(address)[0],
                         operation=f"{operation}SecurityGroup{changed}",

@@ -58,10 +58,10 @@ class Made(InAccount[R]):
             sort = self.name.partition(".")[2].replace("_", "-")
             parameters["TagSpecifications"] = [{"ResourceType": sort, "Tags": tagged(wish.tags)}]
         answered = yield replace(call, parameters=parameters, token="", gives=variable(address))
-        told: Any = answered.response
+        thing: Any = answered.response
         for member in (call.at or "").split("."):
-            told = told[member]
-        return told, answered.response
+            thing = thing[member]
+        return thing, answered.response
 
     def create(self, address: Address, wish: Any, known: Known) -> Program[Any]:  # noqa: ANN401
         """Make it, do the rest, and look at it."""

@@ -167,10 +167,10 @@ class VolumeKind(steps.Held[Volume]):
     def making(self, address: Address, wish: Volume, known: Known) -> Call:
         """Create it."""
         machine, _ = account.at(address)
-        told = {"AvailabilityZone": wish.zone, "Size": wish.size}
-        told |= {"VolumeType": wish.type, "Encrypted": wish.encrypted}
-        told |= ebs(wish.unmodelled or {}, wish.size, wish.type, encrypted=wish.encrypted)
-        return Call(machine=machine, operation="CreateVolume", parameters=told, at="VolumeId")
+        parameters = {"AvailabilityZone": wish.zone, "Size": wish.size}
+        parameters |= {"VolumeType": wish.type, "Encrypted": wish.encrypted}
+        parameters |= ebs(wish.unmodelled or {}, wish.size, wish.type, encrypted=wish.encrypted)
+        return Call(machine=machine, operation="CreateVolume", parameters=parameters, at="VolumeId")
 
     def alter(self, address: Address, change: Change[Any], wish: Volume, known: Known) -> Program[None]:
         """Change its size and type, and what it is attached to."""

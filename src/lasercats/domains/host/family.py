@@ -16,7 +16,7 @@ R = TypeVar("R", bound=Resource)
 class OnHost(Kind[R]):
     """What is on a host; all looks at one are one round trip, and so are all acts."""
 
-    def looks(self, machine: str, address: Address, told: Knowledge) -> Instruction:
+    def looks(self, machine: str, address: Address, knowledge: Knowledge) -> Instruction:
         """Return the look at an address, given what is known, and what is about to be made."""
         raise NotImplementedError
 
@@ -36,11 +36,11 @@ class OnHost(Kind[R]):
         """Look at all of them at once."""
         if not known:
             return {}
-        told = known if isinstance(known, Knowledge) else Knowledge(known)
-        answers = yield tuple(self.looks(machine, address, told) for address in known)
+        knowledge = known if isinstance(known, Knowledge) else Knowledge(known)
+        answers = yield tuple(self.looks(machine, address, knowledge) for address in known)
         found: dict[Address, Resource | None] = {}
         for address, answer in zip(known, answers, strict=True):
-            wish: Any = told.expected.get(address)
+            wish: Any = knowledge.expected.get(address)
             found |= self.finds(address, answer, known[address] or wish)
         return found
 

@@ -109,23 +109,23 @@ class FileKind(place.OnPath[File]):
         own = place.attributes(after)
         return WriteFile(machine=machine, path=path, content=content, place=where, **own, new=before is None)
 
-    def looks(self, machine: str, address: Address, told: Knowledge) -> Instruction:
+    def looks(self, machine: str, address: Address, knowledge: Knowledge) -> Instruction:
         """Return the look at a file; what is there where a secret is, or is about to be, comes sealed.
 
         So does what nobody manages, where not everybody may read it: keys, passwords. Where only attributes
         are known, and what is about to be made has no content either, nothing is read; else it would not come
         back.
         """
-        known, wish = told[address], told.expected.get(address)
+        known, wish = knowledge[address], knowledge.expected.get(address)
         if isinstance(known, File) and known.content is None and known.secret is None:
             if isinstance(wish, File) and wish.content is not None:
                 known = None
         file = next((one for one in (known, wish) if isinstance(one, File)), None)
         brought = any(isinstance(one, File) and one.secret is not None for one in (known, wish))
         if file is not None and file.content is None and not brought:
-            return super().looks(machine, address, told)
+            return super().looks(machine, address, knowledge)
         seal: Literal["always", "closed"] | None = "always" if brought else "closed"
-        if not brought and (known is not None or told.in_clear):
+        if not brought and (known is not None or knowledge.in_clear):
             seal = None
         expect: str | Sealed | None = None if file is None else file.secret
         if file is not None and file.content is not None:

@@ -161,10 +161,10 @@ class PackageKind(OnHost[Package]):
         was = change.before if change.after is not None else None
         return Step(self.acts(address, change), lambda status: self.told(status, was))
 
-    def looks(self, machine: str, address: Address, told: Knowledge) -> ReadPackage:
+    def looks(self, machine: str, address: Address, knowledge: Knowledge) -> ReadPackage:
         """Look at a package; where it is about to be set or to go, at what would go along, too."""
-        wish = told.expected.get(address)
-        goes = wish is None if address in told.expected else None
+        wish = knowledge.expected.get(address)
+        goes = wish is None if address in knowledge.expected else None
         version = wish.version if isinstance(wish, Package) else None
         return ReadPackage(machine=machine, name=rest_of(address), version=version, goes=goes)
 

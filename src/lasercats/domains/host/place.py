@@ -246,7 +246,7 @@ class OnPath(OnHost[R]):
         """Return the addresses of the same path under the other kinds."""
         return place(address).rivals
 
-    def looks(self, machine: str, address: Address, told: Knowledge) -> Instruction:
+    def looks(self, machine: str, address: Address, knowledge: Knowledge) -> Instruction:
         """Return the look at a path, not into it."""
         return ReadPath(machine=machine, path=rest_of(address))
 

@@ -115,7 +115,7 @@ class ServiceKind(OnHost[Service]):
         """Retire it, or set what differs: nothing makes a unit but what brings it."""
         return super().converge(address, Change(change.before or Service(), change.after))
 
-    def looks(self, machine: str, address: Address, told: Knowledge) -> ReadUnit:
+    def looks(self, machine: str, address: Address, knowledge: Knowledge) -> ReadUnit:
         """Look at a unit."""
         return ReadUnit(machine=machine, name=rest_of(address))
 

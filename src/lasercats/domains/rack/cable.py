@@ -220,8 +220,8 @@ def _check_fit(ends: tuple[str, str], sorts: list[str | None]) -> None:
     known = {sort for sort in sorts if sort is not None}
     special = known & {*POWER, *CONSOLE, "feed"}
     if special and not any(known <= pair and (len(known) == 2 or None in sorts) for pair in pairs):  # noqa: PLR2004
-        told = " and ".join(f"{end} ({sort})" for end, sort in zip(ends, sorts, strict=True))
-        raise Refused(f"no cable fits both {told}")
+        described = " and ".join(f"{end} ({sort})" for end, sort in zip(ends, sorts, strict=True))
+        raise Refused(f"no cable fits both {described}")
 
 
 def _told(address: Address, cable: Cable, known: Known) -> dict[str, Any]:

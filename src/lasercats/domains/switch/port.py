@@ -109,9 +109,9 @@ class PortKind(settings.SwitchKind[Port]):
 
     def lag_of(self, address: Address, change: Change[Port], known: Known) -> str | None:
         """Return the LAG of which it is known to be a member."""
-        told = None if change.before is None else change.before.lag
-        lag = None if told is None else known(settings.sibling(address, LAG, told))
-        return told if settings.at(address).name in settings.ports(getattr(lag, "members", None)) else None
+        was = None if change.before is None else change.before.lag
+        lag = None if was is None else known(settings.sibling(address, LAG, was))
+        return was if settings.at(address).name in settings.ports(getattr(lag, "members", None)) else None
 
 
 KIND = PortKind()

@@ -97,8 +97,8 @@ class Instances:
         for instances in root.findall(path):
             for item in list(instances):
                 seen = time.monotonic() >= self._unseen.get(item.findtext("instanceId", ""), 0.0)
-                told = tokens is None or item.findtext("clientToken") in tokens
-                if not (seen and told) or self._tell(item) not in wanted:
+                chosen = tokens is None or item.findtext("clientToken") in tokens
+                if not (seen and chosen) or self._tell(item) not in wanted:
                     instances.remove(item)
         for reservations in root.findall("reservationSet"):
             for item in list(reservations):
@@ -176,12 +176,12 @@ class Instances:
         if answer.status != http.HTTPStatus.OK:
             return answer
         root, now = parse(answer), time.monotonic()
-        for told in root.findall("instancesSet/item"):
-            name = told.findtext("instanceId", "")
+        for changed in root.findall("instancesSet/item"):
+            name = changed.findtext("instanceId", "")
             state, item = before[name]
-            set_state(told, "previousState", state)
+            set_state(changed, "previousState", state)
             if is_there(call.action, state):
-                set_state(told, "currentState", state)
+                set_state(changed, "currentState", state)
                 continue
             uses = uses_of(item) if call.action == "TerminateInstances" else frozenset()
             self._changes[name] = Change(_CHANGES[call.action], now + self._settings.delay, uses=uses)

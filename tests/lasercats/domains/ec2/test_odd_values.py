@@ -203,7 +203,7 @@ def test_a_peer_of_any_form(told: dict[str, Any], peer: str, protocol: str) -> N
     ports = {} if protocol == "50" else {"FromPort": 8, "ToPort": 9}
     (rule,) = read([{"IpProtocol": protocol, **ports, **told}], "111122223333")
     assert (rule.peer, rule.protocol) == (peer, protocol)
-    (again,) = permissions([rule], lambda reference: reference, told=True)
+    (again,) = permissions([rule], lambda reference: reference, described=True)
     expected = {"IpProtocol": protocol, **ports, **told}
     if peer == "sg-1":
         del expected["UserIdGroupPairs"][0]["UserId"]
