@@ -358,7 +358,7 @@ def _put_back(
     seen = seen._replace(position=recorded.position)
     again = "see `lasercats drift`" if seen.position is None else hint.line(["undo", str(seen.position)])
     if not request.as_json:
-        printing.note(_told(seen, recorded=seen.position is not None))
+        printing.note(_drift_line(seen, recorded=seen.position is not None))
         show.print_withheld(back.withheld)
         show.print_problems(back.problems)
     found = {**_seen_data(seen), "problems": dict(back.problems)}
@@ -381,7 +381,7 @@ def _show_seen(seen: "Observation", *, as_json: bool, both: bool, recorded: bool
         printing.data(_seen_data(seen))
         return
     _show_drift(seen, both=both)
-    printing.note(_told(seen, recorded=recorded))
+    printing.note(_drift_line(seen, recorded=recorded))
 
 
 def _show_drift(seen: "Observation", *, both: bool) -> None:
@@ -389,7 +389,7 @@ def _show_drift(seen: "Observation", *, both: bool) -> None:
     show.print_unseen(seen.unseen)
 
 
-def _told(seen: "Observation", *, recorded: bool) -> str:
+def _drift_line(seen: "Observation", *, recorded: bool) -> str:
     """Return in one line how much was looked at, and what became of what was found."""
     text = f"looked at {seen.looked}: "
     if seen.unseen:
@@ -454,9 +454,9 @@ def show_plan(made: "Plan", *, as_json: bool, both: bool) -> None:
     if as_json:
         from msgspec import to_builtins  # noqa: PLC0415
 
-        from lasercats.core.command import as_told  # noqa: PLC0415
+        from lasercats.core.command import as_recorded  # noqa: PLC0415
 
-        commands = [as_told(command) for command in made.commands]
+        commands = [as_recorded(command) for command in made.commands]
         data = {"commands": commands, "delta": show.changes_data(made.delta), "problems": dict(made.problems)}
         data |= {"replaced": list(made.replaced), "corrective": to_builtins(made.corrective)}
         data |= {"losses": to_builtins(made.losses), "unseen": dict(made.unseen)}

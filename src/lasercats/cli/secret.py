@@ -9,7 +9,7 @@ import click
 from lasercats.cli import arguments, options, printing
 from lasercats.cli.main import VerbGroup
 from lasercats.core.errors import BadInput, LaserCatsError
-from lasercats.core.secret import told
+from lasercats.core.secret import label
 
 if TYPE_CHECKING:
     from lasercats.cli.act import Request
@@ -82,7 +82,7 @@ def _row(one: "Secret") -> tuple[str, str, str, str]:
     gone = sum(_state(one, key) == "destroyed" for key in one.keys)
     versions = f"{len(one.keys)}" + (f" ({gone} destroyed)" if gone else "")
     since = one.keys[-1].made if one.keys else "the key is missing"
-    own = {told(at) for at in one.used}
+    own = {label(at) for at in one.used}
     used = "here" if set(one.used) == set(one.places) else ", ".join(sorted(own)) or "-"
     return one.name, versions, since, used
 

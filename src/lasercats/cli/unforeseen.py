@@ -25,7 +25,7 @@ def listen() -> None:
         return
     threading.excepthook = lambda failed: _keep(failed.exc_value)
     sys.unraisablehook = lambda failed: _keep(failed.exc_value)
-    warnings.showwarning = lambda *_told, **_more: None
+    warnings.showwarning = lambda *_arguments, **_more: None
     _LISTENING.append(_keep)
 
 

@@ -11,7 +11,7 @@ import click
 from lasercats.cli import arguments, options, printing, show
 from lasercats.cli.act import Request, act
 from lasercats.cli.main import VerbGroup
-from lasercats.core.address import told
+from lasercats.core.address import label
 from lasercats.core.errors import BadInput, LaserCatsError
 from lasercats.core.identity import shown
 from lasercats.core.text import escape
@@ -103,9 +103,11 @@ def machine_check(context: click.Context, names: tuple[str, ...], as_json: bool)
     with options.opened(context) as project:
         checks = machines.check(project, names)
     if as_json:
-        printing.data([{**check._asdict(), "identity": dict(check.identity)} for check in checks])
+        printing.data(
+            [{**check._asdict(), "told": check.remark, "identity": dict(check.identity)} for check in checks]
+        )
     else:
-        rows = [(c.name, f"{c.seconds * 1000:.0f} ms", c.error or c.told or "answers") for c in checks]
+        rows = [(c.name, f"{c.seconds * 1000:.0f} ms", c.error or c.remark or "answers") for c in checks]
         printing.table(rows, ("NAME", "TIME", "RESULT"))
     for one in checks:
         if one.exposed:
@@ -403,13 +405,15 @@ def recover(context: click.Context, force: bool, yes: bool, as_json: bool) -> No
         may = partial(agree.may_take_back, project, yes=yes, quiet=as_json)
         held = confirming.take_back_overdue(project, force=force, may=may)
     if as_json:
-        told_ = [{**r._asdict(), "facts": dict(r.facts)} for r in results]
-        printing.data([*told_, *({"position": p, "status": "held", "told": t} for p, t in held.items())])
+        results_ = [{**r._asdict(), "facts": dict(r.facts)} for r in results]
+        printing.data(
+            [*results_, *({"position": p, "status": "held", "remark": r, "told": r} for p, r in held.items())]
+        )
     for result in [] if as_json else results:
         what = "told late," if result.late else "command"
         printing.fact(f"{what} {result.position} ({tag_of(result.command)}): {result.status}")
         for address, fact in result.facts.items():
-            printing.fact(f"    {told(address)}: {fact}")
+            printing.fact(f"    {label(address)}: {fact}")
     for position, said in {} if as_json else held.items():
         printing.fact(f"command {position} (hold): {said}")
     if not results and not held:

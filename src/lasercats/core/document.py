@@ -47,14 +47,14 @@ def render(
 
     What machines told and nobody may give is left undecided, and in YAML a comment says so; `kinds` tell.
     """
-    entries = [_told(a, r, kinds) for a, r in sorted(resources)]
+    entries = [_entry(a, r, kinds) for a, r in sorted(resources)]
     if form == "json":
         data = {one.address: one.fields for one in entries if one.fields is not None}
         return json.dumps({"resources": data}, indent=2, ensure_ascii=False) + "\n"
     return HEADER + _resources(entries)
 
 
-class _Told(NamedTuple):
+class _Entry(NamedTuple):
     """A resource as it stands in a document."""
 
     address: Address
@@ -63,22 +63,22 @@ class _Told(NamedTuple):
     remarks: tuple[str, ...] = ()
 
 
-def _told(address: Address, resource: Resource, kinds: Kinds | None) -> _Told:
+def _entry(address: Address, resource: Resource, kinds: Kinds | None) -> _Entry:
     if isinstance(resource, StrangeResource):
         held = json.dumps(resource.recorded)
-        return _Told(address, None, (f"{address} is of no kind that is installed; it holds {held}",))
+        return _Entry(address, None, (f"{address} is of no kind that is installed; it holds {held}",))
     data = plain(resource)
     try:
         odd = {} if kinds is None else kinds.odd(resource)
         if kinds is not None:
             kinds.address(address)
     except BadInput as error:
-        return _Told(address, None, (f"{address} cannot be told in a document: {error}",))
+        return _Entry(address, None, (f"{address} cannot be told in a document: {error}",))
     remarks = tuple(f"{name} is {json.dumps(data[name])}, left undecided: {why}" for name, why in odd.items())
-    return _Told(address, {name: value for name, value in data.items() if name not in odd}, remarks)
+    return _Entry(address, {name: value for name, value in data.items() if name not in odd}, remarks)
 
 
-def _resources(entries: Sequence[_Told]) -> str:
+def _resources(entries: Sequence[_Entry]) -> str:
     """Return resources as YAML, each after the remarks on it."""
     if not entries or not any(one.remarks for one in entries):
         return dump_yaml({"resources": {one.address: one.fields for one in entries}})

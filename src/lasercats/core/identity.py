@@ -68,18 +68,18 @@ class Who:
         self.name = name
         self.known: Identity = {}
         """What is on record; it is given before the machine is used."""
-        self.told: Identity = {}
+        self.reported: Identity = {}
         """What it told itself by now."""
 
     @property
     def must(self) -> Identity:
         """What it has to be: what is on record, and what it told before."""
-        return {**self.told, **self.known}
+        return {**self.reported, **self.known}
 
     @property
     def news(self) -> Identity | None:
         """What is to be recorded, where it told something that is not on record yet."""
-        return {**self.known, **self.told} if self.told.keys() - self.known.keys() else None
+        return {**self.known, **self.reported} if self.reported.keys() - self.known.keys() else None
 
     def meet(self, reported: Identity) -> None:
         """Take in what it tells of itself.
@@ -93,6 +93,6 @@ class Who:
         if differs:
             said = ", ".join(f"{name} is {reported[name]} and was {must[name]}" for name in differs)
             raise OtherMachine(self.name, said)
-        self.told = dict(
-            [*self.told.items(), *((n, t) for n, t in reported.items() if n not in self.told)][:FACTS]
+        self.reported = dict(
+            [*self.reported.items(), *((n, t) for n, t in reported.items() if n not in self.reported)][:FACTS]
         )

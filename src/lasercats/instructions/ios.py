@@ -17,8 +17,16 @@ from typing import Any, NamedTuple, TypeAlias
 from msgspec.structs import replace
 
 from lasercats.instructions import vlans
-from lasercats.instructions.switch import SWITCHING, TOLD, Configure, Settings, Surveyed, given, understood
-from lasercats.instructions.switch_model import Wrong, told
+from lasercats.instructions.switch import (
+    COMPUTED,
+    SWITCHING,
+    Configure,
+    Settings,
+    Surveyed,
+    given,
+    understood,
+)
+from lasercats.instructions.switch_model import Wrong, with_lags
 from lasercats.instructions.vlans import DEFAULT
 
 MTU = 1500
@@ -276,7 +284,7 @@ def _interface(name: str) -> str:
 
 
 def _settable(settings: Settings) -> dict[str, Any]:
-    return {field: value for field, value in given(settings).items() if field not in TOLD}
+    return {field: value for field, value in given(settings).items() if field not in COMPUTED}
 
 
 def _settings(settings: Settings, old: Settings | None, dialect: Dialect) -> Iterator[str]:
@@ -387,7 +395,7 @@ def read(running: str, dialect: Dialect) -> Surveyed:
             found.lags[name] = replace(found.lags.get(name, _PLAIN_LAG), members=of, lacp=lacp)
     lags = {name: lag if lag.members else replace(lag, members=()) for name, lag in found.lags.items()}
     known = {f"{n}": Settings(name=name) for n, name in sorted(names.items())}
-    return replace(found, ports=told(found.ports, lags), vlans=known, lags=lags)
+    return replace(found, ports=with_lags(found.ports, lags), vlans=known, lags=lags)
 
 
 def _name_vlans(found: Surveyed, names: dict[int, str], those: str, body: Sequence[str]) -> None:

@@ -28,7 +28,15 @@ from lasercats.instructions.ios import (
     text,
 )
 from lasercats.instructions.ios import speed as read_speed
-from lasercats.instructions.switch import SWITCHING, TOLD, Configure, Settings, Surveyed, given, understood
+from lasercats.instructions.switch import (
+    COMPUTED,
+    SWITCHING,
+    Configure,
+    Settings,
+    Surveyed,
+    given,
+    understood,
+)
 
 VENDOR = "Junos"
 PORT = re.compile(r"(fe|ge|mge|xe|et)-\d+/\d+/\d+(:\d+)?")
@@ -158,7 +166,7 @@ def _settings(name: str, old: Settings, new: Settings) -> Iterator[str]:
                 raise ValueError(f"{value!r} is no speed")
             case "speed":
                 yield _delete(name, field) if value == "auto" else _set(name, field, value.lower())
-            case _ if field not in (*SWITCHING, *TOLD):
+            case _ if field not in (*SWITCHING, *COMPUTED):
                 raise ValueError(f"{field} cannot be set on Junos")
 
 

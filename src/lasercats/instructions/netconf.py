@@ -17,7 +17,7 @@ from lasercats.core.errors import Refused
 from lasercats.core.identity import facts
 from lasercats.instructions import vlans
 from lasercats.instructions.switch import SWITCHING, Settings, Surveyed, given, understood
-from lasercats.instructions.switch_model import told
+from lasercats.instructions.switch_model import with_lags
 
 BASE = "urn:ietf:params:xml:ns:netconf:base:1.0"
 IETF = "urn:ietf:params:xml:ns:yang:ietf-interfaces"
@@ -172,7 +172,7 @@ def read(data: ET.Element, models: Models) -> Surveyed:
         else:
             understood(found, "port", name, partial(_port, one, more, models))
     _vlans(found, data, models)
-    return replace(found, ports=told(found.ports, found.lags))
+    return replace(found, ports=with_lags(found.ports, found.lags))
 
 
 def listed(data: ET.Element, namespace: str, *path: str) -> dict[str, ET.Element]:

@@ -17,7 +17,7 @@ from lasercats.core.identity import facts
 from lasercats.core.text import clean
 from lasercats.instructions import vlans
 from lasercats.instructions.switch import Settings, Surveyed, given, understood
-from lasercats.instructions.switch_model import told, untagged
+from lasercats.instructions.switch_model import untagged, with_lags
 
 NOWHERE = 4095
 """A tag that no frame may have (IEEE 802.1Q)."""
@@ -35,7 +35,7 @@ INTERFACE_COLUMNS = (
     *("options", "other_config", "ingress_policing_rate", "ingress_policing_burst", "mac", "ofport_request"),
 )
 BRIDGE_COLUMNS = ("_uuid", "name", "ports", "external_ids")
-TOLD_COLUMNS = frozenset(
+KNOWN_COLUMNS = frozenset(
     (
         *("_uuid", "_version", "name", "interfaces", "tag", "trunks", "vlan_mode", "lacp", "external_ids"),
         *("type", "mtu", "mtu_request", "link_state", "mac_in_use", "error", "statistics", "status"),
@@ -152,7 +152,7 @@ def read(rows: Rows) -> Surveyed:
         for one in held:
             understood(found, "port", one["name"], lambda one=one: _member(one))  # type: ignore[misc]
         understood(found, "lag", name, lambda row=row, held=held: _lag(row, held))  # type: ignore[misc]
-    ports = told(found.ports, found.lags)
+    ports = with_lags(found.ports, found.lags)
     _vlans(found, rows.bridge, [*ports.values(), *found.lags.values()])
     return replace(found, ports=ports)
 
@@ -236,7 +236,7 @@ def _other(row: Row) -> str | None:
 
 def is_unmanaged(column: str, held: Any) -> bool:  # noqa: ANN401
     """Tell whether a column is set that is not managed."""
-    return column not in TOLD_COLUMNS and held not in ([], {}, "", False, 0)
+    return column not in KNOWN_COLUMNS and held not in ([], {}, "", False, 0)
 
 
 def _own(key: str) -> bool:

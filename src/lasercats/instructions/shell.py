@@ -21,7 +21,7 @@ from lasercats.core.ports import Vault
 from lasercats.core.text import escape
 
 Fields = tuple[bytes, ...]
-Told = Mapping[bytes, Sequence[Fields]]
+Records = Mapping[bytes, Sequence[Fields]]
 """What a shell answered: the fields of all records of a key."""
 
 FRAMES = r"""
@@ -32,7 +32,7 @@ lc_end() { printf '%s;\n' "$lc_m" >&3; }
 lc_say() { # KEY FIELD
   printf '%s=%s%s%s.%s%s;\n' "$lc_m" "$lc_at" "$1" "$lc_m" "$2" "$lc_m" >&3
 }
-lc_told() { # INDEX STATUS
+lc_did() { # INDEX STATUS
   lc_say "did $1" "$2"
   printf '%s%s;' "$lc_m" "$1" >&2
 }
@@ -219,7 +219,7 @@ class Look(Instruction, frozen=True):
             yield b"lc_tell %d " % n + raw_command(words)
 
     @classmethod
-    def read(cls, looks: Sequence[Any], answered: Told, vault: Vault, mark: bytes) -> Iterator[Any]:
+    def read(cls, looks: Sequence[Any], answered: Records, vault: Vault, mark: bytes) -> Iterator[Any]:
         """Return an answer to each: a `Failure` where there is none, None where it is to be asked again."""
         places = {words: n for n, words in enumerate(dict.fromkeys(look.words(vault) for look in looks))}
         for look in looks:
@@ -260,7 +260,7 @@ class ManyLook(Look, frozen=True):
             yield b"lc_tell %d " % n + raw_command((*cls.call, *(word for words in some for word in words)))
 
     @classmethod
-    def read(cls, looks: Sequence[Any], answered: Told, vault: Vault, mark: bytes) -> Iterator[Any]:
+    def read(cls, looks: Sequence[Any], answered: Records, vault: Vault, mark: bytes) -> Iterator[Any]:
         """Return the answer to each."""
         answers: dict[tuple[bytes, ...], Any] = {}
         for n, some in enumerate(_chunks(looks)):
@@ -286,7 +286,7 @@ def _chunks(looks: Sequence[Any]) -> Iterator[list[tuple[bytes, ...]]]:
         yield some
 
 
-def printed(answered: Told, key: bytes) -> bytes:
+def printed(answered: Records, key: bytes) -> bytes:
     """Return what a call printed that was made by `lc_tell`.
 
     Raises:
@@ -328,7 +328,7 @@ def records(output: bytes | bytearray, mark: bytes) -> Iterator[tuple[bytes, Fie
             key = None
 
 
-def gathered(output: bytes | bytearray, mark: bytes) -> Told:
+def gathered(output: bytes | bytearray, mark: bytes) -> Records:
     """Return the records in what a shell printed, by key. What came twice in the same words came once."""
     found: dict[bytes, list[Fields]] = {}
     for key, fields in records(output, mark):

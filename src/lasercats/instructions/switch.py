@@ -16,8 +16,8 @@ What = Literal["port", "vlan", "lag"]
 SORTS: tuple[What, ...] = get_args(What)
 SWITCHING = ("mode", "vlan", "native", "allowed")
 """What says in which VLANs a port or a LAG is."""
-TOLD = ("link", "mac", "lag", "other")
-"""What a switch only tells."""
+COMPUTED = ("link", "mac", "lag", "other")
+"""What a switch reports and nobody sets."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -49,13 +49,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     lacp: str | None = None
     """Of a LAG: `active`, `passive`, `off`, or another word of the switch."""
     link: str | None = None
-    """Told: `up` or `down`."""
+    """Computed: `up` or `down`."""
     mac: str | None = None
-    """Told: the hardware address, in lower case with colons."""
+    """Computed: the hardware address, in lower case with colons."""
     lag: str | None = None
-    """Told: the LAG that a port is a member of."""
+    """Computed: the LAG that a port is a member of."""
     other: str | None = None
-    """Told: what else it is set to that is not managed, and goes when it is removed."""
+    """Computed: what else it is set to that is not managed, and goes when it is removed."""
 
     def __repr__(self) -> str:
         """Show what is given."""

@@ -185,7 +185,7 @@ def gathered(pages: Any, what: str, path: Sequence[str], id_: str) -> list[dict[
     return [*things.values(), *odd]
 
 
-def told_at(value: Any, path: str) -> Any:  # noqa: ANN401
+def value_at(value: Any, path: str) -> Any:  # noqa: ANN401
     """Return what stands in an answer at a path, None where nothing does: `Vpc.VpcId`."""
     for part in path.split("."):
         name, listed, _ = part.partition("[")

@@ -169,7 +169,7 @@ class Client:
             for value in values_of(thing, first.what, first.by):
                 if value in fitting:
                     fitting[value].append(thing)
-        return [_told(fitting.get(look.value or "", ()), look, nameless=nameless) for look in looks]
+        return [_described(fitting.get(look.value or "", ()), look, nameless=nameless) for look in looks]
 
     def found(self, what: str, by: str | None, values: Sequence[str]) -> list[dict[str, Any]]:
         """Return all that a filter finds, page by page."""
@@ -220,7 +220,7 @@ class Client:
             Garbled: the id of what it made is not told.
 
         """
-        from lasercats.machines.aws_answers import Garbled, told_at  # noqa: PLC0415
+        from lasercats.machines.aws_answers import Garbled, value_at  # noqa: PLC0415
 
         parameters = dict(call.parameters)
         create = CREATES.get(call.operation)
@@ -232,7 +232,7 @@ class Client:
             if call.operation == "CreateVolume":
                 parameters["ClientToken"] = token
         answered = self.call(call.operation, parameters)
-        if call.at is not None and not isinstance(told_at(answered.response, call.at), str):
+        if call.at is not None and not isinstance(value_at(answered.response, call.at), str):
             raise Garbled(f"{call.at} is not told")
         return answered
 
@@ -280,7 +280,7 @@ def _wanted(values: Sequence[str]) -> list[str]:
     return both if len(both) <= MOST_VALUES else literals
 
 
-def _told(found: Sequence[dict[str, Any]], look: Describe, *, nameless: bool) -> Described | Failure:
+def _described(found: Sequence[dict[str, Any]], look: Describe, *, nameless: bool) -> Described | Failure:
     """Return what was found for a look; where something has no id, what is not found may be just that."""
     if nameless and not all(thing.get(SORTS[look.what].id) for thing in found or ({},)):
         what = look.what.replace("_", " ")

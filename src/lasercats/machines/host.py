@@ -115,11 +115,11 @@ class HostMachine:
         hearing = Hearing(script.mark, self._patience + seconds, HEARD)
         why = self._why(hearing, await self._pipe(script.encode(), hearing))
         self.who.meet(identity(hearing.output, script.mark))
-        answered = script.told(hearing.output)
-        if answered is None:
+        records = script.read(hearing.output)
+        if records is None:
             raise MachineError(f"what became of it cannot be asked of machine {self.name}: {why.reason}")
         still, unknown = (
-            b" ".join(f for fs in answered.get(key, ()) for f in fs) for key in (b"still", b"unknown")
+            b" ".join(f for fs in records.get(key, ()) for f in fs) for key in (b"still", b"unknown")
         )
         return _Left(escape(still), escape(unknown)) if still or unknown else None
 

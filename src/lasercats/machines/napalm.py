@@ -22,7 +22,7 @@ from lasercats.core.text import clean
 from lasercats.instructions import ios, junos
 from lasercats.instructions.shell import ending
 from lasercats.instructions.switch import VOCABULARY, Configure, Seen, Settings, Surveyed
-from lasercats.instructions.switch_model import Wrong, all_failed, differs, made, told_each
+from lasercats.instructions.switch_model import Wrong, all_failed, differs, made, outcomes_of
 from lasercats.machines.blocking import Blocking, all_alike, look
 from lasercats.machines.napalm_client import Client, is_lost, reason
 from lasercats.machines.url import Url, parse
@@ -350,7 +350,7 @@ class NapalmMachine(Blocking[Client]):
             why = f"not done, because what the switch tells makes no sense: {reason(odd)}"
             return all_alike(wanted, why)
         if not lines:
-            return _Done(before.surveyed, told_each(wanted, planned, before.surveyed))
+            return _Done(before.surveyed, outcomes_of(wanted, planned, before.surveyed))
         if await self._waits():
             why = "not done: the switch waits for the change before this one to be confirmed"
             return all_alike(wanted, why)
@@ -370,7 +370,7 @@ class NapalmMachine(Blocking[Client]):
             there = (await self._read()).surveyed
         except MachineError as error:
             return all_alike(wanted, f"done, but not read back: {error}", in_doubt=True)
-        return _Done(there, told_each(wanted, planned, there))
+        return _Done(there, outcomes_of(wanted, planned, there))
 
     async def _waits(self) -> bool:
         """Tell whether a commit of ours waits for being confirmed."""

@@ -99,7 +99,7 @@ class Client:
         """
         driver = self._opened()
         try:
-            return driver, _told_by(driver)
+            return driver, _identity(driver)
         except Exception:  # whatever it is: that it is not told says nothing
             with contextlib.suppress(Exception):
                 driver.close()
@@ -169,7 +169,7 @@ class Client:
         return Unreachable(f"machine {self.name} ({where}) cannot be reached: {why}")
 
 
-def _told_by(driver: Any) -> dict[str, str]:  # noqa: ANN401 - a driver of NAPALM
+def _identity(driver: Any) -> dict[str, str]:  # noqa: ANN401 - a driver of NAPALM
     """Return who a switch is by its serial number; NAPALM says `Unknown` or nothing where it found none."""
     found = driver.get_facts()
     serial = found.get("serial_number") if isinstance(found, dict) else None

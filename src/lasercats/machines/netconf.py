@@ -18,7 +18,7 @@ from lasercats.instructions import netconf_script
 from lasercats.instructions.netconf import read
 from lasercats.instructions.netconf_edit import configuration
 from lasercats.instructions.switch import Configure, Seen, Surveyed
-from lasercats.instructions.switch_model import Made, Wrong, all_failed, differs, made, told_each
+from lasercats.instructions.switch_model import Made, Wrong, all_failed, differs, made, outcomes_of
 from lasercats.machines.blocking import Switch, all_alike
 from lasercats.machines.url import Url, parse
 from lasercats.machines.worker import Stuck, Worker
@@ -330,7 +330,7 @@ class NetconfMachine(Switch["Client"]):
         except ODD as odd:
             fact = f"sent, but what came back makes no sense: {odd!r}"[:300]
             return all_alike(wanted, fact, in_doubt=True)
-        pairs = zip(wanted, told_each(wanted, became, there), strict=True)
+        pairs = zip(wanted, outcomes_of(wanted, became, there), strict=True)
         return [_outcome(configure, settings, there) for configure, settings in pairs]
 
     def _commit(self, client: "Client") -> Surveyed:

@@ -101,7 +101,7 @@ class Client:
         except RPCError as error:
             raise Refusal(_refusal(error), str(error.tag)) from None
         except Exception as error:  # no answer, or one that the library makes nothing of
-            raise Lost(_told(error)) from None
+            raise Lost(_reason(error)) from None
 
     def read(self) -> Any:  # noqa: ANN401 - an element of lxml
         """Return the `<data>` of all that is configured and told."""
@@ -253,7 +253,7 @@ def _opened(arguments: dict[str, Any], at: str) -> Any:  # noqa: ANN401 - the li
             "or take any with ?known_hosts=none"
         ) from None
     except Exception as error:  # whatever the library makes of an answer that is none
-        raise Unreachable(f"{at} cannot be reached: {_told(error)}") from None
+        raise Unreachable(f"{at} cannot be reached: {_reason(error)}") from None
 
 
 def _key_of(manager: Any) -> dict[str, str]:  # noqa: ANN401
@@ -295,7 +295,7 @@ def _refusal(error: Any) -> str:  # noqa: ANN401 - RPCError of ncclient
     return f"{message} ({error.tag}{path})" if error.tag else message
 
 
-def _told(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     return _line(str(error)) or type(error).__name__
 
 

@@ -19,7 +19,7 @@ from lasercats.instructions.ovsdb import Rows, check, identity, problem, read, r
 from lasercats.instructions.ovsdb_script import CALL, transaction
 from lasercats.instructions.ovsdb_transact import applied, operations
 from lasercats.instructions.switch import Configure, Seen, Surveyed
-from lasercats.instructions.switch_model import Made, Wrong, all_failed, made, told_each
+from lasercats.instructions.switch_model import Made, Wrong, all_failed, made, outcomes_of
 from lasercats.machines.blocking import Switch, all_alike
 from lasercats.machines.shell import OVER
 from lasercats.machines.url import Url, parse
@@ -253,7 +253,7 @@ class OvsdbMachine(Switch["Client"]):
         assert held is not None  # noqa: S101 - just read
         late = late if self._apply else ""
         there = read(held)
-        pairs = zip(wanted, told_each(wanted, became, there), strict=True)
+        pairs = zip(wanted, outcomes_of(wanted, became, there), strict=True)
         return [_outcome(c, settings, there, late, held) for c, settings in pairs]
 
     async def _read(self) -> Surveyed:

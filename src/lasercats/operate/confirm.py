@@ -14,8 +14,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from lasercats.core.address import Address
-from lasercats.core.address import told as shown
+from lasercats.core.address import Address, label
 from lasercats.core.change import Delta, composed
 from lasercats.core.command import Command, Effect, Hold
 from lasercats.core.converge import one_way
@@ -319,7 +318,7 @@ def take_back(
     )
     failed = next((result for result in results if not result.ok and not result.losses), None)
     if failed is not None:
-        return "; ".join(f"{shown(a)}: {why}" for a, why in failed.problems.items())
+        return "; ".join(f"{label(a)}: {why}" for a, why in failed.problems.items())
     if held.position in project.log.open():
         lost = [loss for some in (*stays.values(), *(r.losses for r in results)) for loss in some]
         why_not = {loss.address: f"left as it is, because {loss}" for loss in lost}

@@ -22,7 +22,7 @@ class Check(NamedTuple):
     url: str
     seconds: float
     error: str | None
-    told: str | None = None
+    remark: str | None = None
     """What it does not fail for, and is worth knowing."""
     exposed: str | None = None
     """What others could do on the way there."""
@@ -116,7 +116,7 @@ async def _meet(project: Project, name: str) -> Accepting:
     try:
         await machine.check()
     finally:
-        after = who.told
+        after = who.reported
         who.known = after if clash(before, after) else before  # of another one nothing is news
         await project.machines.close()
     if not after:

@@ -172,8 +172,8 @@ def plan_delta(
     stuck = {} if recreate else one_way(delta)
     delta = kept_growth(delta, stuck)
     if exact:
-        delta, untold = givable(kinds, delta)
-        withheld |= untold
+        delta, held_back = givable(kinds, delta)
+        withheld |= held_back
     commands, faults = keep_protected(converge(kinds, delta, state, exact=exact), state)
     if exact:
         commands, more = acceptable(kinds, commands)

@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from lasercats import PROGRAM
-from lasercats.core.address import Address, told
+from lasercats.core.address import Address, label
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Effect, Hold, StrangeCommand
 from lasercats.core.errors import LaserCatsError, LogConflict, LogError, Refused
@@ -480,7 +480,7 @@ def _end(
     facts: Mapping[Address, str],
 ) -> Recovered:
     status = "done" if all(fact == "done" for fact in facts.values()) else "failed"
-    left = "; ".join(f"{told(address)}: {fact}" for address, fact in facts.items() if fact != "done")
+    left = "; ".join(f"{label(address)}: {fact}" for address, fact in facts.items() if fact != "done")
     error = f"interrupted: {left}" if left else None
     project.log.append([*entries, Ended(command=position, status=status, error=error)])
     return Recovered(position, command, status, facts)

@@ -11,7 +11,7 @@ from lasercats.core.errors import Refused
 from lasercats.core.ports import Log
 from lasercats.core.record import Accepted, Event, Record
 from lasercats.core.resource import Resource, StrangeResource, sealed_in
-from lasercats.core.secret import PREFIX, told
+from lasercats.core.secret import PREFIX, label
 from lasercats.machines.vault_ring import PROJECT, Key
 from lasercats.machines.vault_seal import key_of
 from lasercats.operate import files, plugins
@@ -94,7 +94,7 @@ def _is_of_before(one: Secret) -> bool:
 
 
 def _in_use(key: Key, use: str) -> str:
-    name = told(key.places[0]) if key.places else ""
+    name = label(key.places[0]) if key.places else ""
     if key.value is not None:
         return f"the secret {name!r} is in use, as {use}; give that another secret first"
     verb = f"lasercats secret rotate --key {name}".rstrip()

@@ -71,7 +71,7 @@ def _cable_notes(project: "Project", order: "WorkOrder", lifts: Lifts) -> Iterat
         steps = sorted(task.number for device in devices for task in lifts.get(device, ()))
         was = all(_stands(device, lifts, there, address, last=False) for device in devices)
         is_ = all(_stands(device, lifts, there, address, last=True) for device in devices)
-        words = " and ".join(_told(address, end, lifts, there) for end in ends)
+        words = " and ".join(_end(address, end, lifts, there) for end in ends)
         if was and is_ and len(steps) == 1:
             yield steps[0], f"pull cable {name} and put it back: {words}"
             continue
@@ -119,7 +119,7 @@ def _stands(device: str, lifts: Lifts, there: Mapping[Address, Any], near: Addre
     return found is not None and found.status == MOUNTED
 
 
-def _told(near: Address, end: str, lifts: Lifts, there: Mapping[Address, Any]) -> str:
+def _end(near: Address, end: str, lifts: Lifts, there: Mapping[Address, Any]) -> str:
     """Return an end in words; where its device stays, with where that is."""
     spot = None if end.partition(":")[0] in lifts else place.spot_of_end(near, end, there.get)
     return end if spot is None else f"{end} ({spot})"

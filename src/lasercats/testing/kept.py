@@ -190,12 +190,12 @@ class _Lost(_Failing):
 
     def __init__(self, left: int, done: float, reported: float) -> None:
         super().__init__(left)
-        self._done, self._told = done, reported
+        self._done, self._reported = done, reported
 
     async def fail(self, machine: Machine, batch: Batch, *, first: bool) -> Sequence[Any]:
         if not first:
             return await super().fail(machine, batch, first=first)
-        done, reported = int(len(batch) * self._done), int(len(batch) * self._told)
+        done, reported = int(len(batch) * self._done), int(len(batch) * self._reported)
         outcomes = list(await machine.run(batch[:done])) if done else []
         lost = [Failure(reason="the connection was lost", in_doubt=not i.instruction.looks) for i in batch]
         return [*outcomes[:reported], *lost[min(reported, done) :]]

@@ -209,7 +209,7 @@ class KindLaws:
         @settings(suppress_health_check=[HealthCheck.too_slow])
         @given(odd, odd, strategies.commands(self.kind, self.names[-1:], self.fields))
         def law(one: Resource, other: Resource, command: Command) -> None:
-            self._is_told(address, one)
+            self._comes_back(address, one)
             start = after(self.ground)
             states = [start, start.put([(address, one)]), start.put([(address, other)])]
             for before, end in product(states, repeat=2):
@@ -224,7 +224,7 @@ class KindLaws:
 
         law()
 
-    def _is_told(self, address: Address, resource: Resource) -> None:
+    def _comes_back(self, address: Address, resource: Resource) -> None:
         """A resource comes back from the log; its document is accepted and says what may be given of it."""
         raw = msgspec.json.encode(resource)
         assert self.kinds.decode_resource(address, raw) == resource
@@ -249,11 +249,11 @@ class KindLaws:
 
         @given(self._logs())
         def law(log: list[Command]) -> None:
-            made, untold = dict[Address, Resource | None](), set[Address]()
+            made, withheld = dict[Address, Resource | None](), set[Address]()
             for result in simulate([*self.ground, *log], State())[0]:
-                untold |= set(instructions_of(result, self.kinds, State(), made).problems)
+                withheld |= set(instructions_of(result, self.kinds, State(), made).problems)
                 if result.command.effect is Effect.STATE:
-                    described = {a: change.after for a, change in result.delta.items() if a not in untold}
+                    described = {a: change.after for a, change in result.delta.items() if a not in withheld}
                     assert all(same(made[address], after) for address, after in described.items())
 
         law()

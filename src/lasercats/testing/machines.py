@@ -87,7 +87,7 @@ class HostContract(StillContract, WhoContract, OpenContract):
         """A look tells the machine-id too, where there is one, in its only round trip."""
         (read,) = self.run(Execute(machine="m", argv=("cat", "/etc/machine-id")))
         there = {"machine-id": read.output.strip()} if read.status == 0 and read.output.strip() else {}
-        assert self.told() == ({**self.told()[0], **there}, 1)
+        assert self.asked() == ({**self.asked()[0], **there}, 1)
 
     def test_check_answers(self) -> None:
         """A machine that is there passes its check."""

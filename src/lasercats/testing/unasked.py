@@ -100,12 +100,12 @@ def check_unasked(world: World, lines: Iterable[Line]) -> Checked:
         for one in sorted(harm):
             asked = (one.address, one.sort)
             assert asked in line.names or asked in agreed, ("unasked", one, done, ran)
-            assert asked in line.names or is_told(one, ran), ("untold", one, done, ran)
+            assert asked in line.names or is_announced(one, ran), ("untold", one, done, ran)
         checked = Checked(checked.lines + 1, checked.harmed + bool(harm), checked.spared + (ran.code != 0))
     return checked
 
 
-def is_told(harm: Harm, ran: Ran) -> bool:
+def is_announced(harm: Harm, ran: Ran) -> bool:
     """Tell whether what was printed announces harm: as a loss in JSON, or in a line of its address."""
     if ran.out.startswith("{"):
         return [*harm[:2]] in [

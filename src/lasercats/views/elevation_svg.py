@@ -205,7 +205,7 @@ def _legend(seen: Sequence[Placed], width: float) -> Iterator[tuple[Look | None,
     used = looks(seen)
     used += [BACK] if BACK not in used and any(one.back and not one.look.crossed for one in seen) else []
     for look in [*used, None]:
-        label = _cut(look.told if look else "free", width - 28, 10)
+        label = _cut(look.label if look else "free", width - 28, 10)
         wide = 28 + 10 * ems(label)
         if left and left + wide > width:
             left, line = 0, line + 1

@@ -37,7 +37,7 @@ def draw(elevation: Elevation, face: str, width: int, *, color: bool) -> str:
     lines += [f"{margin}┌{edge}┐", *_rows(elevation, shown, inner, color=color), f"{margin}└{edge}┘"]
     for line in elevation.totals:
         lines += wrapped(line, width, columns)
-    aside = beside(elevation) + [_told(one) for one in seen if one not in shown]
+    aside = beside(elevation) + [_beneath(one) for one in seen if one not in shown]
     for line in ["Not in the frame", *aside] if aside else []:
         lines += wrapped(line, width, columns)
     return "\n".join([*lines, *_legend(looks(seen), width)])
@@ -113,7 +113,7 @@ def _painted(text: str, look: Look, *, back: bool) -> str:
     return f"\x1b[{code}m{text}\x1b[0m" if code else text
 
 
-def _told(one: Placed) -> str:
+def _beneath(one: Placed) -> str:
     """Return what is told of a box under the frame, where too many stand in its place."""
     text = f"{one.box.name}: unit {one.box.unit:g}, {one.box.height:g} high, {one.box.face}"
     return f"{text}, {one.box.mark}; the frame is too narrow for it"
@@ -122,7 +122,7 @@ def _told(one: Placed) -> str:
 def _legend(used: Sequence[Look], width: int) -> Iterator[str]:
     line = ""
     for look in used:
-        text = cut(f"{look.sign} {look.told}", width, columns)
+        text = cut(f"{look.sign} {look.label}", width, columns)
         if line and columns(f"{line}   {text}") > width:
             yield line
             line = ""

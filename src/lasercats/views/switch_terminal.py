@@ -66,7 +66,7 @@ def _painted(text: str, back: tuple[int, int, int]) -> str:
 def _legend(face: Faceplate, marks: dict[str, str], width: int, *, color: bool) -> Iterator[str]:
     line, wide = "", 0
     for vlan in face.used:
-        text = _cut(face.vlan_told(vlan), width - 4)
+        text = _cut(face.vlan_label(vlan), width - 4)
         swatch = _painted("  ", rgb(vlan)) if color else "·"
         room = len(text) + (3 if color else 2)
         if line and wide + 3 + room > width:
@@ -76,7 +76,7 @@ def _legend(face: Faceplate, marks: dict[str, str], width: int, *, color: bool) 
     if line:
         yield line
     for name, mark in marks.items():
-        yield _cut(f"{mark} {face.lag_told(name)}", width)
+        yield _cut(f"{mark} {face.lag_label(name)}", width)
     yield _cut(f"{UP} up  {DOWN} down  {OFF} disabled  T trunk, and the VLAN of untagged frames", width)
 
 

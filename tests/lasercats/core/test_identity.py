@@ -61,4 +61,4 @@ def test_facts_are_bounded_in_number() -> None:
     """A machine that tells ever more facts is known by the first of them."""
     who = Who("odd")
     who.meet({f"{n}": "x" for n in range(1000)})
-    assert len(who.told) == FACTS
+    assert len(who.reported) == FACTS

@@ -108,7 +108,7 @@ def told(host: Host, folder: Path, known: Identity, *items: Instruction) -> Iden
             assert not any(isinstance(outcome, Failure) for outcome in outcomes)
         finally:
             await machine.close()
-        return machine.who.told
+        return machine.who.reported
 
     return asyncio.run(whole())
 

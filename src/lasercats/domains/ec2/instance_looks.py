@@ -49,7 +49,7 @@ class Looking(instance.Deciding):
             type=thing["InstanceType"],
             subnet=thing.get("SubnetId"),
             security_groups=tuple(group["GroupId"] for group in thing.get("SecurityGroups", ())) or None,
-            key=looks.told_as_known(thing.get("KeyName"), known.key),
+            key=looks.as_known(thing.get("KeyName"), known.key),
             user_data=known.user_data,
             volumes=known.volumes,
             tags=tags_of(thing),
@@ -175,7 +175,7 @@ def _whole(
 
 def _unmodelled(thing: Thing, known: Instance) -> dict[str, Any]:
     """Return what is kept of what nobody decides; what is not told with an instance is as known of it."""
-    kept = unmodelled.told_of(thing, unmodelled.INSTANCE)
+    kept = unmodelled.kept_of(thing, unmodelled.INSTANCE)
     if known.security_groups is None and thing.get("SecurityGroups"):
         kept["SecurityGroups"] = sorted(group["GroupId"] for group in thing["SecurityGroups"])
     if known.key is None and thing.get("KeyName"):

@@ -191,7 +191,7 @@ def _name(thing: Thing, by_name: str) -> str | None:
     return next(iter(values_of(thing, "instance", "tag:Name")), None)
 
 
-def told_as_known(found: str | None, known: str | None) -> str | None:
+def as_known(found: str | None, known: str | None) -> str | None:
     """Return a name that EC2 tells, as the address that is known where that is of the same name."""
     return known if known and "/" in known and found == at(Address(known))[1] else found
 

@@ -208,9 +208,9 @@ def read(groups: Iterable[Mapping[str, Any]], owner: str | None) -> Rules:
     """Return the rules that EC2 tells as permissions of a group of an account."""
     return tuple(
         Rule(
-            peer=_told_peer(peer, member, owner),
+            peer=_read_peer(peer, member, owner),
             protocol=_NUMBERS.get(str(permission["IpProtocol"]), str(permission["IpProtocol"])),
-            ports=_told_ports(permission),
+            ports=_read_ports(permission),
             description=peer.get("Description") or None,
         )
         for permission in groups
@@ -219,7 +219,7 @@ def read(groups: Iterable[Mapping[str, Any]], owner: str | None) -> Rules:
     )
 
 
-def _told_peer(peer: Mapping[str, Any], member: str, owner: str | None) -> str:
+def _read_peer(peer: Mapping[str, Any], member: str, owner: str | None) -> str:
     """Return with whom a rule is, a group of another account with that."""
     if member != "GroupId":
         return str(peer[member])
@@ -227,7 +227,7 @@ def _told_peer(peer: Mapping[str, Any], member: str, owner: str | None) -> str:
     return f"{account_}/{group}" if account_ and owner and account_ != owner else str(group)
 
 
-def _told_ports(permission: Mapping[str, Any]) -> str | None:
+def _read_ports(permission: Mapping[str, Any]) -> str | None:
     first, last = permission.get("FromPort"), permission.get("ToPort")
     protocol = _NUMBERS.get(str(permission["IpProtocol"]), permission["IpProtocol"])
     if first is None or first < 0 or protocol not in ("tcp", "udp", *_ICMP):

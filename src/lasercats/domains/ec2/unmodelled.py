@@ -19,7 +19,7 @@ from lasercats.core.state import State
 from lasercats.domains.ec2 import account
 
 Unmodelled = Annotated[dict[str, Any], GIVEN]
-Told = Mapping[str, Any]
+Members = Mapping[str, Any]
 ODDLY_BOUND = ("CpuOptions", "EbsOptimized", "EnclaveOptions", "HibernationOptions", "CpuCredits")
 """What makes sense for the instance type only for which it was said."""
 
@@ -116,15 +116,15 @@ MOST_IOPS = {"gp3": 500, "io1": 50, "io2": 1000}
 """How many operations a second a volume of a type may have for each GiB, where that can be said at all."""
 
 
-def of_volume(thing: Told) -> dict[str, Any]:
+def of_volume(thing: Members) -> dict[str, Any]:
     """Return what is kept of the description of a volume; what its type brings by itself is not."""
-    kept, kind = told_of(thing, VOLUME), thing.get("VolumeType")
+    kept, kind = kept_of(thing, VOLUME), thing.get("VolumeType")
     usual = {"Iops": 3000, "Throughput": 125} if kind == "gp3" else {}
     no = ("Iops", "Throughput") if kind not in MOST_IOPS else ()
     return {n: v for n, v in kept.items() if n not in no and usual.get(n) != v}
 
 
-def told_of(thing: Told, table: Mapping[str, Taken]) -> dict[str, Any]:
+def kept_of(thing: Members, table: Mapping[str, Taken]) -> dict[str, Any]:
     """Return what is kept of a description; what cannot be understood is not."""
     kept = dict[str, Any]()
     for name, taken in table.items():
@@ -133,7 +133,7 @@ def told_of(thing: Told, table: Mapping[str, Taken]) -> dict[str, Any]:
     return {name: value for name, value in sorted(kept.items()) if value is not None}
 
 
-def parameters_of(kept: Told, table: Mapping[str, Taken]) -> dict[str, Any]:
+def parameters_of(kept: Members, table: Mapping[str, Taken]) -> dict[str, Any]:
     """Return the parameters of a call that what is kept goes into as it is."""
     pairs = ((taken.parameter, kept.get(name)) for name, taken in table.items())
     return {parameter: value for parameter, value in pairs if parameter is not None and value is not None}
@@ -152,7 +152,9 @@ class Makes(account.Makes, frozen=True, init=False):
         return made if self.unmodelled is None else replace(made, unmodelled=dict(was or self.unmodelled))
 
 
-def ebs(was: Told, size: int | None, type_: str | None, *, encrypted: bool | None = None) -> dict[str, Any]:
+def ebs(
+    was: Members, size: int | None, type_: str | None, *, encrypted: bool | None = None
+) -> dict[str, Any]:
     """Return the parameters of a volume that is made again, in another size, type or encryption maybe."""
     kept = parameters_of(was, VOLUME)
     kind = type_ or was.get("VolumeType")
@@ -166,7 +168,7 @@ def ebs(was: Told, size: int | None, type_: str | None, *, encrypted: bool | Non
     return kept
 
 
-def launched(was: Told, type_: str, subnet: str | None) -> dict[str, Any]:
+def launched(was: Members, type_: str, subnet: str | None) -> dict[str, Any]:
     """Return the parameters of a launch that what is kept goes into, for an instance type and a subnet."""
     fits = was.get("InstanceType") == type_
     kept = parameters_of({n: v for n, v in was.items() if fits or n not in ODDLY_BOUND}, INSTANCE)
@@ -189,7 +191,7 @@ def launched(was: Told, type_: str, subnet: str | None) -> dict[str, Any]:
     return kept
 
 
-def lost(kept: Told | None) -> Iterator[str]:
+def lost(kept: Members | None) -> Iterator[str]:
     """Return what of an instance no launch takes."""
     kept = kept or {}
     if "SpotInstanceRequestId" in kept:

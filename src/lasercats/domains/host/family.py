@@ -24,13 +24,13 @@ class OnHost(Kind[R]):
         """Return the instruction that makes, changes or removes it; its answer is that of a look."""
         raise NotImplementedError
 
-    def told(self, answer: Any, known: R | None) -> R | None:  # noqa: ANN401 - of the instruction
+    def read(self, answer: Any, known: R | None) -> R | None:  # noqa: ANN401 - of the instruction
         """Return the resource that an answer tells of, where `known` is what was expected."""
         raise NotImplementedError
 
     def act(self, address: Address, change: Change[R], known: Known) -> Step:
         """Make, change or remove it."""
-        return Step(self.acts(address, change), lambda answer: self.told(answer, change.after))
+        return Step(self.acts(address, change), lambda answer: self.read(answer, change.after))
 
     def observe(self, machine: str, known: Mapping[Address, R | None]) -> Program[Found]:
         """Look at all of them at once."""
@@ -46,4 +46,4 @@ class OnHost(Kind[R]):
 
     def finds(self, address: Address, answer: Any, known: R | None) -> Mapping[Address, Resource | None]:  # noqa: ANN401
         """Return what the look at an address found there, and what it met beside it."""
-        return {address: self.told(answer, known)}
+        return {address: self.read(answer, known)}

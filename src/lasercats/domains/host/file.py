@@ -133,7 +133,7 @@ class FileKind(place.OnPath[File]):
         where, path = secrets.place(address, "secret") if seal else "", place.at(address)[1]
         return ReadPath(machine=machine, path=path, whole=True, expect=expect, seal=seal, place=where)
 
-    def told(self, answer: PathStatus, known: File | None) -> File:
+    def read(self, answer: PathStatus, known: File | None) -> File:
         """Return the file that an answer tells of, where `known` is what was expected."""
         known = known or File()
         content, secret = known.content, known.secret
@@ -145,7 +145,7 @@ class FileKind(place.OnPath[File]):
         return File(
             content=content,
             secret=secret,
-            **place.attributes_told(answer, known),
+            **place.read_attributes(answer, known),
             modified=None if answer.modified is None else time_of(answer.modified),
         )
 

@@ -159,7 +159,7 @@ class PackageKind(OnHost[Package]):
     def act(self, address: Address, change: Change[Package], known: Known) -> Step:
         """Set or remove the package; what it once brought is known on."""
         was = change.before if change.after is not None else None
-        return Step(self.acts(address, change), lambda status: self.told(status, was))
+        return Step(self.acts(address, change), lambda status: self.read(status, was))
 
     def looks(self, machine: str, address: Address, knowledge: Knowledge) -> ReadPackage:
         """Look at a package; where it is about to be set or to go, at what would go along, too."""
@@ -180,7 +180,7 @@ class PackageKind(OnHost[Package]):
             )
         return found
 
-    def told(self, answer: PackageStatus, known: Package | None) -> Package | None:
+    def read(self, answer: PackageStatus, known: Package | None) -> Package | None:
         """Return the package that a status tells of, with what it is known to have brought."""
         if answer.version is None:
             return None

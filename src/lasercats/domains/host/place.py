@@ -222,7 +222,7 @@ def changed(change: Change[Any]) -> dict[str, Any]:
     return new
 
 
-def attributes_told(status: PathStatus, known: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+def read_attributes(status: PathStatus, known: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
     """Return the attributes that a status tells of, names and numbers as they are known."""
     return {
         "mode": status.mode or known.mode,

@@ -130,7 +130,7 @@ class ServiceKind(OnHost[Service]):
         step = super().act(address, change, known)
         return step if change.after is not None else Step(step.instruction, lambda _: None)
 
-    def told(self, answer: UnitStatus, known: Service | None) -> Service | None:
+    def read(self, answer: UnitStatus, known: Service | None) -> Service | None:
         """Return the service that a status tells of."""
         if answer.load == "not-found":
             return None

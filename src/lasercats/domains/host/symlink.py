@@ -66,7 +66,7 @@ class SymlinkKind(place.OnPath[Symlink]):
         wish: Any = change.after
         return MakeSymlink(machine=machine, path=path, target=wish.target)
 
-    def told(self, answer: PathStatus, known: Symlink | None) -> Symlink:
+    def read(self, answer: PathStatus, known: Symlink | None) -> Symlink:
         """Return the link that an answer tells of."""
         return Symlink(target=answer.target)
 

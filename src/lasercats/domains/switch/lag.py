@@ -15,10 +15,10 @@ from lasercats.domains.switch import port, settings, verbs
 from lasercats.domains.switch.settings import (
     LAG,
     PORT,
+    Computed,
     Lacp,
     Members,
     Switched,
-    Told,
 )
 
 
@@ -29,8 +29,8 @@ class Lag(Switched, frozen=True):
 
     members: Members | None = None
     lacp: Lacp | None = None
-    link: Told = None
-    other: Told = None
+    link: Computed = None
+    other: Computed = None
 
 
 class Create(

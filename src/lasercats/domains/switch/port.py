@@ -16,10 +16,10 @@ from lasercats.domains.switch import settings, verbs
 from lasercats.domains.switch.settings import (
     LAG,
     PORT,
+    Computed,
     Mtu,
     Speed,
     Switched,
-    Told,
 )
 
 Type = Annotated[
@@ -37,10 +37,10 @@ class Port(Switched, frozen=True):
     speed: Speed | None = None
     mtu: Mtu | None = None
     type: Type | None = None
-    link: Told = None
-    mac: Told = None
-    lag: Told = None
-    other: Told = None
+    link: Computed = None
+    mac: Computed = None
+    lag: Computed = None
+    other: Computed = None
 
 
 class Add(settings.Makes, frozen=True, init=False, tag="switch.add_port", past="switch.port.added", of=Port):

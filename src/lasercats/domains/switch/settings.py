@@ -55,7 +55,7 @@ Lacp = Annotated[
         description="active, passive, or off for a static one, or another word that the switch has",
     ),
 ]
-Told = Annotated[str | None, GIVEN]
+Computed = Annotated[str | None, GIVEN]
 
 
 def members(names: tuple[str, ...]) -> tuple[str, ...]:

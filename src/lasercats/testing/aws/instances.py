@@ -80,7 +80,7 @@ class Instances:
             what = f"ID '{unseen[0]}' does" if len(unseen) == 1 else f"IDs '{', '.join(unseen)}' do"
             raise Refusal("InvalidInstanceID.NotFound", f"The instance {what} not exist")
 
-    def _told(self, instance: str, state: str) -> str:
+    def _shown_state(self, instance: str, state: str) -> str:
         change = self._changes.get(instance)
         return change.state if change is not None and time.monotonic() < change.until else state
 
@@ -108,7 +108,7 @@ class Instances:
 
     def _tell(self, item: ET.Element) -> str:
         """Rewrite the description of an instance to the state that is told; return that."""
-        state = self._told(item.findtext("instanceId", ""), item.findtext("instanceState/name", ""))
+        state = self._shown_state(item.findtext("instanceId", ""), item.findtext("instanceState/name", ""))
         set_state(item, "instanceState", state)
         for name in _HIDDEN.get(state, ()):
             for child in item.findall(name):
@@ -130,7 +130,7 @@ class Instances:
         root = self._back.ask(call, "DescribeInstances", **(named or {"MaxResults": "1000"}))
         for item in root.findall("reservationSet/item/instancesSet/item"):
             name = item.findtext("instanceId", "")
-            yield name, self._told(name, item.findtext("instanceState/name", "")), item
+            yield name, self._shown_state(name, item.findtext("instanceState/name", "")), item
 
     # Launching and changing.
 

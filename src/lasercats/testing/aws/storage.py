@@ -16,7 +16,7 @@ class Busy:
     """What is told of a volume until a time, in place of what moto has done at once."""
 
     until: float
-    told: dict[str, str]
+    members: dict[str, str]
     """Members of its description, by name."""
     attachment: ET.Element | None = None
     """What is left of an attachment that is being made or taken away."""
@@ -53,7 +53,7 @@ class Storage:
     def _tell(self, item: ET.Element) -> None:
         """Rewrite the description of a volume to what is told of it."""
         busy = self._now(item.findtext("volumeId", ""))
-        for name, text in {} if busy is None else busy.told.items():
+        for name, text in {} if busy is None else busy.members.items():
             for element in item.findall(name):
                 element.text = text
         if busy is not None and busy.attachment is not None:

@@ -145,7 +145,7 @@ def test_what_no_launch_takes_is_told_as_lost() -> None:
         "NetworkInterfaces": [{}, {}],
         "Ipv6Address": "2001:db8::1",
     }
-    told = {**unmodelled.told_of(thing, unmodelled.INSTANCE), "NotSeen": ["userData"]}
+    told = {**unmodelled.kept_of(thing, unmodelled.INSTANCE), "NotSeen": ["userData"]}
     lost = "; ".join(KIND.loses(Instance(id="i-1", unmodelled=told)))
     for words in ("spot request sir-1", "1 further network interface", "2001:db8::1", "userData"):
         assert words in lost
@@ -155,7 +155,7 @@ def test_what_no_launch_takes_is_told_as_lost() -> None:
 def test_odd_values_hide_nothing() -> None:
     """A member that cannot be understood is left out, and the others are kept."""
     odd = {"MetadataOptions": "None", "Monitoring": [], "Placement": 7, "EbsOptimized": True}
-    assert unmodelled.told_of(odd, unmodelled.INSTANCE) == {"EbsOptimized": True}
+    assert unmodelled.kept_of(odd, unmodelled.INSTANCE) == {"EbsOptimized": True}
 
 
 def test_a_volume_has_no_more_speed_than_its_size_allows() -> None:

@@ -11,7 +11,7 @@ from lasercats.core.ports import Machine
 from lasercats.core.registry import Kinds
 from lasercats.domains.switch import DOMAIN
 from lasercats.instructions.switch import Look, Settings, Survey, Surveyed, What
-from lasercats.testing.garbage import well_told
+from lasercats.testing.garbage import check_outcome
 from lasercats.testing.switches import port
 
 KINDS = Kinds([DOMAIN])
@@ -43,7 +43,7 @@ def judged(machine: Machine, asked: tuple[Instruction, ...] = LOOKS) -> list[Any
         return error
     assert len(outcomes) == len(asked)
     for one, outcome in zip(asked, outcomes, strict=True):
-        well_told(KINDS, one, outcome)
+        check_outcome(KINDS, one, outcome)
         if isinstance(outcome, Surveyed):
             adoptable(outcome)
     return outcomes
