@@ -109,9 +109,9 @@ class Terraform(Side):
         (folder / "tfrc").write_text(configuration())
         self.settings.append(f"TF_CLI_CONFIG_FILE={folder / 'tfrc'}")
         self._timed("init")
-        told = json.loads(process("env", *self.settings, "terraform", "version", "-json", folder=folder))
-        (provider,) = told["provider_selections"].values()
-        self.version = f"{told['terraform_version']} with AWS {provider}"
+        data = json.loads(process("env", *self.settings, "terraform", "version", "-json", folder=folder))
+        (provider,) = data["provider_selections"].values()
+        self.version = f"{data['terraform_version']} with AWS {provider}"
 
     def wish(self, type_: str) -> None:
         """Write the configuration, which asks of the provider no more than the instances."""
@@ -190,13 +190,13 @@ def _row(
     calls: int | None = None,
 ) -> list[str]:
     figures = [figure for figure in ours if figure is not None]
-    told, most = ["", "", ""], max(f.calls for f in figures)
+    cells, most = ["", "", ""], max(f.calls for f in figures)
     if theirs is not None:
         ratio = theirs.seconds / median(f.seconds for f in figures)
         goal = "" if faster is None else f" ({faster:g}) {verdict(ratio >= faster)}"
-        told = [f"{theirs.seconds:.1f}", str(theirs.calls), f"{ratio:.0f}{goal}"]
+        cells = [f"{theirs.seconds:.1f}", str(theirs.calls), f"{ratio:.0f}{goal}"]
     goal = "" if calls is None else f"{most} ({calls}) {verdict(most <= calls)}"
-    return [name, spread([f.seconds for f in figures]), _calls(figures), *told, goal]
+    return [name, spread([f.seconds for f in figures]), _calls(figures), *cells, goal]
 
 
 def _calls(figures: list[Figure]) -> str:
@@ -250,7 +250,7 @@ def _check(moto: MotoServer, count: int, type_: str) -> float:
     pages = list(ec2.get_paginator("describe_instances").paginate(PaginationConfig={"PageSize": 1000}))
     seconds = time.perf_counter() - start
     found = [instance for page in pages for group in page["Reservations"] for instance in group["Instances"]]
-    told = Counter((i["InstanceType"], i["State"]["Name"], *(t["Value"] for t in i["Tags"])) for i in found)
-    assert told == {(type_, "running", "web"): count}, told
+    counts = Counter((i["InstanceType"], i["State"]["Name"], *(t["Value"] for t in i["Tags"])) for i in found)
+    assert counts == {(type_, "running", "web"): count}, counts
     ec2.close()
     return seconds

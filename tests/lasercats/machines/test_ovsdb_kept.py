@@ -100,8 +100,8 @@ def test_vlans_that_are_not_ours_come_back(lab: OvsLab, row: str) -> None:
     for wish in CHANGES.values():
         there_and_back(lab, "port", "e1", wish)
         assert lab.vsctl(*columns) == before, wish
-    told = look(lab, "port", "e1")
-    (same,) = run(lab, port("e1", told, Settings(mode=told.mode, allowed=told.allowed)))
+    seen = look(lab, "port", "e1")
+    (same,) = run(lab, port("e1", seen, Settings(mode=seen.mode, allowed=seen.allowed)))
     assert isinstance(same, Seen), same
 
 
@@ -120,8 +120,8 @@ def test_what_is_set_in_an_odd_way_is_told_as_it_works(lab: OvsLab, row: str) ->
     lab.vsctl("set", "Bridge", "sw1", "external_ids:lasercats-vlan-7=a")
     for wish in CHANGES.values():
         lab.vsctl("clear", "Port", "e1", "tag", "trunks", "--", "set", "Port", "e1", *REDUNDANT[row])
-        told = look(lab, "port", "e1")
-        assert told.mode == "trunk" or told.vlan == 0
+        seen = look(lab, "port", "e1")
+        assert seen.mode == "trunk" or seen.vlan == 0
         ways = lab.leaves("sw1", "e1"), lab.leaves("sw1", "e1", 4)
         there_and_back(lab, "port", "e1", wish)
         assert (lab.leaves("sw1", "e1"), lab.leaves("sw1", "e1", 4)) == ways, wish

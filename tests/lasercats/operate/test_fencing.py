@@ -230,9 +230,9 @@ main()
     assert "is still at it" in room.run("recover", code=1)
     assert "done" in room.run("recover", "--force")
     (tmp_path / "on").touch()
-    told, _ = first.communicate(timeout=60)
+    output, _ = first.communicate(timeout=60)
     assert first.returncode == 1
-    assert "cannot be ended: command 8 was ended by another process" in told
+    assert "cannot be ended: command 8 was ended by another process" in output
     room.check()
 
 

@@ -79,8 +79,8 @@ class Cloud:
         )
 
     def _protected(self, id_: str) -> bool:
-        told = self.ec2.describe_instance_attribute(InstanceId=id_, Attribute="disableApiTermination")
-        return bool(told["DisableApiTermination"]["Value"])
+        described = self.ec2.describe_instance_attribute(InstanceId=id_, Attribute="disableApiTermination")
+        return bool(described["DisableApiTermination"]["Value"])
 
     def harm(self, before: object) -> Iterator[Harm]:
         """Tell what is gone, stopped, taken from what it was attached to, or no longer protected."""

@@ -85,7 +85,7 @@ class PipeKind(OnHost[Pipe]):
         """Return `MACHINE:/PATH`."""
         return place.canonical(name)
 
-    def looks(self, machine: str, address: Address, told: Knowledge) -> LookAtPipe:
+    def looks(self, machine: str, address: Address, knowledge: Knowledge) -> LookAtPipe:
         """Look at it."""
         return LookAtPipe(machine=machine, path=rest_of(address))
 

@@ -48,8 +48,8 @@ def devices(account: "Account") -> dict[Address, tuple[str, str]]:
 def public_ips(account: "Account") -> list[str | None]:
     """Return the public addresses of the instances, as EC2 tells them."""
     ids = [account.get(address).id for address in (A, B)]
-    told = account.ec2.describe_instances(InstanceIds=ids)["Reservations"]
-    found = {i["InstanceId"]: i.get("PublicIpAddress") for r in told for i in r["Instances"]}
+    described = account.ec2.describe_instances(InstanceIds=ids)["Reservations"]
+    found = {i["InstanceId"]: i.get("PublicIpAddress") for r in described for i in r["Instances"]}
     return [found[id_] for id_ in ids]
 
 
@@ -124,8 +124,8 @@ def test_given_fields_elsewhere_are_known_anew(account: "Account") -> None:
 def test_what_is_launched_in_the_same_run_is_known_anew(account: "Account") -> None:
     """An instance that is launched together with its address is known by that address."""
     account.do(LAUNCH, ALLOCATE, associate(X, A), associate(Y, B))
-    told = [account.get(A).public_ip, account.get(B).public_ip]
-    assert told == public_ips(account) == [account.get(X).public_ip, account.get(Y).public_ip]
+    addresses = [account.get(A).public_ip, account.get(B).public_ip]
+    assert addresses == public_ips(account) == [account.get(X).public_ip, account.get(Y).public_ip]
 
 
 def test_two_addresses_change_places(account: "Account") -> None:

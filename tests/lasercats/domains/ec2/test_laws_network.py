@@ -121,7 +121,7 @@ class TestInstance(KindLaws):
 
 
 @pytest.mark.parametrize(
-    ("rule", "told"),
+    ("rule", "form"),
     [
         ({"peer": "10.1.2.3/8", "protocol": "6"}, ("tcp", "0-65535", "10.0.0.0/8")),
         ({"peer": "0.0.0.0/0", "protocol": "udp", "ports": "053"}, ("udp", "53", "0.0.0.0/0")),
@@ -134,13 +134,13 @@ class TestInstance(KindLaws):
         ({"peer": "0.0.0.0/0", "protocol": "006"}, ("tcp", "0-65535", "0.0.0.0/0")),
     ],
 )
-def test_a_rule_has_one_form(rule: dict[str, str], told: tuple[str, str, str]) -> None:
+def test_a_rule_has_one_form(rule: dict[str, str], form: tuple[str, str, str]) -> None:
     """As EC2 tells it, however it was written."""
-    assert Rule(**rule).key == told
+    assert Rule(**rule).key == form
 
 
 @pytest.mark.parametrize(
-    ("rule", "told"),
+    ("rule", "message"),
     [
         ({"peer": "10.1.2.3/88"}, "is no range"),
         ({"peer": "0.0.0.0/0", "ports": "22"}, "protocol all has no ports"),
@@ -150,9 +150,9 @@ def test_a_rule_has_one_form(rule: dict[str, str], told: tuple[str, str, str]) -
         ({"peer": "0.0.0.0/0", "protocol": "256"}, "protocol 256 is out of bounds; the most is 255"),
     ],
 )
-def test_a_rule_that_is_none(rule: dict[str, str], told: str) -> None:
+def test_a_rule_that_is_none(rule: dict[str, str], message: str) -> None:
     """What EC2 does not take is refused with the reason."""
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         strict(rule, Rule)
 
 

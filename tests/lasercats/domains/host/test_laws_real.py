@@ -177,9 +177,9 @@ def _listing(host: Host) -> bytes:
     fields = "\\001".join(f"%{field}" for field in "ymugpl")
     files = "find /t -type f -exec sha256sum -z {} + | sort -z -k2"
     look = f"find /t -printf '{fields}\\0' | sort -z; printf '\\0'; {files}"
-    told = host.ssh(look)
-    assert told.returncode == 0, told.stderr
-    return told.stdout
+    output = host.ssh(look)
+    assert output.returncode == 0, output.stderr
+    return output.stdout
 
 
 def _check_with_independent_eyes(bench: Bench, context: Context) -> None:

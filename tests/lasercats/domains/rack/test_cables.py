@@ -82,16 +82,16 @@ def test_ports_take_what_fits_them(one: Sort, other: Sort) -> None:
         {"console-port", "console-server-port"},
     )
     refusals = decide(connect("c", f"s1:{one}", f"s2:{other}"), made(*SITE)).refusals
-    told = f"no cable fits both s1:{one} ({one}) and s2:{other} ({other})"
-    assert refusals == ({} if fits else {c("c"): told})
+    text = f"no cable fits both s1:{one} ({one}) and s2:{other} ({other})"
+    assert refusals == ({} if fits else {c("c"): text})
 
 
 @pytest.mark.parametrize("port", SORTS)
 def test_a_feed_takes_a_power_port(port: Sort) -> None:
     """Of all ports, only a power port goes to a feed."""
     refusals = decide(connect("c", "A", f"s1:{port}"), made(*SITE)).refusals
-    told = f"no cable fits both A (feed) and s1:{port} ({port})"
-    assert refusals == ({} if port == "power-port" else {c("c"): told})
+    text = f"no cable fits both A (feed) and s1:{port} ({port})"
+    assert refusals == ({} if port == "power-port" else {c("c"): text})
 
 
 @pytest.mark.parametrize(

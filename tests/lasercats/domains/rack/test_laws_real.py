@@ -87,10 +87,10 @@ def test_what_fails_changes_nothing_and_stops_no_more_than_it_must(site: Site) -
             order, task = random.choice(ready)
             before = site.state
             if random.random() < 0.3:
-                told = work.fail(site.project, order.number, [task.number], why="no screws")
-                assert not told.delta
+                report = work.fail(site.project, order.number, [task.number], why="no screws")
+                assert not report.delta
                 assert site.state == before
-                skipped = [later for later in told.tasks if later.status == "skipped"]
+                skipped = [later for later in report.tasks if later.status == "skipped"]
                 assert all(later.after or later.step.early for later in skipped)
             else:
                 work.done(site.project, order.number, [task.number])
@@ -130,8 +130,8 @@ def test_orders_of_two_sites_are_apart(site: Site) -> None:
     assert result.status == "waiting"
     first, second = work.orders(site.project)
     assert {first.machine, second.machine} == {"human", "dc2"}
-    told = work.done(site.project, first.number)
-    assert len(told.delta) == 1
+    report = work.done(site.project, first.number)
+    assert len(report.delta) == 1
     assert [order.number for order in work.orders(site.project)] == [second.number]
     work.done(site.project, second.number)
     assert not site.project.log.open()

@@ -137,8 +137,8 @@ def test_a_free_unit_is_made_use_of() -> None:
     state = full(before, {}, site(4))
     plan = rearranged(state, after)
     assert [type(command) for command in plan.commands] == [MoveDevice] * 4
-    (told,) = plan.detours.values()
-    assert told.startswith("makes room first, by way of a spare place: unit 4")
+    (way,) = plan.detours.values()
+    assert way.startswith("makes room first, by way of a spare place: unit 4")
 
 
 def stacked(names: list[str], heights: Mapping[str, float]) -> dict[str, Spot]:

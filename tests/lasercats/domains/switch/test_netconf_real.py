@@ -170,8 +170,8 @@ def test_a_script_does_the_same_and_runs_nothing_of_a_description(netconf: Netco
         assert "port-speed" not in script
         assert not set(script) & {"\x7f", "\x9b"}
         netconf.run("drift", "--adopt")
-        told = json.loads(netconf.run("state", "--json"))["resources"]["switch.port/sw1:eth1"]
-        assert told["description"] == said
+        data = json.loads(netconf.run("state", "--json"))["resources"]["switch.port/sw1:eth1"]
+        assert data["description"] == said
     assert not ran_it.exists()
 
 

@@ -36,10 +36,10 @@ def judged(machine: Machine, asked: tuple[Instruction, ...] = LOOKS) -> list[Any
     try:
         outcomes = asyncio.run(_run(machine, asked))
     except MachineError as error:  # any other is a fault
-        told = str(error)
-        assert told
-        assert len(told) < 2000  # a sentence, and not the answer
-        told.encode()
+        message = str(error)
+        assert message
+        assert len(message) < 2000  # a sentence, and not the answer
+        message.encode()
         return error
     assert len(outcomes) == len(asked)
     for one, outcome in zip(asked, outcomes, strict=True):

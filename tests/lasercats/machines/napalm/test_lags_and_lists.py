@@ -11,7 +11,7 @@ from lasercats.instructions.switch_model import Wrong
 from lasercats.machines.napalm import VENDORS
 from lasercats.testing.cli_config import LINE, PORTS, CliConfig, JunosConfig
 from lasercats.testing.switches import port
-from tests.lasercats.machines.napalm.common import lag, told
+from tests.lasercats.machines.napalm.common import lag, lines_of
 
 DIALECTS = {"ios": ios.IOS, "nxos": ios.NXOS, "eos": ios.EOS}
 each_dialect = pytest.mark.parametrize("vendor", list(DIALECTS))
@@ -22,7 +22,7 @@ each_dialect = pytest.mark.parametrize("vendor", list(DIALECTS))
 def test_a_long_list_is_told_in_lines_that_are_taken(vendor: str, numbers: frozenset[int]) -> None:
     """A list of VLANs of any length is told in lines that a switch takes, and is that list then."""
     name, device = PORTS[vendor][0], CliConfig(vendor)
-    lines = told(vendor, port(name, Settings(), Settings(mode="trunk", allowed=vlans.write(numbers))))
+    lines = lines_of(vendor, port(name, Settings(), Settings(mode="trunk", allowed=vlans.write(numbers))))
     assert max(map(len, lines)) <= LINE
     device.merge("\n".join(lines))
     assert not device.messages
@@ -33,7 +33,7 @@ def test_a_long_list_is_told_in_lines_that_are_taken(vendor: str, numbers: froze
 def test_what_does_not_fit_into_a_line_is_refused(vendor: str) -> None:
     """A description that would be cut off is refused before anything is sent."""
     with pytest.raises(Wrong, match="letters a line"):
-        told(vendor, port(PORTS[vendor][0], Settings(), Settings(description="x" * 300)))
+        lines_of(vendor, port(PORTS[vendor][0], Settings(), Settings(description="x" * 300)))
 
 
 OTHER = Settings(mode="trunk", native=99, vlan=50, allowed="10,20")
@@ -55,10 +55,10 @@ def test_no_member_of_a_new_lag_is_suspended(vendor: str, wish: str, second: Set
     """Members and a new LAG are of the same VLANs, as all members have them, or as it is decided."""
     device, names = CliConfig(vendor), PORTS[vendor][:2]
     for name, settings in zip(names, (OTHER, second), strict=True):
-        device.merge("\n".join(told(vendor, port(name, ios.PLAIN, settings))))
+        device.merge("\n".join(lines_of(vendor, port(name, ios.PLAIN, settings))))
     known = ios.read(device.text(), DIALECTS[vendor])
     made = replace(WISHES[wish], members=names)
-    device.merge("\n".join(told(vendor, lag(vendor, None, made), known=known)))
+    device.merge("\n".join(lines_of(vendor, lag(vendor, None, made), known=known)))
     assert not device.messages
     there = ios.read(device.text(), DIALECTS[vendor]).lags[lag(vendor, None, made).name]
     if vendor != "eos":  # whose members have what they had, and it does not matter
@@ -74,9 +74,9 @@ def test_a_script_sets_members_alike_whatever_they_were() -> None:
     names = PORTS["ios"][:2]
     device = CliConfig("ios")
     for name in names:
-        device.merge("\n".join(told("ios", port(name, ios.PLAIN, OTHER))))
+        device.merge("\n".join(lines_of("ios", port(name, ios.PLAIN, OTHER))))
     device.merge(
-        "\n".join(told("ios", lag("ios", None, Settings(members=names, lacp="active", mode="trunk"))))
+        "\n".join(lines_of("ios", lag("ios", None, Settings(members=names, lacp="active", mode="trunk"))))
     )
     assert device.suspended() == []
 
@@ -87,7 +87,7 @@ def test_a_new_lag_of_junos_is_as_its_members_were() -> None:
     device.merge("set vlans ten vlan-id 10\nset vlans nine vlan-id 99")
     own = Settings(mode="trunk", native=99, allowed="10")
     for name in names:
-        device.merge("\n".join(told("junos", port(name, Settings(), own))), ["statement not found"])
+        device.merge("\n".join(lines_of("junos", port(name, Settings(), own))), ["statement not found"])
     known = junos.read(device.text())
     made = lag("junos", None, Settings(members=names, lacp="active", mode="trunk"))
     lines = VENDORS["junos"].lines([made], known, device.text())
@@ -115,10 +115,10 @@ def test_a_new_lag_of_junos_is_as_its_members_were() -> None:
 def test_what_a_vendor_has_no_line_for_is_refused(vendor: str, wish: Settings) -> None:
     """What a line cannot say is refused before anything is sent."""
     with pytest.raises(Wrong):
-        told(vendor, port(PORTS[vendor][0], Settings(), wish))
+        lines_of(vendor, port(PORTS[vendor][0], Settings(), wish))
     if wish.mode is None:
         with pytest.raises(Wrong):
-            told(
+            lines_of(
                 "junos",
                 port(PORTS["junos"][0], Settings(mode="trunk" if wish.vlan is None else "access"), wish),
             )
@@ -139,7 +139,7 @@ def test_words_of_the_switch_come_back(line: str, field: str, value: str) -> Non
     read = ios.read(f"interface {name}\n {line}\n", ios.IOS).ports[name]
     assert getattr(read, field) == value
     wish = Settings(mode=value) if field == "mode" else Settings(speed=value)
-    assert told("ios", port(name, ios.PLAIN, wish))[-1] == f" {line}"
+    assert lines_of("ios", port(name, ios.PLAIN, wish))[-1] == f" {line}"
 
 
 def test_what_all_carry_and_one_vlan_less() -> None:
@@ -148,7 +148,7 @@ def test_what_all_carry_and_one_vlan_less() -> None:
     known = Surveyed({name: replace(ios.PLAIN, mode="trunk", native=0)}, {}, {})
     change: Configure = port(name, Settings(allowed="all"), Settings(allowed="0-29,31-4094"))
     for there in (known, None):
-        assert told("eos", change, known=there)[-1] == " switchport trunk allowed vlan 1-29,31-4094"
+        assert lines_of("eos", change, known=there)[-1] == " switchport trunk allowed vlan 1-29,31-4094"
 
 
 def test_names_of_vlans_with_spaces_are_read() -> None:
