@@ -324,7 +324,7 @@ def kinds_page(kinds: Kinds) -> Iterator[str]:
     """Describe every kind that is installed."""
     yield (
         "A field is *specified* (the operator decides it), *secret* (decided too, but kept sealed) or "
-        "*given* (the machine assigns it; a plan never compares it). A field that is left out is not "
+        "*computed* (the machine assigns it; a plan never compares it). A field that is left out is not "
         "decided: it stays as the machine has it."
     )
     for name, kind in sorted(kinds.kinds.items()):

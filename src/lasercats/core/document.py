@@ -148,7 +148,7 @@ def _resource(key: Any, fields: Any, kinds: Kinds, inputs: Inputs) -> tuple[Addr
     if not isinstance(fields, dict | None):
         raise BadInput(f"{address} must hold fields, or {{}}")
     kind = kinds.kind(address)
-    for name in fields_of(kind.resource, Role.GIVEN):
+    for name in fields_of(kind.resource, Role.COMPUTED):
         if name in (fields or {}):
             raise BadInput(
                 f"{address}: field {name!r} is given by the machine and cannot be decided; leave it out"
@@ -208,7 +208,7 @@ def _kind_schema(kind: Kind[Any], definitions: dict[str, Any]) -> dict[str, Any]
     _, parts = msgspec.json.schema_components([kind.resource], ref_template=template)
     body = definitions[kind.name] = parts.pop(kind.resource.__name__)
     definitions |= {f"{kind.name}:{name}": part for name, part in parts.items() if name != Sealed.__name__}
-    for name in fields_of(kind.resource, Role.GIVEN):
+    for name in fields_of(kind.resource, Role.COMPUTED):
         body["properties"].pop(name, None)
     for field in msgspec.structs.fields(kind.resource):
         if field.name in fields_of(kind.resource, Role.SECRET):

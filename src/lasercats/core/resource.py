@@ -1,8 +1,8 @@
-"""Resources: frozen typed values, whose fields are specified, given or secret.
+"""Resources: frozen typed values, whose fields are specified, computed or secret.
 
 * *specified*: the operator decides. `None` means that nobody decided; it is left as the machine
   has it and is not compared.
-* *given*: the machine assigns it; a plan never compares it.
+* *computed*: the machine assigns it; a plan never compares it.
 * *secret*: specified, but only ever held sealed (see `lasercats.core.secret`).
 """
 
@@ -23,12 +23,12 @@ class Role(Enum):
     """Who decides a field."""
 
     SPECIFIED = "specified"
-    GIVEN = "given"
+    COMPUTED = "computed"
     SECRET = "secret"  # noqa: S105 - the name of a role, not a password
 
 
-GIVEN = msgspec.Meta(extra={"role": Role.GIVEN})
-"""`Annotated[T | None, GIVEN]`: the machine assigns this field."""
+COMPUTED = msgspec.Meta(extra={"role": Role.COMPUTED})
+"""`Annotated[T | None, COMPUTED]`: the machine assigns this field."""
 REPORTED = msgspec.Meta(extra={"reported": True})
 """`Annotated[str | None, REPORTED]`: where nobody decided this field, what its machine reports is kept."""
 SECRET = msgspec.Meta(extra={"role": Role.SECRET})

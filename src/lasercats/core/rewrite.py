@@ -316,7 +316,7 @@ class _Rewriter:
         if (
             change.before is None and change.after is not None
         ):  # made for the first time, as far as this tells
-            nothing = dict.fromkeys(fields_of(type(change.after), Role.GIVEN))
+            nothing = dict.fromkeys(fields_of(type(change.after), Role.COMPUTED))
             change = Change(None, replace(change.after, **nothing))
         delta, withheld = givable(self._kinds, Delta({address: change}))
         self.withheld |= withheld

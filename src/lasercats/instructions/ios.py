@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from lasercats.instructions import vlans
 from lasercats.instructions.switch import (
-    COMPUTED,
+    COMPUTED_FIELDS,
     SWITCHING,
     Configure,
     Settings,
@@ -284,7 +284,7 @@ def _interface(name: str) -> str:
 
 
 def _settable(settings: Settings) -> dict[str, Any]:
-    return {field: value for field, value in given(settings).items() if field not in COMPUTED}
+    return {field: value for field, value in given(settings).items() if field not in COMPUTED_FIELDS}
 
 
 def _settings(settings: Settings, old: Settings | None, dialect: Dialect) -> Iterator[str]:

@@ -29,7 +29,7 @@ from lasercats.instructions.ios import (
 )
 from lasercats.instructions.ios import speed as read_speed
 from lasercats.instructions.switch import (
-    COMPUTED,
+    COMPUTED_FIELDS,
     SWITCHING,
     Configure,
     Settings,
@@ -166,7 +166,7 @@ def _settings(name: str, old: Settings, new: Settings) -> Iterator[str]:
                 raise ValueError(f"{value!r} is no speed")
             case "speed":
                 yield _delete(name, field) if value == "auto" else _set(name, field, value.lower())
-            case _ if field not in (*SWITCHING, *COMPUTED):
+            case _ if field not in (*SWITCHING, *COMPUTED_FIELDS):
                 raise ValueError(f"{field} cannot be set on Junos")
 
 

@@ -16,7 +16,7 @@ What = Literal["port", "vlan", "lag"]
 SORTS: tuple[What, ...] = get_args(What)
 SWITCHING = ("mode", "vlan", "native", "allowed")
 """What says in which VLANs a port or a LAG is."""
-COMPUTED = ("link", "mac", "lag", "other")
+COMPUTED_FIELDS = ("link", "mac", "lag", "other")
 """What a switch reports and nobody sets."""
 
 

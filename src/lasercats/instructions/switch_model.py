@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from lasercats.core.instruction import Failure
 from lasercats.instructions import vlans
-from lasercats.instructions.switch import COMPUTED, SORTS, Configure, Settings, Surveyed, What, given
+from lasercats.instructions.switch import COMPUTED_FIELDS, SORTS, Configure, Settings, Surveyed, What, given
 
 TRUNKS = ("trunk", "native-tagged", "native-untagged")
 """The modes in which untagged frames are of the native VLAN."""
@@ -113,7 +113,7 @@ def stale(found: Settings | None, read: Settings | None) -> str | None:
     """Return the field in which something differs from what was read of it."""
     if found is None:
         return None
-    fields = (f for f in given(read) if f not in COMPUTED)
+    fields = (f for f in given(read) if f not in COMPUTED_FIELDS)
     return next((f for f in fields if getattr(found, f) != getattr(read, f)), None)
 
 
@@ -180,7 +180,7 @@ def plain(settings: Settings | None) -> dict[str, Any] | None:
     """Return what can be set, by field; None where there is nothing."""
     if settings is None:
         return None
-    return {field: value for field, value in given(settings).items() if field not in COMPUTED}
+    return {field: value for field, value in given(settings).items() if field not in COMPUTED_FIELDS}
 
 
 def all_failed(wanted: int, culprit: int, reason: str, about: str) -> list[Failure]:

@@ -16,7 +16,7 @@ class Blame(NamedTuple):
     field: str
     value: Any
     role: str
-    """`specified`, `given` or `secret`."""
+    """`specified`, `computed` or `secret`."""
     position: int
     """The event that gave it this value."""
     time: int

@@ -307,7 +307,7 @@ def run(commands: Sequence[Command], state: State) -> State:
 
 
 def decided(state: State) -> dict[Address, dict[str, Any]]:
-    """Return what is decided in a state, given fields left out."""
+    """Return what is decided in a state, computed fields left out."""
     return {address: decisions(resource) for address, resource in state.items()}
 
 

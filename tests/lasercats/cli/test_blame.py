@@ -44,7 +44,8 @@ def test_each_field(cli: "Cli", place: Place, monkeypatch: pytest.MonkeyPatch) -
     assert write["time"] <= content["time"] <= chmod["time"]
     assert (mode["value"], mode["actor"], mode["message"]) == ("0600", "bob@site", "ticket 4711")
     assert (mode["command"], mode["type"]) == (chmod["position"], "file.mode_changed")
-    assert (content["role"], mode["role"], found["modified"]["role"]) == ("specified", "specified", "given")
+    roles = (content["role"], mode["role"], found["modified"]["role"])
+    assert roles == ("specified", "specified", "computed")
 
 
 def test_the_table(cli: "Cli", place: Place) -> None:

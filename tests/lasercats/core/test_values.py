@@ -57,7 +57,7 @@ def test_a_content_has_a_limit() -> None:
 def test_fields_have_roles() -> None:
     """A field's role is read off its annotation, in a union too."""
     assert fields_of(File, Role.SECRET) == ("secret",)
-    assert fields_of(File, Role.GIVEN) == ("modified",)
+    assert fields_of(File, Role.COMPUTED) == ("modified",)
     assert fields_of(File, Role.SPECIFIED) == ("content", "mode", "owner", "group", "protect")
 
 

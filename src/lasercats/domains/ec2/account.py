@@ -31,7 +31,7 @@ MACHINE = "aws"
 ID = re.compile(r"(i|vpc|subnet|sg|vol|eipalloc|key)-[0-9a-f]{8,32}")
 """Ids as EC2 gives them."""
 IDENTITY: dict[str, str] = {}
-"""What a reference may be the address of: by kind, the given field by which others refer to one."""
+"""What a reference may be the address of: by kind, the computed field by which others refer to one."""
 
 MOST_KEY, MOST_VALUE = 128, 256
 """How many characters the key and the value of a tag may have (EC2 User Guide, "Tag restrictions")."""

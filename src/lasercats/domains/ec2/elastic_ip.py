@@ -12,7 +12,7 @@ from lasercats.core.errors import Refused
 from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program
 from lasercats.core.reference import NOTHING
-from lasercats.core.resource import GIVEN, Resource
+from lasercats.core.resource import COMPUTED, Resource
 from lasercats.core.state import State
 from lasercats.domains.ec2 import account, steps
 from lasercats.domains.ec2.account import Holder, Tags
@@ -26,9 +26,9 @@ class ElasticIp(Resource, frozen=True):
     instance: Holder | None = None
     """What it is associated with; "" for nothing."""
     tags: Tags | None = None
-    id: Annotated[str | None, GIVEN] = None
-    public_ip: Annotated[str | None, GIVEN] = None
-    association: Annotated[str | None, GIVEN] = None
+    id: Annotated[str | None, COMPUTED] = None
+    public_ip: Annotated[str | None, COMPUTED] = None
+    association: Annotated[str | None, COMPUTED] = None
     """The id of its association with the instance."""
 
     forms: ClassVar[Forms] = account.TAGS

@@ -14,7 +14,7 @@ from lasercats.core.command import LOADS
 from lasercats.core.errors import Refused
 from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program
-from lasercats.core.resource import GIVEN, Resource
+from lasercats.core.resource import COMPUTED, Resource
 from lasercats.core.state import State
 from lasercats.domains.ec2 import account, steps
 from lasercats.domains.ec2.account import Tags
@@ -54,9 +54,9 @@ class KeyPair(Resource, frozen=True):
 
     public_key: PublicKey | None = None
     tags: Tags | None = None
-    id: Annotated[str | None, GIVEN] = None
-    name: Annotated[str | None, GIVEN] = None
-    fingerprint: Annotated[str | None, GIVEN] = None
+    id: Annotated[str | None, COMPUTED] = None
+    name: Annotated[str | None, COMPUTED] = None
+    fingerprint: Annotated[str | None, COMPUTED] = None
 
     forms: ClassVar[Forms] = FORMS
 

@@ -13,7 +13,7 @@ from lasercats.core.change import Change
 from lasercats.core.errors import Refused
 from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program
-from lasercats.core.resource import GIVEN, Resource
+from lasercats.core.resource import COMPUTED, Resource
 from lasercats.core.state import State
 from lasercats.domains.ec2 import account, looks, rule, steps
 from lasercats.domains.ec2.account import Tags, Vpc
@@ -40,7 +40,7 @@ class SecurityGroup(Resource, frozen=True):
     ingress: Ingress | None = None
     egress: Egress | None = None
     tags: Tags | None = None
-    id: Annotated[str | None, GIVEN] = None
+    id: Annotated[str | None, COMPUTED] = None
 
     forms: ClassVar[Forms] = {**RULES, **account.TAGS}
 

@@ -9,7 +9,7 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program
-from lasercats.core.resource import GIVEN, Resource
+from lasercats.core.resource import COMPUTED, Resource
 from lasercats.domains.ec2 import account, steps
 from lasercats.domains.ec2.account import Cidr, Tags, Vpc, Zone
 from lasercats.domains.ec2.looks import Thing
@@ -26,7 +26,7 @@ class Subnet(Resource, frozen=True):
     zone: Zone | None = None
     public_ips: PublicIps | None = None
     tags: Tags | None = None
-    id: Annotated[str | None, GIVEN] = None
+    id: Annotated[str | None, COMPUTED] = None
 
     forms: ClassVar[Forms] = account.RANGED
 

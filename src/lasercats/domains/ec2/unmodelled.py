@@ -1,9 +1,9 @@
 """What EC2 tells of instances and volumes that nobody decides here, and a new one in their place has, too.
 
-It stands in the given field `unmodelled`, in the words of EC2, as far as it is not as EC2 makes it by itself.
-So it is recorded when something is looked at or adopted, and never compared. Where one is made anew, because
-it cannot be changed in place or its removal is undone, it goes into the call that makes it, by the tables
-here; what no call takes is told as lost.
+It stands in the computed field `unmodelled`, in the words of EC2, as far as it is not as EC2 makes it by
+itself. So it is recorded when something is looked at or adopted, and never compared. Where one is made anew,
+because it cannot be changed in place or its removal is undone, it goes into the call that makes it, by the
+tables here; what no call takes is told as lost.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,11 +14,11 @@ from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.loose import ODD
-from lasercats.core.resource import GIVEN, Resource
+from lasercats.core.resource import COMPUTED, Resource
 from lasercats.core.state import State
 from lasercats.domains.ec2 import account
 
-Unmodelled = Annotated[dict[str, Any], GIVEN]
+Unmodelled = Annotated[dict[str, Any], COMPUTED]
 Members = Mapping[str, Any]
 ODDLY_BOUND = ("CpuOptions", "EbsOptimized", "EnclaveOptions", "HibernationOptions", "CpuCredits")
 """What makes sense for the instance type only for which it was said."""

@@ -12,7 +12,7 @@ from lasercats.core.errors import Refused
 from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program
 from lasercats.core.reference import NOTHING
-from lasercats.core.resource import GIVEN, Resource
+from lasercats.core.resource import COMPUTED, Resource
 from lasercats.core.state import State
 from lasercats.domains.ec2 import account, looks, steps, unmodelled
 from lasercats.domains.ec2.account import Attached, Holder, Size, Tags, Zone
@@ -38,7 +38,7 @@ class Volume(Resource, frozen=True):
     """What it is attached to; "" for nothing."""
     device: Device | None = None
     tags: Tags | None = None
-    id: Annotated[str | None, GIVEN] = None
+    id: Annotated[str | None, COMPUTED] = None
     unmodelled: Unmodelled | None = None
     """What EC2 tells of it beside that, and a new one in its place has, too."""
 

@@ -15,7 +15,7 @@ from lasercats.core.errors import Refused
 from lasercats.core.instruction import Instruction
 from lasercats.core.kind import Knowledge
 from lasercats.core.loose import Forms
-from lasercats.core.resource import GIVEN, Resource, secret_of
+from lasercats.core.resource import COMPUTED, Resource, secret_of
 from lasercats.core.secret import Sealed
 from lasercats.core.state import State
 from lasercats.domains.host import place
@@ -37,7 +37,7 @@ class File(Resource, frozen=True):
     mode: Mode | None = None
     owner: User | None = None
     group: Group | None = None
-    modified: Annotated[str | None, GIVEN] = None
+    modified: Annotated[str | None, COMPUTED] = None
     """When the content last changed, RFC 3339; years beyond 9999 are signed."""
 
     forms: ClassVar[Forms] = {"content": contents.canonical, **place.FORMS}

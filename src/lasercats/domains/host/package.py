@@ -17,7 +17,7 @@ from lasercats.core.command import Command
 from lasercats.core.errors import BadInput, Refused
 from lasercats.core.kind import Knowledge
 from lasercats.core.program import Known, Step
-from lasercats.core.resource import GIVEN, PROTECTS, Resource
+from lasercats.core.resource import COMPUTED, PROTECTS, Resource
 from lasercats.core.setting import Makes, Removes, Sets
 from lasercats.core.state import State
 from lasercats.domains.host.family import OnHost
@@ -35,13 +35,13 @@ class Package(Resource, frozen=True):
 
     version: Version | None = None
     hold: Held | None = None
-    installed: Annotated[str | None, GIVEN] = None
+    installed: Annotated[str | None, COMPUTED] = None
     """The version that is installed."""
-    brought: Annotated[tuple[str, ...] | None, GIVEN] = None
+    brought: Annotated[tuple[str, ...] | None, COMPUTED] = None
     """What was installed along with it, and goes with it where nothing needs it any more."""
-    yields_to: Annotated[Address | None, GIVEN] = None
+    yields_to: Annotated[Address | None, COMPUTED] = None
     """What it makes way for, as the last look found."""
-    becomes: Annotated[str | None, GIVEN] = None
+    becomes: Annotated[str | None, COMPUTED] = None
     """The version that it has then; none where it goes."""
 
 

@@ -12,7 +12,7 @@ from lasercats.core.command import Command
 from lasercats.core.errors import BadInput, Refused
 from lasercats.core.kind import Knowledge
 from lasercats.core.program import Known, Step
-from lasercats.core.resource import GIVEN, Resource
+from lasercats.core.resource import COMPUTED, Resource
 from lasercats.core.setting import Removes, Sets
 from lasercats.core.state import State
 from lasercats.domains.host.family import OnHost
@@ -29,9 +29,9 @@ class Service(Resource, frozen=True):
 
     enabled: Annotated[bool, Meta(description="started at boot")] | None = None
     running: Annotated[bool, Meta(description="running now")] | None = None
-    file: Annotated[str | None, GIVEN] = None
+    file: Annotated[str | None, COMPUTED] = None
     """What systemd says of its file: `enabled`, `disabled`, `static`, `masked`."""
-    active: Annotated[str | None, GIVEN] = None
+    active: Annotated[str | None, COMPUTED] = None
     """What systemd says of it: `active`, `inactive`, `failed`."""
 
 

@@ -16,7 +16,7 @@ from lasercats.core.instruction import Failure, PartlyDone
 from lasercats.core.kind import Found, Kind, Listed
 from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program, Step
-from lasercats.core.resource import GIVEN, Resource, decisions, of_machine
+from lasercats.core.resource import COMPUTED, Resource, decisions, of_machine
 from lasercats.core.state import State
 from lasercats.core.text import escape, one_form, unescape
 from lasercats.instructions import vlans
@@ -55,7 +55,7 @@ Lacp = Annotated[
         description="active, passive, or off for a static one, or another word that the switch has",
     ),
 ]
-Computed = Annotated[str | None, GIVEN]
+Computed = Annotated[str | None, COMPUTED]
 
 
 def members(names: tuple[str, ...]) -> tuple[str, ...]:
