@@ -55,10 +55,10 @@ class Side(ABC):
         self.moto, self.folder, self.count = moto, folder, count
         self.settings = [f"{name}={value}" for name, value in environment(moto.endpoint).items()]
         folder.mkdir()
-        self.wish(TYPE)
+        self.want(TYPE)
 
     @abstractmethod
-    def wish(self, type_: str) -> None:
+    def want(self, type_: str) -> None:
         """Write down that all the instances are to have this type."""
 
     @abstractmethod
@@ -80,7 +80,7 @@ class LaserCats(Side):
         url = f"aws://us-east-1?endpoint={moto.endpoint}"
         process(lasercats(), "-C", str(folder), "machine", "add", "aws", url)
 
-    def wish(self, type_: str) -> None:
+    def want(self, type_: str) -> None:
         """Write the document."""
         fields = (f"image: {IMAGE}", f"type: {type_}", "tags: {Name: web}", "state: running")
         lines = ["resources:"]
@@ -113,7 +113,7 @@ class Terraform(Side):
         (provider,) = data["provider_selections"].values()
         self.version = f"{data['terraform_version']} with AWS {provider}"
 
-    def wish(self, type_: str) -> None:
+    def want(self, type_: str) -> None:
         """Write the configuration, which asks of the provider no more than the instances."""
         instances = [
             f"  count = {self.count}",
@@ -214,7 +214,7 @@ def _life(
         _check(moto, count, TYPE)
         look, changed = _measure(moto, side.look), None
         if change:
-            side.wish(OTHER_TYPE)
+            side.want(OTHER_TYPE)
             changed = _measure(moto, side.apply)
             _check(moto, count, OTHER_TYPE)
         return _Life(create, look, changed, side.version)

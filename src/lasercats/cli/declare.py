@@ -428,17 +428,17 @@ def _plan(
     from lasercats.operate import plan as plans  # noqa: PLC0415
 
     stdin = arguments.standard_input(max_size) if "-" in documents else ""
-    wish = plans.read_documents(project, documents, stdin, mebibytes=max_size)
+    desired = plans.read_documents(project, documents, stdin, mebibytes=max_size)
     state, unseen = None, dict[Address, str]()
     if refresh:
-        seen = looking.refresh(project, looking.observe(project, also=wish))
+        seen = looking.refresh(project, looking.observe(project, also=desired))
         if seen.drift:
             printing.note(f"found {show.summary(seen.drift)} outside")
         show.print_unseen(seen.unseen)
         state, unseen = seen.state, dict(seen.unseen)
     made = plans.make(
         project,
-        wish,
+        desired,
         state=state,
         prune=prune,
         only=only,

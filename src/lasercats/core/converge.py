@@ -28,10 +28,10 @@ from lasercats.core.resource import (
 from lasercats.core.state import State
 
 
-def wanted(state: State, wish: Mapping[Address, Resource], *, prune: Iterable[Address] = ()) -> Delta:
-    """Return the delta from a state to a wish: what the wish does not decide stays as it is."""
+def wanted(state: State, desired: Mapping[Address, Resource], *, prune: Iterable[Address] = ()) -> Delta:
+    """Return the delta from a state to a desired one: what that does not decide stays as it is."""
     changes: dict[Address, Change[Resource]] = {}
-    for address, resource in wish.items():
+    for address, resource in desired.items():
         before = state.get(address)
         if before is not None and keeps(before, resource):
             continue  # as mostly all is, so nothing is made for it

@@ -1,4 +1,4 @@
-"""Documents: the state, or the wished part of it, as YAML (or JSON, which is YAML).
+"""Documents: the state, or the desired part of it, as YAML (or JSON, which is YAML).
 
     resources:
       file/web1:/etc/motd:
@@ -127,7 +127,7 @@ def parse(text: str, kinds: Kinds, inputs: Inputs, name: str = "document") -> di
     entries = data.get("resources") or {}
     if not isinstance(entries, dict):
         raise BadDocument(where(tree, name, ["resources"]), "resources must map addresses to fields")
-    wish: dict[Address, Resource] = {}
+    desired: dict[Address, Resource] = {}
     for key, fields in entries.items():
         try:
             address, resource = _resource(key, fields, kinds, inputs)
@@ -135,10 +135,10 @@ def parse(text: str, kinds: Kinds, inputs: Inputs, name: str = "document") -> di
             raise BadDocument(
                 where(tree, name, ["resources", key, _culprit(str(error))]), str(error)
             ) from None
-        if address in wish:
+        if address in desired:
             raise BadDocument(where(tree, name, ["resources", key]), f"{address} stands here twice")
-        wish[address] = resource
-    return wish
+        desired[address] = resource
+    return desired
 
 
 def _resource(key: Any, fields: Any, kinds: Kinds, inputs: Inputs) -> tuple[Address, Resource]:  # noqa: ANN401

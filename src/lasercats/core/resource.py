@@ -203,15 +203,15 @@ def same(one: Resource | None, other: Resource | None) -> bool:
     return type(one) is type(other) and decisions(one) == decisions(other)
 
 
-def overlay(base: R | None, wish: R) -> R:
-    """Return the base with every decision of the wish put over it.
+def overlay(base: R | None, desired: R) -> R:
+    """Return the base with every decision of the desired one put over it.
 
-    Where the wish decides one of a secret field and its clear form, the other is not decided any more.
+    Where that decides one of a secret field and its clear form, the other is not decided any more.
     """
     if base is None:
-        return wish
-    pairs = clear_fields(type(wish)).items()
-    decided = decisions(wish)
+        return desired
+    pairs = clear_fields(type(desired)).items()
+    decided = decisions(desired)
     gone = {a: None for pair in pairs for a, b in (pair, pair[::-1]) if b in decided and a not in decided}
     return replace(base, **gone, **decided)
 

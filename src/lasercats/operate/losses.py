@@ -39,10 +39,10 @@ def as_it_is(project: Project, commands: Sequence[Command], addresses: Iterable[
     seen = [address for address in addresses if kinds.kind(address).has("observe")]
     if not seen:
         return project.state()
-    wished = expectations(commands, kinds)
+    desired = expectations(commands, kinds)
     try:
         observed = observe(
-            project, seen, also={address: wished[address] for address in seen if address in wished}
+            project, seen, also={address: desired[address] for address in seen if address in desired}
         )
     except LaserCatsError:  # it is not bound, or not to be reached: what is carried out will say so
         return project.state()

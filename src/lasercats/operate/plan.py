@@ -1,4 +1,4 @@
-"""`plan` and `apply`: what would make the state as the documents wish, and doing it.
+"""`plan` and `apply`: what would make the state as the documents say, and doing it.
 
 A plan is `diff(state, documents)`, turned into commands by `converge`, with what `simulate` predicts of
 them. It does not look at the machines unless asked to: `apply` looks anyway, before it acts.
@@ -97,22 +97,22 @@ def read_documents(
         BadInput: one has more `mebibytes` than it may.
 
     """
-    wish: dict[Address, Resource] = {}
+    desired: dict[Address, Resource] = {}
     for name in names:
         for path in _files(name):
             text = stdin if path is None else _read(path, mebibytes)
             folder = Path() if path is None else path.parent
             label = "standard input" if path is None else str(path)
             for address, resource in parse(text, project.kinds, project.inputs(folder), label).items():
-                if address in wish:
+                if address in desired:
                     raise BadDocument(label, f"{address} stands in another of the documents too")
-                wish[address] = resource
-    return wish
+                desired[address] = resource
+    return desired
 
 
 def make(
     project: Project,
-    wish: Mapping[Address, Resource],
+    desired: Mapping[Address, Resource],
     *,
     state: State | None = None,
     prune: bool = False,
@@ -121,7 +121,7 @@ def make(
     documents: Sequence[str] = (),
     recreate: bool = False,
 ) -> Plan:
-    """Make the plan from the state to a wish, on the addresses that the patterns select.
+    """Make the plan from the state to a desired one, on the addresses that the patterns select.
 
     What was told late about them is looked at first.
 
@@ -132,20 +132,20 @@ def make(
     from lasercats.operate.late import settle_at  # noqa: PLC0415 - only where something was told late
 
     if state is None:
-        settle_at(project, [*wish, *(project.state().resources() if prune else ())])
+        settle_at(project, [*desired, *(project.state().resources() if prune else ())])
     state = project.state() if state is None else state
-    wish = _sealed(project, wish, state)
-    chosen = {a: r for a, r in wish.items() if selected(a, only, exclude)}
-    gone = [a for a, _ in state.items() if a not in wish and selected(a, only, exclude)] if prune else []
+    desired = _sealed(project, desired, state)
+    chosen = {a: r for a, r in desired.items() if selected(a, only, exclude)}
+    gone = [a for a, _ in state.items() if a not in desired and selected(a, only, exclude)] if prune else []
     delta = wanted(state, chosen, prune=gone)
     plan = plan_delta(project.kinds, delta, state, documents=documents, recreate=recreate)
     return replace(plan, corrective=_corrective(project, plan.delta))
 
 
-def _sealed(project: Project, wish: Mapping[Address, Resource], state: State) -> dict[Address, Resource]:
-    """Return a wish in which what is clear is sealed, where what is known of it is sealed."""
-    sealed = dict(wish)
-    for address, resource in wish.items():
+def _sealed(project: Project, desired: Mapping[Address, Resource], state: State) -> dict[Address, Resource]:
+    """Return a desired state in which what is clear is sealed, where what is known of it is sealed."""
+    sealed = dict(desired)
+    for address, resource in desired.items():
         for secret, clear in clear_fields(type(resource)).items():
             value, known = getattr(resource, clear), getattr(state.get(address), secret, None)
             if known is not None and value is not None and not content.is_digest(value):

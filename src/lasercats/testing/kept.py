@@ -2,7 +2,7 @@
 
 Whatever fails from the n-th batch on, for each n: once the machine answers again and `recover` has run, the
 state is what is really there, nothing is there that no state knows, and the next plan brings about what was
-wished.
+desired.
 
     check_kept(fresh, commands)
     check_kept(fresh, commands, faults=[LOST])
@@ -58,7 +58,7 @@ def check_kept(
 def _is_kept(project: Project, commands: Sequence[Command], fault: Fault, n: int) -> bool:
     """Check one place to fail from; return whether it was reached."""
     try:
-        before, (_, wish) = _there(project, commands), simulate(commands, project.state())
+        before, (_, desired) = _there(project, commands), simulate(commands, project.state())
         with fault(project, n) as has_struck:
             carry_out(project, commands, direct=True)
             if not has_struck():
@@ -70,12 +70,12 @@ def _is_kept(project: Project, commands: Sequence[Command], fault: Fault, n: int
         _check_reality(project, commands, before, f"{where}, recovered")
         state = project.state()
         delta = Delta(
-            {a: Change(state.get(a), wish.get(a)) for a in {*dict(state.items()), *dict(wish.items())}}
+            {a: Change(state.get(a), desired.get(a)) for a in {*dict(state.items()), *dict(desired.items())}}
         )
         results = carry_out(project, converge(project.kinds, delta, state, exact=False), agreed=None)
         assert all(result.ok for result in results), (where, results)
         _check_reality(project, commands, before, f"{where}, finished")
-        assert decided(project.state()) == decided(wish), where
+        assert decided(project.state()) == decided(desired), where
         verify(project)
     finally:
         project.close()

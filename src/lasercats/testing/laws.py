@@ -119,12 +119,12 @@ class KindLaws:
         law()
 
     def test_what_is_made_is_protected_too(self) -> None:
-        """A wish that protects what it makes or changes is brought about as any other."""
+        """A desired state that protects what it makes or changes is brought about as any other."""
 
         @given(self._states(), self._states())
         def law(a: State, b: State) -> None:
-            wish = State.of({address: replace(found, protect=True) for address, found in b.items()})
-            assert decided(run(converge(self.kinds, diff(a, wish), a), a)) == decided(wish)
+            desired = State.of({address: replace(found, protect=True) for address, found in b.items()})
+            assert decided(run(converge(self.kinds, diff(a, desired), a), a)) == decided(desired)
 
         law()
 
@@ -324,9 +324,9 @@ def check_fidelity(commands: Sequence[Command], context: Context, runner: Runner
     return lived
 
 
-def check_recreate(wish: Mapping[Address, Resource], context: Context, runner: Runner) -> None:
+def check_recreate(desired: Mapping[Address, Resource], context: Context, runner: Runner) -> None:
     """Law 7: a document, applied to an empty machine, is observed back as it is."""
-    renamed, state = wish, context.log.fold().state(context.kinds)
+    renamed, state = desired, context.log.fold().state(context.kinds)
     delta = Delta({address: Change(state.get(address), resource) for address, resource in renamed.items()})
     results = runner.run(Live().run(converge(context.kinds, delta, state, exact=False), context))
     assert all(result.ok for result in results), results

@@ -41,9 +41,9 @@ def test_every_format(files: "Cli", place: Place) -> None:
     assert head.split() == ["name", "content", "owner", "n"]
     assert row.split() == [place("f"), "f|\\n", "NULL", "4"]
     assert ran.err == "1 row\n"
-    wish = [{"name": place("f"), "content": "f|\n", "owner": None, "n": 4}]
-    assert files.done("query", sql, "--json").data == wish
-    assert files.done("query", sql, "--format", "json").data == wish
+    desired = [{"name": place("f"), "content": "f|\n", "owner": None, "n": 4}]
+    assert files.done("query", sql, "--json").data == desired
+    assert files.done("query", sql, "--format", "json").data == desired
     ran = files.done("query", sql, "--format", "csv")
     assert list(csv.reader(io.StringIO(ran.out))) == [
         ["name", "content", "owner", "n"],

@@ -90,7 +90,7 @@ def test_changed_and_changed_back(cli: "Cli", place: Place) -> None:
 
 
 def test_a_command_without_effect_is_not_blamed(cli: "Cli", place: Place) -> None:
-    """One that found all as it wished gave nothing its value."""
+    """One that found all as desired gave nothing its value."""
     name = place("f")
     cli.done("file", "write", name, "--content", "x")
     cli.done("file", "write", name, "--content", "x", "--mode", "0644")

@@ -207,7 +207,7 @@ def test_a_change_that_it_met(cli: "Cli", place: Place, gone: Callable[[], None]
 
 
 def test_what_asks_no_machine(cli: "Cli", place: Place) -> None:
-    """To forget, and to find all as wished, is replayed too."""
+    """To forget, and to find all as desired, is replayed too."""
     cli.done("file", "write", place("f"), "--content", "x")
     cli.done("file", "write", place("f"), "--content", "x")
     assert "host.write" not in replayed(cli, "HEAD", count=1)

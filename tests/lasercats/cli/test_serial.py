@@ -76,8 +76,8 @@ def test_a_direct_command_goes_on(cli: "Cli", place: Place, folder: Path) -> Non
 def test_every_verb_that_acts(cli: "Cli", place: Place, folder: Path) -> None:
     """Documents, files of commands, undo, queries and reverts are carried out in turns too."""
     names = [place(f"{n}") for n in range(5)]
-    wish = {"resources": {f"file/{name}": {"content": "x", "mode": "0644"} for name in names}}
-    assert turns(cli, "apply", cli.file("d.json", json.dumps(wish)), "--yes", "--serial", "2") == 3
+    desired = {"resources": {f"file/{name}": {"content": "x", "mode": "0644"} for name in names}}
+    assert turns(cli, "apply", cli.file("d.json", json.dumps(desired)), "--yes", "--serial", "2") == 3
     lines = [json.dumps({"command": "file.chmod", "on": [f"file/{n}"], "mode": "0600"}) for n in names]
     assert turns(cli, "issue", cli.file("c.jsonl", "\n".join(lines)), "--serial", "2") == 3
     assert turns(cli, "undo", "HEAD~4..HEAD", "--serial", "4") == 2

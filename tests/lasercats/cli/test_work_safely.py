@@ -161,18 +161,18 @@ def test_a_step_says_what_is_on_the_box_and_where_both_ends_are(room: "Cli") -> 
         "Move a (serial SN1, tag T1) from rack r1, U1, front to rack r1, U2, front",
     ]
     report(room)
-    wish = "resources:\n  rack.device/b: {rack: r2, unit: 9}\n  rack.cable/c: {a: 'b:1', b: 'a:1'}\n"
-    room.done("apply", room.file("a.yaml", wish), "--yes")
+    desired = "resources:\n  rack.device/b: {rack: r2, unit: 9}\n  rack.cable/c: {a: 'b:1', b: 'a:1'}\n"
+    room.done("apply", room.file("a.yaml", desired), "--yes")
     assert "Connect b:1 (rack r2, U9, front) to a:1 (rack r1, U2, front) by cable c" in steps(room)
 
 
 def test_racks_are_done_one_after_another(room: "Cli") -> None:
     """All of one rack is done before the other, and the paper has a heading for each."""
     done(room, "rack create r2")
-    wish = "".join(
+    desired = "".join(
         f"  rack.device/{r}{n}: {{rack: {r}, unit: {n}}}\n" for n in (1, 2) for r in ("r1", "r2")
     ) + "".join(f"  rack.cable/{r}: {{a: '{r}1:e', b: '{r}2:e'}}\n" for r in ("r1", "r2"))
-    room.done("apply", room.file("a.yaml", f"resources:\n{wish}"), "--yes")
+    room.done("apply", room.file("a.yaml", f"resources:\n{desired}"), "--yes")
     racks = ["r1" if "rack r1" in text else "r2" for text in steps(room)]
     assert racks == ["r1"] * 3 + ["r2"] * 3
     paper = done(room, f"work show {order(room)} --markdown").out

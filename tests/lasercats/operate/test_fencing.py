@@ -382,8 +382,8 @@ def test_a_plan_looks_first(project: Project, tmp_path: Path) -> None:
     other = f"resources: {{'file/a:{tmp_path}/g': {{content: y}}}}"
     assert plan.make(project, plan.read_documents(project, ["-"], other)).delta
     assert project.log.open()
-    wish = plan.read_documents(project, ["-"], f"resources: {{'{address}': {{content: y}}}}")
-    assert plan.make(project, wish).delta[address].before is not None
+    desired = plan.read_documents(project, ["-"], f"resources: {{'{address}': {{content: y}}}}")
+    assert plan.make(project, desired).delta[address].before is not None
     assert project.log.open() == {}
 
 

@@ -137,9 +137,9 @@ class Wires:
 
     def _document(self) -> Line:
         data = json.loads(self.random.choice(self.documents))
-        wish = data["resources"]
-        for address in [a for a in wish if self.random.random() < 0.2]:
-            del wish[address]
+        desired = data["resources"]
+        for address in [a for a in desired if self.random.random() < 0.2]:
+            del desired[address]
         site = self.cli.file("site.json", json.dumps(data))
         return Line(("apply", site, *(["--prune"] if self.random.random() < 0.5 else [])))
 

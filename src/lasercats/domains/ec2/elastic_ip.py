@@ -134,32 +134,32 @@ class ElasticIpKind(steps.Held[ElasticIp]):
     what = "address"
     deletion = ("ReleaseAddress", "AllocationId")
 
-    def making(self, address: Address, wish: ElasticIp, known: Known) -> Call:
+    def making(self, address: Address, desired: ElasticIp, known: Known) -> Call:
         """Allocate it."""
         machine, _ = account.at(address)
         parameters = {"Domain": "vpc"}
         return Call(machine=machine, operation="AllocateAddress", parameters=parameters, at="AllocationId")
 
-    def create(self, address: Address, wish: ElasticIp, known: Known) -> Program[ElasticIp]:
+    def create(self, address: Address, desired: ElasticIp, known: Known) -> Program[ElasticIp]:
         """Allocate it; all that there is to know of it is answered."""
-        id_, answer = yield from self.made(address, wish, known)
+        id_, answer = yield from self.made(address, desired, known)
         yield Unmark(machine=account.at(address)[0], id=id_)
-        return replace(wish, id=id_, public_ip=answer.get("PublicIp"))
+        return replace(desired, id=id_, public_ip=answer.get("PublicIp"))
 
     def alter(
-        self, address: Address, change: Change[Any], wish: ElasticIp, known: Known
+        self, address: Address, change: Change[Any], desired: ElasticIp, known: Known
     ) -> Program[ElasticIp]:
         """Disassociate it from what it should not be associated with, associate it with what it should."""
         before, _ = account.sides(change)
         there: Any = known(address) or before
         association = there.association
-        if wish.instance is not None and wish.instance != before.instance:
-            if account.lets_go(before, wish.instance):
+        if desired.instance is not None and desired.instance != before.instance:
+            if account.lets_go(before, desired.instance):
                 yield from _disassociate(account.at(address)[0], there)
                 association = None
-            if wish.instance:
-                association = yield from _associate(address, str(wish.id), wish.instance, known)
-        return replace(wish, public_ip=there.public_ip, association=association)
+            if desired.instance:
+                association = yield from _associate(address, str(desired.id), desired.instance, known)
+        return replace(desired, public_ip=there.public_ip, association=association)
 
     def holds(self, resource: ElasticIp) -> Iterator[str]:
         """Return what it has to itself: the place that an instance has for one such address."""

@@ -227,11 +227,11 @@ def _disks_of(thing: Thing, volumes: tuple[dict[str, Any], ...], known: Instance
         Refused: what is told of one cannot be understood.
 
     """
-    wished = {} if known is None else known.volumes or {}
+    desired = {} if known is None else known.volumes or {}
     disks = {}
     for device, one in devices(thing, volumes).items():
-        if known is None or device in wished:
-            disk = wished.get(device, Disk(size=1, type=""))
+        if known is None or device in desired:
+            disk = desired.get(device, Disk(size=1, type=""))
             read = volume.KIND.understood(one, None)
             size = None if disk.size is None else read.size
             disks[device] = Disk(size=size, type=None if disk.type is None else read.type)

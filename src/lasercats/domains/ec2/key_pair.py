@@ -138,10 +138,10 @@ class KeyPairKind(steps.Made[KeyPair]):
     what = "key_pair"
     fixed = ("public_key",)
 
-    def making(self, address: Address, wish: KeyPair, known: Known) -> Call:
+    def making(self, address: Address, desired: KeyPair, known: Known) -> Call:
         """Import it."""
         machine, name = account.at(address)
-        parameters = {"KeyName": name, "PublicKeyMaterial": wish.public_key}
+        parameters = {"KeyName": name, "PublicKeyMaterial": desired.public_key}
         return Call(machine=machine, operation="ImportKeyPair", parameters=parameters, at="KeyPairId")
 
     def delete(self, address: Address, before: Any, known: Known) -> Program[None]:  # noqa: ANN401

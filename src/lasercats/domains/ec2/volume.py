@@ -164,24 +164,26 @@ class VolumeKind(steps.Held[Volume]):
         smaller = before and after and before.size and after.size and after.size < before.size
         return bool(smaller) or super().replaces(change)
 
-    def making(self, address: Address, wish: Volume, known: Known) -> Call:
+    def making(self, address: Address, desired: Volume, known: Known) -> Call:
         """Create it."""
         machine, _ = account.at(address)
-        parameters = {"AvailabilityZone": wish.zone, "Size": wish.size}
-        parameters |= {"VolumeType": wish.type, "Encrypted": wish.encrypted}
-        parameters |= ebs(wish.unmodelled or {}, wish.size, wish.type, encrypted=wish.encrypted)
+        parameters = {"AvailabilityZone": desired.zone, "Size": desired.size}
+        parameters |= {"VolumeType": desired.type, "Encrypted": desired.encrypted}
+        parameters |= ebs(desired.unmodelled or {}, desired.size, desired.type, encrypted=desired.encrypted)
         return Call(machine=machine, operation="CreateVolume", parameters=parameters, at="VolumeId")
 
-    def alter(self, address: Address, change: Change[Any], wish: Volume, known: Known) -> Program[None]:
+    def alter(self, address: Address, change: Change[Any], desired: Volume, known: Known) -> Program[None]:
         """Change its size and type, and what it is attached to."""
         machine, _ = account.at(address)
         names = {"Size": "size", "VolumeType": "type"}
-        grown = {member: getattr(wish, name) for member, name in names.items() if name in change.fields}
+        grown = {member: getattr(desired, name) for member, name in names.items() if name in change.fields}
         grown = {member: value for member, value in grown.items() if value is not None}
         if grown:
-            yield Call(machine=machine, operation="ModifyVolume", parameters={"VolumeId": wish.id, **grown})
-            yield steps.modified(machine, str(wish.id))
-        yield from _move(machine, str(wish.id), change, known)
+            yield Call(
+                machine=machine, operation="ModifyVolume", parameters={"VolumeId": desired.id, **grown}
+            )
+            yield steps.modified(machine, str(desired.id))
+        yield from _move(machine, str(desired.id), change, known)
 
     def holds(self, resource: Volume) -> Iterator[str]:
         """Return what it has to itself: the device of the instance that it is attached to."""

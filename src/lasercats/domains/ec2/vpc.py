@@ -57,10 +57,10 @@ class VpcKind(steps.Made[Vpc]):
     ready = "available"
     deletion = ("DeleteVpc", "VpcId")
 
-    def making(self, address: Address, wish: Vpc, known: Known) -> Call:
+    def making(self, address: Address, desired: Vpc, known: Known) -> Call:
         """Create it."""
         machine, _ = account.at(address)
-        parameters = {"CidrBlock": wish.cidr}
+        parameters = {"CidrBlock": desired.cidr}
         return Call(machine=machine, operation="CreateVpc", parameters=parameters, at="Vpc.VpcId")
 
     def read(self, thing: Thing, known: Vpc | None) -> Vpc:

@@ -40,8 +40,8 @@ class OnHost(Kind[R]):
         answers = yield tuple(self.looks(machine, address, knowledge) for address in known)
         found: dict[Address, Resource | None] = {}
         for address, answer in zip(known, answers, strict=True):
-            wish: Any = knowledge.expected.get(address)
-            found |= self.finds(address, answer, known[address] or wish)
+            desired: Any = knowledge.expected.get(address)
+            found |= self.finds(address, answer, known[address] or desired)
         return found
 
     def finds(self, address: Address, answer: Any, known: R | None) -> Mapping[Address, Resource | None]:  # noqa: ANN401

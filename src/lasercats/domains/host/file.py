@@ -116,12 +116,12 @@ class FileKind(place.OnPath[File]):
         are known, and what is about to be made has no content either, nothing is read; else it would not come
         back.
         """
-        known, wish = knowledge[address], knowledge.expected.get(address)
+        known, desired = knowledge[address], knowledge.expected.get(address)
         if isinstance(known, File) and known.content is None and known.secret is None:
-            if isinstance(wish, File) and wish.content is not None:
+            if isinstance(desired, File) and desired.content is not None:
                 known = None
-        file = next((one for one in (known, wish) if isinstance(one, File)), None)
-        brought = any(isinstance(one, File) and one.secret is not None for one in (known, wish))
+        file = next((one for one in (known, desired) if isinstance(one, File)), None)
+        brought = any(isinstance(one, File) and one.secret is not None for one in (known, desired))
         if file is not None and file.content is None and not brought:
             return super().looks(machine, address, knowledge)
         seal: Literal["always", "closed"] | None = "always" if brought else "closed"

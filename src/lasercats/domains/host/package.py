@@ -163,9 +163,9 @@ class PackageKind(OnHost[Package]):
 
     def looks(self, machine: str, address: Address, knowledge: Knowledge) -> ReadPackage:
         """Look at a package; where it is about to be set or to go, at what would go along, too."""
-        wish = knowledge.expected.get(address)
-        goes = wish is None if address in knowledge.expected else None
-        version = wish.version if isinstance(wish, Package) else None
+        desired = knowledge.expected.get(address)
+        goes = desired is None if address in knowledge.expected else None
+        version = desired.version if isinstance(desired, Package) else None
         return ReadPackage(machine=machine, name=rest_of(address), version=version, goes=goes)
 
     def finds(

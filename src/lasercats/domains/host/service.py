@@ -121,9 +121,9 @@ class ServiceKind(OnHost[Service]):
 
     def acts(self, address: Address, change: Change[Any]) -> SetUnit:
         """Enable, disable, start or stop it."""
-        wish = change.after or Service(enabled=False, running=False)
+        desired = change.after or Service(enabled=False, running=False)
         machine, name = machine_of(address) or "", rest_of(address)
-        return SetUnit(machine=machine, name=name, enabled=wish.enabled, running=wish.running)
+        return SetUnit(machine=machine, name=name, enabled=desired.enabled, running=desired.running)
 
     def act(self, address: Address, change: Change[Service], known: Known) -> Step:
         """Act on it; what is retired is managed no more, though its unit is there."""

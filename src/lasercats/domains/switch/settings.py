@@ -379,14 +379,14 @@ class SwitchKind(Kind[R]):
         )
         return Step(instruction, lambda seen: self._concluded(seen, after))
 
-    def _concluded(self, seen: Seen, wish: R | None) -> R | None:
+    def _concluded(self, seen: Seen, desired: R | None) -> R | None:
         """Return what there is now.
 
         Raises:
             PartlyDone: the switch says what is wrong with it.
 
         """
-        real = self.read(seen.settings) if seen.looked else wish
+        real = self.read(seen.settings) if seen.looked else desired
         if seen.problem is not None:
             raise PartlyDone(Failure(reason=seen.problem), real)
         return real

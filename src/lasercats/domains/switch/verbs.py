@@ -21,7 +21,7 @@ Some = Annotated[str, Meta(description="VLANs: 10,20-30")]
 
 class _Verb(settings.Sets, frozen=True, init=False):
     @classmethod
-    def sets(cls, before: Resource, wish: Mapping[str, Any]) -> frozenset[str]:
+    def sets(cls, before: Resource, desired: Mapping[str, Any]) -> frozenset[str]:
         """Return nothing: `configure` leads from one state to another."""
         return frozenset()
 

@@ -53,7 +53,7 @@ def public_ips(account: "Account") -> list[str | None]:
     return [found[id_] for id_ in ids]
 
 
-def wish(account: "Account", *changes: tuple[Address, dict[str, Any]]) -> list[Command]:
+def desired(account: "Account", *changes: tuple[Address, dict[str, Any]]) -> list[Command]:
     """Bring other values about all at once, as a document does; return the commands."""
     state = account.state()
     sides = {a: Change(account.get(a), replace(account.get(a), **fields)) for a, fields in changes}
@@ -132,7 +132,7 @@ def test_two_addresses_change_places(account: "Account") -> None:
     """A document swaps two addresses, and its undo swaps them back."""
     account.do(LAUNCH, ALLOCATE, associate(X, A), associate(Y, B))
     before = account.state()
-    wish(account, (X, {"instance": B}), (Y, {"instance": A}))
+    desired(account, (X, {"instance": B}), (Y, {"instance": A}))
     assert holders(account) == {X: B, Y: A}
     back = Delta({a: Change(account.get(a), before.get(a)) for a in (X, Y)})
     account.do(*converge(KINDS, back, account.state()))
@@ -142,7 +142,7 @@ def test_two_addresses_change_places(account: "Account") -> None:
 def test_an_address_follows_one_that_leaves(account: "Account") -> None:
     """Where one address goes on and another takes its place, the first one leaves first."""
     account.do(LAUNCH, ALLOCATE, associate(X, A))
-    wish(account, (X, {"instance": B}), (Y, {"instance": A}))
+    desired(account, (X, {"instance": B}), (Y, {"instance": A}))
     assert holders(account) == {X: B, Y: A}
 
 
@@ -151,7 +151,7 @@ def test_two_volumes_change_places(account: "Account") -> None:
     on = [volume.Attach(on=(v,), instance=i, device="/dev/sdf") for v, i in ((V, A), (W, B))]
     account.do(LAUNCH, CREATE, *on)
     before = account.state()
-    wish(account, (V, {"instance": B}), (W, {"instance": A}))
+    desired(account, (V, {"instance": B}), (W, {"instance": A}))
     assert devices(account) == {V: (B, "/dev/sdf"), W: (A, "/dev/sdf")}
     back = Delta({a: Change(account.get(a), before.get(a)) for a in (V, W)})
     account.do(*converge(KINDS, back, account.state()))

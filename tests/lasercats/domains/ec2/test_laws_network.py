@@ -166,11 +166,11 @@ def test_a_rule_is_given_once() -> None:
 
 @pytest.mark.parametrize("rules", [(), (Rule(peer="10.0.0.0/8"),)])
 def test_rules_that_were_not_decided(rules: tuple[Rule, ...]) -> None:
-    """They become exactly those that are wished for, which may be none; the rest stays undecided."""
+    """They become exactly those that are desired, which may be none; the rest stays undecided."""
     address = Address("ec2.security_group/g")
     before = security_group.SecurityGroup(description="x", id="sg-0123456789abcdef0")
-    wish = security_group.SecurityGroup(description="x", ingress=rules, id="sg-0123456789abcdef0")
+    desired = security_group.SecurityGroup(description="x", ingress=rules, id="sg-0123456789abcdef0")
     state = State().put([(address, before)])
-    commands = converge(KINDS, Delta({address: Change(before, wish)}), state)
+    commands = converge(KINDS, Delta({address: Change(before, desired)}), state)
     assert commands == [security_group.ChangeRules(on=(address,), ingress=rules)]
-    assert state_after(commands, state).get(address) == wish
+    assert state_after(commands, state).get(address) == desired

@@ -97,7 +97,7 @@ def rules(permissions: list[dict[str, Any]]) -> set[tuple[Any, ...]]:
 
 
 def test_an_estate_is_built_in_order(estate: "Project") -> None:
-    """All of it is made, each after what it refers to, and seen by others as it was wished."""
+    """All of it is made, each after what it refers to, and seen by others as it was desired."""
     state = estate.check()
     web, db = group(estate, "web"), group(estate, "db")
     assert (
@@ -120,7 +120,7 @@ def test_an_estate_is_built_in_order(estate: "Project") -> None:
 
 
 def test_nothing_is_left_to_do(estate: "Project") -> None:
-    """What was built is what was wished, also with a fresh look, which takes a call for each kind."""
+    """What was built is what was desired, also with a fresh look, which takes a call for each kind."""
     assert "nothing to do" in estate.run("plan", "estate.yaml", "--refresh")
     assert sum(estate.aws.calls.values()) == 5, estate.aws.calls
 
@@ -177,17 +177,17 @@ def test_a_rule_that_somebody_else_adds_is_found(estate: "Project") -> None:
     assert rules(group(estate, "web")["IpPermissions"]) == rules(web["IpPermissions"])
 
 
-def test_rules_that_were_not_decided_become_those_that_are_wished(estate: "Project") -> None:
+def test_rules_that_were_not_decided_become_those_that_are_desired(estate: "Project") -> None:
     """What nobody decided is open no more when a document decides; an undo opens it again."""
     document, egress = estate.folder / "rules.yaml", rules(group(estate, "web")["IpPermissionsEgress"])
-    wish = "resources: {ec2.security_group/web: {ingress: [%s]}}"
-    for wished, left in (
+    desired = "resources: {ec2.security_group/web: {ingress: [%s]}}"
+    for wanted, left in (
         ("{protocol: tcp, ports: '22', peer: 10.0.0.0/8}", {("tcp", 22, 22, "10.0.0.0/8", None)}),
         ("", set[Any]()),
     ):
         before = rules(group(estate, "web")["IpPermissions"])
         estate.run("forget", "ec2.security_group/web", "--field", "ingress")
-        document.write_text(wish % wished)
+        document.write_text(desired % wanted)
         assert "ec2.security_group/web" in estate.run("apply", str(document), "--yes")
         assert rules(group(estate, "web")["IpPermissions"]) == left
         assert "nothing to do" in estate.run("plan", str(document), "--refresh")

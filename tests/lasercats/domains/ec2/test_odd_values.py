@@ -236,6 +236,6 @@ def test_rules_that_were_recorded_twice() -> None:
     group = security_group.SecurityGroup(ingress=twice)
     assert group.ingress == twice
     address = Address("ec2.security_group/g")
-    wish = security_group.SecurityGroup(ingress=twice[:1])
+    desired = security_group.SecurityGroup(ingress=twice[:1])
     state = State().put([(address, group)])
-    assert converge(KINDS, Delta({address: Change(group, wish)}), state)
+    assert converge(KINDS, Delta({address: Change(group, desired)}), state)

@@ -133,9 +133,9 @@ def test_law_7_recreate(bench: Bench, log: list[Command]) -> None:
     context = bench.fresh()
     bench.runner.run(Live().run([GROUND, *bench.sealed(log)], context))
     text = render(context.log.fold().state(KINDS).items()).replace("/m:/", "/n:/")
-    wish = parse(text, KINDS, bench.inputs)
-    assert all(bench.vault.is_for(s, place(a, "secret")) for a, f in wish.items() if (s := _secret(f)))
-    check_recreate(wish, context, bench.runner)
+    desired = parse(text, KINDS, bench.inputs)
+    assert all(bench.vault.is_for(s, place(a, "secret")) for a, f in desired.items() if (s := _secret(f)))
+    check_recreate(desired, context, bench.runner)
 
 
 @FEW

@@ -133,12 +133,12 @@ def units(debian: Debian, *names: str, text: str = SERVICE) -> None:
 def test_law_7_recreate(bench: Bench) -> None:
     """A document makes the packages and services that it tells of, on a host without them."""
     bench.context.agreed = None
-    wish = {
+    desired = {
         on("lc-one")[0]: Package(version="1.0", hold=True),
         on("lc-web")[0]: Package(),
         on("lc-web.service", kind="service")[0]: Service(enabled=True, running=True),
     }
-    check_recreate(wish, bench.context, bench.runner)
+    check_recreate(desired, bench.context, bench.runner)
     assert bench.debian.run("systemctl is-active lc-web; systemctl is-enabled lc-web") == "active\nenabled\n"
 
 

@@ -110,14 +110,14 @@ def test_law_7_recreate(site: Site) -> None:
         site.fresh()
         _, wanted = simulate([*GROUND, *log], State())
         text = render(wanted.items())
-        wish = State.of(parse(text, site.project.kinds, NoInputs()))
-        site.do(*converge(site.project.kinds, diff(State(), wish), State(), exact=False))
+        desired = State.of(parse(text, site.project.kinds, NoInputs()))
+        site.do(*converge(site.project.kinds, diff(State(), desired), State(), exact=False))
         site.finish()
         there = decided(site.state)
-        assert {a: {n: there[a].get(n) for n in fields} for a, fields in decided(wish).items()} == decided(
-            wish
+        assert {a: {n: there[a].get(n) for n in fields} for a, fields in decided(desired).items()} == decided(
+            desired
         )
-        assert there.keys() == decided(wish).keys()
+        assert there.keys() == decided(desired).keys()
 
     law()
 

@@ -136,13 +136,13 @@ resources:
   switch.port/sw1:p5: {type: dummy, mode: access, vlan: 30}
   switch.lag/sw1:bond0: {members: [eth3, eth4], lacp: "off", mode: trunk, allowed: "20"}
 """
-    (switches.folder / "wish.yaml").write_text(document)
-    script = switches.run("plan", "wish.yaml", "--interpreter", "script")
+    (switches.folder / "desired.yaml").write_text(document)
+    script = switches.run("plan", "desired.yaml", "--interpreter", "script")
     ran = subprocess.run(["/bin/sh"], input=script, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr + script
     switches.run("observe")
     switches.run("adopt", "sw1")
-    switches.run("plan", "wish.yaml", "--refresh", "--detailed-exitcode")
+    switches.run("plan", "desired.yaml", "--refresh", "--detailed-exitcode")
     assert "café" in switches.run("state", "switch.port/sw1:eth1")
     assert "lacp: off" in switches.run("state", "switch.lag/sw1:bond0").replace("'", "")
 

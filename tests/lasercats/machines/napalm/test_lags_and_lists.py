@@ -47,25 +47,25 @@ WISHES = {
 
 
 @each_dialect
-@pytest.mark.parametrize("wish", WISHES)
+@pytest.mark.parametrize("desired", WISHES)
 @pytest.mark.parametrize(
     "second", [OTHER, replace(OTHER, native=98), Settings(mode="access", vlan=50)], ids=repr
 )
-def test_no_member_of_a_new_lag_is_suspended(vendor: str, wish: str, second: Settings) -> None:
+def test_no_member_of_a_new_lag_is_suspended(vendor: str, desired: str, second: Settings) -> None:
     """Members and a new LAG are of the same VLANs, as all members have them, or as it is decided."""
     device, names = CliConfig(vendor), PORTS[vendor][:2]
     for name, settings in zip(names, (OTHER, second), strict=True):
         device.merge("\n".join(lines_of(vendor, port(name, ios.PLAIN, settings))))
     known = ios.read(device.text(), DIALECTS[vendor])
-    made = replace(WISHES[wish], members=names)
+    made = replace(WISHES[desired], members=names)
     device.merge("\n".join(lines_of(vendor, lag(vendor, None, made), known=known)))
     assert not device.messages
     there = ios.read(device.text(), DIALECTS[vendor]).lags[lag(vendor, None, made).name]
     if vendor != "eos":  # whose members have what they had, and it does not matter
         assert device.suspended() == []
-    if second == OTHER and "undecided" in wish:
+    if second == OTHER and "undecided" in desired:
         assert (there.mode, there.native, there.allowed) == ("trunk", 99, "10,20")
-    if wish == "all decided":
+    if desired == "all decided":
         assert (there.mode, there.native, there.vlan, there.allowed) == ("trunk", 1, 1, "all")
 
 
@@ -99,7 +99,7 @@ def test_a_new_lag_of_junos_is_as_its_members_were() -> None:
 
 @each_dialect
 @pytest.mark.parametrize(
-    "wish",
+    "desired",
     [
         Settings(mode="native-tagged"),
         Settings(vlan=0),
@@ -112,15 +112,17 @@ def test_a_new_lag_of_junos_is_as_its_members_were() -> None:
     ],
     ids=repr,
 )
-def test_what_a_vendor_has_no_line_for_is_refused(vendor: str, wish: Settings) -> None:
+def test_what_a_vendor_has_no_line_for_is_refused(vendor: str, desired: Settings) -> None:
     """What a line cannot say is refused before anything is sent."""
     with pytest.raises(Wrong):
-        lines_of(vendor, port(PORTS[vendor][0], Settings(), wish))
-    if wish.mode is None:
+        lines_of(vendor, port(PORTS[vendor][0], Settings(), desired))
+    if desired.mode is None:
         with pytest.raises(Wrong):
             lines_of(
                 "junos",
-                port(PORTS["junos"][0], Settings(mode="trunk" if wish.vlan is None else "access"), wish),
+                port(
+                    PORTS["junos"][0], Settings(mode="trunk" if desired.vlan is None else "access"), desired
+                ),
             )
 
 
@@ -138,8 +140,8 @@ def test_words_of_the_switch_come_back(line: str, field: str, value: str) -> Non
     name = PORTS["ios"][0]
     read = ios.read(f"interface {name}\n {line}\n", ios.IOS).ports[name]
     assert getattr(read, field) == value
-    wish = Settings(mode=value) if field == "mode" else Settings(speed=value)
-    assert lines_of("ios", port(name, ios.PLAIN, wish))[-1] == f" {line}"
+    desired = Settings(mode=value) if field == "mode" else Settings(speed=value)
+    assert lines_of("ios", port(name, ios.PLAIN, desired))[-1] == f" {line}"
 
 
 def test_what_all_carry_and_one_vlan_less() -> None:
