@@ -47,14 +47,14 @@ def render(
 
     What machines told and nobody may give is left undecided, and in YAML a comment says so; `kinds` tell.
     """
-    entries = [_entry(a, r, kinds) for a, r in sorted(resources)]
+    written = [_written(a, r, kinds) for a, r in sorted(resources)]
     if form == "json":
-        data = {one.address: one.fields for one in entries if one.fields is not None}
+        data = {one.address: one.fields for one in written if one.fields is not None}
         return json.dumps({"resources": data}, indent=2, ensure_ascii=False) + "\n"
-    return HEADER + _resources(entries)
+    return HEADER + _resources(written)
 
 
-class _Entry(NamedTuple):
+class _Written(NamedTuple):
     """A resource as it stands in a document."""
 
     address: Address
@@ -63,27 +63,27 @@ class _Entry(NamedTuple):
     remarks: tuple[str, ...] = ()
 
 
-def _entry(address: Address, resource: Resource, kinds: Kinds | None) -> _Entry:
+def _written(address: Address, resource: Resource, kinds: Kinds | None) -> _Written:
     if isinstance(resource, StrangeResource):
         held = json.dumps(resource.recorded)
-        return _Entry(address, None, (f"{address} is of no kind that is installed; it holds {held}",))
+        return _Written(address, None, (f"{address} is of no kind that is installed; it holds {held}",))
     data = plain(resource)
     try:
         odd = {} if kinds is None else kinds.odd(resource)
         if kinds is not None:
             kinds.address(address)
     except BadInput as error:
-        return _Entry(address, None, (f"{address} cannot be told in a document: {error}",))
+        return _Written(address, None, (f"{address} cannot be told in a document: {error}",))
     remarks = tuple(f"{name} is {json.dumps(data[name])}, left undecided: {why}" for name, why in odd.items())
-    return _Entry(address, {name: value for name, value in data.items() if name not in odd}, remarks)
+    return _Written(address, {name: value for name, value in data.items() if name not in odd}, remarks)
 
 
-def _resources(entries: Sequence[_Entry]) -> str:
+def _resources(written: Sequence[_Written]) -> str:
     """Return resources as YAML, each after the remarks on it."""
-    if not entries or not any(one.remarks for one in entries):
-        return dump_yaml({"resources": {one.address: one.fields for one in entries}})
-    lines = ["resources:" if any(one.fields is not None for one in entries) else "resources: {}"]
-    for one in entries:
+    if not written or not any(one.remarks for one in written):
+        return dump_yaml({"resources": {one.address: one.fields for one in written}})
+    lines = ["resources:" if any(one.fields is not None for one in written) else "resources: {}"]
+    for one in written:
         lines += [f"  # {' '.join(remark.splitlines())}" for remark in one.remarks]
         if one.fields is not None:
             lines += dump_yaml({"resources": {one.address: one.fields}}).split("\n")[1:-1]
@@ -124,11 +124,11 @@ def parse(text: str, kinds: Kinds, inputs: Inputs, name: str = "document") -> di
             where(tree, name, [strange] if strange else []),
             f"{fact}; it has one key, 'resources'",
         )
-    entries = data.get("resources") or {}
-    if not isinstance(entries, dict):
+    written = data.get("resources") or {}
+    if not isinstance(written, dict):
         raise BadDocument(where(tree, name, ["resources"]), "resources must map addresses to fields")
     desired: dict[Address, Resource] = {}
-    for key, fields in entries.items():
+    for key, fields in written.items():
         try:
             address, resource = _resource(key, fields, kinds, inputs)
         except BadInput as error:
