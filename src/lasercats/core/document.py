@@ -124,11 +124,11 @@ def parse(text: str, kinds: Kinds, inputs: Inputs, name: str = "document") -> di
             where(tree, name, [strange] if strange else []),
             f"{fact}; it has one key, 'resources'",
         )
-    written = data.get("resources") or {}
-    if not isinstance(written, dict):
+    entries = data.get("resources") or {}
+    if not isinstance(entries, dict):
         raise BadDocument(where(tree, name, ["resources"]), "resources must map addresses to fields")
     desired: dict[Address, Resource] = {}
-    for key, fields in written.items():
+    for key, fields in entries.items():
         try:
             address, resource = _resource(key, fields, kinds, inputs)
         except BadInput as error:
