@@ -351,6 +351,9 @@ def commands_of(kind: Kind[Any]) -> Iterator[str]:
 def command_type(made: type[Command]) -> Iterator[str]:
     """Describe a command: its event and its fields."""
     yield f"{doc(made)}\n\nIts event is `{made.past}`."
+    if made.aliases:
+        names = ", ".join(f"`{alias}`" for alias in sorted(made.aliases))
+        yield f"Other names, each for one kind: {names}."
     yield table(("Field", "Type", "Needed", "Meaning"), field_rows(made, skip=("on",)))
 
 

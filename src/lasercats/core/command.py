@@ -37,6 +37,8 @@ class Command(Part, frozen=True, kw_only=True, tag_field="command", gc=False):
     on: tuple[Address, ...]
     past: ClassVar[str] = ""
     """The type of its event: `file.written`."""
+    aliases: ClassVar[Mapping[str, str]] = {}
+    """Its other names, each with the one kind that it is for under that name, as it once was."""
     effect: ClassVar[Effect] = Effect.STATE
     whole: ClassVar[bool] = True
     """False where it is decided on attributes alone: the content of what nobody manages yet is not read."""

@@ -115,6 +115,8 @@ def ordered_tags(tags: Mapping[str, str]) -> dict[str, str]:
 
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 TAGS: Forms = {"tags": ordered_tags}
+TAGGED = ("volume", "elastic_ip", "vpc", "subnet", "security_group", "key_pair")
+"""The kinds that had commands of their own for tags, beside instances; their names and verbs are aliases."""
 """The forms of what has nothing else than tags."""
 
 
@@ -280,9 +282,10 @@ class Delete(Removes, frozen=True, init=False):
         check_unused(address, state)
 
 
-class Tag(Sets, frozen=True, init=False, takes=()):
-    """Sets tags; others stay."""
+class Tag(Sets, frozen=True, init=False, takes=(), tag="ec2.tag", past="ec2.tagged"):
+    """Set tags; others stay."""
 
+    aliases: ClassVar[Mapping[str, str]] = {f"ec2.tag_{kind}": f"ec2.{kind}" for kind in TAGGED}
     forms: ClassVar[Forms] = TAGS
 
     tags: Tags
@@ -305,8 +308,10 @@ class Tag(Sets, frozen=True, init=False, takes=()):
         yield cls(on=on, tags=changed_tags(before, desired)[1], only=before.tags is None)
 
 
-class Untag(Sets, frozen=True, init=False, takes=()):
-    """Removes tags."""
+class Untag(Sets, frozen=True, init=False, takes=(), tag="ec2.untag", past="ec2.untagged"):
+    """Remove tags."""
+
+    aliases: ClassVar[Mapping[str, str]] = {f"ec2.untag_{kind}": f"ec2.{kind}" for kind in TAGGED}
 
     keys: Annotated[tuple[str, ...], Meta(min_length=1, description="the keys of the tags")]
 
@@ -323,6 +328,10 @@ class Untag(Sets, frozen=True, init=False, takes=()):
     def bring(cls, on: tuple[Address, ...], before: Any, desired: Mapping[str, Any]) -> Iterator["Untag"]:  # noqa: ANN401
         """Remove those that are no more."""
         yield cls(on=on, keys=changed_tags(before, desired)[0])
+
+
+TAGGING = (Untag, Tag)
+"""The commands of tags, for all kinds; what nothing is to be left of is taken away first."""
 
 
 def changed_tags(before: Any, desired: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, str]]:  # noqa: ANN401

@@ -92,28 +92,6 @@ def _by_holder(_address: Address, resource: Resource) -> tuple[str, ...]:
     return (resource.instance,) if isinstance(resource, ElasticIp) and resource.instance else ()
 
 
-class Tag(
-    account.Tag,
-    frozen=True,
-    init=False,
-    tag="ec2.tag_elastic_ip",
-    past="ec2.elastic_ip.tagged",
-    of=ElasticIp,
-):
-    """Set tags of elastic IP addresses; others stay."""
-
-
-class Untag(
-    account.Untag,
-    frozen=True,
-    init=False,
-    tag="ec2.untag_elastic_ip",
-    past="ec2.elastic_ip.untagged",
-    of=ElasticIp,
-):
-    """Remove tags of elastic IP addresses."""
-
-
 class Release(
     account.Removes, frozen=True, init=False, tag="ec2.release", past="ec2.elastic_ip.released", of=ElasticIp
 ):
@@ -130,7 +108,7 @@ class ElasticIpKind(steps.Held[ElasticIp]):
 
     name = "ec2.elastic_ip"
     resource = ElasticIp
-    commands = (Allocate, Untag, Tag, Disassociate, Associate, Release)
+    commands = (Allocate, *account.TAGGING, Disassociate, Associate, Release)
     what = "address"
     deletion = ("ReleaseAddress", "AllocationId")
 

@@ -263,16 +263,6 @@ class Unprotect(
     """Lift the protection of instances from termination."""
 
 
-class Untag(
-    account.Untag, frozen=True, init=False, tag="ec2.untag", past="ec2.instance.untagged", of=Instance
-):
-    """Remove tags of instances."""
-
-
-class Tag(account.Tag, frozen=True, init=False, tag="ec2.tag", past="ec2.instance.tagged", of=Instance):
-    """Set tags of instances; others stay."""
-
-
 class Start(
     account.Sets,
     frozen=True,
@@ -316,7 +306,7 @@ class Deciding(looks.InAccount[Instance]):
     resource = Instance
     commands = (
         *(Launch, Stop, Reboot, ChangeType, ChangeUserData, ChangeGroups, Grow),
-        *(Protect, Unprotect, Untag, Tag, Start, Terminate),
+        *(Protect, Unprotect, *account.TAGGING, Start, Terminate),
     )
     what = "instance"
     fixed = ("image", "subnet", "key")

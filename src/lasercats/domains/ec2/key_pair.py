@@ -100,23 +100,6 @@ def _bad_name(name: str) -> str | None:
     return None
 
 
-class Tag(
-    account.Tag, frozen=True, init=False, tag="ec2.tag_key_pair", past="ec2.key_pair.tagged", of=KeyPair
-):
-    """Set tags of key pairs; others stay."""
-
-
-class Untag(
-    account.Untag,
-    frozen=True,
-    init=False,
-    tag="ec2.untag_key_pair",
-    past="ec2.key_pair.untagged",
-    of=KeyPair,
-):
-    """Remove tags of key pairs."""
-
-
 class Delete(
     account.Removes,
     frozen=True,
@@ -133,7 +116,7 @@ class KeyPairKind(steps.Made[KeyPair]):
 
     name = "ec2.key_pair"
     resource = KeyPair
-    commands = (Import, Untag, Tag, Delete)
+    commands = (Import, *account.TAGGING, Delete)
     identity = "name"
     what = "key_pair"
     fixed = ("public_key",)

@@ -178,28 +178,6 @@ class Authorize(
         account.check_references(address, state, after)
 
 
-class Tag(
-    account.Tag,
-    frozen=True,
-    init=False,
-    tag="ec2.tag_security_group",
-    past="ec2.security_group.tagged",
-    of=SecurityGroup,
-):
-    """Set tags of security groups; others stay."""
-
-
-class Untag(
-    account.Untag,
-    frozen=True,
-    init=False,
-    tag="ec2.untag_security_group",
-    past="ec2.security_group.untagged",
-    of=SecurityGroup,
-):
-    """Remove tags of security groups."""
-
-
 class Delete(
     account.Delete,
     frozen=True,
@@ -216,7 +194,7 @@ class SecurityGroupKind(steps.Made[SecurityGroup]):
 
     name = "ec2.security_group"
     resource = SecurityGroup
-    commands = (Create, ChangeRules, Revoke, Authorize, Untag, Tag, Delete)
+    commands = (Create, ChangeRules, Revoke, Authorize, *account.TAGGING, Delete)
     what = "security_group"
     fixed = ("vpc", "description")
     deletion = ("DeleteSecurityGroup", "GroupId")

@@ -71,16 +71,6 @@ class DisablePublicIps(
     """Give instances that are launched in subnets from now on no public IPv4 address."""
 
 
-class Tag(account.Tag, frozen=True, init=False, tag="ec2.tag_subnet", past="ec2.subnet.tagged", of=Subnet):
-    """Set tags of subnets; others stay."""
-
-
-class Untag(
-    account.Untag, frozen=True, init=False, tag="ec2.untag_subnet", past="ec2.subnet.untagged", of=Subnet
-):
-    """Remove tags of subnets."""
-
-
 class Delete(
     account.Delete, frozen=True, init=False, tag="ec2.delete_subnet", past="ec2.subnet.deleted", of=Subnet
 ):
@@ -92,7 +82,7 @@ class SubnetKind(steps.Made[Subnet]):
 
     name = "ec2.subnet"
     resource = Subnet
-    commands = (Create, EnablePublicIps, DisablePublicIps, Untag, Tag, Delete)
+    commands = (Create, EnablePublicIps, DisablePublicIps, *account.TAGGING, Delete)
     what = "subnet"
     fixed = ("vpc", "cidr", "zone")
     ready = "available"

@@ -117,16 +117,6 @@ class Attach(
         return there
 
 
-class Tag(account.Tag, frozen=True, init=False, tag="ec2.tag_volume", past="ec2.volume.tagged", of=Volume):
-    """Set tags of volumes; others stay."""
-
-
-class Untag(
-    account.Untag, frozen=True, init=False, tag="ec2.untag_volume", past="ec2.volume.untagged", of=Volume
-):
-    """Remove tags of volumes."""
-
-
 class Delete(
     account.Removes, frozen=True, init=False, tag="ec2.delete_volume", past="ec2.volume.deleted", of=Volume
 ):
@@ -143,7 +133,7 @@ class VolumeKind(steps.Held[Volume]):
 
     name = "ec2.volume"
     resource = Volume
-    commands = (Create, Grow, Untag, Tag, Detach, Attach, Delete)
+    commands = (Create, Grow, *account.TAGGING, Detach, Attach, Delete)
     what = "volume"
     fixed = ("zone", "encrypted")
     ready = "available"

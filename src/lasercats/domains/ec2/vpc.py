@@ -34,14 +34,6 @@ class Create(
     """Create networks."""
 
 
-class Tag(account.Tag, frozen=True, init=False, tag="ec2.tag_vpc", past="ec2.vpc.tagged", of=Vpc):
-    """Set tags of networks; others stay."""
-
-
-class Untag(account.Untag, frozen=True, init=False, tag="ec2.untag_vpc", past="ec2.vpc.untagged", of=Vpc):
-    """Remove tags of networks."""
-
-
 class Delete(account.Delete, frozen=True, init=False, tag="ec2.delete_vpc", past="ec2.vpc.deleted", of=Vpc):
     """Delete networks in which nothing is any more."""
 
@@ -51,7 +43,7 @@ class VpcKind(steps.Made[Vpc]):
 
     name = "ec2.vpc"
     resource = Vpc
-    commands = (Create, Untag, Tag, Delete)
+    commands = (Create, *account.TAGGING, Delete)
     what = "vpc"
     fixed = ("cidr",)
     ready = "available"

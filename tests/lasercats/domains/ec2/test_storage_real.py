@@ -16,6 +16,7 @@ from lasercats.core.program import drive
 from lasercats.core.registry import Domain, Kinds
 from lasercats.core.resource import Resource
 from lasercats.domains.ec2 import elastic_ip, instance, instance_programs, volume
+from lasercats.domains.ec2.account import Tag, Untag
 from lasercats.instructions.aws import VOCABULARY
 from lasercats.interpreters.context import Result
 from lasercats.interpreters.live import Live
@@ -63,8 +64,8 @@ def test_volume_from_beginning_to_end(account: "Account") -> None:
         CREATE,
         ATTACH,
         volume.Grow(on=(DISK,), size=5, type="gp2"),
-        volume.Tag(on=(DISK,), tags={"env": "b"}),
-        volume.Untag(on=(DISK,), keys=("team",)),
+        Tag(on=(DISK,), tags={"env": "b"}),
+        Untag(on=(DISK,), keys=("team",)),
         volume.Detach(on=(DISK,)),
     ):
         (result,) = check_fidelity([command], account.context, account.runner)
@@ -98,8 +99,8 @@ def test_address_from_beginning_to_end(account: "Account") -> None:
     for command in (
         ALLOCATE,
         ASSOCIATE,
-        elastic_ip.Tag(on=(IP,), tags={"env": "b"}),
-        elastic_ip.Untag(on=(IP,), keys=("team",)),
+        Tag(on=(IP,), tags={"env": "b"}),
+        Untag(on=(IP,), keys=("team",)),
         elastic_ip.Disassociate(on=(IP,)),
         elastic_ip.Associate(on=(IP,), instance=Y),
         elastic_ip.Disassociate(on=(IP,)),
