@@ -111,7 +111,7 @@ def print_buried(buried: Mapping[Address, Sequence[str]]) -> None:
 
 
 def print_losses(losses: Iterable[Loss], reported: Collection[Address] = ()) -> None:
-    """Print what is destroyed or interrupted, on standard error; what does not come back of some was told."""
+    """Print losses on standard error; what does not come back of the `reported` was printed before."""
     by_address: dict[Address, list[Loss]] = {}
     for loss in losses:
         if loss.sort != "loses" or loss.address not in reported:

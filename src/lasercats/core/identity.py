@@ -69,16 +69,16 @@ class Who:
         self.known: Identity = {}
         """What is on record; it is given before the machine is used."""
         self.reported: Identity = {}
-        """What it told itself by now."""
+        """What it reported itself by now."""
 
     @property
     def must(self) -> Identity:
-        """What it has to be: what is on record, and what it told before."""
+        """What it has to be: what is on record, and what it reported before."""
         return {**self.reported, **self.known}
 
     @property
     def news(self) -> Identity | None:
-        """What is to be recorded, where it told something that is not on record yet."""
+        """What is to be recorded, where it reported something that is not on record yet."""
         return {**self.known, **self.reported} if self.reported.keys() - self.known.keys() else None
 
     def meet(self, reported: Identity) -> None:

@@ -63,7 +63,7 @@ class Kind(Generic[R]):
     identity: str | None = None
     """The computed field that holds the name by which its machinery refers to a resource: `id`."""
     ranged: bool = False
-    """True where names that differ in a number are told as a range: `eth1-24`."""
+    """True where names that differ in a number are shown as a range: `eth1-24`."""
     generic: bool = False
     """True where it is one of many that are made from data (`lasercats.core.generic`)."""
     by_hand: bool = False

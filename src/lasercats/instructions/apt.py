@@ -50,7 +50,7 @@ apt_plan() { # +|- NAME[=VERSION]...
     /^Remv / || /^Inst / && $3 !~ /^\[/ { print $1, $2 }
     /^E: / { print }'
 }
-# Of a plan, pass on what apt was not told to: to remove, to downgrade, or to install.
+# Of a plan, pass on what apt was not asked to: to remove, to downgrade, or to install.
 apt_unasked() { # +|- NAME[=VERSION]...
   awk -v "asked=$*" '
     BEGIN {

@@ -96,10 +96,10 @@ def _chunks(paths: Sequence[bytes]) -> Iterator[list[bytes]]:
 
 
 class Answers:
-    """What a host told of the paths that it was asked for."""
+    """What a host answered about the paths that it was asked for."""
 
     def __init__(self, records: Records, separator: bytes) -> None:
-        """Take what it told."""
+        """Take the records of its answer."""
         self._records = records
         self._stats: dict[bytes, set[tuple[bytes, ...]]] = {}
         for (blob,) in (fields for fields in records.get(b"stat", ()) if len(fields) == 1):

@@ -65,7 +65,7 @@ class ProbeTools(Look, frozen=True, tag="host.probe"):
     def read(cls, looks: Sequence[Any], records: Records, vault: Vault, mark: bytes) -> Iterator[Any]:
         """Return what is missing."""
         lacks = dict.fromkeys(escape(field) for fields in records.get(b"lacks", ()) for field in fields)
-        # Of a tool that is not there at all, no option is told.
+        # Of a tool that is not there at all, no option is reported.
         missing = tuple(name for name in lacks if " " not in name or name.partition(" ")[0] not in lacks)
         for _ in looks:
             yield missing

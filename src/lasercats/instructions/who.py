@@ -37,5 +37,5 @@ def asking(must: Identity, tell: bytes, leave: bytes) -> bytes:
 
 
 def identity(answers: Sequence[Fields]) -> Identity:
-    """Return who a host is by the fields that it told."""
+    """Return who a host is by the fields that it reported."""
     return facts(machine_id=next((fields[0] for fields in answers if fields), b""))

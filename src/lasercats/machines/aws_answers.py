@@ -133,7 +133,7 @@ class _Parser(_Known):  # type: ignore[misc]  # its methods are not in the stubs
 
 
 def _error(error: Any, status: int) -> dict[str, str]:  # noqa: ANN401
-    """Return the error that is told.
+    """Return the error that is reported.
 
     Raises:
         ResponseParserError: none is.

@@ -111,7 +111,7 @@ class Client:
         if data is None:
             raise Lost("its answer has no data")
         found: Identity = {}
-        with suppress(*ODD):  # what cannot be understood of it is told by who reads it
+        with suppress(*ODD):  # what cannot be understood of it is reported by who reads it
             found = identity(data)
         self._meet(found)
         return data

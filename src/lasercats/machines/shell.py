@@ -193,7 +193,7 @@ class BatchScript:
         return again
 
     def _act(self, i: int, records: Records, after: Any, messages: Mapping[bytes, bytes]) -> Any:  # noqa: ANN401
-        """Return the outcome of a change, None where nothing was told of it."""
+        """Return the outcome of a change, None where nothing was reported of it."""
         statuses = records.get(b"did %d" % i, ())
         if len(statuses) != 1 or len(statuses[0]) != 1:
             return None

@@ -186,7 +186,7 @@ class _Failing:
 
 
 class _Lost(_Failing):
-    """The first batch is done in part, and what is not told of it is not known."""
+    """The first batch is done in part, and what is not reported of it is not known."""
 
     def __init__(self, left: int, done: float, reported: float) -> None:
         super().__init__(left)

@@ -263,7 +263,7 @@ class HostContract(StillContract, WhoContract, OpenContract):
         assert answers[-1] == PathStatus("absent")
 
     def test_what_cannot_be_read_fails_alone(self) -> None:
-        """A file that is there and cannot be read fails with the reason; what else is looked at is told."""
+        """A file that is there and cannot be read fails with the reason; all else is reported."""
         folder = self.folder()
         self.run(
             WriteFile(machine="m", path=f"{folder}/good", content="ok", mode="0644"),

@@ -171,7 +171,7 @@ class SwitchContract(WhoContract):
         assert all(said[n].startswith("not done") for n in (0, 2))
 
     def test_each_of_a_batch_is_told_by_itself(self) -> None:
-        """Of two changes of one thing in a batch, each is told as it comes to."""
+        """Of two changes of one thing in a batch, each is reported as it comes to."""
         name = self.ports[2]
         answers = self.run(
             vlan(20, None, Settings(name="a")),

@@ -66,12 +66,12 @@ class WhoContract:
         assert self.asked() == self.asked(identity) == (identity, self.asked()[1])
 
     def test_what_is_not_told_says_nothing(self) -> None:
-        """A fact that is on record and is not told now, as it cannot be asked for, makes no other machine."""
+        """A fact that is on record and cannot be asked for now makes no other machine."""
         identity, _ = self.asked()
         assert self.asked({"not told": OTHER})[0] == identity
 
     def test_another_machine_is_not_used(self) -> None:
-        """Where any fact is another than before, nothing is done, and nothing that is told is believed."""
+        """Where any fact is another than before, nothing is done, and no report is believed."""
         for fact in self.asked()[0]:
             known = {fact: OTHER}
             for item in (self.a_look(), *self.changes()):

@@ -114,7 +114,7 @@ def _painted(text: str, look: Look, *, back: bool) -> str:
 
 
 def _beneath(one: Placed) -> str:
-    """Return what is told of a box under the frame, where too many stand in its place."""
+    """Return what is said of a box under the frame, where too many stand in its place."""
     text = f"{one.box.name}: unit {one.box.unit:g}, {one.box.height:g} high, {one.box.face}"
     return f"{text}, {one.box.mark}; the frame is too narrow for it"
 

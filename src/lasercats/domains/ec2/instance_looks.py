@@ -167,14 +167,14 @@ def _whole(
     protected: Answered,
     data: Answered,
 ) -> Instance:
-    """Return an instance with what is not told with it."""
+    """Return an instance with what is not described with it."""
     fields: Any = {"volumes": _disks_of(thing, volumes, None), "user_data": _data(data) or None}
     fields["protected"] = _value(protected, "DisableApiTermination", None)
     return _with(replace(seen, **fields), Volumes=_kept_of(thing, volumes))
 
 
 def _unmodelled(thing: Thing, known: Instance) -> dict[str, Any]:
-    """Return what is kept of what nobody decides; what is not told with an instance is as known of it."""
+    """Return what is kept of what nobody decides; what is not described with it is as known of it."""
     kept = unmodelled.kept_of(thing, unmodelled.INSTANCE)
     if known.security_groups is None and thing.get("SecurityGroups"):
         kept["SecurityGroups"] = sorted(group["GroupId"] for group in thing["SecurityGroups"])

@@ -134,7 +134,7 @@ class Root(NamedTuple):
 
     name: str
     size: int
-    """The least size of its volume, in GiB; 0 where that is not told."""
+    """The least size of its volume, in GiB; 0 where that is not known."""
 
 
 def _root(machine: str, desired: Instance) -> Program[Root]:
@@ -167,7 +167,7 @@ def _kept(machine: str, desired: Instance, known: Known) -> Program[dict[str, An
     kept = unmodelled.launched(desired.unmodelled, str(desired.type), subnet)
     if "PrivateIpAddress" in kept and not (yield from _is_free(machine, kept)):
         kept.pop("PrivateIpAddress")
-    if "CpuOptions" in kept:  # which are told of all types, and taken by those that have any to choose from
+    if "CpuOptions" in kept:  # reported for all types, and taken by those that have any to choose from
         asked = {"InstanceTypes": [desired.type]}
         (answer,) = yield Each([Ask(machine=machine, operation="DescribeInstanceTypes", parameters=asked)])
         types = [] if isinstance(answer, Failure) else answer.response.get("InstanceTypes", [])

@@ -134,7 +134,7 @@ class KeyPairKind(steps.Made[KeyPair]):
         yield Call(machine=machine, operation="DeleteKeyPair", parameters=parameters)
 
     def read(self, thing: Thing, known: KeyPair | None) -> KeyPair:
-        """Return the key pair that a description tells of; a key of another sort is not told."""
+        """Return the key pair that a description tells of; a key of another sort is left out."""
         material = thing.get("PublicKey")
         try:
             key = None if material is None else _plain(material)

@@ -100,7 +100,7 @@ class Ruling(account.Sets, frozen=True, init=False, takes=()):
 
     @staticmethod
     def applied(rules: Iterable[Rule] | None, given: Iterable[Rule], /) -> Rules:
-        """Return the rules of a direction with those that are told, or without."""
+        """Return the rules of a direction with those that are given, or without."""
         raise NotImplementedError
 
     @classmethod

@@ -25,7 +25,7 @@ ODDLY_BOUND = ("CpuOptions", "EbsOptimized", "EnclaveOptions", "HibernationOptio
 
 
 def _picked(*names: str) -> Callable[[Any], Any]:
-    """Return what picks some members, those that are told."""
+    """Return what picks some members, those that are there."""
     return lambda value: {name: value[name] for name in names if value.get(name) not in (None, "")} or None
 
 
@@ -103,7 +103,7 @@ ASKED = {
     "disableApiStop": ("DisableApiStop", _only(value=True)),
     "instanceInitiatedShutdownBehavior": ("InstanceInitiatedShutdownBehavior", _only("terminate")),
 }
-"""What is not told with an instance, and asked for where it is made again, by attribute; and what is kept."""
+"""What its description lacks, and is asked for where it is made again, by attribute; and what is kept."""
 VOLUME: Mapping[str, Taken] = {
     "KmsKeyId": Taken("KmsKeyId", lambda value: value or None),
     "MultiAttachEnabled": Taken("MultiAttachEnabled", _only(value=True)),

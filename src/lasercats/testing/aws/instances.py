@@ -107,7 +107,7 @@ class Instances:
         return Answer(answer.status, write(root))
 
     def _tell(self, item: ET.Element) -> str:
-        """Rewrite the description of an instance to the state that is told; return that."""
+        """Rewrite the description of an instance to the state that is shown; return that."""
         state = self._shown_state(item.findtext("instanceId", ""), item.findtext("instanceState/name", ""))
         set_state(item, "instanceState", state)
         for name in _HIDDEN.get(state, ()):

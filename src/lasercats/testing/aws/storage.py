@@ -13,7 +13,7 @@ from lasercats.testing.aws.wire import Answer, Call, Refusal, parse, write
 
 @dataclasses.dataclass(frozen=True)
 class Busy:
-    """What is told of a volume until a time, in place of what moto has done at once."""
+    """What is shown of a volume until a time, in place of what moto has done at once."""
 
     until: float
     members: dict[str, str]
@@ -51,7 +51,7 @@ class Storage:
         return Answer(answer.status, write(root))
 
     def _tell(self, item: ET.Element) -> None:
-        """Rewrite the description of a volume to what is told of it."""
+        """Rewrite the description of a volume to what is shown of it."""
         busy = self._now(item.findtext("volumeId", ""))
         for name, text in {} if busy is None else busy.members.items():
             for element in item.findall(name):
