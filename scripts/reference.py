@@ -327,7 +327,7 @@ def kinds_page(kinds: Kinds) -> Iterator[str]:
     """Describe every kind that is installed."""
     yield (
         "A field is *specified* (the operator decides it), *secret* (decided too, but kept sealed) or "
-        "*given* (the machine assigns it; a plan never compares it). A field that is left out is not "
+        "*computed* (the machine assigns it; a plan never compares it). A field that is left out is not "
         "decided: it stays as the machine has it."
     )
     for name, kind in sorted(kinds.kinds.items()):
@@ -362,10 +362,10 @@ def command_type(made: type[Command]) -> Iterator[str]:
 
 def resource_rows(resource: Struct) -> Iterator[tuple[str, str, str, str]]:
     """Describe the fields of a resource, and the `source` that may stand for its content."""
-    told = attribute_docs(resource)
+    docs = attribute_docs(resource)
     for field in msgspec.structs.fields(resource):
         role: Role = roles_of(resource)[field.name]
-        meaning = sentence(meaning_of(field.type) or told.get(field.name, ""))
+        meaning = sentence(meaning_of(field.type) or docs.get(field.name, ""))
         yield f"`{field.name}`", role.value, type_text(field.type), meaning
     if loading_field(resource):
         yield "`source`", "specified", "text", "In a document: a local file with the content."
@@ -373,11 +373,11 @@ def resource_rows(resource: Struct) -> Iterator[tuple[str, str, str, str]]:
 
 def field_rows(struct: Struct, skip: Sequence[str] = ()) -> Iterator[tuple[str, str, str, str]]:
     """Describe the fields of a command, an instruction or an outcome."""
-    told = attribute_docs(struct)
+    docs = attribute_docs(struct)
     for field in msgspec.structs.fields(struct):
         if field.name in skip:
             continue
-        meaning = sentence(meaning_of(field.type) or told.get(field.name, ""))
+        meaning = sentence(meaning_of(field.type) or docs.get(field.name, ""))
         yield f"`{field.name}`", type_text(field.type), "yes" if field.required else "", meaning
 
 
@@ -388,23 +388,23 @@ def meaning_of(annotation: Any) -> str:  # noqa: ANN401 - an annotation is of an
 
 def attribute_docs(struct: Struct) -> dict[str, str]:
     """Return the strings that stand below the fields of a class, and of those that it derives from."""
-    told: dict[str, str] = {}
+    docs: dict[str, str] = {}
     for class_ in reversed(struct.__mro__):
         if issubclass(class_, msgspec.Struct) and class_.__module__.startswith("lasercats."):
-            told |= own_attribute_docs(class_)
-    return told
+            docs |= own_attribute_docs(class_)
+    return docs
 
 
 def own_attribute_docs(class_: type) -> dict[str, str]:
     """Return the strings below the fields of one class."""
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(class_))).body
     body = tree.body if isinstance(tree, ast.ClassDef) else []
-    told: dict[str, str] = {}
+    docs: dict[str, str] = {}
     for one, next_ in pairwise(body):
         if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name):
             if isinstance(next_, ast.Expr) and isinstance(next_.value, ast.Constant):
-                told[one.target.id] = " ".join(str(next_.value.value).split())
-    return told
+                docs[one.target.id] = " ".join(str(next_.value.value).split())
+    return docs
 
 
 def type_text(annotation: Any) -> str:  # noqa: ANN401 - an annotation is of any type

@@ -256,6 +256,6 @@ def test_every_kind_has_an_example_that_parses(
 
     inputs = LocalInputs(tmp_path, KeyVault(tmp_path / "key"))
     for kind in registry.kinds:
-        wish = parse(reference.EXAMPLES[kind], registry, inputs)
-        assert wish
-        assert {address.partition("/")[0] for address in wish} == {kind}
+        desired = parse(reference.EXAMPLES[kind], registry, inputs)
+        assert desired
+        assert {address.partition("/")[0] for address in desired} == {kind}

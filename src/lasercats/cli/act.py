@@ -131,8 +131,8 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
             show.print_losses(_losses(project, commands, results, request, agreed), gone)
         if held is not None:
             position = held["position"]
-            told = f"held: taken back at {held['until']}, unless you run `lasercats confirm {position}`"
-            printing.note(told, fg="yellow")
+            held_note = f"held: taken back at {held['until']}, unless you run `lasercats confirm {position}`"
+            printing.note(held_note, fg="yellow")
     if not request.as_json:
         _print_orders(project, results)
         if any(result.problems for result in results):
@@ -173,9 +173,9 @@ def _print_in_hand(project: "Project", results: Sequence["Result"]) -> None:
     """Print which work orders have in hand what is named where commands were refused."""
     from lasercats.operate.history import waiting  # noqa: PLC0415
 
-    told = " ".join(why for result in results for why in result.problems.values())
+    reasons = " ".join(why for result in results for why in result.problems.values())
     found = ((address, one.order) for one in waiting(project) for address in one.command.on)
-    for address, order in dict.fromkeys(pair for pair in found if f"{pair[0]} " in f"{told} "):
+    for address, order in dict.fromkeys(pair for pair in found if f"{pair[0]} " in f"{reasons} "):
         printing.note(f"{address} is in the work order {order}, of which nothing is reported yet")
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from lasercats.cli import printing, show
 from lasercats.cli.running import run
-from lasercats.core.address import told
+from lasercats.core.address import label
 from lasercats.core.errors import LaserCatsError
 from lasercats.core.loss import in_words
 
@@ -72,4 +72,4 @@ def refusal(found: "Sequence[Loss]" = ()) -> str:
     first, others = found[0].address, len({loss.address for loss in found}) - 1
     more = f" (and {others} more)" if others else ""
     lost = in_words([loss for loss in found if loss.address == first])
-    return f"not carried out, because of {told(first)}{more}: {lost}; agree with --yes"
+    return f"not carried out, because of {label(first)}{more}: {lost}; agree with --yes"

@@ -170,7 +170,7 @@ def _is_address(name: str, project: "Project") -> bool:
 
 def _field_options(tag: str, command: type[Command]) -> list[click.Parameter]:
     made: list[click.Parameter] = []
-    secret, given = fields_of(command, Role.SECRET), fields_of(command, Role.GIVEN)
+    secret, given = fields_of(command, Role.SECRET), fields_of(command, Role.COMPUTED)
     loads = loading_field(command)
     for field in msgspec.structs.fields(command):
         if field.name == "on" or field.name in given:

@@ -144,8 +144,8 @@ def opened(context: click.Context, *, looking: bool = False, quiet: bool = False
     folder = files.had(root.get("project") or ".", Path(root.get("project") or ".").resolve)
     actor = os.environ.get("LASERCATS_ACTOR") or user(os.environ.get("SUDO_USER", ""))
     project = Project(find(folder), root.get("env") or "default", looking=looking, actor=actor)
-    if not quiet and (told := trust.looseness(project.root)):
-        printing.note(told, fg="yellow")
+    if not quiet and (warning := trust.looseness(project.root)):
+        printing.note(warning, fg="yellow")
     for name in () if quiet else project.absent:
         printing.note(
             f"lasercats.toml has settings for a domain {name!r}, which is not installed", fg="yellow"

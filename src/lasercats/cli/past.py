@@ -78,7 +78,7 @@ def rewrite(
         printing.data(_rewriting_data(made))
     elif out is None:
         printing.json_text(text)
-    printing.note(rewriting.told(made))
+    printing.note(rewriting.evidence(made))
 
 
 @click.command()

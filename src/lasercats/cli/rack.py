@@ -127,8 +127,8 @@ def import_(context: click.Context, /, folder: str, only: tuple[str, ...], **val
             printing.note(f"! {where}: {fact}", fg="red")
         if made.commands:
             act(context, project, made.commands, request)
-        told = f"{len(library.types)} types read, {len(made.commands)} of them new or changed"
+        text = f"{len(library.types)} types read, {len(made.commands)} of them new or changed"
         bad = len(library.problems)
         more = f"; {bad} file{'s' if bad > 1 else ''} could not be taken" if bad else ""
-        printing.note(told + more)
+        printing.note(text + more)
     context.exit(1 if library.problems else 0)

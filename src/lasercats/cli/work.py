@@ -12,7 +12,7 @@ from lasercats.cli import arguments, options, printing, show
 from lasercats.cli.act import Request, act
 from lasercats.cli.main import VerbGroup
 from lasercats.cli.running import run
-from lasercats.core.address import told
+from lasercats.core.address import label
 from lasercats.core.errors import BadInput, LaserCatsError
 from lasercats.core.identity import shown
 from lasercats.core.text import escape
@@ -106,9 +106,11 @@ def machine_check(context: click.Context, names: tuple[str, ...], as_json: bool)
     with options.opened(context) as project:
         checks = run(project, machines.check(project, names))
     if as_json:
-        printing.data([{**check._asdict(), "identity": dict(check.identity)} for check in checks])
+        printing.data(
+            [{**check._asdict(), "told": check.remark, "identity": dict(check.identity)} for check in checks]
+        )
     else:
-        rows = [(c.name, f"{c.seconds * 1000:.0f} ms", c.error or c.told or "answers") for c in checks]
+        rows = [(c.name, f"{c.seconds * 1000:.0f} ms", c.error or c.remark or "answers") for c in checks]
         printing.table(rows, ("NAME", "TIME", "RESULT"))
     for one in checks:
         if one.exposed:
@@ -124,10 +126,10 @@ def machine_check(context: click.Context, names: tuple[str, ...], as_json: bool)
 
 def _tell_shared(found: "Sequence[Bound | Check]") -> None:
     """Tell which names are of one machine, once for each of them."""
-    told = set[str]()
+    reported = set[str]()
     for one in found:
-        if one.shared and one.name not in told:
-            told |= {one.name, *one.shared}
+        if one.shared and one.name not in reported:
+            reported |= {one.name, *one.shared}
             names = ", ".join((one.name, *one.shared))
             printing.note(f"lasercats: {names} are one machine, as far as they tell: {shown(one.identity)}")
 
@@ -407,13 +409,15 @@ def recover(context: click.Context, force: bool, yes: bool, as_json: bool) -> No
         kept = {h.position: agree.may_take_back(project, h, yes=yes, quiet=as_json) for h in due}
         held = run(project, confirming.take_back_overdue(project, force=force, kept=kept))
     if as_json:
-        told_ = [{**r._asdict(), "facts": dict(r.facts)} for r in results]
-        printing.data([*told_, *({"position": p, "status": "held", "told": t} for p, t in held.items())])
+        results_ = [{**r._asdict(), "facts": dict(r.facts)} for r in results]
+        printing.data(
+            [*results_, *({"position": p, "status": "held", "remark": r, "told": r} for p, r in held.items())]
+        )
     for result in [] if as_json else results:
         what = "told late," if result.late else "command"
         printing.fact(f"{what} {result.position} ({tag_of(result.command)}): {result.status}")
         for address, fact in result.facts.items():
-            printing.fact(f"    {told(address)}: {fact}")
+            printing.fact(f"    {label(address)}: {fact}")
     for position, said in {} if as_json else held.items():
         printing.fact(f"command {position} (hold): {said}")
     if not results and not held:

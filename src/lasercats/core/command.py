@@ -171,7 +171,7 @@ class StrangeCommand(Command, frozen=True, tag="strange"):
         return str(self.recorded.get("command")) if isinstance(self.recorded, dict) else "unknown"
 
 
-def as_told(value: Any) -> Any:  # noqa: ANN401
+def as_recorded(value: Any) -> Any:  # noqa: ANN401
     """Return a typed value as plain data, as it can be given; of what is strange, just what was recorded."""
     strange = isinstance(value, StrangeCommand | StrangeResource)
     return msgspec.to_builtins(value.recorded) if strange else as_text(value)

@@ -232,10 +232,10 @@ class Kinds:
         One that is nothing of these is a failure that says so.
         """
         data = _plain(raw)
-        told = data.get("type") if isinstance(data, dict) else None
+        tag = data.get("type") if isinstance(data, dict) else None
         try:
             for other in (Failure, Later):
-                if told == tag_of(other):
+                if tag == tag_of(other):
                     return decode(raw, other)
             return decode(raw, instruction.answer)
         except ValueError:
@@ -303,9 +303,9 @@ class Kinds:
                 else _on_machine(tag, text)
             )
             return
-        told = next((kind for kind in kinds if text.startswith(f"{kind.name}/")), None)
-        for name in kinds[0].expand(text) if told is None else (text,):
-            yield self.address(name, told or kinds[0])
+        named = next((kind for kind in kinds if text.startswith(f"{kind.name}/")), None)
+        for name in kinds[0].expand(text) if named is None else (text,):
+            yield self.address(name, named or kinds[0])
 
 
 def _value(data: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401

@@ -95,10 +95,10 @@ async def _discover(
         if kind.has("discover")
     ]
     await Driver(context).run([task for _, task in tasks])
-    told = {a: r for _, task in tasks if task.failure is None for a, r in task.result.items()}
+    found = {a: r for _, task in tasks if task.failure is None for a, r in task.result.items()}
     unseen = {name: task.failure.reason for name, task in tasks if task.failure is not None}
-    unseen |= {a: failure.reason for a, failure in told.items() if isinstance(failure, Failure)}
-    return {a: r for a, r in told.items() if a not in unseen}, unseen
+    unseen |= {a: failure.reason for a, failure in found.items() if isinstance(failure, Failure)}
+    return {a: r for a, r in found.items() if a not in unseen}, unseen
 
 
 def _new(

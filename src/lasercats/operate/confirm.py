@@ -15,8 +15,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from lasercats.core.address import Address
-from lasercats.core.address import told as shown
+from lasercats.core.address import Address, label
 from lasercats.core.change import Delta, composed
 from lasercats.core.command import Command, Effect, Hold
 from lasercats.core.converge import one_way
@@ -78,12 +77,12 @@ def duration(text: str) -> timedelta:
     if not parts or "".join(f"{n}{unit}" for n, unit in parts) != text:
         raise BadInput(f"{text!r} is no duration; write it as 90s, 10m or 1h30m")
     seconds = sum(float(n) * _UNITS[unit] for n, unit in parts)
-    told = timedelta(seconds=min(seconds, MOST.total_seconds() + 1))
-    if not timedelta(0) < told <= MOST:
+    span = timedelta(seconds=min(seconds, MOST.total_seconds() + 1))
+    if not timedelta(0) < span <= MOST:
         raise BadInput(
             f"{text} is no time to confirm something in; take at least 1s and at most {MOST.days}d"
         )
-    return told
+    return span
 
 
 def hold(commands: Sequence[Command], within: timedelta) -> Hold:
@@ -315,7 +314,7 @@ async def take_back(
     )
     failed = next((result for result in results if not result.ok and not result.losses), None)
     if failed is not None:
-        return "; ".join(f"{shown(a)}: {why}" for a, why in failed.problems.items())
+        return "; ".join(f"{label(a)}: {why}" for a, why in failed.problems.items())
     if held.position in project.log.open():
         lost = [loss for some in (*stays.values(), *(r.losses for r in results)) for loss in some]
         why_not = {loss.address: f"left as it is, because {loss}" for loss in lost}
@@ -338,13 +337,13 @@ async def take_back_overdue(
 
     What is `kept`, by position, for a reason is left as it is.
     """
-    told = {}
+    ended = {}
     for held in pending(project):
         try:
-            told[held.position] = await _overdue(project, held, force=force, why=kept.get(held.position))
+            ended[held.position] = await _overdue(project, held, force=force, why=kept.get(held.position))
         except LaserCatsError as error:  # it never stops the others
-            told[held.position] = f"could not be taken back yet: {error}"
-    return told
+            ended[held.position] = f"could not be taken back yet: {error}"
+    return ended
 
 
 async def _overdue(project: Project, held: Held, *, force: bool, why: str | None) -> str:

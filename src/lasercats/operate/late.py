@@ -8,7 +8,7 @@ where something is: nothing that exists is dropped.
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from lasercats.core.address import Address, told
+from lasercats.core.address import Address, label
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import StrangeCommand
 from lasercats.core.errors import LaserCatsError, LogConflict, LogError, MachineError
@@ -84,7 +84,7 @@ async def _settle_one(project: Project, context: Context, position: int, *, forc
         if not force:
             return Recovered(position, command, "open", dict.fromkeys(late.on, str(error)), late=True)
         facts, entries, versions = dict.fromkeys(late.on, f"not looked at: {error}"), [], {}
-    left = "; ".join(f"{told(address)}: {fact}" for address, fact in facts.items() if fact != AS_RECORDED)
+    left = "; ".join(f"{label(address)}: {fact}" for address, fact in facts.items() if fact != AS_RECORDED)
     ended = Ended(command=position, status="failed" if left else "done", error=left or None)
     try:
         project.log.append([*entries, ended], expect=versions)

@@ -39,11 +39,11 @@ async def as_it_is(project: Project, commands: Sequence[Command], addresses: Ite
     seen = [address for address in addresses if kinds.kind(address).has("observe")]
     if not seen:
         return project.state()
-    wished = expectations(commands, kinds)
+    desired = expectations(commands, kinds)
     try:
-        told = await observe(
-            project, seen, also={address: wished[address] for address in seen if address in wished}
+        observed = await observe(
+            project, seen, also={address: desired[address] for address in seen if address in desired}
         )
     except LaserCatsError:  # it is not bound, or not to be reached: what is carried out will say so
         return project.state()
-    return learn(decide_all(commands, told.state)[0], told.state, told.found)
+    return learn(decide_all(commands, observed.state)[0], observed.state, observed.found)

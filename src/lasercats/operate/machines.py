@@ -21,7 +21,7 @@ class Check(NamedTuple):
     url: str
     seconds: float
     error: str | None
-    told: str | None = None
+    remark: str | None = None
     """What it does not fail for, and is worth knowing."""
     exposed: str | None = None
     """What others could do on the way there."""
@@ -76,8 +76,8 @@ def add(project: Project, name: str, url: str) -> None:
 def exposed(url: str) -> str | None:
     """Return what others could do on the way to a machine, as it is spoken to; None where that is nothing."""
     tell = getattr(machine_type(url), "exposed", None)
-    told: str | None = None if tell is None else tell(check_url(url))
-    return told
+    text: str | None = None if tell is None else tell(check_url(url))
+    return text
 
 
 def bound(project: Project) -> list[Bound]:
@@ -110,7 +110,7 @@ async def meet(project: Project, name: str) -> Accepting:
     try:
         await machine.check()
     finally:
-        after = who.told
+        after = who.reported
         who.known = after if clash(before, after) else before  # of another one nothing is news
     if not after:
         raise MachineError(
@@ -165,15 +165,15 @@ async def check(project: Project, names: Sequence[str]) -> list[Check]:
 
 async def _check(project: Project, name: str) -> Check:
     loop = asyncio.get_running_loop()
-    begin, error, told, who = loop.time(), None, None, Who(name)
+    begin, error, remark, who = loop.time(), None, None, Who(name)
     try:
         machine = project.machines.get(name)
         who = project.machines.who(machine, name)
-        told = await machine.check()
+        remark = await machine.check()
     except MachineError as failed:
         error = str(failed)
     url = project.urls[name]
-    return Check(name, url, loop.time() - begin, error, told, exposed(url), dict(who.must))
+    return Check(name, url, loop.time() - begin, error, remark, exposed(url), dict(who.must))
 
 
 def _edit(project: Project, change: Callable[[Any], object]) -> None:

@@ -44,7 +44,7 @@ async def observe(
 ) -> Observation:
     """Look at what is managed on machines, or at addresses, managed or not, and at others; record nothing.
 
-    Those others are given with what is wished there. What nobody manages and not everybody there may read is
+    Those others are given with what is desired there. What nobody manages and not everybody there may read is
     sealed, unless it is wanted `in_clear`.
 
     Raises:

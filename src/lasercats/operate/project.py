@@ -28,7 +28,7 @@ from lasercats.core.ports import Log, Machine
 from lasercats.core.record import Met
 from lasercats.core.registry import Domain, Kinds
 from lasercats.core.resource import sealed_in
-from lasercats.core.secret import NAMED, Sealed, of_text, split, told
+from lasercats.core.secret import NAMED, Sealed, label, of_text, split
 from lasercats.core.state import State
 from lasercats.core.text import clean
 from lasercats.interpreters.context import Context
@@ -360,7 +360,7 @@ class LocalInputs:
         before = self._vault.places(given)
         sealed = self._vault.seal(self._vault.open(given, before[0]), places)
         if sealed not in standing:
-            self._resealed |= dict.fromkeys(places, ", ".join(map(told, before)))
+            self._resealed |= dict.fromkeys(places, ", ".join(map(label, before)))
         return sealed
 
     def _read(self, path: str) -> bytes:

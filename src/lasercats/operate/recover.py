@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple
 
-from lasercats.core.address import Address, told
+from lasercats.core.address import Address, label
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Effect, Hold, StrangeCommand
 from lasercats.core.errors import LaserCatsError, LogConflict, LogError, Refused
@@ -472,7 +472,7 @@ def _end(
     facts: Mapping[Address, str],
 ) -> Recovered:
     status = "done" if all(fact == "done" for fact in facts.values()) else "failed"
-    left = "; ".join(f"{told(address)}: {fact}" for address, fact in facts.items() if fact != "done")
+    left = "; ".join(f"{label(address)}: {fact}" for address, fact in facts.items() if fact != "done")
     error = f"interrupted: {left}" if left else None
     project.log.append([*entries, Ended(command=position, status=status, error=error)])
     return Recovered(position, command, status, facts)

@@ -107,7 +107,7 @@ class WorkOrder:
                 batch.commands[i],
                 steps[i],
                 tuple(sorted(number[other] for other in batch.after.get(i, ()))),
-                None if (told := outcomes[i]) is None else kinds.decode_outcome(steps[i], bytes(told)),
+                None if (found := outcomes[i]) is None else kinds.decode_outcome(steps[i], bytes(found)),
             )
             for i in order
         )
@@ -141,13 +141,13 @@ class WorkOrder:
         number = {task.item: task.number for task in self.tasks}
         finished = ((r.time, r.entry) for r in self.records if isinstance(r.entry, Finished))
         return [
-            Report(time, told.actor or "", tuple(sorted(number[n] for n, _ in told.items())))
-            for time, told in finished
+            Report(time, entry.actor or "", tuple(sorted(number[n] for n, _ in entry.items())))
+            for time, entry in finished
         ]
 
     def reporter(self, step: int) -> "Report | None":
         """Return the report of a step, by its number; None where there is none."""
-        return next((told for told in self.reports if step in told.steps), None)
+        return next((one for one in self.reports if step in one.steps), None)
 
     @cached_property
     def before(self) -> State:
@@ -270,10 +270,10 @@ async def done(
 
     def outcomes(one: WorkOrder, chosen: Sequence[WorkItem]) -> dict[int, Done | Failure]:
         _check_before(one, chosen)
-        told: dict[int, Done | Failure] = {task.item: Done(note=note) for task in chosen}
+        answers: dict[int, Done | Failure] = {task.item: Done(note=note) for task in chosen}
         if serial is not None or asset_tag is not None:
-            told[_found_at(chosen)] = Done(serial=serial, asset_tag=asset_tag, note=note)
-        return told
+            answers[_found_at(chosen)] = Done(serial=serial, asset_tag=asset_tag, note=note)
+        return answers
 
     return await _reported(project, number, steps, outcomes)
 
@@ -336,8 +336,8 @@ def _failed(one: WorkOrder, chosen: Sequence[WorkItem], why: str) -> dict[int, D
     for task in one.open:
         behind = then.get(task.number, set())
         if task.step.early and task.number not in stopped and behind and behind <= stopped:
-            told = f"not needed any more, because step {min(failed)} failed: {why}"
-            outcomes[task.item] = Failure(reason=told, skipped=True)
+            reason = f"not needed any more, because step {min(failed)} failed: {why}"
+            outcomes[task.item] = Failure(reason=reason, skipped=True)
     return outcomes
 
 
@@ -373,7 +373,7 @@ def _chosen(one: WorkOrder, steps: Steps) -> list[WorkItem]:
         if step not in by_number:
             raise BadInput(f"work order {one.number} has no step {step}; it has 1 to {len(by_number)}")
         if by_number[step].status != "open":
-            by = f", by {told.actor}" if (told := one.reporter(step)) else ""
+            by = f", by {reporter.actor}" if (reporter := one.reporter(step)) else ""
             raise BadInput(
                 f"step {step} of work order {one.number} is reported already: {by_number[step].status}{by}"
             )
@@ -393,11 +393,11 @@ async def report(project: Project, one: WorkOrder, outcomes: Mapping[int, Done |
 
     """
     indices = tuple(sorted(outcomes))
-    told = Finished(
+    finished = Finished(
         started=one.number, outcomes=tuple(raw(outcomes[n]) for n in indices), of=indices, actor=project.actor
     )
     seen = {one.number: one.records[-1].position}
-    delta, problems = await resume(project, one.tasks[0].command, [told], seen)
+    delta, problems = await resume(project, one.tasks[0].command, [finished], seen)
     now = order(project, one.number)
     return Reported(now, tuple(task for task in now.tasks if task.item in outcomes), delta, problems)
 
@@ -460,8 +460,8 @@ async def _go_on(
             raise
         raise Unrecorded(interrupted(error, [a for delta in tape.changes for a in delta], [])) from None
     delta = composed(tape.changes)
-    told = {a: why for result in results for a, why in result.problems.items() if a in delta}
-    return delta, told
+    problems = {a: why for result in results for a, why in result.problems.items() if a in delta}
+    return delta, problems
 
 
 async def _take_lease(project: Project, run: str, patience: float, *, force: bool) -> None:
@@ -512,8 +512,8 @@ def reporters(project: Project, positions: Collection[int]) -> dict[int, tuple[s
         found |= {command: {} for command in (position, *run)}
         records = _of_run(project, run)
         owners = {r.position: r.entry.commands for r in records if isinstance(r.entry, Started)}
-        for told in (r.entry for r in records if isinstance(r.entry, Finished) and r.entry.actor):
-            served = [owners[told.started][n] for n, _ in told.items()]
+        for entry in (r.entry for r in records if isinstance(r.entry, Finished) and r.entry.actor):
+            served = [owners[entry.started][n] for n, _ in entry.items()]
             for command in served:
-                found[command][told.actor or ""] = None
+                found[command][entry.actor or ""] = None
     return {position: tuple(found[position]) for position in positions if found[position]}

@@ -2,7 +2,7 @@
 
 Whatever fails from the n-th batch on, for each n: once the machine answers again and `recover` has run, the
 state is what is really there, nothing is there that no state knows, and the next plan brings about what was
-wished.
+desired.
 
     check_kept(fresh, commands)
     check_kept(fresh, commands, faults=[LOST])
@@ -58,7 +58,7 @@ def check_kept(
 def _is_kept(project: Project, commands: Sequence[Command], fault: Fault, n: int) -> bool:
     """Check one place to fail from; return whether it was reached."""
     try:
-        before, (_, wish) = _there(project, commands), simulate(commands, project.state())
+        before, (_, desired) = _there(project, commands), simulate(commands, project.state())
         with fault(project, n) as has_struck:
             finish(project, carry_out(project, commands, direct=True))
             if not has_struck():
@@ -70,13 +70,13 @@ def _is_kept(project: Project, commands: Sequence[Command], fault: Fault, n: int
         _check_reality(project, commands, before, f"{where}, recovered")
         state = project.state()
         delta = Delta(
-            {a: Change(state.get(a), wish.get(a)) for a in {*dict(state.items()), *dict(wish.items())}}
+            {a: Change(state.get(a), desired.get(a)) for a in {*dict(state.items()), *dict(desired.items())}}
         )
         way = converge(project.kinds, delta, state, exact=False)
         results = finish(project, carry_out(project, way, agreed=None))
         assert all(result.ok for result in results), (where, results)
         _check_reality(project, commands, before, f"{where}, finished")
-        assert decided(project.state()) == decided(wish), where
+        assert decided(project.state()) == decided(desired), where
         verify(project)
     finally:
         project.close()
@@ -177,19 +177,19 @@ class _Failing:
 
 
 class _Lost(_Failing):
-    """The first batch is done in part, and what is not told of it is not known."""
+    """The first batch is done in part, and what is not reported of it is not known."""
 
-    def __init__(self, left: int, done: float, told: float) -> None:
+    def __init__(self, left: int, done: float, reported: float) -> None:
         super().__init__(left)
-        self._done, self._told = done, told
+        self._done, self._reported = done, reported
 
     async def fail(self, machine: Machine, batch: Batch, *, first: bool) -> Sequence[Any]:
         if not first:
             return await super().fail(machine, batch, first=first)
-        done, told = int(len(batch) * self._done), int(len(batch) * self._told)
+        done, reported = int(len(batch) * self._done), int(len(batch) * self._reported)
         outcomes = list(await machine.run(batch[:done])) if done else []
         lost = [Failure(reason="the connection was lost", in_doubt=not i.instruction.looks) for i in batch]
-        return [*outcomes[:told], *lost[min(told, done) :]]
+        return [*outcomes[:reported], *lost[min(reported, done) :]]
 
 
 class _Blind(_Failing):

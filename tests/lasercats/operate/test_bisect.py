@@ -99,10 +99,10 @@ def test_a_made_up_boundary_with_skips(long: Project, data: st.DataObject) -> No
 def test_what_is_left_goes_down(long: Project, count: int, data: st.DataObject) -> None:
     """Each step tells how many are still to come, and in the end none is."""
     culprit = data.draw(st.integers(1, count))
-    told: list[Probe] = []
-    found = bisect(long, 1, count, lambda position: position < culprit, told.append)
-    assert tuple(told) == found.steps
-    left = [step.left for step in told]
+    probes: list[Probe] = []
+    found = bisect(long, 1, count, lambda position: position < culprit, probes.append)
+    assert tuple(probes) == found.steps
+    left = [step.left for step in probes]
     assert all(later < earlier for earlier, later in pairwise(left))
     assert left[-1] in (0, 1)
 
@@ -114,7 +114,7 @@ def test_all_is_dark(long: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answers", "told"),
+    ("answers", "message"),
     [
         ((False, False), "the check does not hold before position 11; begin where it still held"),
         ((None, False), "the check cannot tell before position 11; begin where it still held"),
@@ -122,7 +122,7 @@ def test_all_is_dark(long: Project) -> None:
         ((True, None), "the check cannot tell at position 20; end where it fails"),
     ],
 )
-def test_a_check_that_does_not_change(long: Project, answers: Sequence[bool | None], told: str) -> None:
+def test_a_check_that_does_not_change(long: Project, answers: Sequence[bool | None], message: str) -> None:
     """A check must hold before the range and fail at its end; two checks are enough to tell."""
     asked: list[int] = []
 
@@ -132,7 +132,7 @@ def test_a_check_that_does_not_change(long: Project, answers: Sequence[bool | No
 
     with pytest.raises(BadInput) as caught:
         search(long, check, 11, 20)
-    assert str(caught.value) == told
+    assert str(caught.value) == message
     assert len(asked) <= 2
 
 

@@ -231,9 +231,9 @@ main()
     assert "is still at it" in room.run("recover", code=1)
     assert "done" in room.run("recover", "--force")
     (tmp_path / "on").touch()
-    told, _ = first.communicate(timeout=60)
+    output, _ = first.communicate(timeout=60)
     assert first.returncode == 1
-    assert "cannot be ended: command 8 was ended by another process" in told
+    assert "cannot be ended: command 8 was ended by another process" in output
     room.check()
 
 
@@ -385,8 +385,8 @@ def test_a_plan_looks_first(project: Project, tmp_path: Path) -> None:
     other = f"resources: {{'file/a:{tmp_path}/g': {{content: y}}}}"
     assert finish(project, plan.make(project, plan.read_documents(project, ["-"], other))).delta
     assert project.log.open()
-    wish = plan.read_documents(project, ["-"], f"resources: {{'{address}': {{content: y}}}}")
-    assert finish(project, plan.make(project, wish)).delta[address].before is not None
+    desired = plan.read_documents(project, ["-"], f"resources: {{'{address}': {{content: y}}}}")
+    assert finish(project, plan.make(project, desired)).delta[address].before is not None
     assert project.log.open() == {}
 
 

@@ -62,10 +62,10 @@ def test_what_failed_and_what_is_not_known_is_told_apart(project: Project, tmp_p
     ]
     with (
         interfered(project, before=True, do=fill(project), apart=False),
-        pytest.raises(Unrecorded) as told,
+        pytest.raises(Unrecorded) as raised,
     ):
         finish(project, carry_out(project, commands))
-    assert "nothing was done" not in str(told.value)
+    assert "nothing was done" not in str(raised.value)
     free(project)
     assert next(found.status for found in finish(project, recover(project))) == "done"
     assert finish(project, recover(project)) == []

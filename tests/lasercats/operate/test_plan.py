@@ -40,16 +40,16 @@ def test_a_directory_comes_first_and_goes_last(project: Project, issue: Issue, t
 
 def test_only_what_is_selected(project: Project, tmp_path: Path) -> None:
     """The patterns of only and exclude choose the addresses."""
-    wish = {Address(f"file/a:{tmp_path}/{n}"): File(content=n) for n in "xyz"}
-    assert len(finish(project, plans.make(project, wish, only=["*/x", "*/y"])).commands) == 2
-    assert tags(finish(project, plans.make(project, wish, only=["*/x", "*/y"], exclude=["*/x"]))) == [
+    desired = {Address(f"file/a:{tmp_path}/{n}"): File(content=n) for n in "xyz"}
+    assert len(finish(project, plans.make(project, desired, only=["*/x", "*/y"])).commands) == 2
+    assert tags(finish(project, plans.make(project, desired, only=["*/x", "*/y"], exclude=["*/x"]))) == [
         ("file.write", "y")
     ]
-    assert tags(finish(project, plans.make(project, wish, exclude=["*"]))) == []
+    assert tags(finish(project, plans.make(project, desired, exclude=["*"]))) == []
 
 
-def test_what_is_as_wished_needs_nothing(project: Project, issue: Issue, tmp_path: Path) -> None:
-    """A wish that decides no more than is so makes an empty plan; another mode makes one chmod."""
+def test_what_is_as_desired_needs_nothing(project: Project, issue: Issue, tmp_path: Path) -> None:
+    """A desired state that decides no more than is so makes an empty plan; another mode makes one chmod."""
     f = Address(f"file/a:{tmp_path}/f")
     issue("file.write", f, content="x", mode="600")
     assert tags(finish(project, plans.make(project, {f: File(content="x")}))) == []

@@ -31,7 +31,7 @@ MACHINE = "aws"
 ID = re.compile(r"(i|vpc|subnet|sg|vol|eipalloc|key)-[0-9a-f]{8,32}")
 """Ids as EC2 gives them."""
 IDENTITY: dict[str, str] = {}
-"""What a reference may be the address of: by kind, the given field by which others refer to one."""
+"""What a reference may be the address of: by kind, the computed field by which others refer to one."""
 
 MOST_KEY, MOST_VALUE = 128, 256
 """How many characters the key and the value of a tag may have (EC2 User Guide, "Tag restrictions")."""
@@ -174,8 +174,8 @@ def check_new(address: Address, state: State, resource: Resource) -> None:
     """
     there = state.get(address)
     if there is not None:
-        told = getattr(there, "id", None)
-        raise Refused("it is there already" + (f" ({told})" if told else ""))
+        id_ = getattr(there, "id", None)
+        raise Refused("it is there already" + (f" ({id_})" if id_ else ""))
     check_references(address, state, resource)
 
 
@@ -246,10 +246,10 @@ class LetsGo(
     """Takes something from its instance."""
 
     @classmethod
-    def sets(cls, before: Resource, wish: Mapping[str, Any]) -> frozenset[str]:
-        """Return the fields for which it must be let go of on the way to what is wished."""
-        gone = lets_go(before, wish.get("instance"), wish.get("device"))
-        return differing(before, wish) & {"instance", "device"} if gone else frozenset()
+    def sets(cls, before: Resource, desired: Mapping[str, Any]) -> frozenset[str]:
+        """Return the fields for which it must be let go of on the way to what is desired."""
+        gone = lets_go(before, desired.get("instance"), desired.get("device"))
+        return differing(before, desired) & {"instance", "device"} if gone else frozenset()
 
 
 class Makes(setting.Makes, frozen=True, init=False):
@@ -297,15 +297,15 @@ class Tag(Sets, frozen=True, init=False, takes=(), tag="ec2.tag", past="ec2.tagg
         return replace(found, tags={**others, **self.tags})
 
     @classmethod
-    def sets(cls, before: Any, wish: Mapping[str, Any]) -> frozenset[str]:  # noqa: ANN401 - of any kind
+    def sets(cls, before: Any, desired: Mapping[str, Any]) -> frozenset[str]:  # noqa: ANN401 - of any kind
         """Return the tags, where some are new or have another value, or nobody knew of any."""
-        new = before.tags is None or changed_tags(before, wish)[1]
-        return differing(before, wish) & {"tags"} if new else frozenset()
+        new = before.tags is None or changed_tags(before, desired)[1]
+        return differing(before, desired) & {"tags"} if new else frozenset()
 
     @classmethod
-    def bring(cls, on: tuple[Address, ...], before: Any, wish: Mapping[str, Any]) -> Iterator["Tag"]:  # noqa: ANN401
+    def bring(cls, on: tuple[Address, ...], before: Any, desired: Mapping[str, Any]) -> Iterator["Tag"]:  # noqa: ANN401
         """Set those that differ; of what nobody knew, none is to stay."""
-        yield cls(on=on, tags=changed_tags(before, wish)[1], only=before.tags is None)
+        yield cls(on=on, tags=changed_tags(before, desired)[1], only=before.tags is None)
 
 
 class Untag(Sets, frozen=True, init=False, takes=(), tag="ec2.untag", past="ec2.untagged"):
@@ -320,23 +320,23 @@ class Untag(Sets, frozen=True, init=False, takes=(), tag="ec2.untag", past="ec2.
         return replace(found, tags={k: v for k, v in (found.tags or {}).items() if k not in self.keys})
 
     @classmethod
-    def sets(cls, before: Any, wish: Mapping[str, Any]) -> frozenset[str]:  # noqa: ANN401 - of any kind
+    def sets(cls, before: Any, desired: Mapping[str, Any]) -> frozenset[str]:  # noqa: ANN401 - of any kind
         """Return the tags, where some are no more."""
-        return frozenset({"tags"} if changed_tags(before, wish)[0] else ())
+        return frozenset({"tags"} if changed_tags(before, desired)[0] else ())
 
     @classmethod
-    def bring(cls, on: tuple[Address, ...], before: Any, wish: Mapping[str, Any]) -> Iterator["Untag"]:  # noqa: ANN401
+    def bring(cls, on: tuple[Address, ...], before: Any, desired: Mapping[str, Any]) -> Iterator["Untag"]:  # noqa: ANN401
         """Remove those that are no more."""
-        yield cls(on=on, keys=changed_tags(before, wish)[0])
+        yield cls(on=on, keys=changed_tags(before, desired)[0])
 
 
 TAGGING = (Untag, Tag)
 """The commands of tags, for all kinds; what nothing is to be left of is taken away first."""
 
 
-def changed_tags(before: Any, wish: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, str]]:  # noqa: ANN401
+def changed_tags(before: Any, desired: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, str]]:  # noqa: ANN401
     """Return the keys of the tags that are no more, and those tags that are new or have another value."""
-    old, tags = before.tags or {}, wish.get("tags")
+    old, tags = before.tags or {}, desired.get("tags")
     if tags is None:
         return (), {}
     new = {key: value for key, value in tags.items() if old.get(key) != value}
@@ -419,8 +419,8 @@ def own_id(resource: Any) -> str:  # noqa: ANN401
 
 def change_tags(machine: str, id_: str, change: Change[Any]) -> Program[None]:
     """Make the tags of something as they should be."""
-    old, wish = sides(change)
-    gone, new = changed_tags(old, {"tags": wish.tags})
+    old, desired = sides(change)
+    gone, new = changed_tags(old, {"tags": desired.tags})
     if new:
         parameters = {"Resources": [id_], "Tags": tagged(new)}
         yield Call(machine=machine, operation="CreateTags", parameters=parameters)

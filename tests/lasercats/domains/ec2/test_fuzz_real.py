@@ -157,8 +157,8 @@ def measured(project: "Project", *arguments: str) -> tuple[int, str, int]:
         text=True,
         check=False,
     )
-    told, _, peak = ran.stdout.rpartition("VmHWM:")
-    return ran.returncode, told, int(peak.split()[0]) // 1024
+    output, _, peak = ran.stdout.rpartition("VmHWM:")
+    return ran.returncode, output, int(peak.split()[0]) // 1024
 
 
 @pytest.mark.parametrize(
@@ -169,11 +169,11 @@ def test_an_answer_without_end(project: "Project", aws: StrictEc2, twist: Twist,
     project.run("ec2", "launch", "a", "--image", IMAGE, "--type", "t3.micro")
     project.run("ec2", "create-volume", "d", "--zone", "us-east-1a", "--size", "1")
     aws.twist("DescribeVolumes", twist, times=99)
-    code, told, peak = measured(project, "observe")
+    code, output, peak = measured(project, "observe")
     assert code == 1
-    assert "Traceback" not in told
-    assert f"ec2.volume/d: what machine aws answers cannot be understood: {why}" in told
-    assert "looked at 1" in told
+    assert "Traceback" not in output
+    assert f"ec2.volume/d: what machine aws answers cannot be understood: {why}" in output
+    assert "looked at 1" in output
     assert peak < 400
     aws.forgive()
     project.check()

@@ -89,12 +89,12 @@ def test_what_fails_changes_nothing_and_stops_no_more_than_it_must(site: Site) -
             order, task = random.choice(ready)
             before = site.state
             if random.random() < 0.3:
-                told = finish(
+                report = finish(
                     site.project, work.fail(site.project, order.number, [task.number], why="no screws")
                 )
-                assert not told.delta
+                assert not report.delta
                 assert site.state == before
-                skipped = [later for later in told.tasks if later.status == "skipped"]
+                skipped = [later for later in report.tasks if later.status == "skipped"]
                 assert all(later.after or later.step.early for later in skipped)
             else:
                 finish(site.project, work.done(site.project, order.number, [task.number]))
@@ -114,14 +114,14 @@ def test_law_7_recreate(site: Site) -> None:
         site.fresh()
         _, wanted = simulate([*GROUND, *log], State())
         text = render(wanted.items())
-        wish = State.of(parse(text, site.project.kinds, NoInputs()))
-        site.do(*converge(site.project.kinds, diff(State(), wish), State(), exact=False))
+        desired = State.of(parse(text, site.project.kinds, NoInputs()))
+        site.do(*converge(site.project.kinds, diff(State(), desired), State(), exact=False))
         site.finish()
         there = decided(site.state)
-        assert {a: {n: there[a].get(n) for n in fields} for a, fields in decided(wish).items()} == decided(
-            wish
+        assert {a: {n: there[a].get(n) for n in fields} for a, fields in decided(desired).items()} == decided(
+            desired
         )
-        assert there.keys() == decided(wish).keys()
+        assert there.keys() == decided(desired).keys()
 
     law()
 
@@ -134,8 +134,8 @@ def test_orders_of_two_sites_are_apart(site: Site) -> None:
     assert result.status == "waiting"
     first, second = work.orders(site.project)
     assert {first.machine, second.machine} == {"human", "dc2"}
-    told = finish(site.project, work.done(site.project, first.number))
-    assert len(told.delta) == 1
+    report = finish(site.project, work.done(site.project, first.number))
+    assert len(report.delta) == 1
     assert [order.number for order in work.orders(site.project)] == [second.number]
     finish(site.project, work.done(site.project, second.number))
     assert not site.project.log.open()
