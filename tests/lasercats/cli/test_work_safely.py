@@ -201,7 +201,7 @@ def test_the_hint_takes_back_what_was_on_record_only(room: "Cli") -> None:
 def three(room: "Cli") -> Callable[[], Project]:
     """An order of three steps that need not wait for each other, and other processes that look at it."""
     done(room, "rack mount a b c --rack r1 --height 0")
-    return lambda: Project(room.folder)
+    return lambda: Project(room.folder, actor="tester")
 
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, does: Callable[[], Coroutine[Any, Any, object]]) -> None:
