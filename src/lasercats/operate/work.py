@@ -27,11 +27,11 @@ from lasercats.interpreters.late import interrupted
 from lasercats.interpreters.replay import as_then, replay
 from lasercats.interpreters.resume import Resumed
 from lasercats.interpreters.simulate import simulate
+from lasercats.operate import order as ordering
 from lasercats.operate.history import record_at
 from lasercats.operate.holder import holder, is_dead, process_of
 from lasercats.operate.project import Project
 from lasercats.operate.replay import together
-from lasercats.operate.work_notes import notes
 
 Steps = Sequence[int | range]
 """Steps of a work order, by their numbers; none stands for all that are open."""
@@ -115,7 +115,7 @@ class WorkOrder:
     @cached_property
     def notes(self) -> dict[int, tuple[str, ...]]:
         """What is to be minded at a step, by its number: cables that come along, and power."""
-        return notes(self._project, self)
+        return ordering.notes(self._project, self)
 
     @property
     def about(self) -> list[int]:
