@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import click
 import msgspec
 
+import lasercats
 from lasercats.cli.history import Log
 from lasercats.cli.main import root
 from lasercats.core import errors
@@ -25,6 +26,7 @@ from lasercats.core.kind import Kind
 from lasercats.core.registry import Domain, Kinds
 from lasercats.core.resource import Role, notes, roles_of
 from lasercats.core.secret import Sealed
+from lasercats.operate.api import Session
 from lasercats.operate.plugins import kinds as installed
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
@@ -235,6 +237,7 @@ def pages(kinds: Kinds) -> dict[str, str]:
         "kinds.md": page("Kinds", kinds_page(kinds)),
         "instructions.md": page("Instructions", instructions_page(kinds.domains)),
         "errors.md": page("Errors and exit codes", errors_page()),
+        "python.md": page("Python API", python_page()),
         "document-schema.json": json.dumps(schema(kinds), indent=2, ensure_ascii=False) + "\n",
     }
 
@@ -514,6 +517,29 @@ def tree(error: type[errors.LaserCatsError], indent: str = "") -> Iterator[str]:
 
 
 # Files
+
+
+def python_page() -> Iterator[str]:
+    """Describe the library: how it is opened, and what an open project can do."""
+    yield "How it is used is told in [Use LaserCats from Python](../howto/python.md)."
+    for name, thing in [("lasercats.open", lasercats.open), *session()]:
+        yield f"## {name}"
+        signature = inspect.signature(thing)
+        shown = signature.replace(parameters=[p for p in signature.parameters.values() if p.name != "self"])
+        said = "async " if inspect.iscoroutinefunction(thing) else ""
+        yield f"```python\n{said}{name}{shown}\n```"
+        text, _, raises = inspect.cleandoc(thing.__doc__ or "").partition("\n\nRaises:\n")
+        yield text
+        errors_ = [line.strip().partition(": ") for line in raises.splitlines() if line.strip()]
+        if errors_:
+            yield table(("Raises", "Where"), [(f"`{error}`", why) for error, _, why in errors_])
+
+
+def session() -> Iterator[tuple[str, Any]]:
+    """Iterate over the public methods of an open project, in the order in which they stand."""
+    for name, thing in vars(Session).items():
+        if inspect.isfunction(thing) and not name.startswith("_"):
+            yield f"project.{name}", thing
 
 
 def stale(folder: Path, texts: dict[str, str]) -> list[str]:

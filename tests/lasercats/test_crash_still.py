@@ -15,6 +15,7 @@ import pytest
 from lasercats.operate.project import Project
 from lasercats.operate.recover import Recovered, recover
 from lasercats.testing.lab import Host, Lab
+from lasercats.testing.running import finish
 
 pytestmark = pytest.mark.crash
 LASERCATS = [sys.executable, "-c", "from lasercats.cli.main import main; main()"]
@@ -68,7 +69,7 @@ class Slow:
         """Recover the one command that is open."""
         project = Project(self.root)
         try:
-            (found,) = recover(project, force=force)
+            (found,) = finish(project, recover(project, force=force))
         finally:
             project.close()
         return found

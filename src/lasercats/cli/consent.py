@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lasercats.cli import printing, show
+from lasercats.cli.running import run
 from lasercats.core.address import label
 from lasercats.core.errors import LaserCatsError
 from lasercats.core.loss import in_words
@@ -29,7 +30,7 @@ def ask(project: "Project", commands: "Sequence[Command]", request: "Request") -
         return frozenset()
     if request.agreed is not None:
         return frozenset(request.agreed)
-    return agree(foresee(project, commands, direct=request.direct), request)
+    return agree(run(project, foresee(project, commands, direct=request.direct)), request)
 
 
 def agree(found: "Sequence[Loss]", request: "Request") -> "frozenset[Loss]":

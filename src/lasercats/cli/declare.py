@@ -10,6 +10,7 @@ import click
 
 from lasercats.cli import arguments, consent, hint, options, printing, show
 from lasercats.cli.act import Request, act
+from lasercats.cli.running import run
 from lasercats.core.address import Address
 from lasercats.core.change import Delta
 from lasercats.core.command import Effect
@@ -140,7 +141,7 @@ def apply(context: click.Context, /, documents: tuple[str, ...], **values: Any) 
         saved = _is_saved(documents)
         made = plans.load(project, Path(documents[0])) if saved else _plan(project, documents, **values)
         if made.losses and not request.predicts:
-            made = msgspec.structs.replace(made, losses=tuple(foresee(project, made.commands)))
+            made = msgspec.structs.replace(made, losses=tuple(run(project, foresee(project, made.commands))))
         if saved and not request.as_json:
             show.print_carried(made.commands)
         if not (request.as_json or request.predicts):
@@ -261,7 +262,7 @@ def adopt(
     from lasercats.operate import observe as looking  # noqa: PLC0415
 
     with options.opened(context) as project:
-        found = adopting.discover(project, machines, only=only, exclude=exclude)
+        found = run(project, adopting.discover(project, machines, only=only, exclude=exclude))
         seen = found.seen if check else looking.record(project, found.seen, message)
     if as_json:
         data = {"found": seen.looked, "managed": found.managed, "new": show.changes_data(seen.drift)}
@@ -319,7 +320,7 @@ def _look(
     if adopt and revert:
         raise BadInput("--adopt keeps what was found and --revert puts it back; choose one")
     with options.opened(context) as project:
-        seen = looking.observe(project, targets, in_clear=in_clear)
+        seen = run(project, looking.observe(project, targets, in_clear=in_clear))
         if revert and seen.drift:
             request = Request(
                 message=message,
@@ -431,12 +432,12 @@ def _plan(
     desired = plans.read_documents(project, documents, stdin, mebibytes=max_size)
     state, unseen = None, dict[Address, str]()
     if refresh:
-        seen = looking.refresh(project, looking.observe(project, also=desired))
+        seen = looking.refresh(project, run(project, looking.observe(project, also=desired)))
         if seen.drift:
             printing.note(f"found {show.summary(seen.drift)} outside")
         show.print_unseen(seen.unseen)
         state, unseen = seen.state, dict(seen.unseen)
-    made = plans.make(
+    work = plans.make(
         project,
         desired,
         state=state,
@@ -446,7 +447,7 @@ def _plan(
         documents=documents,
         recreate=recreate,
     )
-    return replace_fields(made, unseen=unseen)
+    return replace_fields(run(project, work), unseen=unseen)
 
 
 def show_plan(made: "Plan", *, as_json: bool, both: bool) -> None:

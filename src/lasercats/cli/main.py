@@ -129,7 +129,7 @@ def _generated() -> dict[str, str]:
 
 def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
     if wanted:
-        from lasercats import __version__  # noqa: PLC0415
+        from lasercats.program import __version__  # noqa: PLC0415
 
         printing.fact(f"lasercats {__version__}")
         context.exit()

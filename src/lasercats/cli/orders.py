@@ -11,6 +11,7 @@ import msgspec
 from lasercats.cli import arguments, hint, options, printing, show
 from lasercats.cli.main import VerbGroup
 from lasercats.cli.picture import write
+from lasercats.cli.running import run
 from lasercats.core.instruction import Failure
 from lasercats.instructions.work_order import Done
 
@@ -123,7 +124,8 @@ def work_done(
     with options.opened(context) as project:
         _check(project, number, yes=yes, as_json=as_json)
         chosen = working.numbers(steps)
-        report = working.done(project, number, chosen, serial=serial, asset_tag=asset_tag, note=note)
+        work = working.done(project, number, chosen, serial=serial, asset_tag=asset_tag, note=note)
+        report = run(project, work)
         _print_reported(project, report, as_json=as_json)
         context.exit(1 if report.problems else 0)
 
@@ -146,7 +148,7 @@ def work_fail(
 
     with options.opened(context) as project:
         _check(project, number, yes=yes, as_json=as_json)
-        report = working.fail(project, number, working.numbers(steps), why=why)
+        report = run(project, working.fail(project, number, working.numbers(steps), why=why))
         _print_reported(project, report, as_json=as_json)
 
 

@@ -8,6 +8,7 @@ import click
 from lasercats.cli import arguments, options, printing, show
 from lasercats.cli.act import Request, act
 from lasercats.cli.picture import write
+from lasercats.cli.running import run
 from lasercats.core.errors import BadInput
 
 
@@ -121,7 +122,7 @@ def import_(context: click.Context, /, folder: str, only: tuple[str, ...], **val
     request = replace(Request.take(values), because=f"rack import {folder}", brief=True)
     library = read_library(Path(folder), only)
     with options.opened(context) as project:
-        made = plans.make(project, library.types)
+        made = run(project, plans.make(project, library.types))
         for where, fact in library.problems:
             printing.note(f"! {where}: {fact}", fg="red")
         if made.commands:

@@ -79,7 +79,7 @@ def _details(error: BaseException) -> str:
     """Return the traceback: places in the code, and no values that were at hand there."""
     import traceback  # noqa: PLC0415 - start-up stays light
 
-    from lasercats import __version__  # noqa: PLC0415
+    from lasercats.program import __version__  # noqa: PLC0415
 
     try:
         trace = "".join(traceback.format_exception(error))

@@ -11,13 +11,16 @@ import click
 from lasercats.cli import arguments, options, printing, show
 from lasercats.cli.act import Request, act
 from lasercats.cli.main import VerbGroup
+from lasercats.cli.running import run
 from lasercats.core.address import label
 from lasercats.core.errors import BadInput, LaserCatsError
 from lasercats.core.identity import shown
 from lasercats.core.text import escape
 
 if TYPE_CHECKING:
+    from lasercats.operate.confirm import Held
     from lasercats.operate.machines import Accepting, Bound, Check
+    from lasercats.operate.project import Project
 
 
 @click.command()
@@ -101,7 +104,7 @@ def machine_check(context: click.Context, names: tuple[str, ...], as_json: bool)
     from lasercats.operate import machines  # noqa: PLC0415
 
     with options.opened(context) as project:
-        checks = machines.check(project, names)
+        checks = run(project, machines.check(project, names))
     if as_json:
         printing.data(
             [{**check._asdict(), "told": check.remark, "identity": dict(check.identity)} for check in checks]
@@ -146,7 +149,7 @@ def machine_accept(context: click.Context, name: str, yes: bool, as_json: bool, 
     from lasercats.operate import machines  # noqa: PLC0415
 
     with options.opened(context) as project:
-        found, position = machines.meet(project, name), None
+        found, position = run(project, machines.meet(project, name)), None
         if not as_json:
             _show_identity(found)
         if found.is_other:
@@ -401,9 +404,10 @@ def recover(context: click.Context, force: bool, yes: bool, as_json: bool) -> No
     with options.opened(context) as project:
         overdue = partial(confirming.is_overdue, force=force)
         agree.check(project, partial(prospect.of_open, project, overdue), yes=yes, quiet=as_json)
-        results = find_out(project, force=force)
-        may = partial(agree.may_take_back, project, yes=yes, quiet=as_json)
-        held = confirming.take_back_overdue(project, force=force, may=may)
+        results = run(project, find_out(project, force=force))
+        due = [one for one in confirming.pending(project) if overdue(one)]
+        kept = {h.position: agree.may_take_back(project, h, yes=yes, quiet=as_json) for h in due}
+        held = run(project, confirming.take_back_overdue(project, force=force, kept=kept))
     if as_json:
         results_ = [{**r._asdict(), "facts": dict(r.facts)} for r in results]
         printing.data(
@@ -452,7 +456,7 @@ def confirm(
         raise BadInput("--list only lists, and --reject takes back; choose one")
     with options.opened(context, looking=listing) as project:
         if guard is not None:
-            confirming.watch(project, guard, printing.fact)
+            confirming.watch(project, guard, printing.fact, partial(_taken_back, project))
             return
         held = confirming.chosen(project, positions)
         failed: dict[int, str] = {}
@@ -461,10 +465,10 @@ def confirm(
             request = Request(yes=yes, as_json=as_json)
             agreed = [consent.ask(project, confirming.way_back(project, h), request) for h in held]
             pairs = zip(held, agreed, strict=True)
-            found = ((h.position, confirming.take_back(project, h, agreed=a)) for h, a in pairs)
+            found = ((h.position, run(project, confirming.take_back(project, h, agreed=a))) for h, a in pairs)
             failed = {position: why for position, why in found if why is not None}
         elif held and not listing:
-            confirming.keep(project, held)
+            run(project, confirming.keep(project, held))
     word = "held" if listing else "taken back" if reject else "confirmed"
     said = {
         h.position: f"not taken back yet: {failed[h.position]}" if h.position in failed else word
@@ -479,6 +483,13 @@ def confirm(
     if not held:
         printing.note("nothing is to be confirmed")
     context.exit(1 if failed else 0)
+
+
+def _taken_back(project: "Project", held: "Held") -> str | None:
+    """Take a change back for the guard, which is alone; return why that is not over, if it is not."""
+    from lasercats.operate.confirm import take_back  # noqa: PLC0415 - start-up stays light
+
+    return run(project, take_back(project, held, force=True))
 
 
 @click.command()

@@ -11,8 +11,7 @@ from lasercats.core.errors import BadInput, LaserCatsError, MachineError
 from lasercats.core.identity import Identity, Who, are_one, clash
 from lasercats.core.record import Met
 from lasercats.operate import files
-from lasercats.operate.issue import run_until
-from lasercats.operate.project import FILE, Project, actor, check_url, machine_type
+from lasercats.operate.project import FILE, Project, check_url, machine_type
 
 
 class Check(NamedTuple):
@@ -95,7 +94,7 @@ def _shared(name: str, known: Mapping[str, Identity], names: Collection[str]) ->
     return tuple(o for o in sorted(names) if o != name and are_one(mine, known.get(o, {})))
 
 
-def meet(project: Project, name: str) -> Accepting:
+async def meet(project: Project, name: str) -> Accepting:
     """Ask a machine who it is now, whoever it was; record nothing of another one.
 
     Raises:
@@ -104,11 +103,6 @@ def meet(project: Project, name: str) -> Accepting:
 
     """
     project.machines.check(name)
-    accepting: Accepting = run_until(_meet(project, name), asyncio.Event())
-    return accepting
-
-
-async def _meet(project: Project, name: str) -> Accepting:
     known = project.log.machines().get(name)
     before, machine = known.facts if known else {}, project.machines.get(name)
     who = project.machines.who(machine, name)
@@ -118,7 +112,6 @@ async def _meet(project: Project, name: str) -> Accepting:
     finally:
         after = who.reported
         who.known = after if clash(before, after) else before  # of another one nothing is news
-        await project.machines.close()
     if not after:
         raise MachineError(
             f"machine {name} answers, and tells nothing by which it could be known; it is never refused, so "
@@ -130,7 +123,7 @@ async def _meet(project: Project, name: str) -> Accepting:
 def accept(project: Project, accepting: Accepting, message: str | None = None) -> int:
     """Record that a machine is another one from now on; return the position."""
     machines = {accepting.name: dict(accepting.after)}
-    return project.log.append([Met(machines=machines, actor=actor(), accepted=True, message=message)])
+    return project.log.append([Met(machines=machines, actor=project.actor, accepted=True, message=message)])
 
 
 def _on(project: Project, name: str) -> Iterator[Address]:
@@ -159,22 +152,15 @@ def remove(project: Project, name: str) -> None:
     del project.urls[name]
 
 
-def check(project: Project, names: Sequence[str]) -> list[Check]:
+async def check(project: Project, names: Sequence[str]) -> list[Check]:
     """Make a round trip to machines, all at once."""
     for name in names:
         project.machines.check(name)
     chosen = list(names) or project.machines.names()
-    checks: list[Check] = run_until(_check_all(project, chosen), asyncio.Event())
+    checks = await asyncio.gather(*(_check(project, name) for name in chosen))
     known = {name: one.facts for name, one in project.log.machines().items()}
     known |= {one.name: dict(one.identity) for one in checks}
     return [one._replace(shared=_shared(one.name, known, project.urls)) for one in checks]
-
-
-async def _check_all(project: Project, names: Sequence[str]) -> list[Check]:
-    try:
-        return await asyncio.gather(*(_check(project, name) for name in names))
-    finally:
-        await project.machines.close()
 
 
 async def _check(project: Project, name: str) -> Check:

@@ -110,7 +110,7 @@ def read_documents(
     return desired
 
 
-def make(
+async def make(
     project: Project,
     desired: Mapping[Address, Resource],
     *,
@@ -132,7 +132,7 @@ def make(
     from lasercats.operate.late import settle_at  # noqa: PLC0415 - only where something was told late
 
     if state is None:
-        settle_at(project, [*desired, *(project.state().resources() if prune else ())])
+        await settle_at(project, [*desired, *(project.state().resources() if prune else ())])
     state = project.state() if state is None else state
     desired = _sealed(project, desired, state)
     chosen = {a: r for a, r in desired.items() if selected(a, only, exclude)}

@@ -23,15 +23,13 @@ from lasercats.core.lease import PATIENCE
 from lasercats.core.record import Accepted, Deferred, Finished, Record, Started, came_back, raw
 from lasercats.core.state import State
 from lasercats.instructions.work_order import Done, WorkStep, in_order, located
-from lasercats.interpreters.context import Result
 from lasercats.interpreters.late import interrupted
 from lasercats.interpreters.replay import as_then, replay
 from lasercats.interpreters.resume import Resumed
 from lasercats.interpreters.simulate import simulate
 from lasercats.operate.history import record_at
 from lasercats.operate.holder import holder, is_dead, process_of
-from lasercats.operate.issue import run_until
-from lasercats.operate.project import Project, actor
+from lasercats.operate.project import Project
 from lasercats.operate.replay import together
 from lasercats.operate.work_notes import notes
 
@@ -253,7 +251,7 @@ def numbers(texts: Sequence[str]) -> list[range]:
     return found
 
 
-def done(
+async def done(
     project: Project,
     number: int,
     steps: Steps = (),
@@ -277,7 +275,7 @@ def done(
             answers[_found_at(chosen)] = Done(serial=serial, asset_tag=asset_tag, note=note)
         return answers
 
-    return _reported(project, number, steps, outcomes)
+    return await _reported(project, number, steps, outcomes)
 
 
 def _check_before(one: WorkOrder, chosen: Sequence[WorkItem]) -> None:
@@ -305,7 +303,7 @@ def _found_at(chosen: Sequence[WorkItem]) -> int:
     return last[next(iter(named))]
 
 
-def fail(project: Project, number: int, steps: Steps = (), *, why: str) -> Reported:
+async def fail(project: Project, number: int, steps: Steps = (), *, why: str) -> Reported:
     """Report that steps of a work order cannot be done, by default all that are open, and why.
 
     What must wait for them is skipped, and no more.
@@ -316,7 +314,7 @@ def fail(project: Project, number: int, steps: Steps = (), *, why: str) -> Repor
     """
     if not why.strip():
         raise BadInput("say why it cannot be done: --why")
-    return _reported(project, number, steps, lambda one, chosen: _failed(one, chosen, why))
+    return await _reported(project, number, steps, lambda one, chosen: _failed(one, chosen, why))
 
 
 def _failed(one: WorkOrder, chosen: Sequence[WorkItem], why: str) -> dict[int, Done | Failure]:
@@ -343,7 +341,7 @@ def _failed(one: WorkOrder, chosen: Sequence[WorkItem], why: str) -> dict[int, D
     return outcomes
 
 
-def _reported(
+async def _reported(
     project: Project,
     number: int,
     steps: Steps,
@@ -360,7 +358,7 @@ def _reported(
     chosen = _chosen(one, steps)
     while True:
         try:
-            return report(project, one, outcomes(one, chosen))
+            return await report(project, one, outcomes(one, chosen))
         except LogConflict:
             seen, one = one, order(project, number)
             if one.records[-1].position == seen.records[-1].position:
@@ -387,7 +385,7 @@ def _chosen(one: WorkOrder, steps: Steps) -> list[WorkItem]:
     return [by_number[step] for step in sorted(named)] if steps else one.open
 
 
-def report(project: Project, one: WorkOrder, outcomes: Mapping[int, Done | Failure]) -> Reported:
+async def report(project: Project, one: WorkOrder, outcomes: Mapping[int, Done | Failure]) -> Reported:
     """Record outcomes of a work order, by their places in the batch, and let the commands go on.
 
     Raises:
@@ -396,15 +394,15 @@ def report(project: Project, one: WorkOrder, outcomes: Mapping[int, Done | Failu
     """
     indices = tuple(sorted(outcomes))
     finished = Finished(
-        started=one.number, outcomes=tuple(raw(outcomes[n]) for n in indices), of=indices, actor=actor()
+        started=one.number, outcomes=tuple(raw(outcomes[n]) for n in indices), of=indices, actor=project.actor
     )
     seen = {one.number: one.records[-1].position}
-    delta, problems = resume(project, one.tasks[0].command, [finished], seen)
+    delta, problems = await resume(project, one.tasks[0].command, [finished], seen)
     now = order(project, one.number)
     return Reported(now, tuple(task for task in now.tasks if task.item in outcomes), delta, problems)
 
 
-def resume(
+async def resume(
     project: Project,
     position: int,
     reports: Sequence[Finished] = (),
@@ -426,15 +424,15 @@ def resume(
     """
     accepted = together(project.log, position)
     run = accepted[0][1].run
-    _take_lease(project, run, patience, force=force)
+    await _take_lease(project, run, patience, force=force)
     try:  # what is on record is read when nobody else goes on with it
-        return _go_on(project, accepted, reports, seen or {})
+        return await _go_on(project, accepted, reports, seen or {})
     finally:
         with suppress(LogError):  # one that cannot be given back comes to be old
             project.log.release(run)
 
 
-def _go_on(
+async def _go_on(
     project: Project,
     accepted: Sequence[tuple[Record, Accepted]],
     reports: Sequence[Finished],
@@ -451,17 +449,10 @@ def _go_on(
     fold, by_position = project.log.fold(first - 1), dict(zip(positions, commands, strict=True))
     tape = Resumed(rerun, fold, first, records, still_open, reports, seen, by_position)
 
-    async def go_on() -> Sequence[Result]:
-        try:
-            results = await replay(commands, tape, rerun)
-            tape.commit()
-            return results
-        finally:
-            await project.machines.close()
-
     try:
         with project.log.beating():
-            results: Sequence[Result] = run_until(go_on(), asyncio.Event())
+            results = await replay(commands, tape, rerun)
+            tape.commit()
     except (Fenced, LogConflict):
         raise
     except LogError as error:
@@ -473,7 +464,7 @@ def _go_on(
     return delta, problems
 
 
-def _take_lease(project: Project, run: str, patience: float, *, force: bool) -> None:
+async def _take_lease(project: Project, run: str, patience: float, *, force: bool) -> None:
     """Take the lease of a run that waits, to go on with it; where another process has just that, wait for it.
 
     Raises:
@@ -497,7 +488,7 @@ def _take_lease(project: Project, run: str, patience: float, *, force: bool) -> 
                 f"process {process_of(lease.holder)} is going on with these commands, so nothing was "
                 "recorded; report again when that is over"
             )
-        time.sleep(0.1)
+        await asyncio.sleep(0.1)
 
 
 def _of_run(project: Project, positions: Collection[int]) -> list[Record]:

@@ -8,6 +8,7 @@
 runs the laws that need no machine. `check_fidelity`, `check_recreate` and `check_replay` are for a real one.
 """
 
+import asyncio
 from asyncio import Runner
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -354,7 +355,7 @@ def check_replay(context: Context) -> int:
     """
     commands = list(context.log.read(names=("accepted",)))
     for record in commands:
-        replayed = replay_command(context.log, context.kinds, record.position)
+        replayed = asyncio.run(replay_command(context.log, context.kinds, record.position))
         assert not replayed.differences, replayed
     return len(commands)
 

@@ -19,6 +19,7 @@ from lasercats.core.record import OBSERVED, Event, raw
 from lasercats.operate import guard
 from lasercats.operate.confirm import check, duration
 from lasercats.operate.project import Project
+from lasercats.testing.running import finish
 
 if TYPE_CHECKING:
     from tests.lasercats.cli.conftest import Cli
@@ -320,12 +321,12 @@ def test_a_time_that_is_too_short_is_refused(cli: "Cli") -> None:
                 {"command": "ec2.stop", "on": [f"ec2.instance/fast:{n}" for n in range(20)]}
             )
         ]
-        check(project, commands, timedelta(seconds=100))
+        finish(project, check(project, commands, timedelta(seconds=100)))
         with pytest.raises(BadInput, match="this can take 100 s"):
-            check(project, commands, timedelta(seconds=99))
-        check(project, commands, timedelta(seconds=400), serial=5)
+            finish(project, check(project, commands, timedelta(seconds=99)))
+        finish(project, check(project, commands, timedelta(seconds=400), serial=5))
         with pytest.raises(BadInput, match="this can take 400 s"):
-            check(project, commands, timedelta(seconds=399), serial=5)
+            finish(project, check(project, commands, timedelta(seconds=399), serial=5))
     finally:
         project.close()
 

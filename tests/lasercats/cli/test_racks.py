@@ -13,6 +13,7 @@ from lasercats.core.errors import LogConflict
 from lasercats.instructions.work_order import Done
 from lasercats.operate import work
 from lasercats.operate.project import Project
+from lasercats.testing.running import finish
 
 if TYPE_CHECKING:
     from tests.lasercats.cli.conftest import Cli
@@ -345,9 +346,9 @@ def test_two_who_report_the_same_step_at_once(room: "Cli") -> None:
     number = order(room)
     first, second = Project(room.folder), Project(room.folder)
     seen = work.order(second, number)
-    work.done(first, number)
+    finish(first, work.done(first, number))
     with pytest.raises(LogConflict, match="somebody else has just reported on the work order"):
-        work.report(second, seen, {0: Done()})
+        finish(second, work.report(second, seen, {0: Done()}))
     first.close()
     second.close()
     with sqlite3.connect(room.path) as db:

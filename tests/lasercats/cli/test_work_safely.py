@@ -1,7 +1,8 @@
 """Work orders that nobody comes to harm by: power, cables, names on boxes, reports at once, corrections."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from lasercats.core.errors import BadInput
 from lasercats.operate import work
 from lasercats.operate.project import Project
+from lasercats.testing.running import finish
 from tests.lasercats.cli.test_racks import mounted, order, state
 
 if TYPE_CHECKING:
@@ -199,17 +201,17 @@ def test_the_hint_takes_back_what_was_on_record_only(room: "Cli") -> None:
 def three(room: "Cli") -> Callable[[], Project]:
     """An order of three steps that need not wait for each other, and other processes that look at it."""
     done(room, "rack mount a b c --rack r1 --height 0")
-    return lambda: Project(room.folder)
+    return lambda: Project(room.folder, actor="tester")
 
 
-def meanwhile(monkeypatch: pytest.MonkeyPatch, does: Callable[[], Any]) -> None:
+def meanwhile(monkeypatch: pytest.MonkeyPatch, does: Callable[[], Coroutine[Any, Any, object]]) -> None:
     """Have something done after a report has read its order, and before it is recorded."""
     real, left = work.report, [does]
 
-    def report_(*args: Any) -> work.Reported:  # noqa: ANN401
+    async def report_(*args: Any) -> work.Reported:  # noqa: ANN401
         while left:
-            left.pop()()
-        return real(*args)
+            await left.pop()()
+        return await real(*args)
 
     monkeypatch.setattr(work, "report", report_)
 
@@ -220,7 +222,7 @@ def test_two_who_report_of_different_steps_at_once(
     """Both reports count, and nothing is told twice."""
     number, mine, other = order(room), three(), three()
     meanwhile(monkeypatch, lambda: work.done(other, number, [2]))
-    assert [task.number for task in work.done(mine, number, [3]).tasks] == [3]
+    assert [task.number for task in finish(mine, work.done(mine, number, [3])).tasks] == [3]
     assert [task.number for task in work.order(mine, number).open] == [1]
     mine.close()
     other.close()
@@ -231,20 +233,27 @@ def test_who_is_beaten_to_the_lease_waits_for_it(
     room: "Cli", three: Callable[[], Project], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where another process takes the lease between the look and the taking, that is waited for."""
-    number, mine, other = order(room), three(), three()
+    number, mine = order(room), three()
     looked, left = mine.log.leases, [True]
+
+    def beaten() -> None:
+        other = three()
+        finish(other, work.done(other, number, [2]))
+        other.close()
 
     def leases() -> Any:  # noqa: ANN401
         found = looked()
         while left:
             left.pop()
-            work.done(other, number, [2])
+            other = Thread(target=beaten)
+            other.start()
+            other.join()
         return found
 
     monkeypatch.setattr(mine.log, "leases", leases)
-    assert [task.number for task in work.done(mine, number, [3]).tasks] == [3]
+    assert [task.number for task in finish(mine, work.done(mine, number, [3])).tasks] == [3]
+    assert [task.number for task in work.order(mine, number).open] == [1]
     mine.close()
-    other.close()
 
 
 @pytest.mark.parametrize("steps_", [(), (range(2, 4),)])
@@ -255,7 +264,7 @@ def test_two_who_report_of_the_same_step_at_once(
     number, mine, other = order(room), three(), three()
     meanwhile(monkeypatch, lambda: work.fail(other, number, [2], why="no rails"))
     with pytest.raises(BadInput, match=r"step 2 of work order \d+ is reported already: failed, by tester"):
-        work.done(mine, number, steps_)
+        finish(mine, work.done(mine, number, steps_))
     assert [task.number for task in work.order(mine, number).open] == [1, 3]
     mine.close()
     other.close()

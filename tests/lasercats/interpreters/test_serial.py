@@ -48,7 +48,7 @@ def acts(context: Context) -> list[int]:
 def replays(context: Context) -> None:
     """Check that all commands on record do now, with the answers of then, what they did."""
     for record in context.log.read(names=("accepted",)):
-        assert not replay_command(context.log, context.kinds, record.position).differences
+        assert not asyncio.run(replay_command(context.log, context.kinds, record.position)).differences
 
 
 def test_turns_are_slices_of_addresses_that_respect_what_waits() -> None:

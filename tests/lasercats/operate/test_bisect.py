@@ -17,6 +17,7 @@ from lasercats.domains.host.file import File
 from lasercats.operate import begin, observe
 from lasercats.operate.bisect import Check, Found, Probe, bisect
 from lasercats.operate.project import Project
+from lasercats.testing.running import finish
 from tests.lasercats.operate.test_undo import Issue
 
 MANY = 100
@@ -185,7 +186,7 @@ def test_an_observation(project: Project, issue: Issue, tmp_path: Path) -> None:
     """An observation can be what is found."""
     issue("file.write", f"a:{tmp_path}/f", content="1")
     (tmp_path / "f").write_text("by hand")
-    seen = observe.record(project, observe.observe(project))
+    seen = observe.record(project, finish(project, observe.observe(project)))
     issue("file.chmod", f"a:{tmp_path}/f", mode="0600")
     found = search(project, lambda position: content(project, position) != "by hand")
     assert (found.position, found.happening.type, found.happening.command) == (seen.position, OBSERVED, None)

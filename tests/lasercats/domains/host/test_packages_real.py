@@ -34,6 +34,7 @@ from lasercats.testing.debs import SERVICE, Debian
 from lasercats.testing.kept import LOST, check_kept
 from lasercats.testing.lab import Lab
 from lasercats.testing.laws import check_fidelity, check_recreate, check_replay
+from lasercats.testing.running import finish
 
 pytestmark = pytest.mark.lab
 KINDS = Kinds([DOMAIN])
@@ -403,7 +404,7 @@ def test_nothing_is_dropped(bench: Bench, tmp_path: Path) -> None:
         (folder / projects.FILE).write_text(f'[environments.default.machines]\nm = "{url}"\n')
         made = Project(folder)
         ground = [Install(on=on("lc-conf")), Disable(on=on("lc-x.service", kind="service"))]
-        assert all(result.ok for result in carry_out(made, ground))
+        assert all(result.ok for result in finish(made, carry_out(made, ground)))
         return made
 
     commands = [
