@@ -5,6 +5,7 @@
 Every step is in the log before it is taken, so that `lasercats recover` can finish what a crash cut off.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -36,10 +37,11 @@ from lasercats.core.secret import split
 from lasercats.core.settle import believe, drift, learn, refreshed, renewed
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Result
-from lasercats.interpreters.driver import Driver, Sending, Task
+from lasercats.interpreters.driver import Driver, Sending
 from lasercats.interpreters.late import interrupted, told_late
 from lasercats.interpreters.looking import expectations, look
 from lasercats.interpreters.serial import behind, in_turns
+from lasercats.interpreters.task import Task
 
 NOBODY: Mapping[str, Identity] = {}
 
@@ -70,6 +72,8 @@ class _Run:
     def __init__(self, commands: Sequence[Command], context: Context) -> None:
         self._commands = commands
         self._context = context
+        self._own = {address for command in commands for address in command.on}
+        """The addresses of all of them."""
         self._state: State = context.log.fold().state(context.kinds)
         self._real: dict[Address, Resource | None] = {}
         self._unseen: Mapping[Address, str] = {}
@@ -237,9 +241,9 @@ class _Run:
         command, change = self._commands[target.command], target.change
         if change is None or command.effect is not Effect.STATE or same(change.before, change.after):
             return []
-        own = {address for command in self._commands for address in command.on}
         others = self._context.kinds.altered(target.address, change)
-        return [a for a in others if a not in command.on and (a in own or self._state.get(a) is not None)]
+        known = (a for a in others if a in self._own or self._state.get(a) is not None)
+        return [a for a in known if a not in command.on]
 
     async def _decide(self) -> list[Target]:
         """Look, take in what changed outside, and decide."""
@@ -259,10 +263,8 @@ class _Run:
 
     def _again(self) -> set[Address]:
         """Return what ends and is made again in this run, as far as is known before anybody looked."""
-        ons = [a for c in self._commands if c.effect is Effect.STATE for a in c.on]
-        twice = {
-            address for address in ons if self._state.get(address) is not None and ons.count(address) > 1
-        }
+        often = Counter(a for c in self._commands if c.effect is Effect.STATE for a in c.on)
+        twice = {a for a, times in often.items() if times > 1 and self._state.get(a) is not None}
         if not twice:
             return set()
         targets = decide_all(self._commands, self._state)[0]
@@ -310,11 +312,10 @@ class _Run:
 
     def _missed(self, found: Mapping[Address, Resource | None]) -> Iterator[Address]:
         """Iterate over what commands are about to refer to and is not there, so that they can be refused."""
-        own = {address for command in self._commands for address in command.on}
         for command in self._commands:
             for address in command.on if command.effect is Effect.STATE else ():
                 concerned = self._context.kinds.kind(address).concerns(address, command)
-                others = (a for a in concerned if a not in own)
+                others = (a for a in concerned if a not in self._own)
                 yield from (other for other in others if other in found and found[other] is None)
 
     def _note_drift(self, targets: Sequence[Target], believed: State) -> None:
@@ -373,8 +374,11 @@ class _Run:
 
     def _expect(self, targets: Sequence[Target]) -> None:
         """Note how much of each command is to be done, and what is to be looked up again after it."""
+        by_command = dict[int, list[Target]]()
+        for target in targets:
+            by_command.setdefault(target.command, []).append(target)
         for index, command in enumerate(self._commands):
-            mine = [target for target in targets if target.command == index]
+            mine = by_command.get(index, [])
             altered = dict.fromkeys(a for t in mine if command.ends for a in self._altered(t))
             self._left[index] = len(mine) + bool(altered)
             if altered:

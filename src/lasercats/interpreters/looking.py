@@ -12,7 +12,8 @@ from lasercats.core.registry import Kinds
 from lasercats.core.resource import Resource, Role, decided_fields, fields_of
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context
-from lasercats.interpreters.driver import Driver, Journal, Task
+from lasercats.interpreters.driver import Driver, Journal
+from lasercats.interpreters.task import Task
 
 
 async def look(

@@ -59,7 +59,8 @@ def observe(
     if watcher is not None:
         context.watcher = watcher
     found, unseen = run_until(_look(addresses, state, context, project, also, in_clear), context.stop)
-    believed = believe(state, {a: r for a, r in found.items() if a in set(addresses)})
+    asked = set(addresses)
+    believed = believe(state, {a: r for a, r in found.items() if a in asked})
     seen = Observation(drift(state, believed, addresses), unseen, len(addresses) - len(unseen), believed)
     return seen._replace(found=found, refreshed=refreshed(state, believed, addresses))
 
