@@ -15,13 +15,13 @@ sent at one moment; each of these in shares, so that no commit keeps machines wa
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-from lasercats.core.errors import LaserCatsError, LogError
-from lasercats.core.instruction import Failure, Instruction, Later
-from lasercats.core.record import batch_token
+from lasercats.core.errors import LogError
+from lasercats.core.instruction import Later
+from lasercats.interpreters.channel import Channel, Sending
 from lasercats.interpreters.context import Context
 from lasercats.interpreters.schedule import Schedule, Slot
 from lasercats.interpreters.task import Task
@@ -32,52 +32,38 @@ SHARE = 5000
 """The instructions after which what is sent, or was answered, is recorded, though there is more."""
 
 
-class Sending(NamedTuple):
-    """A batch that is about to be sent."""
+class _Out(NamedTuple):
+    """A batch that is with its machine, and who waits for it."""
 
-    machine: str
-    owners: Sequence[int]
-    instructions: Sequence[Instruction]
-    after: Mapping[int, tuple[int, ...]]
-    """What in it depends on what."""
-
-
-class Journal(Protocol):
-    """Records batches; the live interpreter writes them to the log."""
-
-    def started(self, batches: Sequence[Sending]) -> Sequence[int]:
-        """Record, durably and all at once, that batches are about to be sent."""
-        ...
-
-    def finished(self, started: int, outcomes: Sequence[Any], tasks: Sequence[Task]) -> None:
-        """Record that one came back, and the tasks that it ended; what is answered `Later` did not."""
-        ...
-
-    def settled(self) -> None:
-        """Make durable what came back."""
-        ...
-
-
-class _Sent(NamedTuple):
-    """A batch that is with its machine."""
-
-    machine: str
+    batch: Sending
     slots: Sequence[Slot]
-    started: int
-    """The position at which it is recorded."""
 
 
-_Answer = asyncio.Task[tuple[_Sent, Sequence[Any]]]
+_Answer = asyncio.Task[tuple[_Out, Sequence[Any]]]
 """A batch on its way, and what comes of it."""
+
+
+def _nobodys(_: Sequence[Task]) -> bool:
+    """Tell that tasks that a batch ended are no command's."""
+    return False
 
 
 class Driver:
     """Runs tasks to their end."""
 
-    def __init__(self, context: Context, journal: Journal | None = None) -> None:
-        """Use the machines and the watcher of a context."""
+    def __init__(
+        self,
+        context: Context,
+        channel: Channel | None = None,
+        ended: Callable[[Sequence[Task]], bool] = _nobodys,
+    ) -> None:
+        """Send batches by a channel, by default one that records nothing.
+
+        `ended` is called with the tasks that a batch ended; it tells whether what came back must be on record
+        before anything else is sent.
+        """
         self._context = context
-        self._journal = journal
+        self._channel, self._ended = channel or Channel(context), ended
         self._fault: LogError | None = None
         self._out: set[_Answer] = set()
         self._back: deque[_Answer] = deque()
@@ -127,53 +113,30 @@ class Driver:
         while schedule.due and size < SHARE:
             machine = next(iter(schedule.due))
             slots = schedule.batch(machine) if self._can_take(machine) else []
-            if not slots or not self._is_parallel(machine):
+            if not slots or not self._channel.is_parallel(machine):
                 del schedule.due[machine]
             if slots:
                 self._busy[machine] = self._busy.get(machine, 0) + 1
                 ready.append((machine, slots))
                 size += len(slots)
-        for sent in self._recorded(ready):
-            future = asyncio.create_task(self._send(sent))
+        batches = [_sending(machine, slots) for machine, slots in ready]
+        if batches:
+            self._channel.started(batches)
+        for batch, (_, slots) in zip(batches, ready, strict=True):
+            future = asyncio.create_task(self._send(_Out(batch, slots)))
             self._out.add(future)
             future.add_done_callback(self._came_back)
 
     def _can_take(self, machine: str) -> bool:
-        return not self._busy.get(machine) or self._is_parallel(machine)
+        return not self._busy.get(machine) or self._channel.is_parallel(machine)
 
-    def _is_parallel(self, machine: str) -> bool:
-        return getattr(self._context.machines.get(machine), "parallel", False)
-
-    def _recorded(self, ready: Sequence[tuple[str, list[Slot]]]) -> list[_Sent]:
-        """Record that batches are about to be sent, all in one commit."""
-        sending = []
-        for machine, slots in ready:
-            after = {n: slot.item.after for n, slot in enumerate(slots) if slot.item.after}
-            owners = [slot.waiters[0][0].owner for slot in slots]
-            sending.append(Sending(machine, owners, [slot.item.instruction for slot in slots], after))
-        started: Sequence[int] = [0] * len(sending)
-        if self._journal is not None and sending:
-            started = self._journal.started(sending)
-        return [_Sent(*pair, position) for pair, position in zip(ready, started, strict=True)]
-
-    async def _send(self, sent: _Sent) -> tuple[_Sent, Sequence[Any]]:
+    async def _send(self, sent: _Out) -> tuple[_Out, Sequence[Any]]:
         """Send a batch, and return what was answered."""
-        machine, slots = sent.machine, sent.slots
-        instructions = [slot.item.instruction for slot in slots]
-        watcher = self._context.watcher
+        machine, watcher = sent.batch.machine, self._context.watcher
+        instructions = [item.instruction for item in sent.batch.items]
         watcher.sent(machine, instructions)
         begin = time.perf_counter()
-        try:
-            batch = tuple(slot.item for slot in slots)
-            token = batch_token(self._context.run, sent.started)
-            outcomes = await self._context.machines.get(machine).run(batch, watcher.output, token)
-            if len(outcomes) != len(slots):
-                raise ValueError(f"{len(outcomes)} outcomes for {len(slots)} instructions")
-        except LaserCatsError as error:  # the machine, or the key of a secret; nothing was sent
-            outcomes = [Failure(reason=str(error)) for _ in slots]
-        except Exception as error:
-            fact = f"machine {machine}: its answer cannot be understood: {error!r}"
-            outcomes = [Failure(reason=fact, in_doubt=not i.looks) for i in instructions]
+        outcomes = await self._channel.answer(sent.batch)
         watcher.answered(machine, instructions, outcomes, time.perf_counter() - begin)
         return sent, outcomes
 
@@ -197,23 +160,23 @@ class Driver:
 
     def _take(self, schedule: Schedule) -> None:
         """Take a share of what was answered, and record it all in one commit."""
-        size = 0
+        size, due = 0, False
         try:
             while self._back and size < SHARE:
                 future = self._back.popleft()
                 self._out.discard(future)
                 sent, outcomes = future.result()
                 size += len(outcomes)
-                self._answered(schedule, sent, outcomes)
+                due = self._answered(schedule, sent, outcomes) or due
         finally:
-            if self._journal is not None:
-                self._journal.settled()
+            self._channel.settled(due=due)
 
-    def _answered(self, schedule: Schedule, sent: _Sent, outcomes: Sequence[Any]) -> None:
-        """Hand out what was answered."""
-        self._busy[sent.machine] -= 1
-        if schedule.has(sent.machine):
-            schedule.due[sent.machine] = None
+    def _answered(self, schedule: Schedule, sent: _Out, outcomes: Sequence[Any]) -> bool:
+        """Hand out what was answered; tell whether it must be recorded before anything else is sent."""
+        machine = sent.batch.machine
+        self._busy[machine] -= 1
+        if schedule.has(machine):
+            schedule.due[machine] = None
         touched: dict[Task, None] = {}
         for slot, outcome in zip(sent.slots, outcomes, strict=True):
             for task, index in slot.waiters:
@@ -224,5 +187,9 @@ class Driver:
                 touched[task] = None
         for task in touched:
             schedule.touch(task)
-        if self._journal is not None:
-            self._journal.finished(sent.started, outcomes, [task for task in touched if task.done])
+        self._channel.finished(sent.batch, outcomes)
+        return self._ended([task for task in touched if task.done])
+
+
+def _sending(machine: str, slots: Sequence[Slot]) -> Sending:
+    return Sending(machine, [slot.waiters[0][0].owner for slot in slots], tuple(slot.item for slot in slots))

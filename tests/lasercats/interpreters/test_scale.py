@@ -78,7 +78,8 @@ def counted(context: Context, names: Sequence[Address], shape: Shape, serial: in
 
 @pytest.mark.parametrize("names", [on_machines, on_one])
 @pytest.mark.parametrize(
-    ("shape", "serial"), [(each, 0), (together, 0), (chained, 0), (removed, 0), (executed, 0), (each, 1), (each, 7)]
+    ("shape", "serial"),
+    [(each, 0), (together, 0), (chained, 0), (removed, 0), (executed, 0), (each, 1), (each, 7)],
 )
 def test_a_command_takes_as_many_steps_among_many(
     make_context: MakeContext, names: Callable[[int], Sequence[Address]], shape: Shape, serial: int

@@ -14,7 +14,7 @@ from lasercats.core.errors import Interrupted
 from lasercats.core.instruction import Batch, Failure
 from lasercats.core.ports import Machine, Sink
 from lasercats.core.record import Accepted, Finished, Started, raw
-from lasercats.interpreters.reopen import NEVER_SENT
+from lasercats.interpreters.asking import NEVER_SENT
 from lasercats.logs.sqlite import SqliteLog
 from lasercats.operate.confirm import pending
 from lasercats.operate.holder import lives
