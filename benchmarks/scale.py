@@ -107,9 +107,9 @@ def main(size: int, folder: Path, measure: Callable[[Callable[[], object]], floa
 
     found["live"] = measure(live)
     found["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    found["drift"] = measure(lambda: _check(observe(project)))
+    found["drift"] = measure(lambda: _check(asyncio.run(observe(project))))
     wish = {name: File(content=f"# {name}\n") for name in names}
-    found["plan"] = measure(lambda: _check_plan(plan.make(project, wish)))
+    found["plan"] = measure(lambda: _check_plan(asyncio.run(plan.make(project, wish))))
     project.close()
     print(json.dumps(found))
 

@@ -8,6 +8,7 @@ import click
 from lasercats.cli import arguments, options, printing, show
 from lasercats.cli.act import Request, act
 from lasercats.cli.picture import write
+from lasercats.cli.running import run
 from lasercats.core.errors import BadInput
 
 
@@ -121,13 +122,13 @@ def import_(context: click.Context, /, folder: str, only: tuple[str, ...], **val
     request = replace(Request.take(values), because=f"rack import {folder}", brief=True)
     library = read_library(Path(folder), only)
     with options.opened(context) as project:
-        made = plans.make(project, library.types)
+        made = run(project, plans.make(project, library.types))
         for where, fact in library.problems:
             printing.note(f"! {where}: {fact}", fg="red")
         if made.commands:
             act(context, project, made.commands, request)
-        told = f"{len(library.types)} types read, {len(made.commands)} of them new or changed"
+        text = f"{len(library.types)} types read, {len(made.commands)} of them new or changed"
         bad = len(library.problems)
         more = f"; {bad} file{'s' if bad > 1 else ''} could not be taken" if bad else ""
-        printing.note(told + more)
+        printing.note(text + more)
     context.exit(1 if library.problems else 0)

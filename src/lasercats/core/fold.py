@@ -26,7 +26,7 @@ from lasercats.core.record import (
 )
 from lasercats.core.registry import HELD, Kinds
 from lasercats.core.resource import Resource
-from lasercats.core.resting import against, told
+from lasercats.core.resting import against, subject
 from lasercats.core.state import State, StateEntry
 
 
@@ -164,7 +164,7 @@ class Claims:
     def _conflict(self, claim: Address, position: int) -> LogConflict:
         """Return what is told of a claim that another has: the fact, and what to do."""
         other = self.open[position]
-        address = claim.partition(": ")[2] or claim if claim.startswith(HELD) else told(claim)
+        address = claim.partition(": ")[2] or claim if claim.startswith(HELD) else subject(claim)
         if other.held:
             return LogConflict(
                 f"{address} is held until command {position} ({other.actor}) is confirmed; "

@@ -20,7 +20,7 @@ from lasercats.instructions.netconf import (
 from lasercats.instructions.netconf_edit import configuration, text
 from lasercats.instructions.shell import ending
 from lasercats.instructions.switch import Configure, Settings, Surveyed, given, whole
-from lasercats.instructions.switch_model import told
+from lasercats.instructions.switch_model import with_lags
 
 END = "]]>]]>"
 MARK = "LASERCATS_NETCONF_END"
@@ -91,4 +91,4 @@ def _sides(wanted: Sequence[Configure]) -> tuple[Surveyed, Surveyed]:
 
 
 def _with_lags(side: Surveyed) -> Surveyed:
-    return replace(side, ports=told(side.ports, side.lags))
+    return replace(side, ports=with_lags(side.ports, side.lags))

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from lasercats.core.address import Address, kind_of, told
+from lasercats.core.address import Address, kind_of, label
 from lasercats.core.change import Delta, composed
 from lasercats.core.command import Effect, Target, decide_all
 from lasercats.core.loss import gate
@@ -143,4 +143,4 @@ class Deciding:
         elif target.change is not None and target.change.before is not None:
             for other in self._along(target):
                 if other in self.unseen:
-                    yield f"{told(other)} could not be looked at, and may go along: {self.unseen[other]}"
+                    yield f"{label(other)} could not be looked at, and may go along: {self.unseen[other]}"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lasercats.core.address import Address, told
+from lasercats.core.address import Address, label
 from lasercats.core.change import Delta, composed
 from lasercats.core.command import Command
 from lasercats.core.loss import Loss
@@ -65,7 +65,7 @@ class Progress:
 
     def ended(self) -> Ended:
         """Return what is recorded when it is over."""
-        problems = "; ".join(f"{told(address)}: {why}" for address, why in self.problems.items())
+        problems = "; ".join(f"{label(address)}: {why}" for address, why in self.problems.items())
         return Ended(command=self.position, status=self.status, error=problems or None)
 
     def result(self, order: int | None) -> Result:

@@ -15,7 +15,6 @@ from typing import Any
 
 import msgspec
 
-from lasercats import PROGRAM
 from lasercats.core.address import Address
 from lasercats.core.errors import LogCorrupt, LogError, LogTooNew
 from lasercats.core.fold import Claims, Fold, Open, Version, check_batches, check_versions, left_by
@@ -37,6 +36,7 @@ from lasercats.core.record import (
 from lasercats.logs import about, check, heads, leases, met, migration, schema
 from lasercats.logs.chain import Facts, chain
 from lasercats.logs.opening import MEMORY, LogFile
+from lasercats.program import PROGRAM
 
 CLAIMING = ("accepted", "deferred", "ended", "late")
 CHUNK = 10_000

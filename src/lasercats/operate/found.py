@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import NamedTuple
 
-from lasercats import PROGRAM
-from lasercats.core.address import Address, told
+from lasercats.core.address import Address, label
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Effect, StrangeCommand
 from lasercats.core.errors import LaserCatsError, LogError, Refused
@@ -31,6 +30,7 @@ from lasercats.interpreters.past import Mark, Past, marks
 from lasercats.interpreters.replay import as_then
 from lasercats.operate.project import Project
 from lasercats.operate.replay import past_of, together
+from lasercats.program import PROGRAM
 
 NOT_FOUND = "something was made for it that cannot be found; --force gives it up"
 
@@ -115,11 +115,8 @@ async def find_out(project: Project, dead: Mapping[int, Command], *, force: bool
     for position, command in dead.items():
         known = {mark for record in project.log.caused(position) for mark in marks(record.entry)}
         cases[position] = _Case(position, command, known)
-    try:
-        await _run_again(project, context, cases, force=force)
-        return await _judged(project, context, cases, force=force)
-    finally:
-        await project.machines.close()
+    await _run_again(project, context, cases, force=force)
+    return await _judged(project, context, cases, force=force)
 
 
 class Played(NamedTuple):
@@ -353,7 +350,7 @@ def end(
 
     """
     status = "done" if all(fact == "done" for fact in facts.values()) else "failed"
-    left = "; ".join(f"{told(address)}: {fact}" for address, fact in facts.items() if fact != "done")
+    left = "; ".join(f"{label(address)}: {fact}" for address, fact in facts.items() if fact != "done")
     error = f"interrupted: {left}" if left else None
     project.log.append([*entries, Ended(command=position, status=status, error=error)])
     return Recovered(position, command, status, facts)

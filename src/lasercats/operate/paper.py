@@ -63,7 +63,7 @@ def markdown(order: WorkOrder) -> str:
         lines += [*([""] if task.number > 1 else []), f"### {_plain(heading)}", ""] if heading else []
         box = "[x]" if task.status == "done" else "[ ]"
         lines.append(f"- {box} **{task.number}.** {_plain(task.step.line())}{_plain(_after(task))}")
-        lines += [f"  - {_plain(told)}" for told in _below(order, task)]
+        lines += [f"  - {_plain(line)}" for line in _below(order, task)]
     for face, before, after in _pictures(order):
         lines += ["", f"## Rack {_plain(before.name)}, {face}", ""]
         for one in (before, after):
@@ -107,11 +107,11 @@ def page(order: WorkOrder) -> str:
 
 
 def _row(order: WorkOrder, task: WorkItem) -> str:
-    told = "".join(f"<br><small>{_html(text)}</small>" for text in _below(order, task))
+    below = "".join(f"<br><small>{_html(text)}</small>" for text in _below(order, task))
     after = f"<br><small>{_html(_after(task).strip())}</small>" if task.after else ""
     return (
         f"<tr><td>{_BOXES[task.status]}</td><td>{task.number}.</td>"
-        f"<td>{_html(task.step.line())}{after}{told}</td><td></td></tr>"
+        f"<td>{_html(task.step.line())}{after}{below}</td><td></td></tr>"
     )
 
 
@@ -154,5 +154,5 @@ def _below(order: WorkOrder, task: WorkItem) -> Iterator[str]:
             ("note", task.outcome.note),
         )
         yield from (f"{name}: {text}" for name, text in named if text)
-    if (told := order.reporter(task.number)) is not None:
-        yield f"reported by {told.actor} at {iso(told.time)}"
+    if (reporter := order.reporter(task.number)) is not None:
+        yield f"reported by {reporter.actor} at {iso(reporter.time)}"

@@ -5,7 +5,6 @@ it may still append counts (`lasercats.core.lease`). Then what became of it is f
 (`lasercats.operate.found`). The log knows what is open, so nothing else of it is read.
 """
 
-import asyncio
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 
@@ -19,12 +18,13 @@ from lasercats.operate.found import Recovered as Recovered  # noqa: PLC0414 - it
 from lasercats.operate.found import end, find_out, still_open
 from lasercats.operate.history import command_of
 from lasercats.operate.holder import holder, is_dead, process_of
-from lasercats.operate.issue import run_until
 from lasercats.operate.project import Project
 from lasercats.operate.work import resume
 
 
-def recover(project: Project, *, force: bool = False, only: Collection[int] | None = None) -> list[Recovered]:
+async def recover(
+    project: Project, *, force: bool = False, only: Collection[int] | None = None
+) -> list[Recovered]:
     """Find out what became of every open command, or only of some, and end it in the log.
 
     All machines are looked at once, in one batch each. A command whose run lives, as far as anybody can tell,
@@ -33,15 +33,15 @@ def recover(project: Project, *, force: bool = False, only: Collection[int] | No
     from lasercats.operate.late import settle  # noqa: PLC0415 - it runs commands again as we do
 
     opened = {p: o for p, o in project.log.open().items() if only is None or p in only}
-    told_ = _go_on(project, {p: o for p, o in opened.items() if o.waits is not None}, force=force)
+    told_ = await _go_on(project, {p: o for p, o in opened.items() if o.waits is not None}, force=force)
     told_ += _held(project, {p: o for p, o in opened.items() if o.held}, force=force)
     at_work = {position: one for position, one in opened.items() if one.at_work}
     mine, more = _take_over(project, _still(project, at_work, told_), force=force)
     told_ += more
     try:
         with project.log.beating():
-            told_ += _judged(project, mine, force=force)
-            told_ += settle(project, [p for p, o in opened.items() if o.late], force=force)
+            told_ += await _judged(project, mine, force=force)
+            told_ += await settle(project, [p for p, o in opened.items() if o.late], force=force)
     finally:
         for run in {one.run for one in mine.values()}:
             with suppress(LogError):  # one that cannot be given back comes to be old
@@ -49,13 +49,13 @@ def recover(project: Project, *, force: bool = False, only: Collection[int] | No
     return sorted(told_, key=lambda found: found.position)
 
 
-def _go_on(project: Project, opened: Mapping[int, Open], *, force: bool) -> list[Recovered]:
+async def _go_on(project: Project, opened: Mapping[int, Open], *, force: bool) -> list[Recovered]:
     """Let commands that wait for a person go on with what a crash cut off."""
     found, resumed = [], dict[str, str]()
     for position, one in sorted(opened.items()):
         if one.run not in resumed:
             try:
-                resume(project, position, patience=0, force=force)
+                await resume(project, position, patience=0, force=force)
                 resumed[one.run] = ""
             except (LaserCatsError, *ODD) as error:  # it never stops the recovery of others
                 resumed[one.run] = str(error)
@@ -114,7 +114,7 @@ def _read(project: Project, position: int, opened: Open) -> Command:
         return StrangeCommand(on=opened.claims or (Address("?"),))
 
 
-def _judged(project: Project, mine: Mapping[int, Open], *, force: bool) -> list[Recovered]:
+async def _judged(project: Project, mine: Mapping[int, Open], *, force: bool) -> list[Recovered]:
     """Find out what became of commands whose runs are ours."""
     found, dead = list[Recovered](), dict[int, Command]()
     for position, one in mine.items():
@@ -126,7 +126,7 @@ def _judged(project: Project, mine: Mapping[int, Open], *, force: bool) -> list[
                 found.append(still_open(command, position, f"it cannot be ended: {error}"))
         else:
             dead[position] = command
-    found += run_until(find_out(project, dead, force=force), asyncio.Event())
+    found += await find_out(project, dead, force=force)
     return found
 
 

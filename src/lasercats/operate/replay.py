@@ -1,6 +1,5 @@
 """`replay`: run a recorded command again from its recorded outcomes, to find a fault without a machine."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
@@ -8,7 +7,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from lasercats import PROGRAM
 from lasercats.core.address import Address
 from lasercats.core.command import Command, StrangeCommand
 from lasercats.core.errors import BadInput, LaserCatsError
@@ -22,6 +20,7 @@ from lasercats.interpreters.live import carry_out
 from lasercats.interpreters.past import Past, records_of
 from lasercats.interpreters.replay import Facts, NoMachines, as_then, facts
 from lasercats.operate.history import command_at, end_of, record_at
+from lasercats.program import PROGRAM
 
 
 class Replayed(NamedTuple):
@@ -42,7 +41,9 @@ class Replayed(NamedTuple):
     """The program that recorded it, where that is another than this; its differences are no fault then."""
 
 
-def replay_command(log: Log, kinds: Kinds, position: int, *, watcher: Watcher | None = None) -> Replayed:
+async def replay_command(
+    log: Log, kinds: Kinds, position: int, *, watcher: Watcher | None = None
+) -> Replayed:
     """Run a command again, with those that were issued together with it, from the log alone.
 
     Raises:
@@ -53,10 +54,10 @@ def replay_command(log: Log, kinds: Kinds, position: int, *, watcher: Watcher | 
     position = command_at(log, position)
     writer = log.writer(position)
     if writer == PROGRAM:
-        return _replay_command(log, kinds, position, watcher)
+        return await _replay_command(log, kinds, position, watcher)
     writer = writer or "an earlier version"
     try:
-        return _replay_command(log, kinds, position, watcher)._replace(program=writer)
+        return (await _replay_command(log, kinds, position, watcher))._replace(program=writer)
     except LaserCatsError:
         raise
     except Exception as error:
@@ -66,7 +67,7 @@ def replay_command(log: Log, kinds: Kinds, position: int, *, watcher: Watcher | 
         ) from error
 
 
-def _replay_command(log: Log, kinds: Kinds, position: int, watcher: Watcher | None) -> Replayed:
+async def _replay_command(log: Log, kinds: Kinds, position: int, watcher: Watcher | None) -> Replayed:
     past = past_of(log, kinds, position, ended=True)
     strange = next((c for c in past.commands if isinstance(c, StrangeCommand)), None)
     if strange is not None:
@@ -74,7 +75,7 @@ def _replay_command(log: Log, kinds: Kinds, position: int, watcher: Watcher | No
     context = as_then(Context(kinds=kinds, log=log, machines=NoMachines(), actor=""), past.head)
     context.watcher = watcher or context.watcher
     journal = Journal(context, past, Refuse())
-    results = asyncio.run(carry_out(past.commands, journal))
+    results = await carry_out(past.commands, journal)
     then, now = facts([r.entry for r in past.records], [position]), facts(journal.entries, [position])
     index = past.positions.index(position)
     cut = _cut_off(past.records, position, then) or results[index].status == "open"

@@ -171,16 +171,16 @@ class SwitchContract(WhoContract):
         assert all(said[n].startswith("not done") for n in (0, 2))
 
     def test_each_of_a_batch_is_told_by_itself(self) -> None:
-        """Of two changes of one thing in a batch, each is told as it comes to."""
+        """Of two changes of one thing in a batch, each is reported as it comes to."""
         name = self.ports[2]
-        told = self.run(
+        answers = self.run(
             vlan(20, None, Settings(name="a")),
             port(name, Settings(), Settings(description="one")),
             vlan(20, Settings(name="a"), None),
             port(name, Settings(description="one"), Settings(description="two")),
         )
-        assert [seen.settings and seen.settings.name for seen in told[::2]] == ["a", None]
-        assert [seen.settings.description for seen in told[1::2]] == ["one", "two"]
+        assert [seen.settings and seen.settings.name for seen in answers[::2]] == ["a", None]
+        assert [seen.settings.description for seen in answers[1::2]] == ["one", "two"]
         seen = self.look("port", name)
         assert seen is not None
         assert seen.description == "two"

@@ -171,9 +171,9 @@ def test_a_bad_file_is_told_of_with_its_line(case: str, tmp_path: Path) -> None:
     put(tmp_path, "Acme/c.yml", GOOD.format("c"))
     library = read_library(tmp_path)
     assert slugs(library) == ["acme-a", "acme-c"]
-    ((where, told),) = library.problems
+    ((where, reason),) = library.problems
     assert where == f"{bad}{place}"
-    assert fact in told
+    assert fact in reason
 
 
 def test_a_slug_names_one_file(tmp_path: Path) -> None:
