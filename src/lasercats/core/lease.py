@@ -101,8 +101,3 @@ class Fence(NamedTuple):
         first = cause(entry.started) if isinstance(entry, Finished) else None
         first = entry.command if isinstance(entry, Event | Ended) else first
         return () if first is None else (first,)
-
-
-def is_at_work(run: str, opened: Iterable[Open]) -> bool:
-    """Tell whether a command of a run is not over, but for those that are only held."""
-    return any(one.run == run and not one.held and not one.late for one in opened)

@@ -20,7 +20,7 @@ from lasercats.core.errors import LogCorrupt, LogError, LogTooNew
 from lasercats.core.fold import Claims, Fold, Open, Version, check_batches, check_versions, left_by
 from lasercats.core.formats import modern
 from lasercats.core.head import Head, Signature
-from lasercats.core.lease import BEAT, Fence, Lease, is_at_work
+from lasercats.core.lease import BEAT, Fence, Lease
 from lasercats.core.record import (
     ENTRIES,
     Accepted,
@@ -132,7 +132,7 @@ class SqliteLog:
             now = max(told, self._time)
             digest = self._insert(first, now, told, entries, run, request)
             self._take_in(first, entries)
-            mine = self._leased(first, entries, claims.open, (run, holder), told)
+            mine = self._leased(first, entries, claims, (run, holder), told)
         self._head, self._hash, self._time, self._told = self._head + len(entries), digest, now, told
         self._writer, self._mine = (schema.FORMAT, self._program), mine
         for position, entry in enumerate(entries, first):
@@ -484,7 +484,7 @@ class SqliteLog:
         self,
         first: int,
         entries: Sequence[AnyEntry],
-        opened: Mapping[int, Open],
+        claims: Claims,
         taking: tuple[str, str],
         now: int,
     ) -> dict[str, int]:
@@ -495,12 +495,8 @@ class SqliteLog:
             mine[run] = leases.give(self._db, run, holder, now)
         if not mine:
             return mine
-        claims = Claims()
-        claims.open |= {position: one._replace(claims=()) for position, one in opened.items()}
-        for position, entry in enumerate(entries, first):
-            claims.add(position, entry)
         for held, token in [*mine.items()]:
-            if is_at_work(held, claims.open.values()):
+            if claims.works(held, first, entries):
                 leases.touch(self._db, held, token, now)
             elif leases.tokens(self._db).get(held) == token:
                 leases.drop(self._db, held, token)

@@ -2,7 +2,7 @@
 
 A work order is a batch that a person has in hand; its number is the position of the batch in the log. What is
 reported is recorded as outcomes of the batch, and the commands that waited go on from there, wherever they
-were begun (`lasercats.interpreters.resume`).
+were begun (`lasercats.interpreters.journal`).
 """
 
 import asyncio
@@ -10,28 +10,38 @@ import re
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property
 from itertools import chain
 from typing import Any, NamedTuple, cast
 
 from lasercats.core.address import Address
 from lasercats.core.change import Delta, composed
-from lasercats.core.errors import BadInput, Fenced, LogConflict, LogError, Unrecorded
+from lasercats.core.errors import BadInput, LogConflict, LogError
 from lasercats.core.instruction import Failure
 from lasercats.core.lease import PATIENCE
-from lasercats.core.record import Accepted, Deferred, Finished, Record, Started, came_back, raw
+from lasercats.core.record import (
+    OBSERVED,
+    Accepted,
+    Deferred,
+    Event,
+    Finished,
+    Record,
+    Started,
+    came_back,
+    raw,
+)
 from lasercats.core.state import State
 from lasercats.instructions.work_order import Done, WorkStep, in_order, located
-from lasercats.interpreters.late import interrupted
-from lasercats.interpreters.replay import as_then, replay
-from lasercats.interpreters.resume import Resumed
+from lasercats.interpreters.journal import Journal
+from lasercats.interpreters.live import carry_out
+from lasercats.interpreters.past import records_of
+from lasercats.interpreters.replay import as_then
 from lasercats.interpreters.simulate import simulate
 from lasercats.operate import order as ordering
 from lasercats.operate.history import record_at
 from lasercats.operate.holder import holder, is_dead, process_of
 from lasercats.operate.project import Project
-from lasercats.operate.replay import together
+from lasercats.operate.replay import past_of, together
 
 Steps = Sequence[int | range]
 """Steps of a work order, by their numbers; none stands for all that are open."""
@@ -193,7 +203,7 @@ def _waiting(project: Project) -> list[int]:
     for position in waiting:
         if position not in runs:
             runs |= dict.fromkeys(record.position for record, _ in together(project.log, position))
-    return [r.entry.started for r in _of_run(project, list(runs)) if isinstance(r.entry, Deferred)]
+    return [r.entry.started for r in records_of(project.log, list(runs)) if isinstance(r.entry, Deferred)]
 
 
 def order(project: Project, number: int) -> WorkOrder:
@@ -422,46 +432,27 @@ async def resume(
             nothing was recorded.
 
     """
-    accepted = together(project.log, position)
-    run = accepted[0][1].run
+    run = together(project.log, position)[0][1].run
     await _take_lease(project, run, patience, force=force)
     try:  # what is on record is read when nobody else goes on with it
-        return await _go_on(project, accepted, reports, seen or {})
+        return await _go_on(project, position, reports, seen or {})
     finally:
         with suppress(LogError):  # one that cannot be given back comes to be old
             project.log.release(run)
 
 
 async def _go_on(
-    project: Project,
-    accepted: Sequence[tuple[Record, Accepted]],
-    reports: Sequence[Finished],
-    seen: Mapping[int, int],
+    project: Project, position: int, reports: Sequence[Finished], seen: Mapping[int, int]
 ) -> tuple[Delta, dict[Address, str]]:
     """Let commands that were accepted together go on, where this process holds their lease."""
-    positions = [record.position for record, _ in accepted]
-    commands = [project.kinds.decode_command(bytes(entry.command)) for _, entry in accepted]
-    still_open = set(positions) & set(project.log.open())
-    first, head = positions[0], accepted[0][1]
-    context = project.context(message=head.message, because=head.because)
-    rerun = as_then(replace(context, run=head.run), head)
-    records = _of_run(project, positions)
-    fold, by_position = project.log.fold(first - 1), dict(zip(positions, commands, strict=True))
-    tape = Resumed(rerun, fold, first, records, still_open, reports, seen, by_position)
-
-    try:
-        with project.log.beating():
-            results = await replay(commands, tape, rerun)
-            tape.commit()
-    except (Fenced, LogConflict):
-        raise
-    except LogError as error:
-        if not tape.acted:
-            raise
-        raise Unrecorded(interrupted(error, [a for delta in tape.changes for a in delta], [])) from None
-    delta = composed(tape.changes)
-    problems = {a: why for result in results for a, why in result.problems.items() if a in delta}
-    return delta, problems
+    past = past_of(project.log, project.kinds, position, reports=reports)
+    context = as_then(project.context(message=past.head.message, because=past.head.because), past.head)
+    journal = Journal(context, past, reports=reports, seen=seen)
+    with project.log.beating():
+        results = await carry_out(past.commands, journal)
+    events = [entry for entry in journal.entries if isinstance(entry, Event) and entry.type != OBSERVED]
+    delta = composed(project.kinds.decode_delta(event.delta) for event in events)
+    return delta, {a: why for result in results for a, why in result.problems.items() if a in delta}
 
 
 async def _take_lease(project: Project, run: str, patience: float, *, force: bool) -> None:
@@ -491,17 +482,6 @@ async def _take_lease(project: Project, run: str, patience: float, *, force: boo
         await asyncio.sleep(0.1)
 
 
-def _of_run(project: Project, positions: Collection[int]) -> list[Record]:
-    """Return what is on record of commands, without reading what came between."""
-    found: dict[int, Record] = {}
-    for position in positions:
-        for record in project.log.caused(position):
-            found[record.position] = record
-            if isinstance(record.entry, Started):
-                found |= {later.position: later for later in project.log.caused(record.position)}
-    return [found[position] for position in sorted(found)]
-
-
 def reporters(project: Project, positions: Collection[int]) -> dict[int, tuple[str, ...]]:
     """Return who reported of what was done for commands, those that anybody reported of."""
     found: dict[int, dict[str, None]] = {}
@@ -510,7 +490,7 @@ def reporters(project: Project, positions: Collection[int]) -> dict[int, tuple[s
             continue
         run = [record.position for record, _ in together(project.log, position)]
         found |= {command: {} for command in (position, *run)}
-        records = _of_run(project, run)
+        records = records_of(project.log, run)
         owners = {r.position: r.entry.commands for r in records if isinstance(r.entry, Started)}
         for entry in (r.entry for r in records if isinstance(r.entry, Finished) and r.entry.actor):
             served = [owners[entry.started][n] for n, _ in entry.items()]

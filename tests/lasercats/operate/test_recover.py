@@ -12,7 +12,7 @@ import pytest
 from lasercats.core.instruction import Batch, Failure
 from lasercats.core.ports import Machine, Sink
 from lasercats.core.record import Accepted, Finished, Started, raw
-from lasercats.interpreters.reopen import NEVER_SENT
+from lasercats.interpreters.asking import NEVER_SENT
 from lasercats.logs.sqlite import SqliteLog
 from lasercats.operate.confirm import pending
 from lasercats.operate.holder import lives
