@@ -126,7 +126,10 @@ class SqliteLog(SqliteReader):
 
         """
         with self._explained():
-            return check.check_chain(self._db, self._path, self._id)
+            stretches = self._db.execute(
+                "SELECT first, format, program FROM stretches ORDER BY first"
+            ).fetchall()
+            return check.check_chain(self._db.execute(schema.ROWS), stretches, self._path, self._id)
 
     def check_tables(self) -> int:
         """Check that the tables are the fold of the records; return how many versions there are.
@@ -136,10 +139,14 @@ class SqliteLog(SqliteReader):
 
         """
         with self._explained():
-            check.check_open(self._db, self._path, self.read(names=CLAIMING))
-            check.check_segments(self._db, self._path)
-            met.check(self._db, self._path, self.read(names=("finished", "event", "met")))
-            return check.check_tables(self._db, self._path, self.read(names=("event",)))
+            waits = dict(self._db.execute("SELECT position, waits FROM open"))
+            check.check_open(waits, self._path, self.read(names=CLAIMING))
+            segments = self._db.execute("SELECT first, low FROM segments ORDER BY first").fetchall()
+            check.check_segments(segments, self._db.execute(schema.CLOCKS), self._path)
+            met.check(met.known(self._db), self._path, self.read(names=("finished", "event", "met")))
+            return check.check_tables(
+                self._db.execute(schema.VERSIONS), self._path, self.read(names=("event",))
+            )
 
     def rebuild(self) -> None:
         """Make the tables anew from the records; those are not touched."""

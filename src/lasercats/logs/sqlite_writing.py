@@ -23,7 +23,7 @@ def derive(db: sqlite3.Connection, head: int, read: Callable[[int, int], Iterabl
         db.execute(statement)
     for first in range(1, head + 1, CHUNK):
         take_in(db, first, [record.entry for record in read(first, first + CHUNK - 1)])
-    db.executemany("INSERT INTO segments VALUES (?, ?)", list(check.segments(db)))
+    db.executemany("INSERT INTO segments VALUES (?, ?)", list(check.segments(db.execute(schema.CLOCKS))))
 
 
 def insert(
