@@ -114,17 +114,16 @@ class Sql(Protocol):
     functions: Collection[str]
     """What a query may call, by names in lower case."""
     table_functions: Collection[str]
-    own: Collection[str]
-    """Functions that only the tables may call."""
 
     def table(self, table: Table, columns: Collection[str], span: Span | None) -> str:
         """Return the SELECT of these columns of a table, now or in a span."""
 
-    def check(self, tree: Any) -> None:  # noqa: ANN401
-        """Check what a query, as sqlglot read it, must not hold in this language.
+    def prepare(self, tree: Any, resolve: Resolve) -> None:  # noqa: ANN401
+        """Check what a query, as sqlglot read it, must not hold in this language, and write it for the store.
 
         Raises:
-            BadInput: it does.
+            Fault: it calls what it may not.
+            BadInput: it does what it may not.
 
         """
 

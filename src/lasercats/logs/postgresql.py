@@ -232,11 +232,16 @@ class PostgresqlLog(PostgresqlReader):
     @property
     def sql(self) -> Sql:
         """The SQL of queries."""
-        raise NotImplementedError
+        from lasercats.logs.postgresql_dialect import PostgresqlSql  # noqa: PLC0415 - sqlglot is large
+
+        return PostgresqlSql(self._schema)
 
     def query(self, sql: str, schemas: Schemas, resolve: Resolve, bounds: Bounds) -> Answer:
-        """Answer a query over the tables of the log."""
-        raise NotImplementedError
+        """Answer a query over the tables of the log; the texts in it were resolved when it was made."""
+        from lasercats.logs.postgresql_query import answer  # noqa: PLC0415 - as above
+
+        del resolve
+        return answer(self._link, sql, schemas, bounds)
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -334,5 +334,103 @@ BEGIN
     RETURN least;
 END $$;
 
+-- What follows is for queries, which see nothing else (`logs/postgresql_tables.py`).
+
+-- A time as ISO 8601 in UTC.
+CREATE FUNCTION @.iso(micros bigint) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT to_char(to_timestamp(micros / 1000000) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS')
+        || '.' || lpad((micros % 1000000)::text, 6, '0') || 'Z'
+$$;
+
+-- The time of a position.
+CREATE FUNCTION @.time_of(at bigint) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT @.iso(coalesce(r.clock, r.time)) FROM @.records r WHERE r.position = at
+$$;
+
+-- JSON to take values out of. What PostgreSQL cannot hold in a text, NUL and half a character, is U+FFFD; what
+-- is no JSON is NULL, and stands in nobody's way.
+CREATE FUNCTION @.doc(told text) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN told::jsonb;
+EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+    BEGIN
+        RETURN regexp_replace(
+            told, '(?<!\\)((?:\\\\)*)\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2})', '\1\\ufffd', 'g'
+        )::jsonb;
+    EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+        RETURN NULL;
+    END;
+END $$;
+
+-- A value of an object, as it was written, also where something else in it cannot be held.
+CREATE FUNCTION @.part(told text, key text) RETURNS json LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN nullif((told::json -> key)::text, 'null')::json;
+EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+    RETURN nullif((@.doc(told) -> key)::text, 'null')::json;
+END $$;
+
+-- A value of JSON as a number; what is none, or too large, is NULL.
+CREATE FUNCTION @.whole(told jsonb) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN jsonb_typeof(told) = 'number' AND abs(told::numeric) < 9223372036854775807
+        THEN trunc(told::numeric)::bigint END
+$$;
+CREATE FUNCTION @.real(told jsonb) RETURNS double precision LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN jsonb_typeof(told) = 'number' AND abs(told::numeric) < 1e308
+        THEN told::double precision END
+$$;
+CREATE FUNCTION @.truth(told jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN jsonb_typeof(told) = 'boolean' THEN told::boolean END
+$$;
+
+-- JSON without what is sealed, and, with `texts`, without what might be so in an old log (`core/secret.py`).
+CREATE FUNCTION @.hidden(told json, texts boolean) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    CASE json_typeof(told)
+        WHEN 'object' THEN
+            IF (SELECT count(*) = 1 AND bool_and(k = 'sealed:') FROM json_object_keys(told) k) THEN
+                RETURN '"(sealed)"';
+            END IF;
+            RETURN '{' || coalesce((
+                SELECT string_agg(to_json(e.key) || ':' || @.hidden(e.value, texts), ',' ORDER BY e.n)
+                FROM json_each(told) WITH ORDINALITY AS e (key, value, n)
+            ), '') || '}';
+        WHEN 'array' THEN
+            RETURN '[' || coalesce((
+                SELECT string_agg(@.hidden(e.value, texts), ',' ORDER BY e.n)
+                FROM json_array_elements(told) WITH ORDINALITY AS e (value, n)
+            ), '') || ']';
+        WHEN 'string' THEN
+            RETURN CASE WHEN texts AND starts_with(told #>> '{}', 'sealed:') THEN '"(sealed)"' ELSE told::text END;
+        ELSE
+            RETURN told::text;
+    END CASE;
+END $$;
+
+-- JSON without its tokens, of what a kind or a command is; what cannot be read is hidden as a whole
+-- (`core/sealing.py`). Which fields are secret is told with each query.
+CREATE FUNCTION @.veiled(told text, what text) RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    fields jsonb := current_setting('lasercats.schemas')::jsonb -> what;
+BEGIN
+    IF fields IS NULL OR json_typeof(told::json) <> 'object' THEN
+        RETURN @.hidden(told::json, true);
+    END IF;
+    RETURN '{' || coalesce((
+        SELECT string_agg(to_json(e.key) || ':' || CASE
+            WHEN fields -> 0 ? e.key AND json_typeof(e.value) <> 'null' THEN '"(sealed)"'
+            ELSE @.hidden(e.value, NOT fields -> 1 ? e.key)
+        END, ',' ORDER BY e.n) FROM json_each(told::json) WITH ORDINALITY AS e (key, value, n)
+    ), '') || '}';
+EXCEPTION WHEN OTHERS THEN
+    RETURN '"(sealed)"';
+END $$;
+
+-- The same, only where it may be needed: a token has the word in it, or an escape that may stand for a letter.
+CREATE FUNCTION @.veil(told text, what text) RETURNS json LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN strpos(told, 'sealed') > 0 OR strpos(told, '\u') > 0
+        THEN @.veiled(told, what) ELSE told END::json
+$$;
+
 -- A function is everybody's at first; the tables are their owner's alone.
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA @ FROM PUBLIC;

@@ -61,7 +61,7 @@ class Link:
         """Remember where to connect to, and what the log there is called."""
         self.name = name
         self._conninfo, self._settings = conninfo, {**_SETTINGS, **(settings or {})}
-        self._psycopg = driver(name)
+        self.driver = driver(name)
         self._held: psycopg.Connection[Any] | None = None
         self._inside = False
 
@@ -73,7 +73,7 @@ class Link:
         """Return the connection; a new one where there is none, or it was lost."""
         held = self._held
         if held is None or held.closed:
-            held = self._psycopg.connect(
+            held = self.driver.connect(
                 self._conninfo, autocommit=True, prepare_threshold=None, **self._settings
             )
             held.add_notice_handler(lambda _: None)
@@ -136,7 +136,7 @@ class Link:
     def close(self) -> None:
         """Let go of it."""
         if self._held is not None:
-            with suppress(self._psycopg.Error):
+            with suppress(self.driver.Error):
                 self._held.close()
 
     @contextmanager
@@ -144,7 +144,7 @@ class Link:
         """Turn the errors of the server into ours."""
         try:
             yield
-        except self._psycopg.Error as error:
+        except self.driver.Error as error:
             raise self._meaning(error) from None
 
     def _meaning(self, error: Any) -> Exception:  # noqa: ANN401
@@ -152,7 +152,7 @@ class Link:
         if code.startswith("LC"):
             return _REFUSALS[code](msgspec.json.decode(error.diag.message_detail or "{}"))
         refused = code.startswith("28") or "authentication failed" in fact or "no password" in fact
-        if isinstance(error, self._psycopg.OperationalError) and (not code or code.startswith(_GONE)):
+        if isinstance(error, self.driver.OperationalError) and (not code or code.startswith(_GONE)):
             if refused or "does not exist" in fact:
                 return LogError(
                     f"the server of the log {self.name} does not let us in: {fact}; name another user or "
@@ -164,7 +164,7 @@ class Link:
                 f"the log {self.name} can only be read here: {fact}; nothing was written; ask its owner for "
                 "the right to"
             )
-        if code in ("22P05", "22021") or (isinstance(error, self._psycopg.DataError) and not code):
+        if code in ("22P05", "22021") or (isinstance(error, self.driver.DataError) and not code):
             return LogError(f"the log {self.name} cannot hold what is no text: {fact}; nothing was written")
         if code.startswith(("XX", "42P01", "42883", "42703", "P0002")):
             return LogCorrupt(

@@ -14,6 +14,7 @@ from lasercats.logs.postgresql import PostgresqlLog
 from lasercats.logs.postgresql_link import Link
 
 _SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
+_WHERE = ("host", "port", "dbname", "service")
 _LONGEST = 63
 """The most bytes of a name in PostgreSQL; a longer one would be cut off silently."""
 
@@ -34,8 +35,8 @@ class PostgresqlPlace:
         parts, more = _split(url)
         if parts.password is not None or "password" in more:
             raise BadInput(
-                f"the URL of the log at {parts.hostname or 'this host'} has a password, which others may read "
-                "in lasercats.toml; leave it out, and give it in ~/.pgpass or PGPASSWORD"
+                f"the URL of the log at {parts.hostname or 'this host'} has a password, which others may "
+                "read in lasercats.toml; leave it out, and give it in ~/.pgpass or PGPASSWORD"
             )
         base = more.pop("schema", "lasercats")
         if not _SCHEMA.fullmatch(base):
@@ -51,7 +52,9 @@ class PostgresqlPlace:
             )
         query = f"?{urlencode(more, quote_via=quote)}" if more else ""
         self._conninfo = f"postgresql://{parts.netloc}{parts.path}{query}"
-        where = {name: more[name] for name in ("host", "port", "dbname", "service") if name in more}
+        where: dict[str, str] = {
+            name: more[name] for name in ("host", "port", "dbname", "service") if name in more
+        }
         shown = urlencode({**where, "schema": self._schema}, safe="/")
         self.name = f"postgresql://{parts.netloc.rpartition('@')[2]}{parts.path}?{shown}"
 

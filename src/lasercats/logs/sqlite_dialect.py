@@ -8,10 +8,14 @@ from sqlglot.dialects.sqlite import SQLite
 from sqlglot.generators.sqlite import SQLiteGenerator
 from sqlglot.parsers.sqlite import SQLiteParser
 
-from lasercats.core.sql import Span, Table
+from lasercats.core.errors import BadInput
+from lasercats.core.sql import Resolve, Span, Table
 from lasercats.logs.sqlite_engine import FUNCTIONS, TABLE_FUNCTIONS
 from lasercats.logs.sqlite_tables import select
 from lasercats.logs.temporal import Versions
+
+_OWN = ("load_extension", "told", "veiled")
+"""Functions that only the tables may call, and one that is not told of."""
 
 
 class Temporal(SQLite):
@@ -50,11 +54,14 @@ class SqliteSql:
     manual = "https://sqlite.org/lang.html"
     functions: Collection[str] = FUNCTIONS
     table_functions: Collection[str] = TABLE_FUNCTIONS
-    own: Collection[str] = ("load_extension", "told", "veiled")
 
     def table(self, table: Table, columns: Collection[str], span: Span | None) -> str:
         """Return the SELECT of these columns of a table, now or in a span."""
         return select(table, columns, span)
 
-    def check(self, tree: Any) -> None:  # noqa: ANN401
-        """Find nothing: the engine refuses what is not allowed by itself."""
+    def prepare(self, tree: Any, resolve: Resolve) -> None:  # noqa: ANN401
+        """Check that the query calls nothing that only the tables may; all else the engine refuses."""
+        del resolve
+        for call in tree.find_all(exp.Anonymous):
+            if call.name.lower() in _OWN:
+                raise BadInput(f"{call.name}() is not allowed: a query only reads; leave it out")

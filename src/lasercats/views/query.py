@@ -43,8 +43,8 @@ def query(
 
     """
     statement = read(sql, tables(kinds), log.sql)
-    own = statement.rewritten(resolve, resolve(as_of) if isinstance(as_of, str) else as_of)
     try:
+        own = statement.rewritten(resolve, resolve(as_of) if isinstance(as_of, str) else as_of)
         answer = log.query(own, schemas(kinds), resolve, bounds)
     except Fault as fault:
         raise _explained(fault, statement, log.sql, bounds) from None

@@ -54,7 +54,7 @@ class Statement:
             BadInput: it names a table that there is not, or a position that is none.
 
         """
-        self._check_functions()
+        self._language.prepare(self.tree, resolve)
         self.made = {alias.alias for alias in self.tree.find_all(exp.Alias)}
         self.made |= {i.name for alias in self.tree.find_all(exp.TableAlias) for i in alias.columns}
         mentioned = (
@@ -113,7 +113,6 @@ class Statement:
             raise BadInput("the query cannot be read: it is nested too deep; make it simpler") from None
         if not isinstance(tree, exp.Query | exp.Values):
             raise BadInput(f"{type(tree).__name__.upper()} is not allowed: {READ_ONLY}")
-        self._language.check(tree)
         return tree
 
     def _tokens(self) -> list[Token]:
@@ -137,11 +136,6 @@ class Statement:
                 where = at(self.text, after.start)
                 raise BadInput(f"a second statement begins{where}; give one query at a time")
         return tokens
-
-    def _check_functions(self) -> None:
-        for call in self.tree.find_all(exp.Anonymous):
-            if call.name.lower() in self._language.own:
-                raise BadInput(f"{call.name}() is not allowed: a query only reads; leave it out")
 
     def _title(self) -> None:
         """Head the columns that have no name with what was written."""
