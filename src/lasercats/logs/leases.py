@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from threading import Event, Thread
 
-from lasercats.core.errors import LogConflict, LogError
+from lasercats.core.errors import LogError
 from lasercats.core.fold import Open
-from lasercats.core.lease import Lease
+from lasercats.core.lease import Lease, beaten
 
 WORD = "leases"
 """What a program must know to write to a log in which leases are used."""
@@ -23,18 +23,22 @@ _PUT = "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?)"
 def leases(
     db: sqlite3.Connection, now: int, opened: Mapping[int, Open], since: int | None
 ) -> dict[str, Lease]:
-    """Return the leases, by run; `now` is the clock of the store in microseconds.
+    """Return the leases, by run; `now` is the clock of the store in microseconds."""
+    rows = db.execute("SELECT run, token, holder, beat FROM leases").fetchall()
+    return unleased(opened, since) | {
+        run: Lease(run, token, holder, max(0, now - beat) / 1e6) for run, token, holder, beat in rows
+    }
 
-    A command that was accepted before leases were used counts as held by its process, with the token 0.
+
+def unleased(opened: Mapping[int, Open], since: int | None) -> dict[str, Lease]:
+    """Return the leases that stand for commands accepted before leases were used, `since` a position.
+
+    Such a one counts as held by its process, with the token 0.
     """
-    found = {
+    return {
         one.run: Lease(one.run, 0, one.process, 0.0)
         for position, one in opened.items()
         if one.at_work and (since is None or position < since)
-    }
-    rows = db.execute("SELECT run, token, holder, beat FROM leases").fetchall()
-    return found | {
-        run: Lease(run, token, holder, max(0, now - beat) / 1e6) for run, token, holder, beat in rows
     }
 
 
@@ -60,10 +64,7 @@ def take(db: sqlite3.Connection, run: str, holder: str, over: int, now: int) -> 
 
     """
     if tokens(db).get(run, 0) != over:
-        raise LogConflict(
-            f"another process has just taken over run {run}, so it is left to that one; run `lasercats "
-            "recover` again if it died"
-        )
+        raise beaten(run)
     return give(db, run, holder, now)
 
 

@@ -118,7 +118,7 @@ def sign(log: Log, key: Path | None) -> Signature:
 
 def notes(project: Project) -> Iterator[str]:
     """Tell where this user has seen more of the same log."""
-    for one in seen.elsewhere(project.log, project.place):
+    for one in seen.elsewhere(project.log, project.place.name):
         yield (
             f"of this log this user saw more at {one.place}: up to position {one.position}, and here it ends "
             f"at {project.log.mark().position}"

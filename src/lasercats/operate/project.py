@@ -1,7 +1,7 @@
 """A project: a folder with `lasercats.toml`, the log and the key. Opened by every verb.
 
-lasercats.toml           the machines of each environment; belongs into version control
-.lasercats/log.db        the log
+lasercats.toml           the machines of each environment, and which log; belongs into version control
+.lasercats/log.db        the log, unless it is another
 .lasercats/keys          the keys of the secrets, locked by the root key, mode 0600
 .lasercats/key           the root key, if it is kept here, mode 0600; must never be committed
 .lasercats/.gitignore    keeps all of that folder out of version control
@@ -30,12 +30,13 @@ from lasercats.core.registry import Domain, Kinds
 from lasercats.core.resource import sealed_in
 from lasercats.core.secret import NAMED, Sealed, label, of_text, split
 from lasercats.core.state import State
+from lasercats.core.stores import LogPlace
 from lasercats.core.text import clean
 from lasercats.interpreters.context import Context
 from lasercats.machines.sources import Sources
 from lasercats.machines.url import Url
 from lasercats.machines.vault import KeyVault
-from lasercats.operate import files, plugins, seen, trust
+from lasercats.operate import files, places, plugins, seen, trust
 from lasercats.operate.holder import holder, process_name
 from lasercats.operate.stopping import Stopping
 
@@ -69,7 +70,7 @@ class Project:
         if not looking:
             self.check_open()
         self._looking = looking
-        settings = _read(root / FILE)
+        settings = settings_of(root / FILE)
         self.urls = _machines(root / FILE, settings, environment)
         told = _table(root / FILE, settings, "domains")
         wanted = {name: _table(root / FILE, told, name) for name in told}
@@ -81,6 +82,9 @@ class Project:
         asked, key = Sources(root, self.may_run), root / FOLDER / "key"
         self.vault = KeyVault(key, self._tokens, asked, lambda: self.actor, self._sealed_at, self.check_open)
         self.sources = asked._replace(named=self.vault.open_named)
+        url = places.log_url(root / FILE, settings)
+        self.place: LogPlace = places.place(url, root, "" if environment == DEFAULT else environment)
+        """Where the log of the environment is."""
         self._log: Log | None = None
         self._acts = False
         self.stopping = Stopping()
@@ -103,27 +107,23 @@ class Project:
     def log(self) -> Log:
         """The log of the environment; opened when it is first needed."""
         if self._log is None:
-            open_log = plugins.load("logs", "sqlite", "log store")
+            if not self.place.by_file:
+                self.check_open()  # who wrote the file says which server we would call, with our password
             create = self.environment != DEFAULT and not self.closed
-            self._log = open_log(self.place, create=create, exist_ok=True, barred=self.closed, mode=self.mode)
+            self._log = self.place.open(create=create, exist_ok=True, barred=self.closed, mode=self.mode)
             if not self._looking:
-                trust.meet(self._log, self.place)
+                trust.meet(self._log, self.place.name)
         return self._log
 
     @property
     def is_known(self) -> bool:
         """True where what is open in the log was begun by this user, or by whom he trusts."""
-        return trust.knows(self.log, self.place, self.root)
+        return trust.knows(self.log, self.place.name, self.root)
 
     @property
     def is_begun(self) -> bool:
         """True where there is a log; a clone has none."""
-        return self.place.exists()
-
-    @property
-    def place(self) -> Path:
-        """Where the log of the environment is."""
-        return self.root / FOLDER / f"{LOG if self.environment == DEFAULT else self.environment}.db"
+        return self.place.is_begun()
 
     def trust_log(self, *, anyway: bool = False) -> None:
         """Check that the log holds what this user saw of it; from then on, and at the end, that is noted.
@@ -133,9 +133,9 @@ class Project:
 
         """
         if anyway:
-            seen.remember(self.log, self.place, anyway=True)
+            seen.remember(self.log, self.place.name, anyway=True)
         else:
-            seen.check(self.log, self.place)
+            seen.check(self.log, self.place.name)
         self._acts = True
 
     def _tokens(self) -> Iterator[str]:
@@ -216,7 +216,7 @@ class Project:
         if self._log is not None:
             if self._acts:
                 with suppress(LogError):
-                    seen.remember(self._log, self.place)
+                    seen.remember(self._log, self.place.name)
             self._log.close()
 
 
@@ -438,7 +438,7 @@ def _table(path: Path, data: Mapping[str, Any], name: str) -> dict[str, Any]:
     return table
 
 
-def _read(path: Path) -> dict[str, Any]:
+def settings_of(path: Path) -> dict[str, Any]:
     """Return the settings of a project.
 
     Raises:

@@ -61,7 +61,7 @@ def _own(variable: str, default: str) -> Path | None:
     return next(filter(_is_ours, folders), None)
 
 
-def recall(place: Path) -> Seen | None:
+def recall(place: Path | str) -> Seen | None:
     """Return what was seen at a place; None where that is not known."""
     folder = state_folder()
     try:
@@ -70,7 +70,7 @@ def recall(place: Path) -> Seen | None:
         return None
 
 
-def remember(log: Log, place: Path, *, anyway: bool = False) -> None:
+def remember(log: Log, place: Path | str, *, anyway: bool = False) -> None:
     """Note the head of a log; of two who note at once the later one stays, unless it is to be `anyway`.
 
     Where that cannot be noted, nothing is: no command fails for it.
@@ -87,7 +87,7 @@ def remember(log: Log, place: Path, *, anyway: bool = False) -> None:
         _write(_file(folder, place), msgspec.json.encode(now))
 
 
-def begin(log: Log, place: Path) -> None:
+def begin(log: Log, place: Path | str) -> None:
     """Note that this user is at home in a log: what will be open in it is his. Its head is noted by others.
 
     Where another log was seen at the place, nothing is noted: that is told first.
@@ -100,13 +100,13 @@ def begin(log: Log, place: Path) -> None:
         _write(_file(folder, place), msgspec.json.encode(msgspec.structs.replace(known, begun=True)))
 
 
-def is_at_home(log: Log, place: Path) -> bool:
+def is_at_home(log: Log, place: Path | str) -> bool:
     """Tell whether what is open in a log was begun by this user, as far as he noted."""
     known = recall(place)
     return known is not None and known.log == log.id and known.begun
 
 
-def check(log: Log, place: Path) -> None:
+def check(log: Log, place: Path | str) -> None:
     """Check that a log holds what was seen of it.
 
     Raises:
@@ -147,7 +147,7 @@ def difference(log: Log, known: Seen) -> str:
     return ""
 
 
-def elsewhere(log: Log, place: Path) -> Iterator[Seen]:
+def elsewhere(log: Log, place: Path | str) -> Iterator[Seen]:
     """Iterate over what was seen of the same log at other places, where that is more than stands here."""
     folder = state_folder()
     head = log.mark().position
@@ -158,7 +158,7 @@ def elsewhere(log: Log, place: Path) -> Iterator[Seen]:
                 yield seen
 
 
-def _file(folder: Path, place: Path) -> Path:
+def _file(folder: Path, place: Path | str) -> Path:
     name = hashlib.sha256(os.fsencode(place)).hexdigest()[:40]
     return folder / "heads" / f"{name}.json"
 
