@@ -44,6 +44,8 @@ FILE, FOLDER = trust.FILE, trust.FOLDER
 DEFAULT = "default"
 LOG = "log"
 """What the file of the default environment's log is called, before `.db`; others are called after theirs."""
+KEYS = ("domains", "environments", "log")
+"""What may stand at the top of `lasercats.toml`."""
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -76,6 +78,8 @@ class Project:
         wanted = {name: _table(root / FILE, told, name) for name in told}
         self.absent = [name for name in told if name not in plugins.names("domains")]
         """The domains that its file has settings for, and that are not installed."""
+        self.unknown = [*_unknown(settings)]
+        """The keys of its file that mean nothing to this program, such as misspelt ones."""
         self.kinds: Kinds = plugins.kinds() if self.closed else plugins.kinds(root, wanted)
         self.mode = trust.mode_of_files(root)
         """Of the files in its folder."""
@@ -125,17 +129,21 @@ class Project:
         """True where there is a log; a clone has none."""
         return self.place.is_begun()
 
-    def trust_log(self, *, anyway: bool = False) -> None:
+    def trust_log(self, *, anyway: bool = False, acts: bool = False) -> None:
         """Check that the log holds what this user saw of it; from then on, and at the end, that is noted.
 
+        Who `acts` on it acts on no other copy of it.
+
         Raises:
-            LogRewound: it does not, and it is not to be taken `anyway`.
+            LogRewound: it does not, or a copy went on, and it is not to be taken `anyway`.
 
         """
         if anyway:
             seen.remember(self.log, self.place.name, anyway=True)
         else:
             seen.check(self.log, self.place.name)
+        if acts:
+            seen.check_alone(self.log, self.place.name)
         self._acts = True
 
     def _tokens(self) -> Iterator[str]:
@@ -197,7 +205,7 @@ class Project:
         """Return what an interpreter needs to work for the operator at the keyboard."""
         import secrets  # noqa: PLC0415 - start-up stays light where nothing is done
 
-        self.trust_log()
+        self.trust_log(acts=True)
         return Context(
             kinds=self.kinds,
             log=self.log,
@@ -452,6 +460,18 @@ def settings_of(path: Path) -> dict[str, Any]:
         raise BadInput(f"{path} is malformed: {error}") from None
     except OSError as error:
         raise LaserCatsError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _unknown(data: Mapping[str, Any]) -> Iterator[str]:
+    """Iterate over the keys that mean nothing, with the tables that they are in."""
+    yield from (key for key in data if key not in KEYS)
+    environments = data.get("environments")
+    for name, one in environments.items() if isinstance(environments, dict) else ():
+        yield from (
+            f"environments.{name}.{key}"
+            for key in (one if isinstance(one, dict) else ())
+            if key != "machines"
+        )
 
 
 def _machines(path: Path, data: Mapping[str, Any], environment: str) -> dict[str, str]:
