@@ -90,17 +90,17 @@ def plan(context: click.Context, /, documents: tuple[str, ...], **values: Any) -
     It is made from the state, and looks at no machine unless --refresh asks for it; `apply` looks before
     it acts. A folder stands for every YAML and JSON file in it.
     """
-    from lasercats.operate import plan as plans  # noqa: PLC0415
-
     if values["interpreter"] not in ("simulate", "script"):
         raise BadInput(
             "a plan changes nothing, so its interpreter is simulate or script; use `lasercats apply`"
         )
+    from lasercats.operate import saved_plan  # noqa: PLC0415
+
     with options.opened(context, looking=not values["refresh"]) as project:
         saved = _is_saved(documents)
-        made = plans.load(project, Path(documents[0])) if saved else _plan(project, documents, **values)
+        made = saved_plan.load(project, Path(documents[0])) if saved else _plan(project, documents, **values)
         if values["out"]:
-            plans.save(project, made, Path(values["out"]))
+            saved_plan.save(project, made, Path(values["out"]))
         if values["interpreter"] == "script":
             act(context, project, made.commands, Request("script"))
             return
@@ -133,13 +133,14 @@ def apply(context: click.Context, /, documents: tuple[str, ...], **values: Any) 
     """
     import msgspec  # noqa: PLC0415
 
-    from lasercats.operate import plan as plans  # noqa: PLC0415
     from lasercats.operate.losses import foresee  # noqa: PLC0415
 
     request = Request.take(values)
+    from lasercats.operate import saved_plan  # noqa: PLC0415
+
     with options.opened(context, looking=request.predicts and not values["refresh"]) as project:
         saved = _is_saved(documents)
-        made = plans.load(project, Path(documents[0])) if saved else _plan(project, documents, **values)
+        made = saved_plan.load(project, Path(documents[0])) if saved else _plan(project, documents, **values)
         if made.losses and not request.predicts:
             made = msgspec.structs.replace(made, losses=tuple(run(project, foresee(project, made.commands))))
         if saved and not request.as_json:
@@ -407,7 +408,7 @@ def _missed(unseen: Mapping[Address, str]) -> str:
 
 
 def _is_saved(documents: Sequence[str]) -> bool:
-    from lasercats.operate.plan import is_saved  # noqa: PLC0415
+    from lasercats.operate.saved_plan import is_saved  # noqa: PLC0415
 
     return len(documents) == 1 and documents[0] != "-" and is_saved(Path(documents[0]))
 
@@ -427,9 +428,10 @@ def _plan(
 
     from lasercats.operate import observe as looking  # noqa: PLC0415
     from lasercats.operate import plan as plans  # noqa: PLC0415
+    from lasercats.operate.documents import read_documents  # noqa: PLC0415
 
     stdin = arguments.standard_input(max_size) if "-" in documents else ""
-    desired = plans.read_documents(project, documents, stdin, mebibytes=max_size)
+    desired = read_documents(project, documents, stdin, mebibytes=max_size)
     state, unseen = None, dict[Address, str]()
     if refresh:
         seen = looking.refresh(project, run(project, looking.observe(project, also=desired)))

@@ -20,6 +20,7 @@ from lasercats.core.errors import Fenced, LogConflict
 from lasercats.core.lease import PATIENCE, Lease
 from lasercats.core.record import Late
 from lasercats.operate import holder, plan, work
+from lasercats.operate.documents import read_documents
 from lasercats.operate.history import happening
 from lasercats.operate.issue import carry_out
 from lasercats.operate.project import Project
@@ -383,9 +384,9 @@ def test_a_plan_looks_first(project: Project, tmp_path: Path) -> None:
     on = f"a:{tmp_path}/f"
     fenced(project, forced(project.root), before=True, command="file.write", on=on, content="x")
     other = f"resources: {{'file/a:{tmp_path}/g': {{content: y}}}}"
-    assert finish(project, plan.make(project, plan.read_documents(project, ["-"], other))).delta
+    assert finish(project, plan.make(project, read_documents(project, ["-"], other))).delta
     assert project.log.open()
-    desired = plan.read_documents(project, ["-"], f"resources: {{'{address}': {{content: y}}}}")
+    desired = read_documents(project, ["-"], f"resources: {{'{address}': {{content: y}}}}")
     assert finish(project, plan.make(project, desired)).delta[address].before is not None
     assert project.log.open() == {}
 
