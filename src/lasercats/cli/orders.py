@@ -17,7 +17,8 @@ from lasercats.instructions.work_order import Done
 
 if TYPE_CHECKING:
     from lasercats.operate.project import Project
-    from lasercats.operate.work import Reported, WorkItem, WorkOrder
+    from lasercats.operate.reports import Reported
+    from lasercats.operate.work import WorkItem, WorkOrder
 
 BOXES = {"open": "☐", "done": "☑", "failed": "☒", "skipped": "⊘"}
 COLORS = {"done": "green", "failed": "red", "skipped": "yellow"}
@@ -119,12 +120,12 @@ def work_done(
 
     STEP is a number, a range as 1-32, or a list as 1,4-6.
     """
-    from lasercats.operate import work as working  # noqa: PLC0415
+    from lasercats.operate import reports  # noqa: PLC0415
 
     with options.opened(context) as project:
         _check(project, number, yes=yes, as_json=as_json)
-        chosen = working.numbers(steps)
-        work = working.done(project, number, chosen, serial=serial, asset_tag=asset_tag, note=note)
+        chosen = reports.numbers(steps)
+        work = reports.done(project, number, chosen, serial=serial, asset_tag=asset_tag, note=note)
         report = run(project, work)
         _print_reported(project, report, as_json=as_json)
         context.exit(1 if report.problems else 0)
@@ -144,11 +145,11 @@ def work_fail(
 
     What must wait for them is skipped, and no more. STEP is a number, a range as 1-32, or a list as 1,4-6.
     """
-    from lasercats.operate import work as working  # noqa: PLC0415
+    from lasercats.operate import reports  # noqa: PLC0415
 
     with options.opened(context) as project:
         _check(project, number, yes=yes, as_json=as_json)
-        report = run(project, working.fail(project, number, working.numbers(steps), why=why))
+        report = run(project, reports.fail(project, number, reports.numbers(steps), why=why))
         _print_reported(project, report, as_json=as_json)
 
 
