@@ -13,8 +13,7 @@ from lasercats.core.record import Deferred
 from lasercats.core.resource import Resource, keeps, overlay, same, settle
 from lasercats.core.settle import renewed
 from lasercats.interpreters.looking import look
-from lasercats.interpreters.progress import Progress
-from lasercats.interpreters.run import Run
+from lasercats.interpreters.run import Progress, Run
 from lasercats.interpreters.serial import behind, in_turns
 from lasercats.interpreters.task import Task
 
