@@ -23,8 +23,8 @@ from lasercats.instructions.switch import (
     Configure,
     Settings,
     Surveyed,
-    given,
     understood,
+    values_of,
 )
 from lasercats.instructions.switch_model import Wrong, with_lags
 from lasercats.instructions.vlans import DEFAULT
@@ -157,7 +157,7 @@ def folded(configures: Sequence[Configure]) -> list[tuple[int, Configure]]:
         if before is None or before.after is None:
             of.append((index, configure))
         elif configure.after is not None:
-            after = replace(before.after, **given(configure.after))
+            after = replace(before.after, **values_of(configure.after))
             of[-1] = (index, replace(before, after=after))
         else:
             del of[-1]
@@ -201,15 +201,15 @@ def _lag(configure: Configure, known: Surveyed, dialect: Dialect) -> Iterator[Pa
         yield REMOVE_LAGS, [f"no interface {name}"]
         return
     after = _tagged(taking(configure.after, known) if made else configure.after, old)
-    new = replace(old, **given(after))
+    new = replace(old, **values_of(after))
     mode, before = _channel_mode(new.lacp or "active"), _channel_mode(old.lacp or "active")
     again = not made and _PROTOCOLS[mode] != _PROTOCOLS[before]
     leave = [port for port in there if again or port not in (new.members or ())]
     join = [port for port in new.members or () if port not in there or new.lacp != old.lacp]
     yield LEAVE, [line for port in leave for line in (_interface(port), " no channel-group")]
-    alike = replace(PLAIN, **given(_switching(new))) if made else new
+    alike = replace(PLAIN, **values_of(_switching(new))) if made else new
     if made and dialect.copies:  # what it is by default need not be what its members are told
-        after = replace(after, **given(_switching(alike)))
+        after = replace(after, **values_of(_switching(alike)))
     settings = list(_settings(after, None if made else known.lags.get(name), dialect))
     body = [_interface(name), *settings] if settings or made else []
     for port in join:
@@ -284,7 +284,7 @@ def _interface(name: str) -> str:
 
 
 def _settable(settings: Settings) -> dict[str, Any]:
-    return {field: value for field, value in given(settings).items() if field not in COMPUTED_FIELDS}
+    return {field: value for field, value in values_of(settings).items() if field not in COMPUTED_FIELDS}
 
 
 def _settings(settings: Settings, old: Settings | None, dialect: Dialect) -> Iterator[str]:

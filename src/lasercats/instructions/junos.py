@@ -34,8 +34,8 @@ from lasercats.instructions.switch import (
     Configure,
     Settings,
     Surveyed,
-    given,
     understood,
+    values_of,
 )
 
 VENDOR = "Junos"
@@ -71,7 +71,7 @@ def _vlan(configure: Configure, known: Surveyed, running: str) -> Iterator[Part]
     if after is None:
         yield REMOVE_VLANS, [f"delete vlans {_name(there)}"]
         return
-    strange = next((field for field in given(after) if field != "name"), None)
+    strange = next((field for field in values_of(after) if field != "name"), None)
     if strange:
         raise ValueError(f"a VLAN has no {strange}")
     name = _name(after.name or there)
@@ -147,9 +147,9 @@ def _delete(name: str, *words: str) -> str:
 
 def _settings(name: str, old: Settings, new: Settings) -> Iterator[str]:
     """Iterate over the lines of a port or a LAG."""
-    if set(given(new)) & set(SWITCHING):
+    if set(values_of(new)) & set(SWITCHING):
         yield from _switching(name, old, new)
-    for field, value in given(new).items():
+    for field, value in values_of(new).items():
         match field:
             case "description" | "speed" if '"' in value or "\\" in value:
                 raise ValueError(f'a {field} on Junos has no " and no \\')

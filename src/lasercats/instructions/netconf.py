@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from lasercats.core.errors import Refused
 from lasercats.core.identity import facts
 from lasercats.instructions import vlans
-from lasercats.instructions.switch import SWITCHING, Settings, Surveyed, given, understood
+from lasercats.instructions.switch import SWITCHING, Settings, Surveyed, understood, values_of
 from lasercats.instructions.switch_model import with_lags
 
 BASE = "urn:ietf:params:xml:ns:netconf:base:1.0"
@@ -82,7 +82,7 @@ class Models:
             Refused: it cannot, with the module that is missing.
 
         """
-        for field, value in given(settings).items():
+        for field, value in values_of(settings).items():
             if field in MODULES and not self.has(field):
                 raise Refused(f"{name}: this switch has no model for {field} ({MODULES[field][0]})")
             if _UNHEARD.search(f"{name}{value}"):

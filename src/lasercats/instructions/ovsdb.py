@@ -16,7 +16,7 @@ from lasercats.core.errors import Refused
 from lasercats.core.identity import facts
 from lasercats.core.text import clean
 from lasercats.instructions import vlans
-from lasercats.instructions.switch import Settings, Surveyed, given, understood
+from lasercats.instructions.switch import Settings, Surveyed, understood, values_of
 from lasercats.instructions.switch_model import untagged, with_lags
 
 NOWHERE = 4095
@@ -337,7 +337,7 @@ def check(name: str, settings: Settings | None) -> None:
         Refused: it has no such setting.
 
     """
-    for field, held in given(settings).items():
+    for field, held in values_of(settings).items():
         if "\0" in f"{held}":
             raise Refused(f"{name}: Open vSwitch holds no NUL, as in {field}")
         if field in _CAN and not _CAN[field](held):

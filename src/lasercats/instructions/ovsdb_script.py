@@ -9,7 +9,7 @@ from lasercats.core.instruction import Instruction
 from lasercats.core.text import identifier
 from lasercats.core.visible import visible_json
 from lasercats.instructions.ovsdb import BY_SOURCE, HASHED, KEPT, OWN, VLAN_KEY, all_kept, bond_mode, columns
-from lasercats.instructions.switch import Configure, Settings, given, whole
+from lasercats.instructions.switch import Configure, Settings, values_of, whole
 
 Words = list[str]
 CALL = "LC_CALL"
@@ -59,8 +59,8 @@ def _port(configure: Configure, bridge: str) -> Iterator[Words]:
         kind = [] if not after.type else ["--", "set", "Interface", name, f"type={_word(after.type)}"]
         yield ["add-port", bridge, name, *kind]
     if configure.before is not None and desired.lag is not None:  # then it has no Port of its own
-        yield from _kept("Interface", name, all_kept(desired) if set(given(after)) & set(KEPT) else None)
-    elif configure.before is None or set(given(after)) & set(KEPT):
+        yield from _kept("Interface", name, all_kept(desired) if set(values_of(after)) & set(KEPT) else None)
+    elif configure.before is None or set(values_of(after)) & set(KEPT):
         yield from _switching("Interface", name, desired)
     if after.mtu is not None:
         yield ["set", "Interface", name, f"mtu_request={after.mtu}"]
@@ -101,7 +101,7 @@ def _lag(configure: Configure, bridge: str, own: str) -> Iterator[Words]:
         yield ["set", "Port", name, f"interfaces={held}"]
     if after.lacp is not None:
         yield ["set", "Port", name, f"lacp={after.lacp}", *_spreading(name, after.lacp)]
-    if set(given(after)) & set(KEPT):
+    if set(values_of(after)) & set(KEPT):
         yield from _switching("Port", name, desired)
     if after.description is not None:
         yield _description("Port", name, after.description)

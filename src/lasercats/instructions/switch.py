@@ -59,7 +59,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def __repr__(self) -> str:
         """Show what is given."""
-        return f"Settings({', '.join(f'{name}={value!r}' for name, value in given(self).items())})"
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in values_of(self).items())})"
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -135,7 +135,7 @@ class Configure(Instruction, frozen=True, tag="switch.configure"):
         """Return it in words; a machine prints it in its own."""
         if self.after is None:
             return f"no {self.what} {self.name}"
-        values = " ".join(f"{name}={value!r}" for name, value in given(self.after).items())
+        values = " ".join(f"{name}={value!r}" for name, value in values_of(self.after).items())
         return f"{self.what} {self.name} {values}".rstrip()
 
     def predict(self) -> Seen:
@@ -147,10 +147,10 @@ def whole(configure: Configure) -> Settings | None:
     """Return all that something is to be set to, as far as that is decided."""
     if configure.after is None:
         return None
-    return replace(configure.rest or Settings(), **given(configure.after))
+    return replace(configure.rest or Settings(), **values_of(configure.after))
 
 
-def given(settings: Settings | None) -> dict[str, Any]:
+def values_of(settings: Settings | None) -> dict[str, Any]:
     """Return the fields of settings that are not None, by name."""
     if settings is None:
         return {}

@@ -7,7 +7,15 @@ from msgspec.structs import replace
 
 from lasercats.core.instruction import Failure
 from lasercats.instructions import vlans
-from lasercats.instructions.switch import COMPUTED_FIELDS, SORTS, Configure, Settings, Surveyed, What, given
+from lasercats.instructions.switch import (
+    COMPUTED_FIELDS,
+    SORTS,
+    Configure,
+    Settings,
+    Surveyed,
+    What,
+    values_of,
+)
 
 TRUNKS = ("trunk", "native-tagged", "native-untagged")
 """The modes in which untagged frames are of the native VLAN."""
@@ -48,7 +56,7 @@ def made(before: Surveyed, wanted: Sequence[Configure], *, virtual: bool = False
         if configure.after is None:
             del things[name]
         else:
-            things[name] = replace(things.get(name, Settings()), **given(configure.after))
+            things[name] = replace(things.get(name, Settings()), **values_of(configure.after))
         between.append(things.get(name))
     ports, numbered, lags = (with_lags(there[what], there["lag"]) for what in SORTS)
     after = Surveyed(ports, numbered, lags, before.strange)
@@ -113,7 +121,7 @@ def stale(found: Settings | None, read: Settings | None) -> str | None:
     """Return the field in which something differs from what was read of it."""
     if found is None:
         return None
-    fields = (f for f in given(read) if f not in COMPUTED_FIELDS)
+    fields = (f for f in values_of(read) if f not in COMPUTED_FIELDS)
     return next((f for f in fields if getattr(found, f) != getattr(read, f)), None)
 
 
@@ -180,7 +188,7 @@ def plain(settings: Settings | None) -> dict[str, Any] | None:
     """Return what can be set, by field; None where there is nothing."""
     if settings is None:
         return None
-    return {field: value for field, value in given(settings).items() if field not in COMPUTED_FIELDS}
+    return {field: value for field, value in values_of(settings).items() if field not in COMPUTED_FIELDS}
 
 
 def all_failed(wanted: int, culprit: int, reason: str, about: str) -> list[Failure]:

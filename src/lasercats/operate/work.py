@@ -37,11 +37,11 @@ from lasercats.interpreters.live import carry_out
 from lasercats.interpreters.past import records_of
 from lasercats.interpreters.replay import as_then
 from lasercats.interpreters.simulate import simulate
+from lasercats.operate import order as ordering
 from lasercats.operate.history import record_at
 from lasercats.operate.holder import holder, is_dead, process_of
 from lasercats.operate.project import Project
 from lasercats.operate.replay import past_of, together
-from lasercats.operate.work_notes import notes
 
 Steps = Sequence[int | range]
 """Steps of a work order, by their numbers; none stands for all that are open."""
@@ -125,7 +125,7 @@ class WorkOrder:
     @cached_property
     def notes(self) -> dict[int, tuple[str, ...]]:
         """What is to be minded at a step, by its number: cables that come along, and power."""
-        return notes(self._project, self)
+        return ordering.notes(self._project, self)
 
     @property
     def about(self) -> list[int]:

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from lasercats.core.instruction import Failure, Instruction, Item
-from lasercats.instructions.switch import Configure, Look, Seen, Settings, What, given
+from lasercats.instructions.switch import Configure, Look, Seen, Settings, What, values_of
 from lasercats.testing.ovs import OvsLab, why_not
 from lasercats.testing.peers import need
 from lasercats.testing.switches import port
@@ -65,8 +65,8 @@ def there_and_back(lab: OvsLab, what: What, name: str, desired: Settings) -> Non
     (done,) = run(lab, change)
     assert isinstance(done, Seen), done
     assert done.settings is not None
-    assert {field: getattr(done.settings, field) for field in given(desired)} == given(desired)
-    back = Settings(**{field: getattr(before, field) for field in given(desired)})
+    assert {field: getattr(done.settings, field) for field in values_of(desired)} == values_of(desired)
+    back = Settings(**{field: getattr(before, field) for field in values_of(desired)})
     (undone,) = run(lab, replace(change, before=done.settings, after=back))
     assert isinstance(undone, Seen), undone
     assert look(lab, what, name) == before

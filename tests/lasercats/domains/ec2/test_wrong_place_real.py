@@ -133,8 +133,8 @@ def test_another_is_accepted(project: "Project") -> None:
     rows = json.loads(
         project.run("query", "--json", "SELECT machine, accepted, identity FROM identities ORDER BY position")
     )
-    told_ = rows["rows"] if isinstance(rows, dict) else rows
-    assert [bool(row["accepted"] if isinstance(row, dict) else row[1]) for row in told_] == [False, True]
+    records = rows["rows"] if isinstance(rows, dict) else rows
+    assert [bool(row["accepted"] if isinstance(row, dict) else row[1]) for row in records] == [False, True]
     project.run("verify", "--repair")
     assert identity(project)["region"] == "eu-west-1"
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from lasercats.instructions import ios, junos, vlans
-from lasercats.instructions.switch import SWITCHING, Configure, Settings, given
+from lasercats.instructions.switch import SWITCHING, Configure, Settings, values_of
 from lasercats.instructions.switch_model import Wrong
 from lasercats.machines.napalm import VENDORS
 from lasercats.testing.cli_config import PORTS, CliConfig, JunosConfig
@@ -123,7 +123,7 @@ def test_what_is_configured_is_read_back(vendor: str, changes: list[Settings]) -
         known = VENDORS[vendor].read(config.text())
         config.merge("\n".join(lines_of(vendor, port(name, Settings(), wanted), known=known)))
         assert config.messages == []
-        expected = replace(expected, **given(wanted))
+        expected = replace(expected, **values_of(wanted))
         read = VENDORS[vendor].read(config.text())
         assert read.ports[name] == expected
         assert read.ports[PORTS[vendor][1]] == ios.PLAIN
@@ -140,8 +140,8 @@ def test_what_is_configured_is_read_back_from_junos(changes: list[Settings]) -> 
         lines = lines_of("junos", port(name, Settings(), wanted), known=known)
         config.merge("\n".join(lines), ["statement not found"])
         found = junos.read(config.text()).ports[name]
-        assert {field: getattr(found, field) for field in given(wanted)} == given(wanted)
-        kept = set(given(found)) - set(given(wanted)) - set(SWITCHING)
+        assert {field: getattr(found, field) for field in values_of(wanted)} == values_of(wanted)
+        kept = set(values_of(found)) - set(values_of(wanted)) - set(SWITCHING)
         assert {f: getattr(found, f) for f in kept} == {f: getattr(known.ports[name], f) for f in kept}
 
 

@@ -12,7 +12,7 @@ from lasercats.core.errors import BadInput
 from lasercats.core.reading import load_yaml
 from lasercats.domains.rack.device_type import DeviceType, PortType
 from lasercats.domains.rack.library import DEFAULTS, write
-from lasercats.operate.library import Library, read_library
+from lasercats.racks.library import Library, read_library
 
 SHIPPED = Path(__file__).parent / "library"
 GOOD = "manufacturer: Acme\nmodel: {0}\nslug: acme-{0}\n"
