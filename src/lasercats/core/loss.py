@@ -87,17 +87,23 @@ class Gated(NamedTuple):
 
 
 def gate(
-    kinds: Kinds, commands: Sequence[Command], state: State, agreed: Agreed, *, direct: bool = False
+    kinds: Kinds,
+    commands: Sequence[Command],
+    state: State,
+    agreed: Agreed,
+    *,
+    direct: bool = False,
+    decided: Sequence[Target] | None = None,
 ) -> Gated:
     """Decide commands, and refuse those that lose what was neither announced nor named by themselves.
 
     A command is refused as a whole, and the others are decided without it. With `direct`, an operator wrote
-    out the addresses of the commands. Pure.
+    out the addresses of the commands. Whoever has `decided` them on the state already spares it that. Pure.
     """
     withheld: dict[int, list[Loss]] = {}
     known = frozenset(agreed or ())
     while True:
-        targets = _decided(commands, state, withheld)
+        targets = [*decided] if decided and not withheld else _decided(commands, state, withheld)
         more = dict[int, list[Loss]]()
         for target in targets if agreed is not None else ():
             for loss in _unannounced(kinds, commands[target.command], target, known, direct=direct):

@@ -34,11 +34,15 @@ class Deciding:
             self._wanted(), run.state, context, run.journal, expected=expected, again=self._again()
         )
         believed = believe(run.state, found).absent(self._missed(found))
-        believed = learn(decide_all(run.commands, believed)[0], believed, found)
-        targets, withheld = gate(run.kinds, run.commands, believed, context.agreed, direct=context.direct)
+        first = decide_all(run.commands, believed)[0]
+        learned = learn(first, believed, found)
+        decided = first if learned is believed else None
+        targets, withheld = gate(
+            run.kinds, run.commands, learned, context.agreed, direct=context.direct, decided=decided
+        )
         for index, losses in withheld.items():
             run.progress[index].losses = losses
-        self._note_drift(targets, believed)
+        self._note_drift(targets, learned)
         return list(self._unless_unseen(targets))
 
     def _again(self) -> set[Address]:

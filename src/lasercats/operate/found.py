@@ -186,15 +186,10 @@ def _leave(project: Project, cases: Sequence[_Case], error: Exception, *, force:
             case.unasked = f"{began} began it, and this one cannot tell; recover it with that one"
 
 
-def _is_blind(project: Project, command: Command) -> bool:
-    """Tell whether a command is about the state of what nothing but a person can look at."""
-    seen = all(project.kinds.kind(address).has("observe") for address in command.on)
-    return command.effect is Effect.STATE and not seen
-
-
 def _is_seen(project: Project, command: Command) -> bool:
     """Tell whether a look tells all of a command."""
-    return command.effect is Effect.STATE and not _is_blind(project, command)
+    seen = all(project.kinds.kind(address).has("observe") for address in command.on)
+    return seen and command.effect is Effect.STATE
 
 
 def _hand(project: Project, cases: Mapping[int, _Case], played: Played) -> None:

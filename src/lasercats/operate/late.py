@@ -97,7 +97,7 @@ async def _made(
 ) -> tuple[dict[Address, Resource | None], str]:
     """Return what the process made, as far as it was told: by its events, or by running the commands again.
 
-    With the outcomes that came late on the tape, the commands come to the id of what was launched. Where they
+    With the outcomes that came late on record, the commands come to the id of what was launched. Where they
     cannot be run again, that is an error, or with `force` told.
 
     Raises:
@@ -122,7 +122,7 @@ async def _made(
 async def _run_again(
     project: Project, context: Context, commands: Sequence[int], *, force: bool
 ) -> dict[Address, Resource | None]:
-    """Return what commands made, by their positions, when they are run on the tape of what is recorded."""
+    """Return what commands made, by their positions, when they are run again from what is recorded."""
     made, left = dict[Address, Resource | None](), list(commands)
     while left:
         played = await play(project, context, left[0], force=force)

@@ -18,7 +18,7 @@ from lasercats.testing.running import finish
 if TYPE_CHECKING:
     from tests.lasercats.cli.conftest import Cli
 
-LIBRARY = Path(__file__).parent.parent / "operate" / "library"
+LIBRARY = Path(__file__).parent.parent / "racks" / "library"
 
 
 @pytest.fixture
