@@ -229,6 +229,16 @@ class PostgresqlLog(PostgresqlReader):
         sql = "SELECT @.take_in(%s::bigint, %s::int[], %s::text[], %b::bytea[], %s::jsonb)"
         self._link.run(self._sql(sql), arguments)
 
+    def admit(self, readers: Sequence[str], writers: Sequence[str]) -> None:
+        """Let roles read the log, or also append to it; only its owner may.
+
+        Raises:
+            LogError: this is not the owner, or there is no such role.
+
+        """
+        for role, writes in [*((role, False) for role in readers), *((role, True) for role in writers)]:
+            self._rows("SELECT @.admit(%s::text, %s::boolean)", role, writes)
+
     @property
     def sql(self) -> Sql:
         """The SQL of queries."""

@@ -432,5 +432,18 @@ CREATE FUNCTION @.veil(told text, what text) RETURNS json LANGUAGE sql STABLE AS
         THEN @.veiled(told, what) ELSE told END::json
 $$;
 
+-- Let a role read the log, or also append to it. Only its owner may say so.
+CREATE FUNCTION @.admit(role text, writes boolean) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    reads text[] := '{at,now,iso,time_of,doc,part,whole,real,truth,hidden,veiled,veil}';
+    name text;
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA @ TO %I', role);
+    EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA @ TO %I', role);
+    FOREACH name IN ARRAY reads || CASE WHEN writes THEN '{append,take,release,beat,sign}'::text[] END LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION @.%I TO %I', name, role);
+    END LOOP;
+END $$;
+
 -- A function is everybody's at first; the tables are their owner's alone.
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA @ FROM PUBLIC;

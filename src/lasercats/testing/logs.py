@@ -639,7 +639,7 @@ class LogContract:
                 (tmp_path / f"told-{number}-{n}").write_text(str(first))
             log.close()
 
-        _in_processes(work, 4)
+        in_processes(work, 4)
         told = [{(tmp_path / f"told-{k}-{n}").read_text() for k in range(4)} for n in range(10)]
         assert told == [{str(1 + 2 * n)} for n in range(10)]
         assert self.open(tmp_path, create=False).head() == 20
@@ -661,7 +661,7 @@ class LogContract:
                 done += 1
             log.close()
 
-        _in_processes(work, 4)
+        in_processes(work, 4)
         log = self.open(tmp_path, create=False)
         assert bytes(log.fold(None, [A]).entries[A].raw) == b"60"
         assert [r.position for r in log.read()] == [*range(1, 121)]
@@ -682,7 +682,7 @@ class LogContract:
                 log.append([Ended(command=first, status="done")], run=run)
             log.close()
 
-        _in_processes(work, 4)
+        in_processes(work, 4)
         held, log = dict[int, tuple[Address, ...]](), self.open(tmp_path, create=False)
         for record in log.read():
             if isinstance(record.entry, Accepted):
@@ -739,7 +739,8 @@ class LogContract:
         assert [record.position for record in tail] == [2]
 
 
-def _in_processes(work: Callable[[int], None], count: int) -> None:
+def in_processes(work: Callable[[int], None], count: int) -> None:
+    """Do work in several processes at once, each with its number from 0; all must succeed."""
     _joined(_forked(work, count))
 
 
