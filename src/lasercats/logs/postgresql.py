@@ -31,8 +31,10 @@ from lasercats.logs.rows import CLAIMING
 
 _APPEND = """
 SELECT * FROM @.append(%s::text, %s::text, %s::text, %s::text, %s::bigint, %s::text[], %s::bigint[],
-    %s::text[], %b::bytea[], %s::bigint[], %s::int[], %s::text[], %b::bytea[], %s::bigint[], %s::jsonb)
+    %s::text[], %b::bytea[], %s::bigint[], %s::int[], %s::text[], %b::bytea[], %s::bigint[], %s::jsonb,
+    %s::text[])
 """
+_KNOWN = sorted(about.KNOWN["write"])
 _DERIVED = ("segments", "present", "past", "open", "claims", "met")
 _CHUNK = 10_000
 """Records that are taken in at once when the tables are made anew."""
@@ -110,6 +112,7 @@ class PostgresqlLog(PostgresqlReader):
             states or None,
             commands or None,
             _encode(more).decode() if more else "{}",
+            _KNOWN,
         )
         ((first, token, dropped),) = self._rows(_APPEND, *arguments)
         if token is not None:

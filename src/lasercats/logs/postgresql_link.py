@@ -205,6 +205,10 @@ _REFUSALS: Mapping[str, Callable[[Mapping[str, Any]], LogError]] = {
     "LC006": lambda told: fold.reported(told["batch"]),
     "LC007": lambda told: fold.claimed(told["claim"], told["position"], _opened(told)),
     "LC008": lambda told: lease.beaten(told["run"]),
+    "LC010": lambda told: LogError(
+        f"the log can only be read here: it keeps {told['words']}, which this LaserCats does not know; "
+        "upgrade it; nothing was written"
+    ),
     "LC009": lambda _: LogError(
         "the log cannot be written by transactions that are not `read committed`; set "
         "default_transaction_isolation so for this role"

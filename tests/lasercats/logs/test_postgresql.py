@@ -108,12 +108,15 @@ def test_tables_that_do_not_follow_are_found_and_made_anew(
 
 def test_a_log_of_a_later_version_is_left_alone(make: Make, postgresql: Server, schema: str) -> None:
     """A later format, or what this program does not know, is told; where it can be read, it is only read."""
-    make().append([event()])
-    postgresql.sql(f"UPDATE {schema}.about SET value = value || ' news' WHERE name = 'write'")
+    held = make()
+    held.append([event()])
+    postgresql.sql(f"UPDATE {schema}.head SET writes = array_append(writes, 'news')")
+    with pytest.raises(LogError, match="can only be read here: it keeps news"):
+        held.append([event()])
     with pytest.raises(LogError, match="can only be read here: it keeps news"):
         make().append([event()])
     assert make().head() == 1
-    postgresql.sql(f"UPDATE {schema}.about SET value = 'novelty' WHERE name = 'read'")
+    postgresql.sql(f"UPDATE {schema}.head SET reads = '{{novelty}}'")
     with pytest.raises(LogTooNew, match="novelty"):
         make()
     postgresql.sql(f"UPDATE {schema}.about SET value = '6' WHERE name = 'format'")
