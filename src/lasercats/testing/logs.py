@@ -704,7 +704,7 @@ class LogContract:
                 own.append([replace(event(on), command=first), Ended(command=first, status="done")])
             own.close()
 
-        children = _forked(work, 4)
+        children = forked(work, 4)
         seen = list[int]()
         for record in log.tail(0, patience=60):
             seen.append(record.position)
@@ -713,7 +713,7 @@ class LogContract:
                 assert caused == [Event, Ended]
             if len(seen) == 180:
                 break
-        _joined(children)
+        joined(children)
         assert seen == [*range(1, 181)]
 
     def test_many_threads_append_without_a_gap(self, tmp_path: Path) -> None:
@@ -741,10 +741,10 @@ class LogContract:
 
 def in_processes(work: Callable[[int], None], count: int) -> None:
     """Do work in several processes at once, each with its number from 0; all must succeed."""
-    _joined(_forked(work, count))
+    joined(forked(work, count))
 
 
-def _forked(work: Callable[[int], None], count: int) -> list[int]:
+def forked(work: Callable[[int], None], count: int) -> list[int]:
     """Begin processes, each with its number from 0."""
     children = []
     for number in range(count):
@@ -764,7 +764,7 @@ def _forked(work: Callable[[int], None], count: int) -> list[int]:
     return children
 
 
-def _joined(children: Sequence[int]) -> None:
+def joined(children: Sequence[int]) -> None:
     """Wait for processes, which must all have succeeded."""
     codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
     assert codes == [0] * len(children)

@@ -1,17 +1,21 @@
 """A connection or a server that goes away loses nothing, and doubles nothing."""
 
+import json
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
+import pytest
 from msgspec.structs import replace
 
+from lasercats.core.address import Address
 from lasercats.core.record import Ended
 from lasercats.logs.postgresql import PostgresqlLog
-from lasercats.testing.logs import A, B, accepted, event
+from lasercats.testing.logs import A, B, accepted, event, forked, joined
 from lasercats.testing.postgresql import Server
 
 Make = Callable[..., PostgresqlLog]
@@ -93,3 +97,36 @@ def test_a_connection_that_was_ended_is_made_again(make: Make, postgresql: Serve
     next(reading)
     postgresql.sql(end)
     assert len(list(reading)) == 2
+
+
+@pytest.mark.crash
+def test_a_server_that_is_killed_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    """Under writers in several processes, what was acknowledged is there once, where that was told."""
+    server = Server(durable=True)
+    try:
+        PostgresqlLog(server.url(), create=True).close()
+
+        def work(number: int) -> None:
+            log, told = PostgresqlLog(server.url()), (tmp_path / str(number)).open("w", buffering=1)
+            for n in range(60):
+                text = f"{number}-{n}"
+                first = log.append([event(Address(f"file/m:/{number}"), text), event(content=text)])
+                told.write(f"{first} {text}\n")
+            log.close()
+
+        children = forked(work, 8)
+        while sum(len(path.read_text().splitlines()) for path in tmp_path.iterdir()) < 100:
+            time.sleep(0.005)
+        server.kill()
+        server.start()
+        joined(children)
+        log = PostgresqlLog(server.url())
+        told = [line.split() for path in tmp_path.iterdir() for line in path.read_text().splitlines()]
+        assert len(told) == 480
+        found = {r.position: json.loads(bytes(r.entry.delta[A][1])) for r in log.read() if A in r.entry.delta}  # type: ignore[union-attr]
+        assert {int(first) + 1: {"content": text} for first, text in told} == found
+        assert log.check_chain() == log.head() == 960
+        log.check_tables()
+        log.close()
+    finally:
+        server.stop()
