@@ -27,14 +27,23 @@ if TYPE_CHECKING:
 @options.argument("directory", type=arguments.FILE, default=".", metavar="[DIR]")
 @options.option("--shared", metavar="GROUP", help="Let the members of a group work in it, too.")
 @options.option("--log", metavar="URL", help="Where its log is or will be, as postgresql://HOST/DATABASE.")
+@options.option("--grant-reader", "readers", multiple=True, metavar="ROLE", help="Who may read that log.")
+@options.option("--grant-writer", "writers", multiple=True, metavar="ROLE", help="Who may also append to it.")
 @options.as_json
-def init(directory: str, shared: str | None, log: str | None, as_json: bool) -> None:
+def init(
+    directory: str,
+    shared: str | None,
+    log: str | None,
+    readers: Sequence[str],
+    writers: Sequence[str],
+    as_json: bool,
+) -> None:
     """Make a project in DIR: `lasercats.toml` and the log; or what is missing of one, as in a clone."""
     from lasercats.operate import begin, files  # noqa: PLC0415
     from lasercats.operate.project import FILE  # noqa: PLC0415
 
     folder = files.had(directory, Path(directory).resolve)
-    made = begin.init(folder, shared, log)
+    made = begin.init(folder, shared, log, readers, writers)
     if as_json:
         printing.data({"project": str(folder)})
     elif FILE in made:

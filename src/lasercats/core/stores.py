@@ -235,6 +235,15 @@ class LogPlace(Protocol):
 
         """
 
+    def admit(self, readers: Sequence[str], writers: Sequence[str]) -> None:
+        """Let others read the log, or also append to it: by the roles that its database knows them by.
+
+        Raises:
+            BadInput: the store has no roles.
+            LogError: this user may not say so, or there is no such role.
+
+        """
+
     def environments(self) -> Mapping[str, "LogPlace"]:
         """Return where the logs of all environments are, by name, empty for the default one."""
 

@@ -11,13 +11,13 @@ LATE = "late"
 """What a program must know to read a log in which something was told late."""
 MET = "met"
 """What a program must know to write to a log that tells who machines are, or to read a record of that."""
-_KNOWN = {"read": {LATE, MET}, "write": {WORD, schema.SEALED, MET}}
+KNOWN = {"read": {LATE, MET}, "write": {WORD, schema.SEALED, MET}}
 _END = 2**62
 
 
 def unknown(facts: Mapping[str, str], name: str) -> str:
     """Return what a program must know to `read` or `write` the log, and this one does not."""
-    return " ".join(word for word in facts.get(name, "").split() if word not in _KNOWN[name])
+    return " ".join(word for word in facts.get(name, "").split() if word not in KNOWN[name])
 
 
 def use(db: sqlite3.Connection, name: str, word: str, first: int) -> None:

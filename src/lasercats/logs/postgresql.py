@@ -31,8 +31,10 @@ from lasercats.program import PROGRAM
 
 _APPEND = """
 SELECT * FROM @.append(%s::text, %s::text, %s::text, %s::text, %s::bigint, %s::text[], %s::bigint[],
-    %s::text[], %b::bytea[], %s::bigint[], %s::int[], %s::text[], %b::bytea[], %s::bigint[], %s::jsonb)
+    %s::text[], %b::bytea[], %s::bigint[], %s::int[], %s::text[], %b::bytea[], %s::bigint[], %s::jsonb,
+    %s::text[])
 """
+_KNOWN = sorted(about.KNOWN["write"])
 _DERIVED = ("segments", "present", "past", "open", "claims", "met")
 _CHUNK = 10_000
 """Records that are taken in at once when the tables are made anew."""
@@ -110,6 +112,7 @@ class PostgresqlLog(PostgresqlReader):
             states or None,
             commands or None,
             _encode(more).decode() if more else "{}",
+            _KNOWN,
         )
         ((first, token, dropped),) = self._rows(_APPEND, *arguments)
         if token is not None:
@@ -228,6 +231,16 @@ class PostgresqlLog(PostgresqlReader):
         arguments = (first, puts or None, addresses or None, states or None, _encode(more).decode())
         sql = "SELECT @.take_in(%s::bigint, %s::int[], %s::text[], %b::bytea[], %s::jsonb)"
         self._link.run(self._sql(sql), arguments)
+
+    def admit(self, readers: Sequence[str], writers: Sequence[str]) -> None:
+        """Let roles read the log, or also append to it; only its owner may.
+
+        Raises:
+            LogError: this is not the owner, or there is no such role.
+
+        """
+        for role, writes in [*((role, False) for role in readers), *((role, True) for role in writers)]:
+            self._rows("SELECT @.admit(%s::text, %s::boolean)", role, writes)
 
     @property
     def sql(self) -> Sql:

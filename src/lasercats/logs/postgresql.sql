@@ -6,10 +6,10 @@ CREATE TABLE @.about (name text COLLATE "C" PRIMARY KEY, value text NOT NULL);
 -- Locked first by all that writes, and otherwise empty: so nothing that cleans tables up is ever in the way.
 CREATE TABLE @.gate ();
 
--- One row: how the log ends. It is updated by each append, so its page has room for many versions of it.
+-- One row: how the log ends, and what a program must know to read it and to write to it. It is updated by each append, so its page has room for many versions of it.
 CREATE TABLE @.head (
     log text NOT NULL, position bigint NOT NULL, time bigint NOT NULL, clock bigint NOT NULL, hash bytea NOT NULL,
-    token bigint NOT NULL, format int NOT NULL, program text NOT NULL
+    token bigint NOT NULL, format int NOT NULL, program text NOT NULL, reads text[] NOT NULL, writes text[] NOT NULL
 ) WITH (fillfactor = 10);
 
 CREATE TABLE @.records (
@@ -50,8 +50,8 @@ $$;
 
 -- Record, once, that a program must know a word from a position on, to `read` or to `write`.
 CREATE FUNCTION @.use(side text, word text, first bigint) RETURNS void LANGUAGE sql AS $$
-    UPDATE @.about SET value = trim(value || ' ' || word)
-    WHERE name = side AND NOT word = ANY (string_to_array(value, ' '));
+    UPDATE @.head SET reads = array_append(reads, word) WHERE side = 'read' AND word <> ALL (reads);
+    UPDATE @.head SET writes = array_append(writes, word) WHERE side = 'write' AND word <> ALL (writes);
     INSERT INTO @.about VALUES (word || ' since', first::text) ON CONFLICT DO NOTHING
 $$;
 
@@ -230,7 +230,7 @@ $$;
 CREATE FUNCTION @.append(
     request text, run text, holder text, program text, told bigint, runs text[], tokens bigint[],
     types text[], bodies bytea[], causes bigint[],
-    puts int[], addresses text[], states bytea[], commands bigint[], more jsonb,
+    puts int[], addresses text[], states bytea[], commands bigint[], more jsonb, knows text[],
     OUT first bigint, OUT token bigint, OUT dropped text[]
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE h @.head;
@@ -241,6 +241,11 @@ BEGIN
     END IF;
     LOCK TABLE @.gate IN SHARE ROW EXCLUSIVE MODE;
     SELECT * INTO STRICT h FROM @.head;
+    IF EXISTS (SELECT FROM unnest(h.writes) w WHERE w <> ALL (knows)) THEN
+        RAISE EXCEPTION USING ERRCODE = 'LC010', MESSAGE = 'the program is too old', DETAIL = (
+            SELECT jsonb_build_object('words', string_agg(w, ' ')) FROM unnest(h.writes) w WHERE w <> ALL (knows)
+        )::text;
+    END IF;
     SELECT r.position INTO first FROM @.records r WHERE r.request = append.request;
     IF FOUND THEN
         SELECT l.token INTO token FROM @.leases l WHERE l.run = append.run AND l.holder = append.holder;
@@ -431,6 +436,19 @@ CREATE FUNCTION @.veil(told text, what text) RETURNS json LANGUAGE sql STABLE AS
     SELECT CASE WHEN strpos(told, 'sealed') > 0 OR strpos(told, '\u') > 0
         THEN @.veiled(told, what) ELSE told END::json
 $$;
+
+-- Let a role read the log, or also append to it. Only its owner may say so.
+CREATE FUNCTION @.admit(role text, writes boolean) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    reads text[] := '{at,now,iso,time_of,doc,part,whole,real,truth,hidden,veiled,veil}';
+    name text;
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA @ TO %I', role);
+    EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA @ TO %I', role);
+    FOREACH name IN ARRAY reads || CASE WHEN writes THEN '{append,take,release,beat,sign}'::text[] END LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION @.%I TO %I', name, role);
+    END LOOP;
+END $$;
 
 -- A function is everybody's at first; the tables are their owner's alone.
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA @ FROM PUBLIC;

@@ -148,7 +148,7 @@ class Link:
             raise self._meaning(error) from None
 
     def _meaning(self, error: Any) -> Exception:  # noqa: ANN401
-        code, fact = error.sqlstate or "", one_line(error)
+        code, fact = error.sqlstate or "", error.diag.message_primary or one_line(error)
         if code.startswith("LC"):
             return _REFUSALS[code](msgspec.json.decode(error.diag.message_detail or "{}"))
         refused = code.startswith("28") or "authentication failed" in fact or "no password" in fact
@@ -159,10 +159,15 @@ class Link:
                     "database in its URL, or give the password in ~/.pgpass or PGPASSWORD"
                 )
             return Lost(fact)
+        if code == "42501" and "schema" in fact:
+            return LogError(
+                f"the log {self.name} may not be read by this role ({fact}); ask its owner for the right to "
+                "(`lasercats init --grant-reader ROLE`)"
+            )
         if code == "42501":
             return LogError(
                 f"the log {self.name} can only be read here: {fact}; nothing was written; ask its owner for "
-                "the right to"
+                "the right to (`lasercats init --grant-writer ROLE`)"
             )
         if code in ("22P05", "22021") or (isinstance(error, self.driver.DataError) and not code):
             return LogError(f"the log {self.name} cannot hold what is no text: {fact}; nothing was written")
@@ -200,6 +205,10 @@ _REFUSALS: Mapping[str, Callable[[Mapping[str, Any]], LogError]] = {
     "LC006": lambda told: fold.reported(told["batch"]),
     "LC007": lambda told: fold.claimed(told["claim"], told["position"], _opened(told)),
     "LC008": lambda told: lease.beaten(told["run"]),
+    "LC010": lambda told: LogError(
+        f"the log can only be read here: it keeps {told['words']}, which this LaserCats does not know; "
+        "upgrade it; nothing was written"
+    ),
     "LC009": lambda _: LogError(
         "the log cannot be written by transactions that are not `read committed`; set "
         "default_transaction_isolation so for this role"

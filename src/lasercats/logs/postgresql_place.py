@@ -6,7 +6,7 @@ A password is refused, as the URL stands in a file that is kept in version contr
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
 
 from lasercats.core.errors import BadInput
@@ -71,6 +71,14 @@ class PostgresqlPlace:
         return PostgresqlLog(
             self._conninfo, self._schema, name, create=create, exist_ok=exist_ok, barred=barred
         )
+
+    def admit(self, readers: Sequence[str], writers: Sequence[str]) -> None:
+        """Let roles read the log, or also append to it."""
+        log = self.open()
+        try:
+            log.admit(readers, writers)
+        finally:
+            log.close()
 
     def environments(self) -> Mapping[str, "PostgresqlPlace"]:
         """Return where the logs of all environments are, by name, empty for the default one."""

@@ -38,6 +38,12 @@ def ready(link: Link, schema: str, *, create: bool, exist_ok: bool) -> Mapping[s
         make(link, schema)
     facts = dict(link.rows(f"SELECT name, value FROM {quoted(schema)}.about"))  # noqa: S608 - quoted
     check(facts, link.name)
+    ((reads, writes),) = link.rows(f"SELECT reads, writes FROM {quoted(schema)}.head")  # noqa: S608 - quoted
+    facts |= {"read": " ".join(reads), "write": " ".join(writes)}
+    if strange := about.unknown(facts, "read"):
+        raise LogTooNew(
+            f"the log {link.name} keeps {strange} in a way that this LaserCats cannot read; upgrade it"
+        )
     return facts
 
 
@@ -63,11 +69,11 @@ def make(link: Link, schema: str) -> None:
         link.run(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
         link.run(text)
         made = secrets.token_hex(16)
-        facts = {"id": made, "format": str(FORMAT), "read": "", "write": SEALED}
+        facts = {"id": made, "format": str(FORMAT)}
         for fact in facts.items():
             link.run(f"INSERT INTO {quoted(schema)}.about VALUES (%s, %s)", fact)  # noqa: S608 - quoted
-        sql = f"INSERT INTO {quoted(schema)}.head VALUES (%s, 0, 0, 0, '', 0, 0, '')"  # noqa: S608 - quoted
-        link.run(sql, (made,))
+        sql = f"INSERT INTO {quoted(schema)}.head VALUES (%s, 0, 0, 0, '', 0, 0, '', '{{}}', %s)"  # noqa: S608 - ours
+        link.run(sql, (made, [SEALED]))
 
 
 def check(facts: Mapping[str, str], name: str) -> None:
@@ -83,8 +89,4 @@ def check(facts: Mapping[str, str], name: str) -> None:
     if int(facts["format"]) > FORMAT:
         raise LogTooNew(
             f"the log {name} has format {facts['format']}, this LaserCats reads up to {FORMAT}; upgrade it"
-        )
-    if strange := about.unknown(facts, "read"):
-        raise LogTooNew(
-            f"the log {name} keeps {strange} in a way that this LaserCats cannot read; upgrade it"
         )

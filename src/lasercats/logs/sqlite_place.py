@@ -1,6 +1,6 @@
 """Where a log in SQLite is: `sqlite:.lasercats/log.db`, and the logs of other environments beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lasercats.core.errors import BadInput
@@ -44,6 +44,18 @@ class SqlitePlace:
     ) -> SqliteLog:
         """Open the log, or make it."""
         return SqliteLog(self._path, create=create, exist_ok=exist_ok, barred=barred, mode=mode)
+
+    def admit(self, readers: Sequence[str], writers: Sequence[str]) -> None:
+        """Refuse, as a file knows no roles.
+
+        Raises:
+            BadInput: always.
+
+        """
+        del readers, writers
+        raise BadInput(
+            f"the log {self.name} is a file; share it with a group by `lasercats init --shared GROUP`"
+        )
 
     def environments(self) -> Mapping[str, "SqlitePlace"]:
         """Return where the logs of all environments are, by name, empty for the default one."""

@@ -3,6 +3,7 @@
 import grp
 import os
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,10 +21,17 @@ local = "local:"
 """
 
 
-def init(folder: Path, group: str | None = None, log: str | None = None) -> list[str]:
+def init(
+    folder: Path,
+    group: str | None = None,
+    log: str | None = None,
+    readers: Sequence[str] = (),
+    writers: Sequence[str] = (),
+) -> list[str]:
     """Make a project in a folder, which is made too if need be; return what of it was missing.
 
-    Its log is that of a URL, if one is given; one that is there already is shared.
+    Its log is that of a URL, if one is given; one that is there already is shared. The `readers` and
+    `writers` are roles of its database, which may read it, or also append to it, from then on.
 
     Each part is made at once, and `lasercats.toml`, which makes it a project, last: so what was killed is
     finished by the next call. With a `group`, its members share the project, also one that is there.
@@ -45,7 +53,9 @@ def init(folder: Path, group: str | None = None, log: str | None = None) -> list
             _share(folder, shared, whole=not there)
     except OSError as error:
         raise LaserCatsError(f"no project can be made in {folder}: {error.strerror}") from None
-    if not made and shared is None:
+    if readers or writers:
+        place.admit(readers, writers)
+    elif not made and shared is None:
         raise LaserCatsError(f"{folder / FILE} is there already; this is a project")
     return made
 

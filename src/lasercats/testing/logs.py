@@ -639,7 +639,7 @@ class LogContract:
                 (tmp_path / f"told-{number}-{n}").write_text(str(first))
             log.close()
 
-        _in_processes(work, 4)
+        in_processes(work, 4)
         told = [{(tmp_path / f"told-{k}-{n}").read_text() for k in range(4)} for n in range(10)]
         assert told == [{str(1 + 2 * n)} for n in range(10)]
         assert self.open(tmp_path, create=False).head() == 20
@@ -661,7 +661,7 @@ class LogContract:
                 done += 1
             log.close()
 
-        _in_processes(work, 4)
+        in_processes(work, 4)
         log = self.open(tmp_path, create=False)
         assert bytes(log.fold(None, [A]).entries[A].raw) == b"60"
         assert [r.position for r in log.read()] == [*range(1, 121)]
@@ -682,7 +682,7 @@ class LogContract:
                 log.append([Ended(command=first, status="done")], run=run)
             log.close()
 
-        _in_processes(work, 4)
+        in_processes(work, 4)
         held, log = dict[int, tuple[Address, ...]](), self.open(tmp_path, create=False)
         for record in log.read():
             if isinstance(record.entry, Accepted):
@@ -704,7 +704,7 @@ class LogContract:
                 own.append([replace(event(on), command=first), Ended(command=first, status="done")])
             own.close()
 
-        children = _forked(work, 4)
+        children = forked(work, 4)
         seen = list[int]()
         for record in log.tail(0, patience=60):
             seen.append(record.position)
@@ -713,7 +713,7 @@ class LogContract:
                 assert caused == [Event, Ended]
             if len(seen) == 180:
                 break
-        _joined(children)
+        joined(children)
         assert seen == [*range(1, 181)]
 
     def test_many_threads_append_without_a_gap(self, tmp_path: Path) -> None:
@@ -739,11 +739,12 @@ class LogContract:
         assert [record.position for record in tail] == [2]
 
 
-def _in_processes(work: Callable[[int], None], count: int) -> None:
-    _joined(_forked(work, count))
+def in_processes(work: Callable[[int], None], count: int) -> None:
+    """Do work in several processes at once, each with its number from 0; all must succeed."""
+    joined(forked(work, count))
 
 
-def _forked(work: Callable[[int], None], count: int) -> list[int]:
+def forked(work: Callable[[int], None], count: int) -> list[int]:
     """Begin processes, each with its number from 0."""
     children = []
     for number in range(count):
@@ -763,7 +764,7 @@ def _forked(work: Callable[[int], None], count: int) -> list[int]:
     return children
 
 
-def _joined(children: Sequence[int]) -> None:
+def joined(children: Sequence[int]) -> None:
     """Wait for processes, which must all have succeeded."""
     codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
     assert codes == [0] * len(children)

@@ -38,9 +38,16 @@ def unavailable() -> str | None:
 class Server:
     """A server, and databases on it."""
 
-    def __init__(self, *, durable: bool = False, port: int = 5432, settings: Sequence[str] = ()) -> None:
-        """Make a cluster and start it; a `durable` one syncs what is committed, as in earnest."""
-        self.folder = Path(tempfile.mkdtemp(prefix="lc-postgresql-"))
+    def __init__(
+        self,
+        *,
+        durable: bool = False,
+        port: int = 5432,
+        settings: Sequence[str] = (),
+        above: Path | None = None,
+    ) -> None:
+        """Make a cluster, in a folder if one is given, and start it; a `durable` one syncs commits."""
+        self.folder = Path(tempfile.mkdtemp(prefix="lc-postgresql-", dir=above))
         self.port, self._settings = port, (*settings, *(() if durable else _FAST))
         self._numbers = count(1)
         if os.geteuid() == 0:

@@ -136,7 +136,7 @@ def test_a_server_that_comes_back_is_waited_for(bare: "Cli", place: Place, tmp_p
         assert {entry["status"] for entry in bare.log()} == {"done"}
         assert {path.name for path in (tmp_path / "t").iterdir()} >= {str(n) for n in range(40)}
         assert bare.done("recover").err == "nothing is open\n"
-        assert "nothing changed" in bare.done("drift").err
+        assert "all as the state says" in bare.done("drift").err
     finally:
         server.stop()
 
@@ -178,6 +178,25 @@ def test_who_is_not_let_in_is_told(bare: "Cli", postgresql: Server) -> None:
         told = bare("init", "--log", url).err
         assert "does not let us in" in told
         assert "does not exist" in told
+
+
+def test_the_owner_says_who_may_read_and_write(
+    team: "Cli", url: str, postgresql: Server, place: Place
+) -> None:
+    """`init` admits roles, also later; who may only read is told so when he acts."""
+    database = url.partition("@/")[2].partition("?")[0]
+    postgresql.sql(f"CREATE ROLE ada_{database} LOGIN; CREATE ROLE bob_{database} LOGIN")
+    assert "is a file; share it with a group" in team("init", "other", "--grant-reader", "ada").err
+    assert "does not exist" in team("init", "--grant-reader", "nobody at all").err
+    team.done("init", "--grant-reader", f"ada_{database}", "--grant-writer", f"bob_{database}")
+    file = team.folder / "lasercats.toml"
+    text = file.read_text()
+    file.write_text(text.replace("lab@", f"ada_{database}@"))
+    assert team.log() == []
+    assert "can only be read here" in team("file", "write", place("f"), "--content", "x").err
+    file.write_text(text.replace("lab@", f"bob_{database}@"))
+    team.done("file", "write", place("f"), "--content", "x")
+    team.verifies()
 
 
 def test_no_log_on_the_server_is_told(bare: "Cli", url: str) -> None:
