@@ -57,7 +57,9 @@ class Fence(NamedTuple):
         if run and self._is_lost(run):
             raise Fenced(
                 f"another process has taken over run {run} while this one was at it, so nothing more of it "
-                "is recorded; `lasercats recover` finds out what became of it"
+                "is recorded",
+                remedy="`lasercats recover` finds out what became of it",
+                subject=f"run {run}",
             )
         for entry in entries:
             for command in self._subjects(entry, cause):
@@ -73,7 +75,9 @@ class Fence(NamedTuple):
         """
         if run in self.tokens and self._is_lost(run):
             raise LogConflict(
-                f"another process is at work on run {run}; wait for it, or run `lasercats recover` if it died"
+                f"another process is at work on run {run}",
+                remedy="wait for it, or run `lasercats recover` if it died",
+                subject=f"run {run}",
             )
 
     def _is_lost(self, run: str) -> bool:
@@ -86,12 +90,15 @@ class Fence(NamedTuple):
                 return
             raise Fenced(
                 f"command {command} was ended by another process while this one was at it, so nothing was "
-                f"written; see with `lasercats show {command}` how it ended"
+                "written",
+                remedy=f"see with `lasercats show {command}` how it ended",
+                subject=f"command {command}",
             )
         if not opened.held and not opened.late and opened.run in self.tokens and self._is_lost(opened.run):
             raise Fenced(
-                f"command {command} is in the hands of another process, so nothing was written; wait for it, "
-                "or run `lasercats recover` if it died"
+                f"command {command} is in the hands of another process, so nothing was written",
+                remedy="wait for it, or run `lasercats recover` if it died",
+                subject=f"command {command}",
             )
 
     def _subjects(self, entry: AnyEntry, cause: Callable[[int], int | None]) -> Iterable[int]:

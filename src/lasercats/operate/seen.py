@@ -119,8 +119,9 @@ def check(log: Log, place: Path) -> None:
     fact = difference(log, known)
     if fact:
         raise LogRewound(
-            f"{fact}; bring back the log that was there, or take this one knowingly with "
-            "`lasercats verify --accept`"
+            fact,
+            remedy="bring back the log that was there, or take this one knowingly with "
+            "`lasercats verify --accept`",
         )
 
 
