@@ -14,6 +14,7 @@ from lasercats.cli.running import run
 from lasercats.core.address import Address
 from lasercats.core.command import Command
 from lasercats.core.loss import Loss, announced
+from lasercats.operate import data
 
 if TYPE_CHECKING:
     from lasercats.interpreters.context import Result
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 PREDICTING = ("simulate", "script")
 _SAID: Mapping[str, Callable[..., None]] = {"script": printing.exact, "trace": printing.line}
 """How what an interpreter says is printed: a script is for a shell, a trace is lines."""
+
+
+def _as_they_are(results: data.acts.Results) -> data.Data:
+    return results
 
 
 @dataclass(frozen=True)
@@ -41,8 +46,8 @@ class Request:
     """What does not come back; told by `--json`, which says nothing in advance."""
     withheld: Mapping[Address, Mapping[str, str]] = field(default_factory=dict)
     """The fields that do not come back; told as what is lost is."""
-    found: Mapping[str, Any] = field(default_factory=dict)
-    """What was found before, and led to it; told beside it as data."""
+    form: Callable[[data.acts.Results], data.Data] = _as_they_are
+    """What `--json` makes of the results: puts what was found before, and led to them, beside them."""
     unseen: Mapping[Address, str] = field(default_factory=dict)
     """What could not be looked at before, and why; told as what is lost is."""
     confirm_within: str | None = None
@@ -109,15 +114,16 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
         results = [*(r for r in results if not r.losses), *again]
     gone = buried(project.kinds, (result.delta for result in results))
     if request.as_json:
-        data = {**request.found, **show.results_data(results, project.machines.trips)}
-        more = {
-            "lost": show.plain({**gone, **request.lost}),
-            "withheld": show.plain(request.withheld),
-            "losses": show.plain(_losses(project, commands, results, request, agreed)),
-            "unseen": dict(request.unseen),
-            "held": _held(project, results) if within else None,
-        }
-        printing.data(data | {name: value for name, value in more.items() if value})
+        done = data.results(
+            results,
+            project.machines.trips,
+            lost=data.plain({**gone, **request.lost}),
+            withheld=data.plain(request.withheld),
+            losses=list(_losses(project, commands, results, request, agreed)),
+            unseen=dict(request.unseen),
+            held=_held(project, results) if within else None,
+        )
+        printing.data(request.form(done))
     elif request.interpreter == "script":
         for result in results:
             show.print_problems(result.problems)
@@ -130,8 +136,9 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
         if predicted:
             show.print_losses(_losses(project, commands, results, request, agreed), gone)
         if held is not None:
-            position = held["position"]
-            held_note = f"held: taken back at {held['until']}, unless you run `lasercats confirm {position}`"
+            held_note = (
+                f"held: taken back at {held.until}, unless you run `lasercats confirm {held.position}`"
+            )
             printing.note(held_note, fg="yellow")
     if not request.as_json:
         _print_orders(project, results)
@@ -193,12 +200,12 @@ def _carrier(
     return (partial(carry_out_held, within=within), True) if commands else (carry_out, False)
 
 
-def _held(project: "Project", results: Sequence["Result"]) -> dict[str, Any] | None:
-    """Return what holds the changes of some results, as plain data; None where nothing changed."""
+def _held(project: "Project", results: Sequence["Result"]) -> data.acts.Holding | None:
+    """Return what holds the changes of some results; None where nothing changed."""
     from lasercats.operate import confirm, history  # noqa: PLC0415
 
     positions = [result.position for result in results if result.position is not None and result.delta]
     if not positions:
         return None
     (held,) = confirm.chosen(project, positions[:1])
-    return {"position": held.position, "until": history.iso(held.until)}
+    return data.acts.Holding(held.position, history.iso(held.until))

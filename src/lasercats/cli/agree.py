@@ -29,9 +29,10 @@ def check(project: "Project", find: "Callable[[], Sequence[Prospect]]", *, yes: 
         if printing.agreed("Go on with it?"):
             return
     raise Untrusted(
-        "what is open in this log was not begun by you, or not on this machine, so nothing was done; look at "
-        "it with `lasercats log --status open`, and agree with --yes, or trust whoever began it with "
-        f"`lasercats project trust {project.root}`"
+        "what is open in this log was not begun by you, or not on this machine, so nothing was done",
+        remedy="look at it with `lasercats log --status open`, and agree with --yes, or trust whoever began "
+        f"it with `lasercats project trust {project.root}`",
+        subject=str(project.root),
     )
 
 

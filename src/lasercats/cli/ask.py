@@ -69,7 +69,7 @@ def _limits(function: F) -> F:
 )
 @_limits
 @options.option("--tables", is_flag=True, help="List the tables and their columns instead.")
-@options.as_json
+@options.as_json("rows", "tables")
 @click.pass_context
 def query(
     context: click.Context,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from lasercats.core.change import Delta
 from lasercats.core.command import Effect
 from lasercats.core.errors import BadInput, LaserCatsError
 from lasercats.core.resource import Resource
+from lasercats.operate import data
 
 if TYPE_CHECKING:
     from lasercats.operate.observe import Observation
@@ -32,19 +34,19 @@ if TYPE_CHECKING:
     shell_complete=options.complete_address,
 )
 @options.as_of
-@options.as_json
+@options.as_json("state")
 @click.pass_context
 def state(context: click.Context, addresses: tuple[str, ...], as_of: str | None, as_json: bool) -> None:
     """Show the state, now or at any time, with what the machines gave."""
     with options.opened(context, looking=True) as project:
         chosen = _chosen(project, addresses, as_of)
-    data = {"resources": {a: show.resource_fields(r) for a, r in chosen.items()}}
+    found = data.resources(chosen)
     if as_json:
-        printing.data(data)
+        printing.data(found)
     elif chosen:
         from lasercats.core.document import dump_yaml  # noqa: PLC0415
 
-        printing.page(dump_yaml(data["resources"]))
+        printing.page(dump_yaml(dict(found.resources)))
     else:
         printing.note("the state is empty")
 
@@ -58,7 +60,7 @@ def state(context: click.Context, addresses: tuple[str, ...], as_of: str | None,
     shell_complete=options.complete_address,
 )
 @options.as_of
-@options.as_json
+@options.as_json("document")
 @click.pass_context
 def document(context: click.Context, addresses: tuple[str, ...], as_of: str | None, as_json: bool) -> None:
     """Print the state as a document that `plan` and `apply` take."""
@@ -80,7 +82,7 @@ def document(context: click.Context, addresses: tuple[str, ...], as_of: str | No
 @options.exclude
 @options.max_size
 @options.detailed
-@options.as_json
+@options.as_json("plan")
 @options.diff
 @options.option("--interpreter", default="simulate", metavar="NAME", help="simulate, or script to print one.")
 @click.pass_context
@@ -121,7 +123,7 @@ def plan(context: click.Context, /, documents: tuple[str, ...], **values: Any) -
 @options.only
 @options.exclude
 @options.max_size
-@options.as_json
+@options.as_json("results")
 @options.diff
 @options.message
 @options.interpreter
@@ -198,7 +200,7 @@ def agree(request: Request, made: "Plan") -> None:
 @options.option("--in-clear", is_flag=True, help="Do not seal contents that not everybody there may read.")
 @options.yes
 @options.recreate
-@options.as_json
+@options.as_json("observation", "reverted")
 @options.diff
 @options.message
 @options.detailed
@@ -218,7 +220,7 @@ def observe(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
 @options.option("--revert", is_flag=True, help="Record it, and put things back as they were.")
 @options.yes
 @options.recreate
-@options.as_json
+@options.as_json("observation", "reverted")
 @options.diff
 @options.message
 @options.detailed
@@ -239,7 +241,7 @@ def drift(context: click.Context, /, adopt: bool, **values: Any) -> None:  # noq
 @options.option("--check", is_flag=True, help="Only show what would be taken in.")
 @options.only
 @options.exclude
-@options.as_json
+@options.as_json("adopted")
 @options.diff
 @options.message
 @click.pass_context
@@ -266,8 +268,7 @@ def adopt(
         found = run(project, adopting.discover(project, machines, only=only, exclude=exclude))
         seen = found.seen if check else looking.record(project, found.seen, message)
     if as_json:
-        data = {"found": seen.looked, "managed": found.managed, "new": show.changes_data(seen.drift)}
-        printing.data({**data, "unseen": dict(seen.unseen), "position": seen.position})
+        printing.data(data.adopted(found, seen))
     else:
         show.print_delta(seen.drift, both=show_diff)
         show.print_unseen(seen.unseen)
@@ -290,12 +291,19 @@ def _adopted(new: int, found: int, managed: int, position: int | None) -> str:
 
 
 @click.command()
+@options.option("--of", "name", metavar="NAME", help="Of what --json prints, as results or plan.")
 @click.pass_context
-def schema(context: click.Context) -> None:
+def schema(context: click.Context, name: str | None) -> None:
     """Print the JSON Schema of documents; editors that know it complete and check them.
 
-    In a project it has the kinds that are made for it from data, too.
+    In a project it has the kinds that are made for it from data, too. With --of it is that of the JSON that
+    verbs print; `lasercats schema --of ?` lists the names.
     """
+    if name not in (None, "document"):
+        from lasercats.cli.generate import schemas  # noqa: PLC0415
+
+        printing.data(data.schema(name, schemas()))
+        return
     from lasercats.core.document import schema as make  # noqa: PLC0415
 
     printing.data(make(options.kinds_of(context)))
@@ -363,24 +371,16 @@ def _put_back(
         printing.note(_drift_line(seen, recorded=seen.position is not None))
         show.print_withheld(back.withheld)
         show.print_problems(back.problems)
-    found = {**_seen_data(seen), "problems": dict(back.problems)}
-    request = replace(
-        request, agreed=agreed, withheld=back.withheld, again=f"go on with {again}", found=found
-    )
+    form = partial(data.reverted, seen, back.problems)
+    request = replace(request, agreed=agreed, withheld=back.withheld, again=f"go on with {again}", form=form)
     act(context, project, back.commands, request)
     if back.problems:
         context.exit(1)
 
 
-def _seen_data(seen: "Observation") -> dict[str, Any]:
-    data: dict[str, Any] = {"looked": seen.looked, "drift": show.changes_data(seen.drift)}
-    data["refreshed"] = list(seen.refreshed)
-    return {**data, "unseen": dict(seen.unseen), "position": seen.position}
-
-
 def _show_seen(seen: "Observation", *, as_json: bool, both: bool, recorded: bool) -> None:
     if as_json:
-        printing.data(_seen_data(seen))
+        printing.data(data.observation(seen))
         return
     _show_drift(seen, both=both)
     printing.note(_drift_line(seen, recorded=recorded))
@@ -455,17 +455,7 @@ def _plan(
 def show_plan(made: "Plan", *, as_json: bool, both: bool) -> None:
     """Show what a plan would change, and what does not come back of it."""
     if as_json:
-        from msgspec import to_builtins  # noqa: PLC0415
-
-        from lasercats.core.command import as_recorded  # noqa: PLC0415
-
-        commands = [as_recorded(command) for command in made.commands]
-        data = {"commands": commands, "delta": show.changes_data(made.delta), "problems": dict(made.problems)}
-        data |= {"replaced": list(made.replaced), "corrective": to_builtins(made.corrective)}
-        data |= {"losses": to_builtins(made.losses), "unseen": dict(made.unseen)}
-        printing.data(
-            {**data, "lost": to_builtins({**made.buried, **made.lost}), "detours": dict(made.detours)}
-        )
+        printing.data(data.plan(made))
         return
     show.print_delta(made.delta, both=both, replaced=made.replaced, corrective=made.corrective)
     show.print_detours(made.detours)

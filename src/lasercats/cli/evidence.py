@@ -7,6 +7,7 @@ import click
 
 from lasercats.cli import arguments, options, printing
 from lasercats.core.errors import LogError
+from lasercats.operate import data
 
 if TYPE_CHECKING:
     from lasercats.operate.heads import Checked
@@ -16,7 +17,7 @@ OWN_KEY = "\0"
 
 
 @click.command("head")
-@options.as_json
+@options.as_json("head")
 @click.pass_context
 def log_head(context: click.Context, as_json: bool) -> None:
     """Print what the log is known by as it is now, as LOG:POSITION:HASH.
@@ -31,7 +32,7 @@ def log_head(context: click.Context, as_json: bool) -> None:
     if not head.position:
         raise LogError("the log is empty, and has no head yet; it has one after the first command")
     if as_json:
-        printing.data({"log": name, "position": head.position, "hash": head.hash.hex()})
+        printing.data(data.things.Head(name, head.position, head.hash.hex()))
     else:
         printing.fact(noted(name, head))
 
@@ -60,7 +61,7 @@ def log_head(context: click.Context, as_json: bool) -> None:
     help="Sign the head with an ssh key, if all holds.",
 )
 @options.option("--accept", is_flag=True, help="Take the log as it is, though this user saw another or more.")
-@options.as_json
+@options.as_json("verified")
 @click.pass_context
 def verify(
     context: click.Context,
@@ -93,8 +94,7 @@ def verify(
     for warning in warnings:
         printing.note(f"lasercats: {warning}")
     if as_json:
-        by = [one._asdict() | {"time": _iso(one.time)} for one in signed]
-        printing.data({"log": name, **report, "signed": by})
+        printing.data(data.verified(name, report, signed))
         return
     counts = ", ".join(f"{count} {what}" for what, count in report.items())
     printing.fact(f"{counts}: the chain and the fold hold")
@@ -106,9 +106,3 @@ def verify(
 def _signature(one: "Checked") -> str:
     who = f"{one.who} ({one.signer})" if one.who else f"{one.signer}, who is none of the allowed signers"
     return f"signed at {one.position} by {who}"
-
-
-def _iso(time: int) -> str:
-    from lasercats.operate import history  # noqa: PLC0415
-
-    return history.iso(time)

@@ -47,8 +47,7 @@ def make_group(name: str, kinds: Kinds, base: type[click.Group]) -> click.Group:
     if name in plugins.names("pictures"):
         makers["show"] = cache(partial(make_show, name))
     if name in plugins.names("verbs"):
-        more: Sequence[click.Command] = plugins.load("verbs", name, "set of verbs")()
-        makers |= {str(verb.name): partial(_same, verb) for verb in more}
+        makers |= {str(verb.name): partial(_same, verb) for verb in _more(name)}
 
     class Verbs(base):  # type: ignore[misc, valid-type]
         def list_commands(self, ctx: click.Context) -> list[str]:
@@ -58,6 +57,19 @@ def make_group(name: str, kinds: Kinds, base: type[click.Group]) -> click.Group:
             return makers[cmd_name]() if cmd_name in makers else None
 
     return Verbs(name, help=_about(commands.values(), kinds))
+
+
+def _more(name: str) -> Sequence[click.Command]:
+    """Return the verbs that a plugin has under a word."""
+    more: Sequence[click.Command] = plugins.load("verbs", name, "set of verbs")()
+    return more
+
+
+def schemas() -> dict[str, Any]:
+    """Return the types of data that only verbs of plugins print, by the names of their schemas."""
+    verbs = [verb for name in plugins.names("verbs") for verb in _more(name)]
+    printing = [option for verb in verbs for option in verb.params if isinstance(option, options.Json)]
+    return {name: type_ for option in printing for name, type_ in option.prints.items() if type_ is not None}
 
 
 def _same(verb: click.Command) -> click.Command:
@@ -102,7 +114,7 @@ def _make_verb(tag: str, command: type[Command], kinds: Sequence[Kind[Any]]) -> 
     )
     fields = [*verb.params]
     own = {spelling for parameter in fields for spelling in parameter.opts}
-    for decorate in (options.as_json, options.diff, options.message, options.interpreter):
+    for decorate in (options.as_json("results"), options.diff, options.message, options.interpreter):
         decorate(verb)
     for shared in verb.params[len(fields) :]:  # what a field is called is its own, as `rack mount --serial`
         shared.opts = [spelling for spelling in shared.opts if spelling not in own]

@@ -37,7 +37,7 @@ def _verb(name: str, summary: str, *, fields: bool) -> click.Command:
         metavar="KIND/NAME...",
         shell_complete=_complete,
     )
-    shared = (options.as_json, options.diff, options.message, options.interpreter)
+    shared = (options.as_json("results"), options.diff, options.message, options.interpreter)
     for decorate in (*shared, *((field,) if fields else ()), addressed):
         decorate(verb)
     return verb

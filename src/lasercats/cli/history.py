@@ -13,9 +13,10 @@ from lasercats.core.command import Effect
 from lasercats.core.errors import BadInput, UnknownName
 from lasercats.core.identity import shown
 from lasercats.core.secret import label
+from lasercats.operate import data
 
 if TYPE_CHECKING:
-    from lasercats.operate.history import Batch, Happening
+    from lasercats.operate.history import Happening
     from lasercats.operate.project import Project
 
 STATUSES = ("done", "unchanged", "failed", "refused", "cancelled", "waiting", "open")
@@ -58,7 +59,7 @@ class Log(click.Command):
 @options.option("--status", type=click.Choice(STATUSES), help="How it ended.")
 @options.option("-n", "--limit", type=click.IntRange(1), help="Only the last so many.")
 @options.option("--graph", is_flag=True, help="Show what came of what: runs, commands, events, undos.")
-@options.as_json
+@options.as_json("history")
 @click.pass_context
 def log(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
     """Show the history, command by command; a range is A..B in positions or times.
@@ -87,7 +88,7 @@ def log(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
             printing.note(f"lasercats: {warning}")
         by = _reporters(project, found)
     if values["as_json"]:
-        printing.data([{**history.as_data(h), **_reported_data(by.get(h.position))} for h in found])
+        printing.data([data.happening(h, by.get(h.position)) for h in found])
     elif values["graph"]:
         for line in graph(found):
             printing.fact(line)
@@ -108,7 +109,7 @@ def log(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
 
 @click.command("show")
 @options.argument("position")
-@options.as_json
+@options.as_json("command")
 @click.pass_context
 def show_(context: click.Context, position: str, as_json: bool) -> None:
     """Show one command with all that came of it: batches, instructions, outcomes, events."""
@@ -119,10 +120,11 @@ def show_(context: click.Context, position: str, as_json: bool) -> None:
         happened = history.happening(project, chosen)
         if happened.command is not None:
             happened = happened._replace(met=history.met(project, happened.position))
-        batches = [_batch_data(batch) for batch in history.batches(project, happened.position)]
+        batches = history.batches(project, happened.position)
         reporters = _reporters(project, [happened]).get(happened.position)
+    whole = data.detail(data.happening(happened, reporters), batches)
     if as_json:
-        printing.data({**history.as_data(happened), **_reported_data(reporters), "batches": batches})
+        printing.data(whole)
         return
     printing.fact(
         printing.style(f"{happened.position}  {show.title(happened)}  {happened.status}", bold=True)
@@ -140,9 +142,9 @@ def show_(context: click.Context, position: str, as_json: bool) -> None:
             printing.fact(f"{name + ':':8} {text}")
     for place, others in happened.resealed.items():
         printing.fact(f"secret:  that of {others} was sealed again for {label(place)}")
-    for batch in batches:
-        printing.fact(f"batch {batch['position']} to {batch['machine']}:")
-        for line, outcome in zip(batch["instructions"], batch["outcomes"], strict=True):
+    for batch in whole.batches:
+        printing.fact(f"batch {batch.position} to {batch.machine}:")
+        for line, outcome in zip(batch.instructions, batch.outcomes, strict=True):
             printing.fact(f"    {line}")
             printing.fact(f"      → {outcome}")
     anew = [address for address, change in happened.observed.items() if change.verb == "keep"]
@@ -160,7 +162,7 @@ def show_(context: click.Context, position: str, as_json: bool) -> None:
 @options.argument("first")
 @options.argument("last", default="HEAD")
 @options.detailed
-@options.as_json
+@options.as_json("changes")
 @click.pass_context
 def diff(context: click.Context, first: str, last: str, detailed: bool, as_json: bool) -> None:
     """Show what changed between two positions; the second is HEAD if it is left out."""
@@ -170,7 +172,7 @@ def diff(context: click.Context, first: str, last: str, detailed: bool, as_json:
         a, b = (history.resolve(project.log, p) for p in (first, last))
         delta, _, _ = history.between(project, a, b)
     if as_json:
-        printing.data(show.changes_data(delta))
+        printing.data(data.changes(delta))
     else:
         show.print_delta(delta, both=True)
         printing.note(show.summary(delta))
@@ -262,10 +264,6 @@ def _reported(by: Sequence[str] | None) -> str:
     return f"  (reported by {', '.join(by)})" if by else ""
 
 
-def _reported_data(by: Sequence[str] | None) -> dict[str, Any]:
-    return {"reported_by": list(by)} if by else {}
-
-
 def _effect(happened: "Happening") -> str:
     from lasercats.core.command import Hold  # noqa: PLC0415 - start-up stays light
     from lasercats.operate import history  # noqa: PLC0415
@@ -287,15 +285,3 @@ def _effect(happened: "Happening") -> str:
         )
     removed = "forgotten" if happened.command.effect is Effect.RECORD else "removed"
     return "effect not in the state" if happened.opaque else show.summary(happened.delta, removed)
-
-
-def _batch_data(batch: "Batch") -> dict[str, Any]:
-    from lasercats.interpreters.trace import describe, outcome_text  # noqa: PLC0415
-
-    answers = [outcome_text(outcome) for outcome in batch.outcomes]
-    return {
-        "position": batch.position,
-        "machine": batch.machine,
-        "instructions": [describe(instruction) for instruction in batch.instructions],
-        "outcomes": answers or ["not known: it never came back"] * len(batch.instructions),
-    }

@@ -1,7 +1,7 @@
 """Options that many verbs share, and the opening of the project. Each has a `LASERCATS_…` variable."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -35,7 +35,21 @@ def argument(*names: str, **more: Any) -> Callable[[F], F]:  # noqa: ANN401
     return click.argument(*names, **more)
 
 
-as_json = option("--json", "as_json", is_flag=True, help="Print JSON.")
+class Json(click.Option):
+    """The option `--json`: it knows what its verb then prints, by the name of a schema."""
+
+    def __init__(self, *more: Any, prints: Mapping[str, Any], **others: Any) -> None:  # noqa: ANN401
+        """Take the names; the type behind one is given where it is not of `operate.data`, as a plugin's."""
+        super().__init__(*more, **others)
+        self.prints = prints
+
+
+def as_json(*names: str, **own: Any) -> Callable[[F], F]:  # noqa: ANN401
+    """Add `--json`, which prints data of one of these names: of `operate.data`, or of its own type."""
+    prints = {**dict.fromkeys(names), **own}
+    return option("--json", "as_json", is_flag=True, help="Print JSON.", cls=Json, prints=prints)
+
+
 message = option("-m", "--message", help="Why: recorded with the command.")
 diff = option("--diff", "show_diff", is_flag=True, help="Show both sides of every change.")
 yes = option("--yes", is_flag=True, help="Do not ask: agree to what is announced.")

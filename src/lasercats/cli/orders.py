@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 from lasercats.cli import arguments, hint, options, printing, show
 from lasercats.cli.main import VerbGroup
@@ -14,6 +13,7 @@ from lasercats.cli.picture import write
 from lasercats.cli.running import run
 from lasercats.core.instruction import Failure
 from lasercats.instructions.work_order import Done
+from lasercats.operate import data
 
 if TYPE_CHECKING:
     from lasercats.operate.project import Project
@@ -35,7 +35,7 @@ def work() -> None:
 
 @work.command("list")
 @options.option("--all", "everything", is_flag=True, help="Also those that are over.")
-@options.as_json
+@options.as_json("work_orders")
 @click.pass_context
 def work_list(context: click.Context, everything: bool, as_json: bool) -> None:
     """List the work orders that wait for a report."""
@@ -45,7 +45,7 @@ def work_list(context: click.Context, everything: bool, as_json: bool) -> None:
     with options.opened(context, looking=True) as project:
         found = working.orders(project, everything=everything)
         if as_json:
-            printing.data([order_data(one) for one in found])
+            printing.data([data.work_order(one) for one in found])
             return
         rows = [
             (
@@ -73,7 +73,7 @@ def work_list(context: click.Context, everything: bool, as_json: bool) -> None:
     metavar="FILE",
     help="Write a page that prints well there; - is standard output.",
 )
-@options.as_json
+@options.as_json("work_order")
 @click.pass_context
 def work_show(context: click.Context, number: int, markdown: bool, html: str | None, as_json: bool) -> None:
     """Print a work order: its checklist, and the racks before and after."""
@@ -83,7 +83,7 @@ def work_show(context: click.Context, number: int, markdown: bool, html: str | N
     with options.opened(context, looking=True) as project:
         one = working.order(project, number)
         if as_json:
-            printing.data(order_data(one))
+            printing.data(data.work_order(one))
         elif markdown:
             printing.page(paper.markdown(one))
         elif html == "-":
@@ -104,7 +104,7 @@ def work_show(context: click.Context, number: int, markdown: bool, html: str | N
 @options.option("--asset-tag", metavar="TEXT", help="The asset tag of the device, as found.")
 @options.option("--note", metavar="TEXT", help="What else is to be said.")
 @options.yes
-@options.as_json
+@options.as_json("reported")
 @click.pass_context
 def work_done(
     context: click.Context,
@@ -136,7 +136,7 @@ def work_done(
 @options.argument("steps", type=arguments.NAME, nargs=-1, metavar="[STEP]...")
 @options.option("--why", metavar="TEXT", required=True, help="What stands in the way.")
 @options.yes
-@options.as_json
+@options.as_json("reported")
 @click.pass_context
 def work_fail(
     context: click.Context, number: int, steps: tuple[str, ...], why: str, yes: bool, as_json: bool
@@ -209,8 +209,7 @@ def _back(project: "Project", one: "WorkOrder") -> str:
 
 def _print_reported(project: "Project", report: "Reported", *, as_json: bool) -> None:
     if as_json:
-        data = {"order": order_data(report.order), "delta": show.changes_data(report.delta)}
-        printing.data({**data, "problems": dict(report.problems)})
+        printing.data(data.reported(report))
         return
     for task in report.tasks:
         _print_task(report.order, task)
@@ -222,33 +221,3 @@ def _print_reported(project: "Project", report: "Reported", *, as_json: bool) ->
         back = _back(project, report.order)
         over = f"work order {report.order.number} is over{'; ' if back else ''}{back}"
     printing.note(f"{show.summary(report.delta)}; {over}" if report.delta else over)
-
-
-def order_data(one: "WorkOrder") -> dict[str, Any]:
-    """Return a work order as plain data."""
-    from lasercats.operate.history import iso  # noqa: PLC0415
-
-    return {
-        "order": one.number,
-        "machine": one.machine,
-        "time": iso(one.time),
-        "actor": one.actor,
-        "message": one.message,
-        "because": one.because,
-        "open": len(one.open),
-        "reports": [{**report._asdict(), "time": iso(report.time)} for report in one.reports],
-        "steps": [
-            {
-                "step": task.number,
-                "status": task.status,
-                "command": task.command,
-                "text": task.step.line(),
-                "after": list(task.after),
-                "notes": list(one.notes.get(task.number, ())),
-                "reported_by": reporter.actor if (reporter := one.reporter(task.number)) else None,
-                "instruction": msgspec.to_builtins(task.step),
-                "outcome": msgspec.to_builtins(task.outcome),
-            }
-            for task in one.tasks
-        ],
-    }

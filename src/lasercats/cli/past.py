@@ -16,6 +16,7 @@ from lasercats.core.instruction import Instruction
 from lasercats.core.secret import shown
 from lasercats.core.visible import visible
 from lasercats.interpreters.context import Watcher
+from lasercats.operate import data
 
 if TYPE_CHECKING:
     from lasercats.operate.bisect import Check, Probe
@@ -48,7 +49,7 @@ _TODO = """
 )
 @options.option("-i", "--interactive", is_flag=True, help="Choose in an editor what to squash, keep or drop.")
 @options.option("--accept-difference", is_flag=True, help="Write it also where it ends in another state.")
-@options.as_json
+@options.as_json("rewrite")
 @click.pass_context
 def rewrite(
     context: click.Context,
@@ -75,7 +76,7 @@ def rewrite(
             raise LaserCatsError(_difference(made))
         text = rewriting.write(made, project, Path(out) if out else None)
     if as_json:
-        printing.data(_rewriting_data(made))
+        printing.data(data.rewriting(made))
     elif out is None:
         printing.json_text(text)
     printing.note(rewriting.evidence(made))
@@ -84,7 +85,7 @@ def rewrite(
 @click.command()
 @options.argument("address", type=arguments.NAME, shell_complete=options.complete_address)
 @options.as_of
-@options.as_json
+@options.as_json("blame")
 @click.pass_context
 def blame(context: click.Context, address: str, as_of: str | None, as_json: bool) -> None:
     """Show for each field of a resource its value, since when, by which command, by whom and why."""
@@ -95,8 +96,7 @@ def blame(context: click.Context, address: str, as_of: str | None, as_json: bool
         position = None if as_of is None else history.resolve(project.log, as_of)
         found = find(project, project.recorded(address), position)
     if as_json:
-        data = [{**b._asdict(), "value": shown(b.value), "time": history.iso(b.time)} for b in found]
-        printing.data(data)
+        printing.data([data.blame(b) for b in found])
         return
     rows = [
         (
@@ -114,7 +114,7 @@ def blame(context: click.Context, address: str, as_of: str | None, as_json: bool
 @click.command()
 @options.argument("position")
 @options.option("--step", "pausing", is_flag=True, help="Wait for a key after each batch.")
-@options.as_json
+@options.as_json("replay")
 @click.pass_context
 def replay(context: click.Context, position: str, pausing: bool, as_json: bool) -> None:
     """Run a past command again from its recorded outcomes, step by step; no machine is touched.
@@ -131,11 +131,7 @@ def replay(context: click.Context, position: str, pausing: bool, as_json: bool) 
         found = run(project, replay_command(project.log, project.kinds, chosen, watcher=watcher))
     same = not found.differences
     if as_json:
-        result = show.results_data([found.result], {})["results"][0]
-        data = {"position": found.position, "same": same, "differences": list(found.differences)}
-        data |= {"program": found.program} if found.program else {}
-        data |= {"cut_off": found.cut, "instructions": found.instructions, "result": result}
-        printing.data(data)
+        printing.data(data.replayed(found))
     else:
         show.print_delta(found.result.observed, both=True, indent="found  ")
         show.print_delta(found.result.delta, both=True)
@@ -171,30 +167,18 @@ class _Steps(Watcher):
 
 @click.command()
 @options.argument("position")
-@options.as_json
+@options.as_json("trace")
 @click.pass_context
 def trace(context: click.Context, position: str, as_json: bool) -> None:
     """Show the trace of a past command from the log alone: batches, instructions, outcomes, times."""
-    from lasercats.interpreters.trace import describe, lines, outcome_text  # noqa: PLC0415
+    from lasercats.interpreters.trace import lines  # noqa: PLC0415
     from lasercats.operate import history  # noqa: PLC0415
 
     with options.opened(context, looking=True) as project:
         chosen = one(project, position)
         found = history.batches(project, chosen)
     if as_json:
-        printing.data(
-            [
-                {
-                    "position": batch.position,
-                    "machine": batch.machine,
-                    "sent": history.iso(batch.sent),
-                    "seconds": batch.seconds,
-                    "instructions": [describe(i) for i in batch.instructions],
-                    "outcomes": [outcome_text(o) for o in batch.outcomes],
-                }
-                for batch in found
-            ]
-        )
+        printing.data([data.traced(batch) for batch in found])
         return
     for batch in found:
         for line in lines(batch.machine, batch.instructions, batch.outcomes, batch.seconds):
@@ -216,7 +200,7 @@ def trace(context: click.Context, position: str, as_json: bool) -> None:
     show_default=True,
     help="How the state is written for CMD.",
 )
-@options.as_json
+@options.as_json("bisect")
 @click.pass_context
 def bisect(
     context: click.Context, span: str | None, command: str | None, sql: str | None, form: str, as_json: bool
@@ -236,16 +220,8 @@ def bisect(
         first, last = history.resolve_range(project.log, span)
         check = _run_check(project, command, form) if command else _query_check(project, sql or "")
         found = search(project, first, last, check, lambda step: _tell(step, quiet=as_json))
-    data = history.as_data(found.happening)
     if as_json:
-        printing.data(
-            {
-                "position": found.position,
-                "first": data,
-                "steps": [step._asdict() for step in found.steps],
-                "skipped": list(found.skipped),
-            }
-        )
+        printing.data(data.bisected(found))
         return
     happened = found.happening
     printing.fact(f"{happened.position}  {show.title(happened)}  is the first after which the check fails")
@@ -357,21 +333,3 @@ def _difference(made: "RewritePlan") -> str:
         f"the rewritten log would not end in the same state: at {address} {what}; nothing was written; "
         "drop less, or give --accept-difference"
     )
-
-
-def _rewriting_data(made: "RewritePlan") -> dict[str, Any]:
-    return {
-        "first": made.first,
-        "last": made.last,
-        "before": len(made.before),
-        "observations": made.observed,
-        "after": len(made.commands),
-        "elided": list(made.elided),
-        "dropped": list(made.dropped),
-        "vanished": list(made.vanished),
-        "compared": made.compared,
-        "same": not made.differs,
-        "commands": [
-            {"command": show.plain(c), "stands_for": list(originals)} for c, originals in made.commands
-        ],
-    }

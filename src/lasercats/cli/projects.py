@@ -6,6 +6,7 @@ import click
 
 from lasercats.cli import arguments, options, printing
 from lasercats.cli.main import VerbGroup
+from lasercats.operate import data
 
 
 @click.group(cls=VerbGroup)
@@ -30,7 +31,7 @@ def _folder(context: click.Context, directory: str | None) -> Path:
 
 @project.command("trust")
 @options.argument("directory", type=arguments.FILE, required=False, metavar="[DIR]")
-@options.as_json
+@options.as_json("trust")
 @click.pass_context
 def project_trust(context: click.Context, directory: str | None, as_json: bool) -> None:
     """Trust whoever can write to the project in DIR, by default to the one that you stand in.
@@ -43,7 +44,7 @@ def project_trust(context: click.Context, directory: str | None, as_json: bool) 
     folder = _folder(context, directory)
     trust.mark(folder)
     if as_json:
-        printing.data({"project": str(folder), "trusted": True})
+        printing.data(data.things.Trust(str(folder), trusted=True))
     else:
         printing.note(
             f"{folder} is trusted, whoever writes there; take that back with `lasercats project untrust`"
@@ -52,7 +53,7 @@ def project_trust(context: click.Context, directory: str | None, as_json: bool) 
 
 @project.command("untrust")
 @options.argument("directory", type=arguments.FILE, required=False, metavar="[DIR]")
-@options.as_json
+@options.as_json("trust")
 @click.pass_context
 def project_untrust(context: click.Context, directory: str | None, as_json: bool) -> None:
     """Trust a project no more; one that is yours needs no trust."""
@@ -61,20 +62,20 @@ def project_untrust(context: click.Context, directory: str | None, as_json: bool
     folder = _folder(context, directory) if directory is None or Path(directory).exists() else Path(directory)
     trust.unmark(folder)
     if as_json:
-        printing.data({"project": str(folder), "trusted": False})
+        printing.data(data.things.Trust(str(folder), trusted=False))
     else:
         printing.note(f"{folder} is trusted no more")
 
 
 @project.command("list")
-@options.as_json
+@options.as_json("trusted")
 def project_list(as_json: bool) -> None:
     """List the projects that are trusted, and whose they are."""
     from lasercats.operate import trust  # noqa: PLC0415
 
     found = [(str(folder), trust.doubt(folder) or "yours alone") for folder in trust.marked()]
     if as_json:
-        printing.data([{"project": folder, "why": why} for folder, why in found])
+        printing.data([data.things.Trusted(folder, why) for folder, why in found])
     elif found:
         printing.table(found, ("PROJECT", "WHY IT NEEDS TRUST"))
     else:

@@ -10,10 +10,10 @@ from lasercats.cli import arguments, options, printing
 from lasercats.cli.main import VerbGroup
 from lasercats.core.errors import BadInput, LaserCatsError
 from lasercats.core.secret import label
+from lasercats.operate import data
 
 if TYPE_CHECKING:
     from lasercats.cli.act import Request
-    from lasercats.machines.vault_ring import Key
     from lasercats.operate.project import Project
     from lasercats.operate.secret import Secret
     from lasercats.operate.secret_rotate import Rotation
@@ -59,7 +59,7 @@ def secret_set(context: click.Context, name: str, reference: str) -> None:
 
 
 @secret.command("list")
-@options.as_json
+@options.as_json("secrets")
 @click.pass_context
 def secret_list(context: click.Context, as_json: bool) -> None:
     """List the secrets: how many keys each had, since when it has its last one, and where it stands."""
@@ -68,7 +68,7 @@ def secret_list(context: click.Context, as_json: bool) -> None:
     with options.opened(context) as project:
         found, kept = secrets(project), project.vault.keys.kept()
     if as_json:
-        printing.data({"root_key": kept, "secrets": [_data(one) for one in found]})
+        printing.data(data.secrets(found, kept))
         return
     if found:
         printing.table(map(_row, found), ("SECRET", "VERSIONS", "SINCE", "USED"))
@@ -79,7 +79,7 @@ def secret_list(context: click.Context, as_json: bool) -> None:
 
 
 def _row(one: "Secret") -> tuple[str, str, str, str]:
-    gone = sum(_state(one, key) == "destroyed" for key in one.keys)
+    gone = sum(key.wrapped is None for key in one.keys)
     versions = f"{len(one.keys)}" + (f" ({gone} destroyed)" if gone else "")
     since = one.keys[-1].made if one.keys else "the key is missing"
     own = {label(at) for at in one.used}
@@ -87,30 +87,10 @@ def _row(one: "Secret") -> tuple[str, str, str, str]:
     return one.name, versions, since, used
 
 
-def _data(one: "Secret") -> dict[str, Any]:
-    keys = [
-        {
-            "version": key.version,
-            "state": _state(one, key),
-            "made": key.made,
-            "by": key.by,
-            "destroyed": key.gone,
-            "destroyed_by": key.gone_by,
-        }
-        for key in one.keys
-    ]
-    versions = [{name: value for name, value in key.items() if value} for key in keys]
-    return {"secret": one.name, "places": one.places, "used": one.used, "versions": versions}
-
-
-def _state(one: "Secret", key: "Key") -> str:
-    return "destroyed" if key.wrapped is None else "current" if key.id == one.keys[-1].id else "old"
-
-
 @secret.command("rotate")
 @options.argument("targets", nargs=-1, type=arguments.NAME, metavar="[NAME|ADDRESS] [REFERENCE]")
 @options.option("--key", is_flag=True, help="Make new keys only; values and machines stay as they are.")
-@options.as_json
+@options.as_json("results", "resealed")
 @options.diff
 @options.message
 @options.interpreter
@@ -174,7 +154,7 @@ def _reseal(context: click.Context, project: "Project", targets: tuple[str, ...]
         raise BadInput("new keys change no value and no machine, so there is nothing to predict or to print")
     done = reseal(project, targets, request.message)
     if request.as_json:
-        printing.data(done._asdict())
+        printing.data(data.resealed(done))
     for name in () if request.as_json else done.names:
         printing.fact(f"new key: {name}")
     for at, why in {} if request.as_json else done.problems.items():
@@ -199,7 +179,7 @@ def _reseal(context: click.Context, project: "Project", targets: tuple[str, ...]
     help="Also the one key that sealed all secrets of the project before each had its own.",
 )
 @options.yes
-@options.as_json
+@options.as_json("shredded")
 @click.pass_context
 def secret_shred(
     context: click.Context,
@@ -227,7 +207,7 @@ def secret_shred(
         anew = shred(project, found)
         kept = project.vault.keys.kept() or ""
     if as_json:
-        printing.data({"keys": len(found.keys), "values": found.values, "past": found.past, "new_root": anew})
+        printing.data(data.shredded(found, new_root=anew))
     else:
         printing.note(f"{_count(len(found.keys), 'key')} destroyed; {_copies(kept, anew=anew)}")
 
@@ -263,7 +243,7 @@ def _show_shredding(found: "Shredding") -> None:
     metavar="file|age:RECIPIENT,…|keyring|cmd:COMMAND",
     help="Keep a new root key there, and lock all keys with it.",
 )
-@options.as_json
+@options.as_json("root_key")
 @click.pass_context
 def secret_key(context: click.Context, to: str | None, as_json: bool) -> None:
     """Show where the root key is kept, which locks the keys of all secrets, or keep it somewhere else.
@@ -276,7 +256,7 @@ def secret_key(context: click.Context, to: str | None, as_json: bool) -> None:
         keys = project.vault.keys
         kept = keys.move(to) if to is not None else keys.kept()
     if as_json:
-        printing.data({"root_key": kept})
+        printing.data(data.things.RootKey(kept))
     elif kept is None:
         printing.note("there is no root key yet; it is made with the first secret")
     else:

@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from lasercats.cli import fields, options, printing
 from lasercats.core import secret
@@ -253,41 +252,6 @@ def _ran(results: Sequence[Result]) -> str:
     return ", ".join(parts)
 
 
-def results_data(results: Sequence[Result], trips: Mapping[str, int]) -> dict[str, Any]:
-    """Return results as plain data, for `--json`."""
-    return {
-        "ok": all(result.ok for result in results),
-        "results": [
-            {
-                "position": result.position,
-                "status": result.status,
-                **({} if result.order is None else {"order": result.order}),
-                "command": as_shown(result.command),
-                "delta": changes_data(result.delta),
-                "observed": changes_data(result.observed),
-                "problems": dict(result.problems),
-                **({"untried": sorted(result.untried)} if result.untried else {}),
-                **({"notes": dict(result.notes)} if result.notes else {}),
-                "reports": {a: msgspec.to_builtins(r) for a, r in result.reports.items()},
-            }
-            for result in results
-        ],
-        "round_trips": dict(trips),
-    }
-
-
-def changes_data(delta: Delta) -> dict[str, Any]:
-    """Return a delta as plain data."""
-    from lasercats.operate.history import delta_data  # noqa: PLC0415 - start-up stays light
-
-    return delta_data(delta)
-
-
-def plain(value: Any) -> Any:  # noqa: ANN401
-    """Return a typed value as plain data."""
-    return msgspec.to_builtins(value)
-
-
 def title(happened: "Happening") -> str:
     """Return a command as a line of history names it: `file write web1:/etc/motd and 2 more`."""
     command = happened.command
@@ -324,11 +288,3 @@ def width() -> int:
 def has_color(context: click.Context) -> bool:
     """Tell whether pictures have colours."""
     return printing.is_terminal() if context.color is None else context.color
-
-
-def resource_fields(resource: Resource) -> dict[str, Any]:
-    """Return all fields that hold something, secrets hidden."""
-    data = as_shown(resource)
-    if not isinstance(data, dict):
-        return {"recorded": data}
-    return {name: value for name, value in data.items() if value is not None}

@@ -16,6 +16,7 @@ from lasercats.core.address import label
 from lasercats.core.errors import BadInput, LaserCatsError
 from lasercats.core.identity import shown
 from lasercats.core.text import escape
+from lasercats.operate import data
 
 if TYPE_CHECKING:
     from lasercats.operate.confirm import Held
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 @options.option("--log", metavar="URL", help="Where its log is or will be, as postgresql://HOST/DATABASE.")
 @options.option("--grant-reader", "readers", multiple=True, metavar="ROLE", help="Who may read that log.")
 @options.option("--grant-writer", "writers", multiple=True, metavar="ROLE", help="Who may also append to it.")
-@options.as_json
+@options.as_json("project")
 def init(
     directory: str,
     shared: str | None,
@@ -45,7 +46,7 @@ def init(
     folder = files.had(directory, Path(directory).resolve)
     made = begin.init(folder, shared, log, readers, writers)
     if as_json:
-        printing.data({"project": str(folder)})
+        printing.data(data.things.Project(str(folder)))
     elif FILE in made:
         printing.note(f"a project in {folder}; add machines with `lasercats machine add NAME URL`")
     elif made:
@@ -64,7 +65,7 @@ def machine() -> None:
 @machine.command("add")
 @options.argument("name", type=arguments.NAME)
 @options.argument("url")
-@options.as_json
+@options.as_json("added")
 @click.pass_context
 def machine_add(context: click.Context, name: str, url: str, as_json: bool) -> None:
     """Bind NAME to a machine URL.
@@ -82,7 +83,7 @@ def machine_add(context: click.Context, name: str, url: str, as_json: bool) -> N
         machines.add(project, name, url)
     exposed = machines.exposed(url)
     if as_json:
-        printing.data({"name": name, "url": url, "exposed": exposed})
+        printing.data(data.things.Added(name, url, exposed))
     else:
         printing.note(f"machine {name} is {url}; try it with `lasercats machine check {name}`")
     if exposed:
@@ -90,7 +91,7 @@ def machine_add(context: click.Context, name: str, url: str, as_json: bool) -> N
 
 
 @machine.command("list")
-@options.as_json
+@options.as_json("machines")
 @click.pass_context
 def machine_list(context: click.Context, as_json: bool) -> None:
     """List the machines; with --json also what each is known by."""
@@ -99,7 +100,7 @@ def machine_list(context: click.Context, as_json: bool) -> None:
     with options.opened(context, looking=True) as project:
         bound = machines.bound(project)
     if as_json:
-        printing.data([{**one._asdict(), "identity": dict(one.identity)} for one in bound])
+        printing.data([data.machine(one) for one in bound])
         return
     printing.table([(one.name, one.url) for one in bound], ("NAME", "URL"))
     _tell_shared(bound)
@@ -107,7 +108,7 @@ def machine_list(context: click.Context, as_json: bool) -> None:
 
 @machine.command("check")
 @options.argument("names", type=arguments.NAME, nargs=-1, metavar="[NAME]...")
-@options.as_json
+@options.as_json("checks")
 @click.pass_context
 def machine_check(context: click.Context, names: tuple[str, ...], as_json: bool) -> None:
     """Make the round trip that work makes to machines, and change nothing; by default to all."""
@@ -116,9 +117,7 @@ def machine_check(context: click.Context, names: tuple[str, ...], as_json: bool)
     with options.opened(context) as project:
         checks = run(project, machines.check(project, names))
     if as_json:
-        printing.data(
-            [{**check._asdict(), "told": check.remark, "identity": dict(check.identity)} for check in checks]
-        )
+        printing.data([data.check(one) for one in checks])
     else:
         rows = [(c.name, f"{c.seconds * 1000:.0f} ms", c.error or c.remark or "answers") for c in checks]
         printing.table(rows, ("NAME", "TIME", "RESULT"))
@@ -147,7 +146,7 @@ def _tell_shared(found: "Sequence[Bound | Check]") -> None:
 @machine.command("accept")
 @options.argument("name", type=arguments.NAME, shell_complete=options.complete_machine)
 @options.yes
-@options.as_json
+@options.as_json("accepted")
 @options.message
 @click.pass_context
 def machine_accept(context: click.Context, name: str, yes: bool, as_json: bool, message: str | None) -> None:
@@ -170,8 +169,7 @@ def machine_accept(context: click.Context, name: str, yes: bool, as_json: bool, 
                 )
             position = machines.accept(project, found, message)
     if as_json:
-        sides = {"before": dict(found.before), "after": dict(found.after)}
-        printing.data({"name": name, **sides, "position": position, "resources": found.resources})
+        printing.data(data.accepted(found, position))
     elif position is None:
         printing.note(f"machine {name} is the one that is on record; there is nothing to accept")
     else:
@@ -193,7 +191,7 @@ def _show_identity(found: "Accepting") -> None:
 
 @machine.command("remove")
 @options.argument("name", type=arguments.NAME)
-@options.as_json
+@options.as_json("removed")
 @click.pass_context
 def machine_remove(context: click.Context, name: str, as_json: bool) -> None:
     """Take a machine away that nothing in the state is on."""
@@ -202,7 +200,7 @@ def machine_remove(context: click.Context, name: str, as_json: bool) -> None:
     with options.opened(context) as project:
         machines.remove(project, name)
     if as_json:
-        printing.data({"removed": name})
+        printing.data(data.things.Removed(name))
 
 
 class ExecCommand(click.Command):
@@ -231,7 +229,7 @@ class ExecCommand(click.Command):
 )
 @options.option("--elidable", is_flag=True, help="It only looks: a rewrite of the history may drop it.")
 @options.option("--timeout", type=float, help="Seconds after which it is ended; any time by default.")
-@options.as_json
+@options.as_json("results")
 @options.message
 @options.interpreter
 @click.pass_context
@@ -253,16 +251,16 @@ def exec_(
     request = Request.take(values)
     with options.opened(context, looking=request.predicts) as project:
         names = expand(project, [f"{name.removesuffix(':')}:" for name in machines])
-        data = {"command": "exec", "on": [f"exec/{name}" for name in names], "argv": context.meta["argv"]}
+        given = {"command": "exec", "on": [f"exec/{name}" for name in names], "argv": context.meta["argv"]}
         limit = {} if timeout is None else {"timeout": timeout}
-        command = project.kinds.command({**data, "elidable": elidable, **limit})
+        command = project.kinds.command({**given, "elidable": elidable, **limit})
         act(context, project, [command], request)
 
 
 @click.command()
 @options.argument("file", type=arguments.FILE)
 @options.max_size
-@options.as_json
+@options.as_json("results")
 @options.diff
 @options.message
 @options.interpreter
@@ -290,7 +288,7 @@ _addresses = options.argument(
 
 
 def _record(
-    context: click.Context, data: Mapping[str, Any], addresses: Sequence[str], values: dict[str, Any]
+    context: click.Context, given: Mapping[str, Any], addresses: Sequence[str], values: dict[str, Any]
 ) -> None:
     """Carry out a command that changes records only."""
     from dataclasses import replace  # noqa: PLC0415
@@ -298,13 +296,13 @@ def _record(
     request = replace(Request.take(values), direct=not options.is_queried(context))
     with options.opened(context, looking=request.predicts) as project:
         on = [project.recorded(address) for address in addresses]
-        act(context, project, [project.kinds.command({**data, "on": on})], request)
+        act(context, project, [project.kinds.command({**given, "on": on})], request)
 
 
 @click.command()
 @_addresses
 @options.option("--field", "fields", multiple=True, help="Only the decision on this field.")
-@options.as_json
+@options.as_json("results")
 @options.diff
 @options.message
 @options.interpreter
@@ -322,7 +320,7 @@ def forget(
 
 @click.command()
 @_addresses
-@options.as_json
+@options.as_json("results")
 @options.diff
 @options.message
 @options.interpreter
@@ -338,7 +336,7 @@ def protect(context: click.Context, /, addresses: tuple[str, ...], **values: Any
 
 @click.command()
 @_addresses
-@options.as_json
+@options.as_json("results")
 @options.diff
 @options.message
 @options.interpreter
@@ -352,7 +350,7 @@ def unprotect(context: click.Context, /, addresses: tuple[str, ...], **values: A
 @options.argument("positions", nargs=-1, required=True, metavar="POSITION...")
 @options.option("--partial", is_flag=True, help="Leave out what cannot come back.")
 @options.recreate
-@options.as_json
+@options.as_json("results")
 @options.diff
 @options.message
 @options.interpreter
@@ -397,7 +395,7 @@ def undo(
 @click.command()
 @options.option("--force", is_flag=True, help="Also commands whose process seems to live.")
 @options.yes
-@options.as_json
+@options.as_json("recovered")
 @click.pass_context
 def recover(context: click.Context, force: bool, yes: bool, as_json: bool) -> None:
     """Find out what became of commands that a crash left open, by asking the machines.
@@ -419,10 +417,7 @@ def recover(context: click.Context, force: bool, yes: bool, as_json: bool) -> No
         kept = {h.position: agree.may_take_back(project, h, yes=yes, quiet=as_json) for h in due}
         held = run(project, confirming.take_back_overdue(project, force=force, kept=kept))
     if as_json:
-        results_ = [{**r._asdict(), "facts": dict(r.facts)} for r in results]
-        printing.data(
-            [*results_, *({"position": p, "status": "held", "remark": r, "told": r} for p, r in held.items())]
-        )
+        printing.data(data.recovered(results, held))
     for result in [] if as_json else results:
         what = "told late," if result.late else "command"
         printing.fact(f"{what} {result.position} ({tag_of(result.command)}): {result.status}")
@@ -442,7 +437,7 @@ def recover(context: click.Context, force: bool, yes: bool, as_json: bool) -> No
 @options.option("--list", "listing", is_flag=True, help="Only list what is to be confirmed.")
 @options.option("--guard", metavar="RUN", hidden=True, help="Wait, and take back what a run holds.")
 @options.yes
-@options.as_json
+@options.as_json("held")
 @click.pass_context
 def confirm(
     context: click.Context,
@@ -485,8 +480,7 @@ def confirm(
         for h in held
     }
     if as_json:
-        data = [(h.position, {"until": history.iso(h.until), "on": list(h.on)}) for h in held]
-        printing.data([{"position": p, **more, "status": said[p]} for p, more in data])
+        printing.data([data.held(h, said[h.position]) for h in held])
     for h in [] if as_json else held:
         left = f" until {history.iso(h.until)}" if listing else ""
         printing.fact(f"command {h.position} on {show.named(h.on)}: {said[h.position]}{left}")

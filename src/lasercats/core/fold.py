@@ -213,37 +213,44 @@ def claimed(claim: Address, position: int, other: Open) -> LogConflict:
     address = claim.partition(": ")[2] or claim if claim.startswith(HELD) else subject(claim)
     if other.held:
         return LogConflict(
-            f"{address} is held until command {position} ({other.actor}) is confirmed; "
-            f"run `lasercats confirm {position}`, or with --reject to take it back"
+            f"{address} is held until command {position} ({other.actor}) is confirmed",
+            remedy=f"run `lasercats confirm {position}`, or with --reject to take it back",
+            subject=address,
         )
     if other.late:
         return LogConflict(
             f"{address} is in doubt: what a process was told of it came late (position {position}), when "
-            "another had taken over; run `lasercats recover`, which looks at it"
+            "another had taken over",
+            remedy="run `lasercats recover`, which looks at it",
+            subject=address,
         )
     if other.waits is not None:
         return LogConflict(
-            f"{address} is in the work order {other.waits} ({other.actor}); report what "
-            f"was done with `lasercats work done {other.waits}`, or call it off with "
-            f"`lasercats work fail {other.waits} --why ...`"
+            f"{address} is in the work order {other.waits} ({other.actor})",
+            remedy=f"report what was done with `lasercats work done {other.waits}`, or call it off with "
+            f"`lasercats work fail {other.waits} --why ...`",
+            subject=address,
         )
     return LogConflict(
-        f"{address} is being changed by command {position} ({other.actor}, "
-        f"process {other.process}); wait for it, or run `lasercats recover` if it died"
+        f"{address} is being changed by command {position} ({other.actor}, process {other.process})",
+        remedy="wait for it, or run `lasercats recover` if it died",
+        subject=address,
     )
 
 
 def moved(address: Address, now: int) -> LogConflict:
     """Return what is told of an address that moved since it was looked at."""
     return LogConflict(
-        f"{address} was changed at position {now}, after it was looked at; "
-        "look at it with `lasercats state` and issue the command again"
+        f"{address} was changed at position {now}, after it was looked at",
+        remedy="look at it with `lasercats state` and issue the command again",
+        subject=address,
     )
 
 
 def reported(batch: int) -> LogConflict:
     """Return what is told of a batch of which more came than was seen."""
     return LogConflict(
-        f"somebody else has just reported on the work order {batch}; look at it with "
-        f"`lasercats work show {batch}` and report what is left"
+        f"somebody else has just reported on the work order {batch}",
+        remedy=f"look at it with `lasercats work show {batch}` and report what is left",
+        subject=f"work order {batch}",
     )

@@ -3,6 +3,9 @@
 Nothing here handles signals, begins a loop or prints. A project belongs to the thread that opened it; what
 waits for machines is a coroutine, all else reads or writes the log at once. Tasks that work at the same time
 may share one project: the claims of the log keep them apart, as they do processes.
+
+What the methods answer are the types of this package. `lasercats.operate.data` makes plain data of them, as
+`data.results(await project.issue(…))`: the JSON that the command line prints, with its schemas.
 """
 
 import asyncio

@@ -272,6 +272,8 @@ async def _take_lease(project: Project, run: str, patience: float, *, force: boo
         elif late:
             raise LogConflict(
                 f"process {process_of(lease.holder)} is going on with these commands, so nothing was "
-                "recorded; report again when that is over"
+                "recorded",
+                remedy="report again when that is over",
+                subject=f"run {run}",
             )
         await asyncio.sleep(0.1)

@@ -98,8 +98,9 @@ def load(project: Project, path: Path) -> Plan:
     for address, version in saved.versions.items():
         if state.version(address) != version:
             raise StalePlan(
-                f"the plan {path} is stale: {address} changed at position {state.version(address)}; "
-                "make the plan again"
+                f"the plan {path} is stale: {address} changed at position {state.version(address)}",
+                remedy="make the plan again",
+                subject=address,
             )
     plan = predicted(project.kinds, commands, state, saved.versions, saved.documents)
     return replace(plan, corrective=corrective(project, plan.delta))

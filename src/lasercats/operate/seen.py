@@ -123,7 +123,7 @@ def check(log: Log, place: Path | str) -> None:
     """
     known = recall(place)
     if fact := "" if known is None else difference(log, known):
-        raise LogRewound(f"{fact}; bring back the log that was there, or {_ACCEPT}")
+        raise LogRewound(fact, remedy=f"bring back the log that was there, or {_ACCEPT}")
 
 
 def check_alone(log: Log, place: Path | str) -> None:
@@ -134,7 +134,7 @@ def check_alone(log: Log, place: Path | str) -> None:
 
     """
     for other in copies(log, place):
-        raise LogRewound(f"{apart(log, other.seen)}; go on in that one, or {_ACCEPT}")
+        raise LogRewound(apart(log, other.seen), remedy=f"go on in that one, or {_ACCEPT}")
 
 
 def difference(log: Log, known: Seen) -> str:

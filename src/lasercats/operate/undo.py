@@ -174,16 +174,23 @@ def _check(project: Project, happened: Happening) -> None:
     if happened.opaque:
         raise Refused(
             f"command {happened.position} ({happened.type}) did something that is not in the state, so it "
-            "cannot be undone; undo it by hand, and leave it out here"
+            "cannot be undone",
+            remedy="undo it by hand, and leave it out here",
+            subject=f"command {happened.position}",
         )
     if happened.status == "waiting":
         order = project.log.open()[happened.position].waits
         raise Refused(
-            f"command {happened.position} is in the work order {order}; call that off with "
-            f"`lasercats work fail {order} --why ...`, or undo it when it is done"
+            f"command {happened.position} is in the work order {order}",
+            remedy=f"call that off with `lasercats work fail {order} --why ...`, or undo it when it is done",
+            subject=f"command {happened.position}",
         )
     if happened.status == "open":
-        raise Refused(f"command {happened.position} is not over; run `lasercats recover` first")
+        raise Refused(
+            f"command {happened.position} is not over",
+            remedy="run `lasercats recover` first",
+            subject=f"command {happened.position}",
+        )
 
 
 def _versions(commands: Sequence[Command], state: State) -> dict[Address, int]:

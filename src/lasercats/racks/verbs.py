@@ -10,6 +10,7 @@ from lasercats.cli.act import Request, act
 from lasercats.cli.picture import write
 from lasercats.cli.running import run
 from lasercats.core.errors import BadInput
+from lasercats.views.elevation import Elevation
 
 
 def verbs() -> tuple[click.Command, ...]:
@@ -27,7 +28,7 @@ def verbs() -> tuple[click.Command, ...]:
 )
 @options.option("--diff", "between", nargs=2, metavar="A B", help="What came and went between two positions.")
 @options.as_of
-@options.as_json
+@options.as_json(elevations=list[Elevation])
 @click.pass_context
 def show_(
     context: click.Context,
@@ -49,7 +50,7 @@ def show_(
     with options.opened(context, looking=True) as project:
         drawn = elevation.chosen(project, names, face, as_of=as_of, between=between)
     if as_json:
-        printing.data([elevation.as_data(one) for one in drawn])
+        printing.data(drawn)
     elif svg == "-":
         printing.exact(elevation.svg(drawn, face))
     elif svg is not None:
@@ -63,7 +64,7 @@ def show_(
 @click.command()
 @options.argument("one", type=arguments.NAME, metavar="DEVICE")
 @options.argument("other", type=arguments.NAME, metavar="DEVICE")
-@options.as_json
+@options.as_json("results")
 @options.diff
 @options.message
 @options.interpreter
@@ -83,7 +84,7 @@ def swap(context: click.Context, /, one: str, other: str, **values: Any) -> None
 @click.command()
 @options.argument("old", type=arguments.NAME, metavar="DEVICE")
 @options.argument("new", type=arguments.NAME, metavar="NAME")
-@options.as_json
+@options.as_json("results")
 @options.diff
 @options.message
 @options.interpreter
@@ -103,7 +104,7 @@ def rename(context: click.Context, /, old: str, new: str, **values: Any) -> None
 @click.command("import")
 @options.argument("folder", type=arguments.FILE, metavar="FOLDER")
 @options.only
-@options.as_json
+@options.as_json("results")
 @options.diff
 @options.message
 @options.interpreter
