@@ -35,6 +35,8 @@ class PostgresqlReader:
         """Read by a link what is in a schema, whose name is quoted."""
         self._link, self._schema = link, schema
         self._fold: Fold | None = None
+        self._eras: list[tuple[int, int]] = []
+        """Until which position records have which earlier format."""
 
     def _rows(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
         return self._link.rows(self._sql(sql), arguments)
@@ -58,14 +60,15 @@ class PostgresqlReader:
         sql += f" ORDER BY position {'DESC' if backwards else 'ASC'} LIMIT {PAGE}"
         while low <= high:
             rows = self._rows(sql, low, high, *([[*names]] if names else []))
-            yield from decoded(rows, self._link.name)
+            yield from decoded(rows, self._link.name, self._eras)
             if len(rows) < PAGE:
                 return
             low, high = (low, rows[-1][0] - 1) if backwards else (rows[-1][0] + 1, high)
 
     def caused(self, position: int) -> Iterator[Record]:
         """Iterate over the records that came of one: a command's events and end, a batch's outcomes."""
-        yield from decoded(self._rows(f"{_READ} cause = %s ORDER BY position", position), self._link.name)
+        rows = self._rows(f"{_READ} cause = %s ORDER BY position", position)
+        yield from decoded(rows, self._link.name, self._eras)
 
     def head(self) -> int:
         """Return the position of the last record, 0 when there is none."""
