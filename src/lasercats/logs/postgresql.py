@@ -155,8 +155,8 @@ class PostgresqlLog(PostgresqlReader):
     def take(self, run: str, holder: str, over: int = 0) -> None:
         """Take the lease of a run over from who has a token, or one that nobody has (0)."""
         self._check_writable()
-        arguments = (run, holder, over, self._now())
-        ((token,),) = self._rows("SELECT @.take(%s::text, %s::text, %s::bigint, %s::bigint)", *arguments)
+        sql = "SELECT @.take(%s::text, %s::text, %s::bigint, %s::bigint, %s::text)"
+        ((token,),) = self._rows(sql, run, holder, over, self._now(), token_hex(8))
         self._mine[run] = token
 
     def release(self, run: str) -> None:

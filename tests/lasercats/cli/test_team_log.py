@@ -158,7 +158,7 @@ def test_a_url_of_no_server_is_told(
     bare: "Cli", monkeypatch: pytest.MonkeyPatch, url: str, fact: str
 ) -> None:
     """What is no URL, and a server that cannot be reached, is said in one sentence without a password."""
-    monkeypatch.setattr("lasercats.logs.postgresql_link.PATIENCE", 0.1)
+    monkeypatch.setattr("lasercats.logs.postgresql_link.FIRST", 0.1)
     ran = bare("init", "--log", url)
     assert (ran.code, ran.err.count("\n")) == (1, 1)
     assert fact in ran.err
