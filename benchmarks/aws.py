@@ -55,10 +55,10 @@ class Side(ABC):
         self.moto, self.folder, self.count = moto, folder, count
         self.settings = [f"{name}={value}" for name, value in environment(moto.endpoint).items()]
         folder.mkdir()
-        self.wish(TYPE)
+        self.want(TYPE)
 
     @abstractmethod
-    def wish(self, type_: str) -> None:
+    def want(self, type_: str) -> None:
         """Write down that all the instances are to have this type."""
 
     @abstractmethod
@@ -80,7 +80,7 @@ class LaserCats(Side):
         url = f"aws://us-east-1?endpoint={moto.endpoint}"
         process(lasercats(), "-C", str(folder), "machine", "add", "aws", url)
 
-    def wish(self, type_: str) -> None:
+    def want(self, type_: str) -> None:
         """Write the document."""
         fields = (f"image: {IMAGE}", f"type: {type_}", "tags: {Name: web}", "state: running")
         lines = ["resources:"]
@@ -109,11 +109,11 @@ class Terraform(Side):
         (folder / "tfrc").write_text(configuration())
         self.settings.append(f"TF_CLI_CONFIG_FILE={folder / 'tfrc'}")
         self._timed("init")
-        told = json.loads(process("env", *self.settings, "terraform", "version", "-json", folder=folder))
-        (provider,) = told["provider_selections"].values()
-        self.version = f"{told['terraform_version']} with AWS {provider}"
+        data = json.loads(process("env", *self.settings, "terraform", "version", "-json", folder=folder))
+        (provider,) = data["provider_selections"].values()
+        self.version = f"{data['terraform_version']} with AWS {provider}"
 
-    def wish(self, type_: str) -> None:
+    def want(self, type_: str) -> None:
         """Write the configuration, which asks of the provider no more than the instances."""
         instances = [
             f"  count = {self.count}",
@@ -190,13 +190,13 @@ def _row(
     calls: int | None = None,
 ) -> list[str]:
     figures = [figure for figure in ours if figure is not None]
-    told, most = ["", "", ""], max(f.calls for f in figures)
+    cells, most = ["", "", ""], max(f.calls for f in figures)
     if theirs is not None:
         ratio = theirs.seconds / median(f.seconds for f in figures)
         goal = "" if faster is None else f" ({faster:g}) {verdict(ratio >= faster)}"
-        told = [f"{theirs.seconds:.1f}", str(theirs.calls), f"{ratio:.0f}{goal}"]
+        cells = [f"{theirs.seconds:.1f}", str(theirs.calls), f"{ratio:.0f}{goal}"]
     goal = "" if calls is None else f"{most} ({calls}) {verdict(most <= calls)}"
-    return [name, spread([f.seconds for f in figures]), _calls(figures), *told, goal]
+    return [name, spread([f.seconds for f in figures]), _calls(figures), *cells, goal]
 
 
 def _calls(figures: list[Figure]) -> str:
@@ -214,7 +214,7 @@ def _life(
         _check(moto, count, TYPE)
         look, changed = _measure(moto, side.look), None
         if change:
-            side.wish(OTHER_TYPE)
+            side.want(OTHER_TYPE)
             changed = _measure(moto, side.apply)
             _check(moto, count, OTHER_TYPE)
         return _Life(create, look, changed, side.version)
@@ -250,7 +250,7 @@ def _check(moto: MotoServer, count: int, type_: str) -> float:
     pages = list(ec2.get_paginator("describe_instances").paginate(PaginationConfig={"PageSize": 1000}))
     seconds = time.perf_counter() - start
     found = [instance for page in pages for group in page["Reservations"] for instance in group["Instances"]]
-    told = Counter((i["InstanceType"], i["State"]["Name"], *(t["Value"] for t in i["Tags"])) for i in found)
-    assert told == {(type_, "running", "web"): count}, told
+    counts = Counter((i["InstanceType"], i["State"]["Name"], *(t["Value"] for t in i["Tags"])) for i in found)
+    assert counts == {(type_, "running", "web"): count}, counts
     ec2.close()
     return seconds

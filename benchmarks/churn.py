@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 from benchmarks import plain
 from benchmarks.common import lasercats, process
-from lasercats.core.address import Address, told
+from lasercats.core.address import Address, label
 from lasercats.core.command import Command, Effect
 from lasercats.core.errors import Refused
 from lasercats.core.record import NULL, Accepted, AnyEntry, Ended, Event, raw
@@ -117,7 +117,7 @@ class Scribe:
         try:
             after = command.decide(address, self.world)
         except Refused as refused:
-            return (Ended(command=position, status="refused", error=f"{told(address)}: {refused}"),)
+            return (Ended(command=position, status="refused", error=f"{label(address)}: {refused}"),)
         if same(before, after):
             return (Ended(command=position, status="unchanged"),)
         if isinstance(command, file.Write) and isinstance(after, file.File):

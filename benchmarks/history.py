@@ -83,8 +83,8 @@ def measure_queries(project: Path, tables: Path) -> None:
     answers = _alone(project, questions)
     assert answers[PAST].rows == _halfway()
     for engine in _engines():
-        told = json.loads(process(*_ask(tables, engine, ROUNDS + 1)))
-        answers[engine] = Answer(told["seconds"][1:], told["rows"])
+        data = json.loads(process(*_ask(tables, engine, ROUNDS + 1)))
+        answers[engine] = Answer(data["seconds"][1:], data["rows"])
         assert answers[engine].rows == answers[NOW].rows
     _print_queries("the query alone", {name: answer.seconds for name, answer in answers.items()}, {})
 
@@ -160,11 +160,11 @@ def _holds(log: SqliteLog, position: int, address: Address) -> bool:
 def _rewrite(project: Path, what: str, *, goals: bool) -> None:
     """Rewrite the whole log, as a process of its own."""
     out = project.parent / "rewritten"
-    told = process(
+    output = process(
         *(sys.executable, "-m", "benchmarks.weigh"),
         *(lasercats(), "-C", str(project), "rewrite", "--out", str(out)),
     )
-    seconds, memory = (json.loads(told)[name] for name in ("seconds", "bytes"))
+    seconds, memory = (json.loads(output)[name] for name in ("seconds", "bytes"))
     rows = [
         ["seconds", f"{seconds:.1f}", _goal(REWRITE_GOAL, seconds <= REWRITE_GOAL) if goals else ""],
         [

@@ -157,11 +157,11 @@ def _many() -> None:
         timed(*ours, folder=folder)  # compiles what is not compiled yet; not counted
         rounds = [(timed(*ours, folder=folder), timed(*bare, folder=folder)) for _ in range(MANY_ROUNDS)]
     ratio = median(one for one, _ in rounds) / median(floor for _, floor in rounds)
-    told = f"{ratio:.2f} {verdict(ratio <= OVER_FLOOR)}"
+    text = f"{ratio:.2f} {verdict(ratio <= OVER_FLOOR)}"
     table(
         f"hosts: `exec` of one command on {MANY} SSH hosts, whole processes, median of {MANY_ROUNDS}",
         ("lasercats s", "bare asyncssh s", f"times the floor (goal {OVER_FLOOR})"),
-        [[spread([one for one, _ in rounds]), spread([floor for _, floor in rounds]), told]],
+        [[spread([one for one, _ in rounds]), spread([floor for _, floor in rounds]), text]],
     )
 
 
@@ -215,8 +215,8 @@ def _measure(lab: Lab, work: Callable[[], float]) -> Figure:
 
 def _check(lab: Lab) -> None:
     wanted = [f"{hashlib.sha256(text_of(path).encode()).hexdigest()}  {path}" for path in PATHS]
-    for told in _on_all(lab, f"sha256sum {' '.join(PATHS)}"):
-        assert told.splitlines() == wanted, "the files are not as they should be"
+    for output in _on_all(lab, f"sha256sum {' '.join(PATHS)}"):
+        assert output.splitlines() == wanted, "the files are not as they should be"
 
 
 def _on_all(lab: Lab, command: str) -> list[str]:

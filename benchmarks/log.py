@@ -153,8 +153,8 @@ def _stored(what: str) -> Measure:
 
 
 def _ask(what: str, path: Path) -> dict[str, float]:
-    told: dict[str, float] = json.loads(process(peer("python"), "-m", "benchmarks.stored", what, str(path)))
-    return told
+    data: dict[str, float] = json.loads(process(peer("python"), "-m", "benchmarks.stored", what, str(path)))
+    return data
 
 
 def _fill(path: Path) -> None:

@@ -69,8 +69,8 @@ _JSON = "import sys, json; json.load(open(sys.argv[1]))"
 
 
 def _row(name: str, figures: list[float], goal: float | None = None) -> list[str]:
-    told = "" if goal is None else f"{goal:g} {verdict(median(figures) < goal)}"
-    return [name, spread(figures, ".3f"), told]
+    cell = "" if goal is None else f"{goal:g} {verdict(median(figures) < goal)}"
+    return [name, spread(figures, ".3f"), cell]
 
 
 def _verb(folder: Path, *words: str) -> list[float]:

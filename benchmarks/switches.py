@@ -72,5 +72,5 @@ def run() -> None:
 
 def _changes(lab: OvsLab) -> int:
     """Return how many transactions were made by hand or by us: those that bear a comment."""
-    told = lab.tool("ovsdb-tool", "show-log", f"{lab.folder}/conf.db")
-    return sum('"lasercats:' in line or '"ovs-vsctl' in line for line in told.splitlines())
+    output = lab.tool("ovsdb-tool", "show-log", f"{lab.folder}/conf.db")
+    return sum('"lasercats:' in line or '"ovs-vsctl' in line for line in output.splitlines())

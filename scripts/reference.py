@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import click
 import msgspec
 
+import lasercats
 from lasercats.cli.history import Log
 from lasercats.cli.main import root
 from lasercats.core import errors
@@ -25,6 +26,7 @@ from lasercats.core.kind import Kind
 from lasercats.core.registry import Domain, Kinds
 from lasercats.core.resource import Role, notes, roles_of
 from lasercats.core.secret import Sealed
+from lasercats.operate.api import Session
 from lasercats.operate.plugins import kinds as installed
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
@@ -235,6 +237,7 @@ def pages(kinds: Kinds) -> dict[str, str]:
         "kinds.md": page("Kinds", kinds_page(kinds)),
         "instructions.md": page("Instructions", instructions_page(kinds.domains)),
         "errors.md": page("Errors and exit codes", errors_page()),
+        "python.md": page("Python API", python_page()),
         "document-schema.json": json.dumps(schema(kinds), indent=2, ensure_ascii=False) + "\n",
     }
 
@@ -324,7 +327,7 @@ def kinds_page(kinds: Kinds) -> Iterator[str]:
     """Describe every kind that is installed."""
     yield (
         "A field is *specified* (the operator decides it), *secret* (decided too, but kept sealed) or "
-        "*given* (the machine assigns it; a plan never compares it). A field that is left out is not "
+        "*computed* (the machine assigns it; a plan never compares it). A field that is left out is not "
         "decided: it stays as the machine has it."
     )
     for name, kind in sorted(kinds.kinds.items()):
@@ -351,15 +354,18 @@ def commands_of(kind: Kind[Any]) -> Iterator[str]:
 def command_type(made: type[Command]) -> Iterator[str]:
     """Describe a command: its event and its fields."""
     yield f"{doc(made)}\n\nIts event is `{made.past}`."
+    if made.aliases:
+        names = ", ".join(f"`{alias}`" for alias in sorted(made.aliases))
+        yield f"Other names, each for one kind: {names}."
     yield table(("Field", "Type", "Needed", "Meaning"), field_rows(made, skip=("on",)))
 
 
 def resource_rows(resource: Struct) -> Iterator[tuple[str, str, str, str]]:
     """Describe the fields of a resource, and the `source` that may stand for its content."""
-    told = attribute_docs(resource)
+    docs = attribute_docs(resource)
     for field in msgspec.structs.fields(resource):
         role: Role = roles_of(resource)[field.name]
-        meaning = sentence(meaning_of(field.type) or told.get(field.name, ""))
+        meaning = sentence(meaning_of(field.type) or docs.get(field.name, ""))
         yield f"`{field.name}`", role.value, type_text(field.type), meaning
     if loading_field(resource):
         yield "`source`", "specified", "text", "In a document: a local file with the content."
@@ -367,11 +373,11 @@ def resource_rows(resource: Struct) -> Iterator[tuple[str, str, str, str]]:
 
 def field_rows(struct: Struct, skip: Sequence[str] = ()) -> Iterator[tuple[str, str, str, str]]:
     """Describe the fields of a command, an instruction or an outcome."""
-    told = attribute_docs(struct)
+    docs = attribute_docs(struct)
     for field in msgspec.structs.fields(struct):
         if field.name in skip:
             continue
-        meaning = sentence(meaning_of(field.type) or told.get(field.name, ""))
+        meaning = sentence(meaning_of(field.type) or docs.get(field.name, ""))
         yield f"`{field.name}`", type_text(field.type), "yes" if field.required else "", meaning
 
 
@@ -382,23 +388,23 @@ def meaning_of(annotation: Any) -> str:  # noqa: ANN401 - an annotation is of an
 
 def attribute_docs(struct: Struct) -> dict[str, str]:
     """Return the strings that stand below the fields of a class, and of those that it derives from."""
-    told: dict[str, str] = {}
+    docs: dict[str, str] = {}
     for class_ in reversed(struct.__mro__):
         if issubclass(class_, msgspec.Struct) and class_.__module__.startswith("lasercats."):
-            told |= own_attribute_docs(class_)
-    return told
+            docs |= own_attribute_docs(class_)
+    return docs
 
 
 def own_attribute_docs(class_: type) -> dict[str, str]:
     """Return the strings below the fields of one class."""
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(class_))).body
     body = tree.body if isinstance(tree, ast.ClassDef) else []
-    told: dict[str, str] = {}
+    docs: dict[str, str] = {}
     for one, next_ in pairwise(body):
         if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name):
             if isinstance(next_, ast.Expr) and isinstance(next_.value, ast.Constant):
-                told[one.target.id] = " ".join(str(next_.value.value).split())
-    return told
+                docs[one.target.id] = " ".join(str(next_.value.value).split())
+    return docs
 
 
 def type_text(annotation: Any) -> str:  # noqa: ANN401 - an annotation is of any type
@@ -511,6 +517,29 @@ def tree(error: type[errors.LaserCatsError], indent: str = "") -> Iterator[str]:
 
 
 # Files
+
+
+def python_page() -> Iterator[str]:
+    """Describe the library: how it is opened, and what an open project can do."""
+    yield "How it is used is told in [Use LaserCats from Python](../howto/python.md)."
+    for name, thing in [("lasercats.open", lasercats.open), *session()]:
+        yield f"## {name}"
+        signature = inspect.signature(thing)
+        shown = signature.replace(parameters=[p for p in signature.parameters.values() if p.name != "self"])
+        said = "async " if inspect.iscoroutinefunction(thing) else ""
+        yield f"```python\n{said}{name}{shown}\n```"
+        text, _, raises = inspect.cleandoc(thing.__doc__ or "").partition("\n\nRaises:\n")
+        yield text
+        errors_ = [line.strip().partition(": ") for line in raises.splitlines() if line.strip()]
+        if errors_:
+            yield table(("Raises", "Where"), [(f"`{error}`", why) for error, _, why in errors_])
+
+
+def session() -> Iterator[tuple[str, Any]]:
+    """Iterate over the public methods of an open project, in the order in which they stand."""
+    for name, thing in vars(Session).items():
+        if inspect.isfunction(thing) and not name.startswith("_"):
+            yield f"project.{name}", thing
 
 
 def stale(folder: Path, texts: dict[str, str]) -> list[str]:

@@ -46,11 +46,11 @@ def run(arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) 
         server.stdin.write(json.dumps({**asked, "files": files}) + "\n")
         server.stdin.flush()
         code = int(server.stdout.readline())
-        told = []
+        lines = []
         for file in (out, err):
             file.seek(0)
-            told.append(file.read().decode())
-    return code, told[0], told[1]
+            lines.append(file.read().decode())
+    return code, lines[0], lines[1]
 
 
 @cache

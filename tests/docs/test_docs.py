@@ -19,6 +19,7 @@ import click
 import pytest
 
 from lasercats.cli.main import root
+from lasercats.core.command import tag_of
 from lasercats.core.document import parse
 from lasercats.core.registry import Kinds
 from lasercats.machines.vault import KeyVault
@@ -257,7 +258,7 @@ def test_every_kind_command_and_instruction_is_in_the_reference(registry: Kinds)
     for kind in registry.kinds:
         assert f"\n## {kind}\n" in kinds
     for tag in registry.commands:
-        heading = rf"^##+ (Command )?{re.escape(tag)}$"
+        heading = rf"^##+ (Command )?{re.escape(tag_of(registry.commands[tag]))}$"
         assert tag in ("forget", "hold", "protect", "unprotect") or re.search(heading, kinds, re.MULTILINE), (
             tag
         )
@@ -274,6 +275,6 @@ def test_every_kind_has_an_example_that_parses(
 
     inputs = LocalInputs(tmp_path, KeyVault(tmp_path / "key"))
     for kind in registry.kinds:
-        wish = parse(reference.EXAMPLES[kind], registry, inputs)
-        assert wish
-        assert {address.partition("/")[0] for address in wish} == {kind}
+        desired = parse(reference.EXAMPLES[kind], registry, inputs)
+        assert desired
+        assert {address.partition("/")[0] for address in desired} == {kind}

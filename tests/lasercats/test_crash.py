@@ -116,9 +116,9 @@ def test_the_host_dies_in_the_middle(tmp_path: Path, lab: Lab) -> None:
     while not list(host.upper.glob("srv/dies/*")) and time.monotonic() < deadline:
         time.sleep(0.005)
     host.stop()
-    _, told = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "lasercats recover" in told
+    assert "lasercats recover" in errors
     host.start()
     host.wait()
     there = host.ssh("ls -A /srv/dies").stdout.decode().split()

@@ -15,6 +15,7 @@ import pytest
 from lasercats.operate.project import Project
 from lasercats.operate.recover import Recovered, recover
 from lasercats.testing.lab import Host, Lab
+from lasercats.testing.running import finish
 
 pytestmark = pytest.mark.crash
 LASERCATS = [sys.executable, "-c", "from lasercats.cli.main import main; main()"]
@@ -68,7 +69,7 @@ class Slow:
         """Recover the one command that is open."""
         project = Project(self.root)
         try:
-            (found,) = recover(project, force=force)
+            (found,) = finish(project, recover(project, force=force))
         finally:
             project.close()
         return found
@@ -133,8 +134,8 @@ def test_recover_waits_for_the_end(slow: Slow, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("lasercats.machines.host.WAIT", 60)
     recovering = slow.start("recover")
     (slow.folder / "go").touch()
-    told, _ = recovering.communicate()
-    assert "command 1 (file.write): done" in told
+    output, _ = recovering.communicate()
+    assert "command 1 (file.write): done" in output
     assert (slow.folder / "a").read_text() == "new"
 
 
@@ -153,8 +154,8 @@ def test_what_is_given_up_is_ended(slow: Slow) -> None:
     project = [*LASERCATS, "-C", str(slow.root), "machine", "add", "web", "local:?timeout=1"]
     subprocess.run(project, check=True, capture_output=True)
     process = slow.start("file", "write", f"web:{slow.folder}/a", "--content", "new")
-    _, told = process.communicate(timeout=60)
-    assert "the host told nothing for 1 s, and was given up" in told
+    _, errors = process.communicate(timeout=60)
+    assert "the host told nothing for 1 s, and was given up" in errors
     (slow.folder / "go").touch()
     assert slow.recovered().facts == {f"file/web:{slow.folder}/a": "not done"}
     assert not (slow.folder / "a").exists()
@@ -168,9 +169,9 @@ def test_the_time_to_confirm_is_over_in_the_middle(slow: Slow, confirmed: str) -
         "file", "write", f"local:{slow.folder}/a", "--content", "new", "--confirm-within", confirmed
     )
     until(lambda: slow.begun().split())
-    _, told = process.communicate(timeout=60)
-    assert process.returncode == 1, told
-    assert "the time to confirm was over before it was done" in told
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1, errors
+    assert "the time to confirm was over before it was done" in errors
     (slow.folder / "go").touch()  # so that what takes it back is not slow
 
     def over() -> bool:

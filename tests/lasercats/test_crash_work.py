@@ -99,8 +99,8 @@ MOUNT = ("rack", "mount", "db1", "--unit", "1")
 def test_who_was_sent_is_waited_for(room: Room, at: int, when: str, handed: bool) -> None:
     """Killed while it hands an order out, it was handed out once or not at all, and recover tells which."""
     assert room.killed(at, when, *MOUNT)
-    (told,) = json.loads(room.run("recover", "--json"))
-    assert told["status"] == ("waiting" if handed else "failed")
+    (recovered,) = json.loads(room.run("recover", "--json"))
+    assert recovered["status"] == ("waiting" if handed else "failed")
     orders = room.orders()
     assert len(orders) == handed
     if handed:
@@ -127,8 +127,10 @@ def test_what_waits_for_others_is_waited_for_too(room: Room, tmp_path: Path, at:
     else:
         assert room.killed(at, "after", "issue", str(file))
     for _ in range(2):
-        told = {one["command"]["command"]: one["status"] for one in json.loads(room.run("recover", "--json"))}
-        assert (told["rack.mount"], told["rack.set_device"]) == ("waiting", "waiting")
+        statuses = {
+            one["command"]["command"]: one["status"] for one in json.loads(room.run("recover", "--json"))
+        }
+        assert (statuses["rack.mount"], statuses["rack.set_device"]) == ("waiting", "waiting")
     (order,) = room.orders()
     room.run("work", "done", str(order["order"]))
     there = json.loads(room.run("state", "--json"))["resources"]
@@ -163,8 +165,10 @@ def test_what_others_did_in_the_same_run_is_found_out(room: Room, tmp_path: Path
     kills = 0
     for at in range(2, 7):
         kills += room.killed(at, "after", "issue", str(file))
-        told = {one["command"]["command"]: one["status"] for one in json.loads(room.run("recover", "--json"))}
-        assert told.get("file.write", "done") in ("done", "failed")
+        statuses = {
+            one["command"]["command"]: one["status"] for one in json.loads(room.run("recover", "--json"))
+        }
+        assert statuses.get("file.write", "done") in ("done", "failed")
         for order in room.orders():
             room.run("work", "done", str(order["order"]))
         assert json.loads(room.run("query", "SELECT address FROM file", "--format", "json")) == (
@@ -191,9 +195,11 @@ def test_what_was_ended_is_not_done_later(room: Room, tmp_path: Path) -> None:
     undone = 0
     for at in range(2, 7):
         room.killed(at, "after", "issue", str(file))
-        told = {one["command"]["command"]: one["status"] for one in json.loads(room.run("recover", "--json"))}
+        statuses = {
+            one["command"]["command"]: one["status"] for one in json.loads(room.run("recover", "--json"))
+        }
         there = path.exists()
-        undone += told.get("file.write") == "failed" and bool(room.orders())
+        undone += statuses.get("file.write") == "failed" and bool(room.orders())
         for order in room.orders():
             room.run("work", "done", str(order["order"]))
         assert path.exists() == there

@@ -69,14 +69,14 @@ def test_installed_used_and_uninstalled(fresh: Fresh) -> None:
     pipe.chmod(0o640)
     assert "mode: 0600 → 0640" in fresh.run("drift", f"pipe/here:{pipe}")
     fresh.pip("uninstall", "-y", "lasercats-toy")
-    told = fresh.run("state")
-    assert "192.0.2.1" in told
-    assert "settings for a domain 'toy', which is not installed" in told
+    output = fresh.run("state")
+    assert "192.0.2.1" in output
+    assert "settings for a domain 'toy', which is not installed" in output
     assert "toy record create www" in fresh.run("log")
     assert "toy.record" in fresh.run("query", "SELECT * FROM unknown_kinds")
     assert "verify" not in fresh.run("verify")
     assert "no kind is called 'toy.record'" in fresh.run("drift", "toy.record/www", fails=True)
-    assert "0600" in told
+    assert "0600" in output
     fresh.run("forget", "toy.record/www", f"pipe/here:{pipe}")
     assert "resources" not in fresh.run("document").replace("resources: {}", "")
     assert pipe.is_fifo()

@@ -103,7 +103,7 @@ class Cloud(Peer):
         address = f"ec2.{kind}/{names[0] if names else id_}"
         found[f"{address} once more: {id_}" if address in found else address] = {"id": id_, **facts}
 
-    def told(self, address: str, resource: Mapping[str, Any]) -> Facts:
+    def stated(self, address: str, resource: Mapping[str, Any]) -> Facts:
         """Return the id, and of an instance its type and whether it runs."""
         names = ("id", "type", "state") if address.startswith("ec2.instance/") else ("id",)
         return {name: resource.get(name) for name in names}

@@ -31,7 +31,7 @@ def issue(project: str, path: Path, content: str) -> str | None:
 def main() -> None:
     """Issue them all."""
     project, folder, name, commands, shared = sys.argv[1:]
-    rng, told = random.Random(name), list[tuple[str, str, list[str]]]()  # noqa: S311  # a seed, not a secret
+    rng, issued = random.Random(name), list[tuple[str, str, list[str]]]()  # noqa: S311  # a seed, not a secret
     sys.stdin.read()  # all begin together
     for n in range(int(commands)):
         own = rng.random() < 0.5
@@ -39,8 +39,8 @@ def main() -> None:
         refusals: list[str] = []
         while len(refusals) < MOST and (why := issue(project, path, f"{name} {n}")) is not None:
             refusals.append(why)
-        told.append((str(path), f"{name} {n}", refusals))
-    json.dump(told, sys.stdout)
+        issued.append((str(path), f"{name} {n}", refusals))
+    json.dump(issued, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -81,8 +81,8 @@ class OnHost(Peer):
     def reality(self) -> Reality:
         """List the folder, and sum the files up."""
         sums_up = "echo; find . -name 'f*' -type f -exec sha256sum {} +"
-        told = self.shell(f"cd {self.folder} && find . -printf '%y %m %p\\n' && {sums_up}")
-        listed, _, summed = told.partition("\n\n")
+        output = self.shell(f"cd {self.folder} && find . -printf '%y %m %p\\n' && {sums_up}")
+        listed, _, summed = output.partition("\n\n")
         sums = {path: sha for sha, path in (line.split(None, 1) for line in summed.splitlines())}
         found: Reality = {}
         for line in listed.splitlines():
@@ -94,7 +94,7 @@ class OnHost(Peer):
                 found[f"file/{at}"] = {"sha256": sums[path], "mode": f"{mode:0>4}"}
         return found
 
-    def told(self, address: str, resource: Mapping[str, Any]) -> Facts:
+    def stated(self, address: str, resource: Mapping[str, Any]) -> Facts:
         """Return the mode, and of a file the sum."""
         if address.startswith("directory/"):
             return {"mode": resource["mode"]}

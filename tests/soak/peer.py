@@ -45,11 +45,11 @@ def outcomes(before: Facts | None, steps: Sequence[tuple[Step, bool]]) -> list[F
     return found
 
 
-def fits(foretold: Facts | None, real: Facts | None) -> bool:
-    """Tell whether reality is as it was foretold."""
-    if foretold is None or real is None:
-        return foretold is real
-    return all(name in real and real[name] == value for name, value in foretold.items())
+def fits(predicted: Facts | None, real: Facts | None) -> bool:
+    """Tell whether reality is as it was predicted."""
+    if predicted is None or real is None:
+        return predicted is real
+    return all(name in real and real[name] == value for name, value in predicted.items())
 
 
 class Peer:
@@ -83,7 +83,7 @@ class Peer:
         """Return what is really there, as tools tell that are not ours."""
         raise NotImplementedError
 
-    def told(self, address: str, resource: Mapping[str, Any]) -> Facts:
+    def stated(self, address: str, resource: Mapping[str, Any]) -> Facts:
         """Return the same facts of what the state says of an address."""
         raise NotImplementedError
 

@@ -120,29 +120,29 @@ class Planted:
             stderr=subprocess.STDOUT,
         )
         self.watch.ours.add(process.pid)
-        told, _ = process.communicate(stdin, timeout=600)
-        self.said.append((" ".join(arguments), told))
-        return told.decode(errors="replace")
+        output, _ = process.communicate(stdin, timeout=600)
+        self.said.append((" ".join(arguments), output))
+        return output.decode(errors="replace")
 
     def run_all(self, calls: Sequence[Sequence[str]]) -> None:
         """Run the command line many times, without starting it anew each time."""
         words = [["-C", str(self.project), *call] for call in calls]
-        told = self.run("many", stdin=json.dumps(words).encode(), program=MANY)
+        output = self.run("many", stdin=json.dumps(words).encode(), program=MANY)
         self.said.pop()
-        for part in told.split("----- ")[1:]:
+        for part in output.split("----- ")[1:]:
             self.said.append((part.partition("\n")[0], part.encode()))
 
     def arrived(self) -> set[str]:
         """Return the secrets that are where they belong, here or on the host."""
         files = {path.read_bytes() for path in self.there.iterdir()}
-        told = self.host.ssh("cat /srv/there/*").stdout
-        return {name for name in self.names if secret(name) in files or secret(name) in told}
+        output = self.host.ssh("cat /srv/there/*").stdout
+        return {name for name in self.names if secret(name) in files or secret(name) in output}
 
     def sweep(self) -> Sweep:
         """Look for all that was planted, everywhere but where it belongs."""
         sweep = Sweep({name: needle(name) for name in self.names})
-        for words, told in self.said:
-            sweep.look(told, f"the output of `lasercats {words}`")
+        for words, output in self.said:
+            sweep.look(output, f"the output of `lasercats {words}`")
             sweep.look(words.encode(), f"the words `lasercats {words}`")
         sweep.look_below(self.folder, frozenset({self.sources, self.there}))
         self.watch.look(sweep)

@@ -10,7 +10,7 @@ FORGOTTEN = '""'
 Row = tuple[int, str, int | None, dict[str, Any]]
 
 
-class Told(NamedTuple):
+class Outcome(NamedTuple):
     """What the log says became of a command."""
 
     command: dict[str, Any]
@@ -30,12 +30,12 @@ def head(log: Path) -> int:
     return max((row[0] for row in read(log)), default=0)
 
 
-def commands(log: Path, after: int) -> list[Told]:
+def commands(log: Path, after: int) -> list[Outcome]:
     """Return the commands that were accepted after a position, in order, each with how it ended."""
     rows = read(log, after)
     ends = {body["command"]: body for _, kind, _, body in rows if kind == "ended"}
     return [
-        Told(body["command"], ends.get(p, {}).get("status"), ends.get(p, {}).get("error"))
+        Outcome(body["command"], ends.get(p, {}).get("status"), ends.get(p, {}).get("error"))
         for p, kind, _, body in rows
         if kind == "accepted"
     ]
@@ -44,21 +44,21 @@ def commands(log: Path, after: int) -> list[Told]:
 def faults(log: Path) -> list[str]:
     """Return what is wrong with the log."""
     rows = read(log)
-    told = []
+    wrong = []
     if [row[0] for row in rows] != list(range(1, len(rows) + 1)):
-        told.append("positions are not gap-free")
+        wrong.append("positions are not gap-free")
     accepted = {p for p, kind, _, _ in rows if kind == "accepted"}
     ended = [body["command"] for _, kind, _, body in rows if kind == "ended"]
-    told += [f"command {p} ended more than once" for p in sorted(set(ended)) if ended.count(p) > 1]
-    told += [f"command {p} is open" for p in sorted(accepted - set(ended))]
+    wrong += [f"command {p} ended more than once" for p in sorted(set(ended)) if ended.count(p) > 1]
+    wrong += [f"command {p} is open" for p in sorted(accepted - set(ended))]
     with closing(sqlite3.connect(f"file:{log}?mode=ro", uri=True)) as base:
         present = dict(base.execute("SELECT address, body FROM present WHERE body IS NOT NULL"))
-        told += [f"the table `open` has {p}" for (p,) in base.execute("SELECT position FROM open")]
+        wrong += [f"the table `open` has {p}" for (p,) in base.execute("SELECT position FROM open")]
     tables = {address: json.loads(body) for address, body in present.items() if body}
     if tables != (folded := fold(rows)):
         odd = [a for a in sorted({*tables, *folded}) if tables.get(a) != folded.get(a)]
-        told.append(f"the fold of the records is not what the tables say of {odd}")
-    return told
+        wrong.append(f"the fold of the records is not what the tables say of {odd}")
+    return wrong
 
 
 def fold(rows: list[Row]) -> dict[str, Any]:

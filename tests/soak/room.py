@@ -52,14 +52,14 @@ class Room(Peer):
         """Open the notebook."""
         return dict(self.notebook)
 
-    def told(self, address: str, resource: Mapping[str, Any]) -> Facts:
+    def stated(self, address: str, resource: Mapping[str, Any]) -> Facts:
         """Return the unit."""
         return {"unit": resource.get("unit")}
 
     def orders(self, run: Callable[..., str]) -> list[dict[str, Any]]:
         """Return the work orders that wait."""
-        told: list[dict[str, Any]] = json.loads(run("work", "list", "--json"))
-        return told
+        data: list[dict[str, Any]] = json.loads(run("work", "list", "--json"))
+        return data
 
     def carry_out(self, order: Mapping[str, Any], rng: random.Random) -> list[str]:
         """Do some steps of an order, and return what is reported then; nobody does a step twice."""

@@ -71,7 +71,7 @@ class Storm:
     ) -> None:
         self.folder, self.peers, self.seed = folder, peers, seed
         self.rng = random.Random(seed)  # noqa: S311  # a seed, not a secret
-        self.counts, self.told = Counts(), list[str]()
+        self.counts, self.notes = Counts(), list[str]()
         self._temporary = folder / "tmp"
         self._temporary.mkdir(parents=True)
         self._environment = {**os.environ, **environment, "TMPDIR": str(self._temporary)}
@@ -98,19 +98,19 @@ class Storm:
             self.compare(thoroughly=True)
         except BaseException as error:
             error.add_note(f"seed {self.seed}, turn {self.counts.turns}, in {self.folder}:")
-            error.add_note("\n".join(self.told[-80:]))
+            error.add_note("\n".join(self.notes[-80:]))
             raise
         return self.counts
 
     def turn(self) -> None:
         """Do some work, and let it be killed; recover, and compare."""
         self.counts.turns += 1
-        self.told.append(f"turn {self.counts.turns}")
+        self.notes.append(f"turn {self.counts.turns}")
         before, head = self._real, records.head(self.log)
         steps = self.strike(before)
         self.mend()
         self.compare(thoroughly=self.counts.turns % 3 == 0)
-        self.foretold(steps, before, head)
+        self.check_prediction(steps, before, head)
         self._last = (head + 1, records.head(self.log))
 
     def strike(self, there: Reality) -> list[Step | Ran]:
@@ -165,7 +165,7 @@ class Storm:
         process, environment = self._start(arguments, self._environment), self._environment
         time.sleep(self.rng.uniform(0.1, 2.5))
         process.send_signal(signal.SIGSTOP)
-        self.told.append(f"  stands still; recover --force: {self.run('recover', '--force')}")
+        self.notes.append(f"  stands still; recover --force: {self.run('recover', '--force')}")
         process.send_signal(signal.SIGCONT)
         self._tell(arguments, process, environment)
         self.counts.stopped += 1
@@ -190,7 +190,7 @@ class Storm:
             verb = arguments[0]
             self.counts.kills[verb] = self.counts.kills.get(verb, 0) + 1
             how = f"killed {environment.get('KILL', 'at any time')} {environment.get('KILL_AT', '')}"
-        self.told.append(f"  {' '.join(arguments)}: {how}\n{said[-1500:]}")
+        self.notes.append(f"  {' '.join(arguments)}: {how}\n{said[-1500:]}")
         assert "Traceback" not in said, said
         assert "unforeseen fault" not in said, said
         assert "is being changed by command" not in said, f"something is stuck: {said}"
@@ -202,7 +202,7 @@ class Storm:
         """Let something bad happen to a peer."""
         peer = self.rng.choice(self.peers)
         if not peer.harmed and (what := peer.harm(self.rng)) is not None:
-            self.told.append(f"  {peer.name}: {what}")
+            self.notes.append(f"  {peer.name}: {what}")
             self.counts.harms[what] = self.counts.harms.get(what, 0) + 1
 
     def mend(self) -> None:
@@ -212,7 +212,7 @@ class Storm:
         other = self._start(["recover", "--json"], self._environment) if self.rng.random() < 0.2 else None
         for peer in self.peers:
             if peer.harmed:
-                self.told.append(f"  {peer.name} is healthy again")
+                self.notes.append(f"  {peer.name} is healthy again")
                 peer.heal()
         for _ in range(self.rng.choice((0, 0, 1, 2))):
             self.killed(["recover"])
@@ -226,14 +226,14 @@ class Storm:
     def _left(self) -> list[dict[str, Any]]:
         """Recover in peace, report what people have in hand, and return what is open all the same."""
         said = self.run("recover", "--json")
-        self.told.append(f"  recover: {said[:3000]}")
+        self.notes.append(f"  recover: {said[:3000]}")
         for room in (peer for peer in self.peers if isinstance(peer, Room)):
             for order in room.orders(self.run):
                 report = ["work", *room.carry_out(order, self.rng)]
                 if self.rng.random() < 0.3:
                     self.killed(report)
                 else:
-                    self.told.append(f"  {' '.join(report)}: {self.run(*report)}")
+                    self.notes.append(f"  {' '.join(report)}: {self.run(*report)}")
         left: list[dict[str, Any]] = json.loads(self.run("recover", "--json"))
         return left
 
@@ -246,7 +246,7 @@ class Storm:
         self._real = self.reality()
         for peer in self.peers:
             real = {address: facts for address, facts in self._real.items() if peer.owns(address)}
-            says = {a: peer.told(a, r) for a, r in state.items() if peer.owns(a)}
+            says = {a: peer.stated(a, r) for a, r in state.items() if peer.owns(a)}
             odd = [
                 f"{address}: really {real.get(address)}, state {says.get(address)}"
                 for address in sorted({*real, *says})
@@ -265,15 +265,15 @@ class Storm:
         if thoroughly:
             self.run("drift", "--detailed-exitcode")
 
-    def foretold(self, steps: Sequence[Step | Ran], before: Reality, head: int) -> None:
+    def check_prediction(self, steps: Sequence[Step | Ran], before: Reality, head: int) -> None:
         """Check that what the log calls done is there, and that no raw command ran twice."""
-        told, real = records.commands(self.log, head)[: len(steps)], self._real
+        became, real = records.commands(self.log, head)[: len(steps)], self._real
         chains: dict[str, list[tuple[Step, bool]]] = {}
         for n, step in enumerate(steps):
-            done = bool(told) and told[n].status in ("done", "unchanged")
+            done = bool(became) and became[n].status in ("done", "unchanged")
             if isinstance(step, Ran):
                 ran = next(peer for peer in self.peers if _whose(peer, step)).times(step.mark)
-                assert ran == 1 if done else ran <= 1, f"{step.command} ran {ran} times: {told[n : n + 1]}"
+                assert ran == 1 if done else ran <= 1, f"{step.command} ran {ran} times: {became[n : n + 1]}"
             else:
                 chains.setdefault(step.address, []).append((step, done))
         for address, chain in chains.items():
@@ -298,9 +298,9 @@ class Storm:
             check=False,
             timeout=180,
         )
-        told = f"{' '.join(arguments)} ended with {ran.returncode}: {ran.stdout[-3000:]}{ran.stderr[-3000:]}"
-        assert ran.returncode == 0 or arguments[0] in ("recover", "work"), told
-        assert "Traceback" not in ran.stderr, told
+        text = f"{' '.join(arguments)} ended with {ran.returncode}: {ran.stdout[-3000:]}{ran.stderr[-3000:]}"
+        assert ran.returncode == 0 or arguments[0] in ("recover", "work"), text
+        assert "Traceback" not in ran.stderr, text
         return ran.stdout
 
 

@@ -38,9 +38,9 @@ class Sweep:
 
     def __init__(self, needles: Mapping[str, bytes]) -> None:
         """Take needles by what they are called."""
-        told = [(form, name) for name, needle in needles.items() for form in forms(needle)]
-        self._names = dict(told)
-        self._any = re.compile(b"|".join(re.escape(form) for form, _ in told))
+        pairs = [(form, name) for name, needle in needles.items() for form in forms(needle)]
+        self._names = dict(pairs)
+        self._any = re.compile(b"|".join(re.escape(form) for form, _ in pairs))
         self.found: dict[str, list[str]] = {name: [] for name in needles}
 
     def look(self, data: bytes, where: str, depth: int = 0) -> None:

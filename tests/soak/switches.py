@@ -44,7 +44,7 @@ class Switch(Peer):
                 steps.append(Step(command, address, {"name": "storm"}, makes=True))
         return steps
 
-    def told(self, address: str, resource: Mapping[str, Any]) -> Facts:
+    def stated(self, address: str, resource: Mapping[str, Any]) -> Facts:
         """Return the VLAN and what it is for of a port, the name of a VLAN."""
         names = ("name",) if address.startswith("switch.vlan/") else ("vlan", "description")
         return {name: resource[name] for name in names}
@@ -68,8 +68,8 @@ class Ovs(Switch):
         return super().owns(address) and address != f"switch.port/{self.name}:{self.name}"
 
     def _table(self, name: str, *columns: str) -> list[dict[str, Any]]:
-        told = json.loads(self._lab.vsctl("--format=json", f"--columns={','.join(columns)}", "list", name))
-        return [dict(zip(told["headings"], row, strict=True)) for row in told["data"]]
+        data = json.loads(self._lab.vsctl("--format=json", f"--columns={','.join(columns)}", "list", name))
+        return [dict(zip(data["headings"], row, strict=True)) for row in data["data"]]
 
     def reality(self) -> Reality:
         """List ports, interfaces and what the bridge keeps."""

@@ -40,13 +40,13 @@ class Refusal(NamedTuple):
 class Crowd:
     """What came of it."""
 
-    def __init__(self, folder: Path, told: dict[str, list[tuple[str, str, list[str]]]]) -> None:
-        self.folder, self.told = folder, told
+    def __init__(self, folder: Path, issued: dict[str, list[tuple[str, str, list[str]]]]) -> None:
+        self.folder, self.issued = folder, issued
         self.rows = records.read(folder / ".lasercats" / "log.db")
         self.accepted = {p: body for p, kind, _, body in self.rows if kind == "accepted"}
         self.refusals: list[Refusal] = []
         self.odd: list[str] = []
-        for actor, commands in told.items():
+        for actor, commands in issued.items():
             for _, content, refused in commands:
                 for text in refused:
                     self._refused(actor, content, text)
@@ -92,13 +92,13 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Crowd:
     for process in running.values():
         assert process.stdin is not None
         process.stdin.close()
-    told = {}
+    issued = {}
     for name, process in running.items():
         assert process.stdout is not None
-        told[name] = json.load(process.stdout)
+        issued[name] = json.load(process.stdout)
         process.stdout.close()
         assert process.wait() == 0
-    return Crowd(project, told)
+    return Crowd(project, issued)
 
 
 def test_the_log_is_whole(crowd: Crowd) -> None:
@@ -112,7 +112,9 @@ def test_the_log_is_whole(crowd: Crowd) -> None:
 
 def test_each_command_is_done_once(crowd: Crowd) -> None:
     """Who was let in is on record once, was done, and the files hold what the log says came last."""
-    wanted = Counter((actor, content) for actor, commands in crowd.told.items() for _, content, _ in commands)
+    wanted = Counter(
+        (actor, content) for actor, commands in crowd.issued.items() for _, content, _ in commands
+    )
     assert Counter((body["actor"], body["command"]["content"]) for body in crowd.accepted.values()) == wanted
     assert {body["status"] for _, kind, _, body in crowd.rows if kind == "ended"} == {"done"}
     for address, resource in records.fold(crowd.rows).items():
@@ -135,7 +137,7 @@ def test_every_refusal_names_its_conflict(crowd: Crowd) -> None:
 
 def test_nobody_starves(crowd: Crowd) -> None:
     """When the first has done all, each other has done a good part; nobody is overtaken without end."""
-    by_actor: dict[str, list[int]] = {name: [] for name in crowd.told}
+    by_actor: dict[str, list[int]] = {name: [] for name in crowd.issued}
     for position, body in crowd.accepted.items():
         by_actor[body["actor"]].append(position)
     first = min(positions[-1] for positions in by_actor.values())

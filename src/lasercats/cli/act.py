@@ -1,6 +1,6 @@
 """Carries commands out for a verb, and shows what came of it."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ import click
 from lasercats.cli import consent, hint, printing, show
 from lasercats.cli.arguments import as_text
 from lasercats.cli.progress import Feedback
+from lasercats.cli.running import run
 from lasercats.core.address import Address
 from lasercats.core.command import Command
 from lasercats.core.loss import Loss, announced
@@ -17,6 +18,8 @@ from lasercats.core.loss import Loss, announced
 if TYPE_CHECKING:
     from lasercats.interpreters.context import Result
     from lasercats.operate.project import Project
+
+    Carrier = Callable[..., Coroutine[Any, Any, Sequence[Result]]]
 
 PREDICTING = ("simulate", "script")
 _SAID: Mapping[str, Callable[..., None]] = {"script": printing.exact, "trace": printing.line}
@@ -99,10 +102,10 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
             watcher=feedback,
             write=partial(_SAID.get(request.interpreter, printing.page), err=request.as_json),
         )
-        results = do(commands, agreed=agreed)
+        results = run(project, do(commands, agreed=agreed))
     if more_agreed := consent.ask_late(results, request):
         agreed |= more_agreed
-        again = do([r.command for r in results if r.losses], agreed=agreed)
+        again = run(project, do([r.command for r in results if r.losses], agreed=agreed))
         results = [*(r for r in results if not r.losses), *again]
     gone = buried(project.kinds, (result.delta for result in results))
     if request.as_json:
@@ -128,8 +131,8 @@ def act(context: click.Context, project: "Project", commands: Sequence[Command],
             show.print_losses(_losses(project, commands, results, request, agreed), gone)
         if held is not None:
             position = held["position"]
-            told = f"held: taken back at {held['until']}, unless you run `lasercats confirm {position}`"
-            printing.note(told, fg="yellow")
+            held_note = f"held: taken back at {held['until']}, unless you run `lasercats confirm {position}`"
+            printing.note(held_note, fg="yellow")
     if not request.as_json:
         _print_orders(project, results)
         if any(result.problems for result in results):
@@ -170,13 +173,15 @@ def _print_in_hand(project: "Project", results: Sequence["Result"]) -> None:
     """Print which work orders have in hand what is named where commands were refused."""
     from lasercats.operate.history import waiting  # noqa: PLC0415
 
-    told = " ".join(why for result in results for why in result.problems.values())
+    reasons = " ".join(why for result in results for why in result.problems.values())
     found = ((address, one.order) for one in waiting(project) for address in one.command.on)
-    for address, order in dict.fromkeys(pair for pair in found if f"{pair[0]} " in f"{told} "):
+    for address, order in dict.fromkeys(pair for pair in found if f"{pair[0]} " in f"{reasons} "):
         printing.note(f"{address} is in the work order {order}, of which nothing is reported yet")
 
 
-def _carrier(request: Request, commands: Sequence[Command]) -> tuple[Callable[..., Sequence["Result"]], bool]:
+def _carrier(
+    request: Request, commands: Sequence[Command]
+) -> tuple[Callable[..., Coroutine[Any, Any, Sequence["Result"]]], bool]:
     """Return what carries commands out, and whether it holds them until they are confirmed."""
     from lasercats.operate.issue import carry_out  # noqa: PLC0415 - start-up stays light
 

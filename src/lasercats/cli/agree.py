@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from lasercats.cli import printing, show
+from lasercats.cli.running import run
 from lasercats.core.errors import Untrusted
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def may_take_back(project: "Project", held: "Held", *, yes: bool, quiet: bool) -
     one = prospect.of_held(project, held)
     if not quiet:
         _show(one)
-    lost = {} if yes else prospect.lost(project, one.delta)
+    lost = {} if yes else run(project, prospect.lost(project, one.delta))
     if not lost:
         return ""
     if not quiet:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lasercats.cli import printing, show
-from lasercats.core.address import told
+from lasercats.cli.running import run
+from lasercats.core.address import label
 from lasercats.core.errors import LaserCatsError
 from lasercats.core.loss import in_words
 
@@ -29,7 +30,7 @@ def ask(project: "Project", commands: "Sequence[Command]", request: "Request") -
         return frozenset()
     if request.agreed is not None:
         return frozenset(request.agreed)
-    return agree(foresee(project, commands, direct=request.direct), request)
+    return agree(run(project, foresee(project, commands, direct=request.direct)), request)
 
 
 def agree(found: "Sequence[Loss]", request: "Request") -> "frozenset[Loss]":
@@ -71,4 +72,4 @@ def refusal(found: "Sequence[Loss]" = ()) -> str:
     first, others = found[0].address, len({loss.address for loss in found}) - 1
     more = f" (and {others} more)" if others else ""
     lost = in_words([loss for loss in found if loss.address == first])
-    return f"not carried out, because of {told(first)}{more}: {lost}; agree with --yes"
+    return f"not carried out, because of {label(first)}{more}: {lost}; agree with --yes"

@@ -10,6 +10,7 @@ import click
 
 from lasercats.cli import arguments, consent, hint, options, printing, show
 from lasercats.cli.act import Request, act
+from lasercats.cli.running import run
 from lasercats.core.address import Address
 from lasercats.core.change import Delta
 from lasercats.core.command import Effect
@@ -140,7 +141,7 @@ def apply(context: click.Context, /, documents: tuple[str, ...], **values: Any) 
         saved = _is_saved(documents)
         made = plans.load(project, Path(documents[0])) if saved else _plan(project, documents, **values)
         if made.losses and not request.predicts:
-            made = msgspec.structs.replace(made, losses=tuple(foresee(project, made.commands)))
+            made = msgspec.structs.replace(made, losses=tuple(run(project, foresee(project, made.commands))))
         if saved and not request.as_json:
             show.print_carried(made.commands)
         if not (request.as_json or request.predicts):
@@ -261,7 +262,7 @@ def adopt(
     from lasercats.operate import observe as looking  # noqa: PLC0415
 
     with options.opened(context) as project:
-        found = adopting.discover(project, machines, only=only, exclude=exclude)
+        found = run(project, adopting.discover(project, machines, only=only, exclude=exclude))
         seen = found.seen if check else looking.record(project, found.seen, message)
     if as_json:
         data = {"found": seen.looked, "managed": found.managed, "new": show.changes_data(seen.drift)}
@@ -276,13 +277,13 @@ def adopt(
 
 
 def _adopted(new: int, found: int, managed: int, position: int | None) -> str:
-    told = f"found {found}, of which {managed} are managed already; "
+    text = f"found {found}, of which {managed} are managed already; "
     if not new:
-        return told + "nothing to take in"
+        return text + "nothing to take in"
     if position is None:
-        return told + f"would take in {new}"
+        return text + f"would take in {new}"
     return (
-        told + f"took in {new} at position {position}; `lasercats document` writes them down, "
+        text + f"took in {new} at position {position}; `lasercats document` writes them down, "
         f"{hint.line(['undo', str(position)])} forgets them"
     )
 
@@ -319,7 +320,7 @@ def _look(
     if adopt and revert:
         raise BadInput("--adopt keeps what was found and --revert puts it back; choose one")
     with options.opened(context) as project:
-        seen = looking.observe(project, targets, in_clear=in_clear)
+        seen = run(project, looking.observe(project, targets, in_clear=in_clear))
         if revert and seen.drift:
             request = Request(
                 message=message,
@@ -358,7 +359,7 @@ def _put_back(
     seen = seen._replace(position=recorded.position)
     again = "see `lasercats drift`" if seen.position is None else hint.line(["undo", str(seen.position)])
     if not request.as_json:
-        printing.note(_told(seen, recorded=seen.position is not None))
+        printing.note(_drift_line(seen, recorded=seen.position is not None))
         show.print_withheld(back.withheld)
         show.print_problems(back.problems)
     found = {**_seen_data(seen), "problems": dict(back.problems)}
@@ -381,7 +382,7 @@ def _show_seen(seen: "Observation", *, as_json: bool, both: bool, recorded: bool
         printing.data(_seen_data(seen))
         return
     _show_drift(seen, both=both)
-    printing.note(_told(seen, recorded=recorded))
+    printing.note(_drift_line(seen, recorded=recorded))
 
 
 def _show_drift(seen: "Observation", *, both: bool) -> None:
@@ -389,16 +390,16 @@ def _show_drift(seen: "Observation", *, both: bool) -> None:
     show.print_unseen(seen.unseen)
 
 
-def _told(seen: "Observation", *, recorded: bool) -> str:
+def _drift_line(seen: "Observation", *, recorded: bool) -> str:
     """Return in one line how much was looked at, and what became of what was found."""
-    told = f"looked at {seen.looked}: "
+    text = f"looked at {seen.looked}: "
     if seen.unseen:
-        told = f"looked at {seen.looked}; {_missed(seen.unseen)}, so nothing is known of that; of the rest: "
+        text = f"looked at {seen.looked}; {_missed(seen.unseen)}, so nothing is known of that; of the rest: "
     if not seen.drift:
-        return told + ("all as the state says" if seen.looked or not seen.unseen else "nothing")
+        return text + ("all as the state says" if seen.looked or not seen.unseen else "nothing")
     if recorded:
-        return told + f"{show.summary(seen.drift)} outside; recorded at position {seen.position}"
-    return told + f"{show.summary(seen.drift)} outside; --adopt records it, --revert puts it back"
+        return text + f"{show.summary(seen.drift)} outside; recorded at position {seen.position}"
+    return text + f"{show.summary(seen.drift)} outside; --adopt records it, --revert puts it back"
 
 
 def _missed(unseen: Mapping[Address, str]) -> str:
@@ -428,17 +429,17 @@ def _plan(
     from lasercats.operate import plan as plans  # noqa: PLC0415
 
     stdin = arguments.standard_input(max_size) if "-" in documents else ""
-    wish = plans.read_documents(project, documents, stdin, mebibytes=max_size)
+    desired = plans.read_documents(project, documents, stdin, mebibytes=max_size)
     state, unseen = None, dict[Address, str]()
     if refresh:
-        seen = looking.refresh(project, looking.observe(project, also=wish))
+        seen = looking.refresh(project, run(project, looking.observe(project, also=desired)))
         if seen.drift:
             printing.note(f"found {show.summary(seen.drift)} outside")
         show.print_unseen(seen.unseen)
         state, unseen = seen.state, dict(seen.unseen)
-    made = plans.make(
+    work = plans.make(
         project,
-        wish,
+        desired,
         state=state,
         prune=prune,
         only=only,
@@ -446,7 +447,7 @@ def _plan(
         documents=documents,
         recreate=recreate,
     )
-    return replace_fields(made, unseen=unseen)
+    return replace_fields(run(project, work), unseen=unseen)
 
 
 def show_plan(made: "Plan", *, as_json: bool, both: bool) -> None:
@@ -454,9 +455,9 @@ def show_plan(made: "Plan", *, as_json: bool, both: bool) -> None:
     if as_json:
         from msgspec import to_builtins  # noqa: PLC0415
 
-        from lasercats.core.command import as_told  # noqa: PLC0415
+        from lasercats.core.command import as_recorded  # noqa: PLC0415
 
-        commands = [as_told(command) for command in made.commands]
+        commands = [as_recorded(command) for command in made.commands]
         data = {"commands": commands, "delta": show.changes_data(made.delta), "problems": dict(made.problems)}
         data |= {"replaced": list(made.replaced), "corrective": to_builtins(made.corrective)}
         data |= {"losses": to_builtins(made.losses), "unseen": dict(made.unseen)}
@@ -491,13 +492,13 @@ def _split(made: "Plan") -> str:
 
 
 def _pending(made: "Plan") -> str:
-    told = show.summary(made.delta)
+    text = show.summary(made.delta)
     opaque = sum(command.effect is Effect.OPAQUE for command in made.commands)
     if opaque:
-        told += f", and {opaque} raw command{'' if opaque == 1 else 's'} to carry out"
+        text += f", and {opaque} raw command{'' if opaque == 1 else 's'} to carry out"
     for past, infinitive in (("created", "to create"), ("changed", "to change"), ("removed", "to remove")):
-        told = told.replace(past, infinitive)
-    return told
+        text = text.replace(past, infinitive)
+    return text
 
 
 def _chosen(project: "Project", addresses: Sequence[str], position: str | None) -> dict[Address, Resource]:

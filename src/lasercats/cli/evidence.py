@@ -121,14 +121,14 @@ def verify(
         by = [one._asdict() | {"time": _iso(one.time)} for one in signed]
         printing.data({"log": name, **report, "signed": by})
         return
-    told = ", ".join(f"{count} {what}" for what, count in report.items())
-    printing.fact(f"{told}: the chain and the fold hold")
+    counts = ", ".join(f"{count} {what}" for what, count in report.items())
+    printing.fact(f"{counts}: the chain and the fold hold")
     printing.fact(f"log {name}")
     for one in signed:
-        printing.fact(_told(one))
+        printing.fact(_signature(one))
 
 
-def _told(one: "Checked") -> str:
+def _signature(one: "Checked") -> str:
     who = f"{one.who} ({one.signer})" if one.who else f"{one.signer}, who is none of the allowed signers"
     return f"signed at {one.position} by {who}"
 

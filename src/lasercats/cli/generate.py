@@ -1,6 +1,6 @@
 """The direct commands, `DOMAIN VERB NAME… --field value`, made from the command types."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import cache, partial
 from inspect import cleandoc
@@ -11,7 +11,7 @@ import msgspec
 
 from lasercats.cli import arguments, options
 from lasercats.cli.picture import make_show
-from lasercats.core.command import Command, tag_of
+from lasercats.core.command import Command
 from lasercats.core.document import loading_field
 from lasercats.core.errors import BadInput
 from lasercats.core.kind import Kind
@@ -24,25 +24,25 @@ if TYPE_CHECKING:
     from lasercats.operate.project import Project
 
 
-def groups(kinds: Kinds) -> dict[str, list[type[Command]]]:
-    """Return the command types by the word that they are under."""
-    found: dict[str, list[type[Command]]] = {}
-    for group, _, command in kinds.verbs():
-        found.setdefault(group, []).append(command)
+def groups(kinds: Kinds) -> dict[str, dict[str, type[Command]]]:
+    """Return the command types by the word that they are under, and by name."""
+    found: dict[str, dict[str, type[Command]]] = {}
+    for group, verb, command in kinds.verbs():
+        found.setdefault(group, {})[f"{group}.{verb}"] = command
     return found
 
 
-def verb_of(command: type[Command]) -> str:
+def verb_of(tag: str) -> str:
     """Return the verb of a command as it is typed: `change-type`."""
-    return tag_of(command).rpartition(".")[2].replace("_", "-")
+    return tag.rpartition(".")[2].replace("_", "-")
 
 
 def make_group(name: str, kinds: Kinds, base: type[click.Group]) -> click.Group:
     """Make the group of a word, with a verb for each of its commands; each is made when it is wanted."""
     commands = groups(kinds)[name]
     makers: dict[str, Callable[[], click.Command]] = {
-        verb_of(command): cache(partial(_make_verb, command, kinds.kinds_for(command)))
-        for command in commands
+        verb_of(tag): cache(partial(_make_verb, tag, command, kinds.kinds_for(tag)))
+        for tag, command in commands.items()
     }
     if name in plugins.names("pictures"):
         makers["show"] = cache(partial(make_show, name))
@@ -57,14 +57,14 @@ def make_group(name: str, kinds: Kinds, base: type[click.Group]) -> click.Group:
         def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
             return makers[cmd_name]() if cmd_name in makers else None
 
-    return Verbs(name, help=_about(commands, kinds))
+    return Verbs(name, help=_about(commands.values(), kinds))
 
 
 def _same(verb: click.Command) -> click.Command:
     return verb
 
 
-def _about(commands: Sequence[type[Command]], kinds: Kinds) -> str:
+def _about(commands: Iterable[type[Command]], kinds: Kinds) -> str:
     """Return the help of a group: what its kinds are."""
     about = {k: cleandoc(k.resource.__doc__ or "") for c in commands for k in kinds.kinds_for(c)}
     if len(about) == 1:
@@ -76,25 +76,27 @@ def _names(kinds: Sequence[Kind[Any]]) -> str:
     """Return what the names are that a verb of some kinds takes."""
     kind = next(iter(kinds), None)
     if kind is not None and kind.machine is not None:
-        return (
+        text = (
             f"NAME is a name of {kind.name} on the machine {kind.machine!r}; on another it is MACHINE:NAME, "
             "and that machine may be a pattern, as in 'prod*:web'."
         )
-    told = f"NAME is {kind.form if kind else 'MACHINE:REST'}; the machine may be a pattern, as in 'web*:…'."
+    else:
+        form = kind.form if kind else "MACHINE:REST"
+        text = f"NAME is {form}; the machine may be a pattern, as in 'web*:…'."
     others = " or ".join(f"{other.name}/NAME" for other in kinds[1:])
-    return f"{told} Of another kind it is written as {others}." if others else told
+    return f"{text} Of another kind it is written as {others}." if others else text
 
 
-def _make_verb(command: type[Command], kinds: Sequence[Kind[Any]]) -> click.Command:
+def _make_verb(tag: str, command: type[Command], kinds: Sequence[Kind[Any]]) -> click.Command:
     doc = cleandoc(command.__doc__ or "")
     complete = partial(_complete, kinds)
     names = click.Argument(
         ["names"], nargs=-1, required=True, type=arguments.NAME, metavar="NAME...", shell_complete=complete
     )
     verb = click.Command(
-        verb_of(command),
-        callback=_callback(command),
-        params=[names, *_field_options(command)],
+        verb_of(tag),
+        callback=_callback(tag, command),
+        params=[names, *_field_options(tag, command)],
         help=f"{doc}\n\n{_names(kinds)}",
         short_help=doc.splitlines()[0],
     )
@@ -107,7 +109,7 @@ def _make_verb(command: type[Command], kinds: Sequence[Kind[Any]]) -> click.Comm
     return verb
 
 
-def _callback(command: type[Command]) -> Any:  # noqa: ANN401
+def _callback(tag: str, command: type[Command]) -> Any:  # noqa: ANN401
     @click.pass_context
     def run(context: click.Context, /, names: tuple[str, ...], **values: Any) -> None:  # noqa: ANN401
         from dataclasses import replace  # noqa: PLC0415
@@ -121,7 +123,7 @@ def _callback(command: type[Command]) -> Any:  # noqa: ANN401
         with options.opened(context, looking=request.predicts) as project:
             given = {name: v for name, v in values.items() if v is not None and v != ()}
             data: dict[str, Any] = {name: _value(command, name, value) for name, value in given.items()}
-            data |= {"command": tag_of(command), "on": expand(project, names)}
+            data |= {"command": tag, "on": expand(project, names)}
             built = build(data, project.kinds, project.inputs(Path(), arguments.secret_input))
             show.print_resealed(project.resealed)
             act(context, project, [built], request)
@@ -166,15 +168,15 @@ def _is_address(name: str, project: "Project") -> bool:
     return name.partition("/")[0] in project.kinds.kinds
 
 
-def _field_options(command: type[Command]) -> list[click.Parameter]:
+def _field_options(tag: str, command: type[Command]) -> list[click.Parameter]:
     made: list[click.Parameter] = []
-    secret, given = fields_of(command, Role.SECRET), fields_of(command, Role.GIVEN)
+    secret, given = fields_of(command, Role.SECRET), fields_of(command, Role.COMPUTED)
     loads = loading_field(command)
     for field in msgspec.structs.fields(command):
         if field.name == "on" or field.name in given:
             continue
         text, required = description(field.type), field.required and field.name != loads
-        variable = "LASERCATS_" + f"{tag_of(command)}_{field.name}".replace(".", "_").upper()
+        variable = "LASERCATS_" + f"{tag}_{field.name}".replace(".", "_").upper()
         more: dict[str, Any] = {"help": _sentence(text), "envvar": variable, "required": required}
         more["type"] = arguments.CONTENT if field.name == loads else arguments.TEXT
         if bool in _flat(field.type):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lasercats.operate.project import Project
 
 
-def _verb(name: str, told: str, *, fields: bool) -> click.Command:
+def _verb(name: str, summary: str, *, fields: bool) -> click.Command:
     """Make one of the verbs."""
 
     @click.pass_context
@@ -20,7 +20,7 @@ def _verb(name: str, told: str, *, fields: bool) -> click.Command:
         _act(context, name, addresses, values)
 
     about = "Which kinds they are for, `lasercats schema` tells; other kinds have verbs of their own."
-    verb = click.Command(name, callback=run, help=f"{told}\n\n{about}", short_help=told)
+    verb = click.Command(name, callback=run, help=f"{summary}\n\n{about}", short_help=summary)
     field = options.option(
         "--field",
         "-f",

@@ -17,13 +17,13 @@ def line(words: Sequence[str]) -> str:
     """Return a command line of ours, in the project and environment that this one was given by option."""
     root = click.get_current_context().find_root()
     given = {"-C": "project", "--env": "env"}
-    told = [
+    options = [
         part
         for option, name in given.items()
         if root.params.get(name) and root.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
         for part in (option, str(root.params[name]))
     ]
-    return f"`{shlex.join(['lasercats', *told, *words])}`"
+    return f"`{shlex.join(['lasercats', *options, *words])}`"
 
 
 def back(project: "Project", deltas: "Mapping[int, Delta]", buried: "Iterable[Address]" = ()) -> str:

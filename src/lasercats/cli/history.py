@@ -12,7 +12,7 @@ from lasercats.cli.printing import Seen
 from lasercats.core.command import Effect
 from lasercats.core.errors import BadInput, UnknownName
 from lasercats.core.identity import shown
-from lasercats.core.secret import told
+from lasercats.core.secret import label
 
 if TYPE_CHECKING:
     from lasercats.operate.history import Batch, Happening
@@ -120,26 +120,26 @@ def show_(context: click.Context, position: str, as_json: bool) -> None:
         if happened.command is not None:
             happened = happened._replace(met=history.met(project, happened.position))
         batches = [_batch_data(batch) for batch in history.batches(project, happened.position)]
-        told_by = _reporters(project, [happened]).get(happened.position)
+        reporters = _reporters(project, [happened]).get(happened.position)
     if as_json:
-        printing.data({**history.as_data(happened), **_reported_data(told_by), "batches": batches})
+        printing.data({**history.as_data(happened), **_reported_data(reporters), "batches": batches})
         return
     printing.fact(
         printing.style(f"{happened.position}  {show.title(happened)}  {happened.status}", bold=True)
     )
     printing.fact(f"time:    {history.iso(happened.time)}")
     printing.fact(f"actor:   {happened.actor}")
-    for label, text in (
+    for name, text in (
         ("message", happened.message),
         ("because", happened.because),
         ("error", happened.error),
-        ("by", f"reported by {', '.join(told_by)}" if told_by else None),
+        ("by", f"reported by {', '.join(reporters)}" if reporters else None),
         ("late", f"told at {', '.join(map(str, happened.late))}" if happened.late else None),
     ):
         if text:
-            printing.fact(f"{label + ':':8} {text}")
+            printing.fact(f"{name + ':':8} {text}")
     for place, others in happened.resealed.items():
-        printing.fact(f"secret:  that of {others} was sealed again for {told(place)}")
+        printing.fact(f"secret:  that of {others} was sealed again for {label(place)}")
     for batch in batches:
         printing.fact(f"batch {batch['position']} to {batch['machine']}:")
         for line, outcome in zip(batch["instructions"], batch["outcomes"], strict=True):
@@ -205,8 +205,8 @@ def graph(found: "Sequence[Happening]") -> Iterator[Seen]:
         what = head.because or (f"{len(commands)} commands at once" if len(commands) > 1 else None)
         bullet = printing.style("● ", fg="cyan")
         if what is not None:
-            told = printing.style(f"{what}  {head.actor}  {history.iso(head.time)}", bold=True)
-            yield printing.seen(bullet, told)
+            caption = printing.style(f"{what}  {head.actor}  {history.iso(head.time)}", bold=True)
+            yield printing.seen(bullet, caption)
         for happened in commands:
             last = happened is commands[-1]
             branch, below = (bullet, "") if what is None else ("└─ ", "   ") if last else ("├─ ", "│  ")
@@ -292,10 +292,10 @@ def _effect(happened: "Happening") -> str:
 def _batch_data(batch: "Batch") -> dict[str, Any]:
     from lasercats.interpreters.trace import describe, outcome_text  # noqa: PLC0415
 
-    told = [outcome_text(outcome) for outcome in batch.outcomes]
+    answers = [outcome_text(outcome) for outcome in batch.outcomes]
     return {
         "position": batch.position,
         "machine": batch.machine,
         "instructions": [describe(instruction) for instruction in batch.instructions],
-        "outcomes": told or ["not known: it never came back"] * len(batch.instructions),
+        "outcomes": answers or ["not known: it never came back"] * len(batch.instructions),
     }

@@ -129,7 +129,7 @@ def _generated() -> dict[str, str]:
 
 def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
     if wanted:
-        from lasercats import __version__  # noqa: PLC0415
+        from lasercats.program import __version__  # noqa: PLC0415
 
         printing.fact(f"lasercats {__version__}")
         context.exit()
@@ -177,11 +177,11 @@ def guarded(work: Callable[[], Any]) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except (click.Abort, KeyboardInterrupt):
-        return _told("stopped", 130)
+        return _failed("stopped", 130)
     except click.ClickException as error:
         return _misused(error)
     except LaserCatsError as error:
-        return _told(str(error), error.exit_code)
+        return _failed(str(error), error.exit_code)
     except BrokenPipeError:
         printing.gone()
         return 1
@@ -197,9 +197,9 @@ def _misused(error: click.ClickException) -> int:
         printing.page(error.format_message(), err=True)
         return 1
     if not isinstance(error, click.UsageError):
-        return _told(error.format_message(), 1)
+        return _failed(error.format_message(), 1)
     hint = f"; see `{error.ctx.command_path} --help`" if error.ctx else ""
-    return _told(error.format_message().rstrip(".").replace("\n", " ") + hint, 1)
+    return _failed(error.format_message().rstrip(".").replace("\n", " ") + hint, 1)
 
 
 def _unforeseen(error: BaseException) -> int:
@@ -207,11 +207,11 @@ def _unforeseen(error: BaseException) -> int:
 
     if isinstance(error, OSError) and printing.was_of_click(error):
         printing.gone()
-        return _told(f"the output cannot be written: {error.strerror}", 1)
-    return _told(sentence(error), 1)
+        return _failed(f"the output cannot be written: {error.strerror}", 1)
+    return _failed(sentence(error), 1)
 
 
-def _told(message: str, code: int) -> int:
+def _failed(message: str, code: int) -> int:
     if len(message) > LONGEST:  # the remedy stands at the end
         message = f"{message[: LONGEST // 2]}… ({len(message)} characters) …{message[-LONGEST // 4 :]}"
     printing.note(f"lasercats: {message}", fg=None if os.environ.get("NO_COLOR") else "red")

@@ -1,5 +1,6 @@
 """Options that many verbs share, and the opening of the project. Each has a `LASERCATS_…` variable."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -136,14 +137,15 @@ def opened(context: click.Context, *, looking: bool = False, quiet: bool = False
     from lasercats.cli import printing  # noqa: PLC0415
     from lasercats.cli.unforeseen import hear_libraries  # noqa: PLC0415
     from lasercats.operate import files, trust  # noqa: PLC0415
-    from lasercats.operate.project import Project, find  # noqa: PLC0415
+    from lasercats.operate.project import Project, find, user  # noqa: PLC0415
 
     hear_libraries()
     root = context.find_root().params
     folder = files.had(root.get("project") or ".", Path(root.get("project") or ".").resolve)
-    project = Project(find(folder), root.get("env") or "default", looking=looking)
-    if not quiet and (told := trust.looseness(project.root)):
-        printing.note(told, fg="yellow")
+    actor = os.environ.get("LASERCATS_ACTOR") or user(os.environ.get("SUDO_USER", ""))
+    project = Project(find(folder), root.get("env") or "default", looking=looking, actor=actor)
+    if not quiet and (warning := trust.looseness(project.root)):
+        printing.note(warning, fg="yellow")
     for name in () if quiet else project.absent:
         printing.note(
             f"lasercats.toml has settings for a domain {name!r}, which is not installed", fg="yellow"

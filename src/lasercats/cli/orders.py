@@ -11,6 +11,7 @@ import msgspec
 from lasercats.cli import arguments, hint, options, printing, show
 from lasercats.cli.main import VerbGroup
 from lasercats.cli.picture import write
+from lasercats.cli.running import run
 from lasercats.core.instruction import Failure
 from lasercats.instructions.work_order import Done
 
@@ -123,9 +124,10 @@ def work_done(
     with options.opened(context) as project:
         _check(project, number, yes=yes, as_json=as_json)
         chosen = working.numbers(steps)
-        told = working.done(project, number, chosen, serial=serial, asset_tag=asset_tag, note=note)
-        _print_reported(project, told, as_json=as_json)
-        context.exit(1 if told.problems else 0)
+        work = working.done(project, number, chosen, serial=serial, asset_tag=asset_tag, note=note)
+        report = run(project, work)
+        _print_reported(project, report, as_json=as_json)
+        context.exit(1 if report.problems else 0)
 
 
 @work.command("fail")
@@ -146,8 +148,8 @@ def work_fail(
 
     with options.opened(context) as project:
         _check(project, number, yes=yes, as_json=as_json)
-        told = working.fail(project, number, working.numbers(steps), why=why)
-        _print_reported(project, told, as_json=as_json)
+        report = run(project, working.fail(project, number, working.numbers(steps), why=why))
+        _print_reported(project, report, as_json=as_json)
 
 
 def _check(project: "Project", number: int, *, yes: bool, as_json: bool) -> None:
@@ -174,15 +176,15 @@ def print_order(one: "WorkOrder", *, whole: bool = False) -> None:
         steps = ", ".join(map(str, report.steps))
         printing.fact(f"  reported by {report.actor} at {iso(report.time)}: {steps}")
     if one.open:
-        told = f"{len(one.open)} to do; report with `lasercats work done {one.number} [STEP]`"
-        printing.note(told)
+        left = f"{len(one.open)} to do; report with `lasercats work done {one.number} [STEP]`"
+        printing.note(left)
 
 
 def _print_task(one: "WorkOrder", task: "WorkItem") -> None:
     head = f"  {BOXES[task.status]} {task.number:>2}. {task.step.line()}"
     if task.after and task.status == "open":
         head += f"  (after {', '.join(map(str, task.after))})"
-    for line in (head, *(f"         {told}" for told in _below(one, task))):
+    for line in (head, *(f"         {below}" for below in _below(one, task))):
         printing.fact(printing.style(line, fg=COLORS.get(task.status)))
 
 
@@ -193,8 +195,8 @@ def _below(one: "WorkOrder", task: "WorkItem") -> Iterator[str]:
     if isinstance(task.outcome, Failure):
         yield task.outcome.reason
     elif isinstance(task.outcome, Done):
-        told = {"serial": task.outcome.serial, "asset tag": task.outcome.asset_tag, "note": task.outcome.note}
-        yield from (f"{name}: {text}" for name, text in told.items() if text)
+        held = {"serial": task.outcome.serial, "asset tag": task.outcome.asset_tag, "note": task.outcome.note}
+        yield from (f"{name}: {text}" for name, text in held.items() if text)
 
 
 def _back(project: "Project", one: "WorkOrder") -> str:
@@ -204,21 +206,21 @@ def _back(project: "Project", one: "WorkOrder") -> str:
     return hint.back(project, over(project, one.about))
 
 
-def _print_reported(project: "Project", told: "Reported", *, as_json: bool) -> None:
+def _print_reported(project: "Project", report: "Reported", *, as_json: bool) -> None:
     if as_json:
-        data = {"order": order_data(told.order), "delta": show.changes_data(told.delta)}
-        printing.data({**data, "problems": dict(told.problems)})
+        data = {"order": order_data(report.order), "delta": show.changes_data(report.delta)}
+        printing.data({**data, "problems": dict(report.problems)})
         return
-    for task in told.tasks:
-        _print_task(told.order, task)
-    show.print_delta(told.delta, both=False)
-    show.print_problems(told.problems)
-    left = len(told.order.open)
-    over = f"{left} to do in work order {told.order.number}"
+    for task in report.tasks:
+        _print_task(report.order, task)
+    show.print_delta(report.delta, both=False)
+    show.print_problems(report.problems)
+    left = len(report.order.open)
+    over = f"{left} to do in work order {report.order.number}"
     if not left:
-        back = _back(project, told.order)
-        over = f"work order {told.order.number} is over{'; ' if back else ''}{back}"
-    printing.note(f"{show.summary(told.delta)}; {over}" if told.delta else over)
+        back = _back(project, report.order)
+        over = f"work order {report.order.number} is over{'; ' if back else ''}{back}"
+    printing.note(f"{show.summary(report.delta)}; {over}" if report.delta else over)
 
 
 def order_data(one: "WorkOrder") -> dict[str, Any]:
@@ -242,7 +244,7 @@ def order_data(one: "WorkOrder") -> dict[str, Any]:
                 "text": task.step.line(),
                 "after": list(task.after),
                 "notes": list(one.notes.get(task.number, ())),
-                "reported_by": told.actor if (told := one.reporter(task.number)) else None,
+                "reported_by": reporter.actor if (reporter := one.reporter(task.number)) else None,
                 "instruction": msgspec.to_builtins(task.step),
                 "outcome": msgspec.to_builtins(task.outcome),
             }

@@ -9,6 +9,7 @@ import click
 
 from lasercats.cli import arguments, fields, options, printing, show
 from lasercats.cli.history import one
+from lasercats.cli.running import run
 from lasercats.core.change import Change
 from lasercats.core.errors import BadInput, LaserCatsError
 from lasercats.core.instruction import Instruction
@@ -77,7 +78,7 @@ def rewrite(
         printing.data(_rewriting_data(made))
     elif out is None:
         printing.json_text(text)
-    printing.note(rewriting.told(made))
+    printing.note(rewriting.evidence(made))
 
 
 @click.command()
@@ -127,7 +128,7 @@ def replay(context: click.Context, position: str, pausing: bool, as_json: bool) 
     with options.opened(context, looking=True) as project:
         chosen = one(project, position)
         watcher = None if as_json else _Steps(pausing=pausing)
-        found = replay_command(project.log, project.kinds, chosen, watcher=watcher)
+        found = run(project, replay_command(project.log, project.kinds, chosen, watcher=watcher))
     same = not found.differences
     if as_json:
         result = show.results_data([found.result], {})["results"][0]

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from lasercats.cli import arguments, options, printing
+from lasercats.cli.running import run
 from lasercats.core.errors import LaserCatsError
 from lasercats.core.text import clean
 
@@ -26,7 +27,7 @@ def make_show(domain: str) -> click.Command:
         from lasercats.operate.picture import draw  # noqa: PLC0415 - start-up stays light
 
         with options.opened(context, looking=as_of is not None) as project:
-            picture, unseen = draw(project, domain, machine, as_of)
+            picture, unseen = run(project, draw(project, domain, machine, as_of))
         from lasercats.cli import show  # noqa: PLC0415
 
         if svg is None:

@@ -9,7 +9,7 @@ import click
 from lasercats.cli import arguments, options, printing
 from lasercats.cli.main import VerbGroup
 from lasercats.core.errors import BadInput, LaserCatsError
-from lasercats.core.secret import told
+from lasercats.core.secret import label
 
 if TYPE_CHECKING:
     from lasercats.cli.act import Request
@@ -82,7 +82,7 @@ def _row(one: "Secret") -> tuple[str, str, str, str]:
     gone = sum(_state(one, key) == "destroyed" for key in one.keys)
     versions = f"{len(one.keys)}" + (f" ({gone} destroyed)" if gone else "")
     since = one.keys[-1].made if one.keys else "the key is missing"
-    own = {told(at) for at in one.used}
+    own = {label(at) for at in one.used}
     used = "here" if set(one.used) == set(one.places) else ", ".join(sorted(own)) or "-"
     return one.name, versions, since, used
 
@@ -247,9 +247,9 @@ def _show_shredding(found: "Shredding") -> None:
     where = dict.fromkeys(past.environment for past in found.past)
     for environment in where:
         at = [str(past.position) for past in found.past if past.environment == environment]
-        told = ", ".join(at[:MOST]) + (f" and {len(at) - MOST} more" if len(at) > MOST else "")
+        places = ", ".join(at[:MOST]) + (f" and {len(at) - MOST} more" if len(at) > MOST else "")
         printing.note(
-            f"cannot be read or brought back any more: what stands at {told} in environment {environment}"
+            f"cannot be read or brought back any more: what stands at {places} in environment {environment}"
         )
     printing.note(f"{_count(found.values, 'past value')} would be gone for good")
     if found.before:

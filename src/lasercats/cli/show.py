@@ -9,7 +9,7 @@ import msgspec
 
 from lasercats.cli import fields, options, printing
 from lasercats.core import secret
-from lasercats.core.address import Address, told
+from lasercats.core.address import Address, label
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Effect, as_shown
 from lasercats.core.loss import Loss, in_words
@@ -92,7 +92,7 @@ def print_carried(commands: Sequence[Command]) -> None:
     printing.fact(f"the plan carries {len(commands)} command{'' if len(commands) == 1 else 's'}:")
     for command in commands:
         data = as_shown(command)
-        name, on = data.pop("command"), ", ".join(map(told, data.pop("on")))
+        name, on = data.pop("command"), ", ".join(map(label, data.pop("on")))
         cut = fields.short if command.effect is Effect.STATE else fields.whole
         said = "  ".join(f"{field}: {cut(value)}" for field, value in data.items() if value is not None)
         printing.fact(f"  {name} {on}{'  ' if said else ''}{said}")
@@ -101,30 +101,30 @@ def print_carried(commands: Sequence[Command]) -> None:
 def print_lost(lost: Mapping[Address, Sequence[str]]) -> None:
     """Print what does not come back, on standard error."""
     for address, what in lost.items():
-        printing.note(f"! {told(address)} is made anew: {lost_of(what)}", fg="yellow")
+        printing.note(f"! {label(address)} is made anew: {lost_of(what)}", fg="yellow")
 
 
 def print_buried(buried: Mapping[Address, Sequence[str]]) -> None:
     """Print what no undo brings back, on standard error."""
     for address, what in buried.items():
-        printing.note(f"! {told(address)}: {lost_of(what)}", fg="yellow")
+        printing.note(f"! {label(address)}: {lost_of(what)}", fg="yellow")
 
 
-def print_losses(losses: Iterable[Loss], told_of: Collection[Address] = ()) -> None:
-    """Print what is destroyed or interrupted, on standard error; what does not come back of some was told."""
+def print_losses(losses: Iterable[Loss], reported: Collection[Address] = ()) -> None:
+    """Print losses on standard error; what does not come back of the `reported` was printed before."""
     by_address: dict[Address, list[Loss]] = {}
     for loss in losses:
-        if loss.sort != "loses" or loss.address not in told_of:
+        if loss.sort != "loses" or loss.address not in reported:
             by_address.setdefault(loss.address, []).append(loss)
     for address, lost in by_address.items():
-        printing.note(f"! {told(address)}: {in_words(lost)}", fg="yellow")
+        printing.note(f"! {label(address)}: {in_words(lost)}", fg="yellow")
 
 
 def print_withheld(withheld: Mapping[Address, Mapping[str, str]]) -> None:
     """Print which fields stay as they are, because what was there may not be given to a machine."""
     for address, reasons in withheld.items():
         for name, reason in reasons.items():
-            text = f"! {told(address)}: {name or 'it'} cannot be put back as it was: {reason}"
+            text = f"! {label(address)}: {name or 'it'} cannot be put back as it was: {reason}"
             printing.note(text, fg="yellow")
 
 
@@ -138,14 +138,14 @@ def summary(delta: Mapping[Address, Change[Resource]], removed: str = "removed")
     """Return `2 created, 1 changed`, or `nothing changed`."""
     names = {"create": "created", "change": "changed", "remove": removed}
     counts = {word: sum(1 for c in delta.values() if c.verb == verb) for verb, word in names.items()}
-    told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-    return told or "nothing changed"
+    text = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    return text or "nothing changed"
 
 
 def print_problems(problems: Mapping[Address, str]) -> None:
     """Print what went wrong, on standard error."""
     for address, why in problems.items():
-        printing.note(f"! {told(address)}: {why}", fg="red")
+        printing.note(f"! {label(address)}: {why}", fg="red")
 
 
 def print_untried(results: Sequence[Result], again: str) -> None:
@@ -154,7 +154,7 @@ def print_untried(results: Sequence[Result], again: str) -> None:
     if not left:
         return
     raw = [address for command, address in left if command.effect is Effect.OPAQUE]
-    names = ", ".join(map(told, dict.fromkeys(raw)))
+    names = ", ".join(map(label, dict.fromkeys(raw)))
     how = f"run it for {names} alone" if raw else f"{again}; what is done is not done again"
     failed = any(address not in r.untried for r in results for address in r.problems)
     when = "when what failed is put right, " if failed else ""
@@ -168,19 +168,19 @@ def print_unseen(unseen: Mapping[Address, str]) -> None:
         by_reason.setdefault(why, []).append(address)
     for why, addresses in by_reason.items():
         more = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""
-        printing.note(f"! {told(addresses[0])}{more}: {why}", fg="red")
+        printing.note(f"! {label(addresses[0])}{more}: {why}", fg="red")
 
 
 def print_notes(notes: Mapping[Address, str]) -> None:
     """Print what machines noted of how they did it, on standard error."""
     for address, note in notes.items():
-        printing.note(f"{told(address)}: {note}", fg="yellow")
+        printing.note(f"{label(address)}: {note}", fg="yellow")
 
 
 def print_resealed(resealed: Mapping[str, str]) -> None:
     """Print which secrets are put where they were not before, on standard error."""
     for place, others in resealed.items():
-        printing.note(f"the secret of {others} is sealed again for {secret.told(place)}", fg="yellow")
+        printing.note(f"the secret of {others} is sealed again for {secret.label(place)}", fg="yellow")
 
 
 def print_detours(detours: Mapping[Address, str]) -> None:
@@ -213,10 +213,10 @@ def print_results(
     if not any(result.order for result in results) or any(result.delta for result in results):
         if not brief:
             print_buried(buried)
-        printing.note(_told(results, predicted=predicted, back=back))
+        printing.note(_last_line(results, predicted=predicted, back=back))
 
 
-def _told(results: Sequence[Result], *, predicted: bool, back: str) -> str:
+def _last_line(results: Sequence[Result], *, predicted: bool, back: str) -> str:
     """Return the last line: what was done in all, and how to take it back."""
     total: dict[Address, Change[Resource]] = {}
     for result in results:
@@ -241,7 +241,7 @@ def _ran(results: Sequence[Result]) -> str:
     for result in results:
         past = result.command.past.rpartition(".")[2]
         counts[past] = counts.get(past, 0) + len(result.reports)
-    told = (
+    parts = (
         (
             f"executed on {count} machine{'s' if count != 1 else ''}"
             if past == "executed"
@@ -250,7 +250,7 @@ def _ran(results: Sequence[Result]) -> str:
         for past, count in counts.items()
         if count
     )
-    return ", ".join(told)
+    return ", ".join(parts)
 
 
 def results_data(results: Sequence[Result], trips: Mapping[str, int]) -> dict[str, Any]:
@@ -303,13 +303,13 @@ def named(addresses: Sequence[Address]) -> str:
     if len(addresses) > 1 and alike and options.is_ranged(addresses[0]):
         return ranges(addresses)
     more = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""
-    return f"{told(addresses[0])}{more}"
+    return f"{label(addresses[0])}{more}"
 
 
 def why(because: str | None, message: str | None) -> str:
     """Return what made a command and what its operator said of it, to stand behind it."""
-    told = "; ".join(text for text in (because, message) if text)
-    return f"  ({told})" if told else ""
+    words = "; ".join(text for text in (because, message) if text)
+    return f"  ({words})" if words else ""
 
 
 NARROW = 80

@@ -25,7 +25,7 @@ def listen() -> None:
         return
     threading.excepthook = lambda failed: _keep(failed.exc_value)
     sys.unraisablehook = lambda failed: _keep(failed.exc_value)
-    warnings.showwarning = lambda *_told, **_more: None
+    warnings.showwarning = lambda *_arguments, **_more: None
     _LISTENING.append(_keep)
 
 
@@ -56,7 +56,7 @@ def sentence(error: BaseException) -> str:
     """Write the details down, and return what happened and where they are."""
     notes = [note for note in getattr(error, "__notes__", ()) if note.startswith("in `lasercats")]
     where = notes[0] if notes else "before a verb was found"
-    told = f"{type(error).__name__}{_said(error)}"
+    text = f"{type(error).__name__}{_said(error)}"
     details = _details(error)
     if os.environ.get(DEBUG):
         printing.page(details, err=True)
@@ -65,7 +65,7 @@ def sentence(error: BaseException) -> str:
         remedy = f"the details are in {path}; please report it"
     else:
         remedy = f"with {DEBUG}=1 it shows the details"
-    return f"an unforeseen fault {where}: {told}; what was done until then is in the log; {remedy}"
+    return f"an unforeseen fault {where}: {text}; what was done until then is in the log; {remedy}"
 
 
 def _said(error: BaseException) -> str:
@@ -79,7 +79,7 @@ def _details(error: BaseException) -> str:
     """Return the traceback: places in the code, and no values that were at hand there."""
     import traceback  # noqa: PLC0415 - start-up stays light
 
-    from lasercats import __version__  # noqa: PLC0415
+    from lasercats.program import __version__  # noqa: PLC0415
 
     try:
         trace = "".join(traceback.format_exception(error))

@@ -11,13 +11,16 @@ import click
 from lasercats.cli import arguments, options, printing, show
 from lasercats.cli.act import Request, act
 from lasercats.cli.main import VerbGroup
-from lasercats.core.address import told
+from lasercats.cli.running import run
+from lasercats.core.address import label
 from lasercats.core.errors import BadInput, LaserCatsError
 from lasercats.core.identity import shown
 from lasercats.core.text import escape
 
 if TYPE_CHECKING:
+    from lasercats.operate.confirm import Held
     from lasercats.operate.machines import Accepting, Bound, Check
+    from lasercats.operate.project import Project
 
 
 @click.command()
@@ -111,11 +114,13 @@ def machine_check(context: click.Context, names: tuple[str, ...], as_json: bool)
     from lasercats.operate import machines  # noqa: PLC0415
 
     with options.opened(context) as project:
-        checks = machines.check(project, names)
+        checks = run(project, machines.check(project, names))
     if as_json:
-        printing.data([{**check._asdict(), "identity": dict(check.identity)} for check in checks])
+        printing.data(
+            [{**check._asdict(), "told": check.remark, "identity": dict(check.identity)} for check in checks]
+        )
     else:
-        rows = [(c.name, f"{c.seconds * 1000:.0f} ms", c.error or c.told or "answers") for c in checks]
+        rows = [(c.name, f"{c.seconds * 1000:.0f} ms", c.error or c.remark or "answers") for c in checks]
         printing.table(rows, ("NAME", "TIME", "RESULT"))
     for one in checks:
         if one.exposed:
@@ -131,10 +136,10 @@ def machine_check(context: click.Context, names: tuple[str, ...], as_json: bool)
 
 def _tell_shared(found: "Sequence[Bound | Check]") -> None:
     """Tell which names are of one machine, once for each of them."""
-    told = set[str]()
+    reported = set[str]()
     for one in found:
-        if one.shared and one.name not in told:
-            told |= {one.name, *one.shared}
+        if one.shared and one.name not in reported:
+            reported |= {one.name, *one.shared}
             names = ", ".join((one.name, *one.shared))
             printing.note(f"lasercats: {names} are one machine, as far as they tell: {shown(one.identity)}")
 
@@ -154,7 +159,7 @@ def machine_accept(context: click.Context, name: str, yes: bool, as_json: bool, 
     from lasercats.operate import machines  # noqa: PLC0415
 
     with options.opened(context) as project:
-        found, position = machines.meet(project, name), None
+        found, position = run(project, machines.meet(project, name)), None
         if not as_json:
             _show_identity(found)
         if found.is_other:
@@ -409,17 +414,20 @@ def recover(context: click.Context, force: bool, yes: bool, as_json: bool) -> No
     with options.opened(context) as project:
         overdue = partial(confirming.is_overdue, force=force)
         agree.check(project, partial(prospect.of_open, project, overdue), yes=yes, quiet=as_json)
-        results = find_out(project, force=force)
-        may = partial(agree.may_take_back, project, yes=yes, quiet=as_json)
-        held = confirming.take_back_overdue(project, force=force, may=may)
+        results = run(project, find_out(project, force=force))
+        due = [one for one in confirming.pending(project) if overdue(one)]
+        kept = {h.position: agree.may_take_back(project, h, yes=yes, quiet=as_json) for h in due}
+        held = run(project, confirming.take_back_overdue(project, force=force, kept=kept))
     if as_json:
-        told_ = [{**r._asdict(), "facts": dict(r.facts)} for r in results]
-        printing.data([*told_, *({"position": p, "status": "held", "told": t} for p, t in held.items())])
+        results_ = [{**r._asdict(), "facts": dict(r.facts)} for r in results]
+        printing.data(
+            [*results_, *({"position": p, "status": "held", "remark": r, "told": r} for p, r in held.items())]
+        )
     for result in [] if as_json else results:
         what = "told late," if result.late else "command"
         printing.fact(f"{what} {result.position} ({tag_of(result.command)}): {result.status}")
         for address, fact in result.facts.items():
-            printing.fact(f"    {told(address)}: {fact}")
+            printing.fact(f"    {label(address)}: {fact}")
     for position, said in {} if as_json else held.items():
         printing.fact(f"command {position} (hold): {said}")
     if not results and not held:
@@ -458,7 +466,7 @@ def confirm(
         raise BadInput("--list only lists, and --reject takes back; choose one")
     with options.opened(context, looking=listing) as project:
         if guard is not None:
-            confirming.watch(project, guard, printing.fact)
+            confirming.watch(project, guard, printing.fact, partial(_taken_back, project))
             return
         held = confirming.chosen(project, positions)
         failed: dict[int, str] = {}
@@ -467,10 +475,10 @@ def confirm(
             request = Request(yes=yes, as_json=as_json)
             agreed = [consent.ask(project, confirming.way_back(project, h), request) for h in held]
             pairs = zip(held, agreed, strict=True)
-            found = ((h.position, confirming.take_back(project, h, agreed=a)) for h, a in pairs)
+            found = ((h.position, run(project, confirming.take_back(project, h, agreed=a))) for h, a in pairs)
             failed = {position: why for position, why in found if why is not None}
         elif held and not listing:
-            confirming.keep(project, held)
+            run(project, confirming.keep(project, held))
     word = "held" if listing else "taken back" if reject else "confirmed"
     said = {
         h.position: f"not taken back yet: {failed[h.position]}" if h.position in failed else word
@@ -485,6 +493,13 @@ def confirm(
     if not held:
         printing.note("nothing is to be confirmed")
     context.exit(1 if failed else 0)
+
+
+def _taken_back(project: "Project", held: "Held") -> str | None:
+    """Take a change back for the guard, which is alone; return why that is not over, if it is not."""
+    from lasercats.operate.confirm import take_back  # noqa: PLC0415 - start-up stays light
+
+    return run(project, take_back(project, held, force=True))
 
 
 @click.command()

@@ -67,7 +67,7 @@ def machine_of(address: Address) -> str | None:
     return machine if colon else None
 
 
-def told(address: Address) -> str:
+def label(address: Address) -> str:
     """Return the address as it stands before a colon in a sentence: `exec/web1` for `exec/web1:`."""
     return address.removesuffix(":")
 

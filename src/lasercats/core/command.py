@@ -37,6 +37,8 @@ class Command(Part, frozen=True, kw_only=True, tag_field="command", gc=False):
     on: tuple[Address, ...]
     past: ClassVar[str] = ""
     """The type of its event: `file.written`."""
+    aliases: ClassVar[Mapping[str, str]] = {}
+    """Its other names, each with the one kind that it is for under that name, as it once was."""
     effect: ClassVar[Effect] = Effect.STATE
     whole: ClassVar[bool] = True
     """False where it is decided on attributes alone: the content of what nobody manages yet is not read."""
@@ -169,7 +171,7 @@ class StrangeCommand(Command, frozen=True, tag="strange"):
         return str(self.recorded.get("command")) if isinstance(self.recorded, dict) else "unknown"
 
 
-def as_told(value: Any) -> Any:  # noqa: ANN401
+def as_recorded(value: Any) -> Any:  # noqa: ANN401
     """Return a typed value as plain data, as it can be given; of what is strange, just what was recorded."""
     strange = isinstance(value, StrangeCommand | StrangeResource)
     return msgspec.to_builtins(value.recorded) if strange else as_text(value)

@@ -28,10 +28,10 @@ from lasercats.core.resource import (
 from lasercats.core.state import State
 
 
-def wanted(state: State, wish: Mapping[Address, Resource], *, prune: Iterable[Address] = ()) -> Delta:
-    """Return the delta from a state to a wish: what the wish does not decide stays as it is."""
+def wanted(state: State, desired: Mapping[Address, Resource], *, prune: Iterable[Address] = ()) -> Delta:
+    """Return the delta from a state to a desired one: what that does not decide stays as it is."""
     changes: dict[Address, Change[Resource]] = {}
-    for address, resource in wish.items():
+    for address, resource in desired.items():
         before = state.get(address)
         if before is not None and keeps(before, resource):
             continue  # as mostly all is, so nothing is made for it
@@ -286,7 +286,7 @@ def one_way(delta: Delta) -> dict[Address, dict[str, str]]:
     found = dict[Address, dict[str, str]]()
     for address, change in delta.items():
         if change.before is not None and change.after is not None:
-            paths = {path: f"cannot go {told}" for path, told in shrinks(change.before, change.after)}
+            paths = {path: f"cannot go {sizes}" for path, sizes in shrinks(change.before, change.after)}
             if paths:
                 found[address] = paths
     return found

@@ -1,4 +1,4 @@
-"""Documents: the state, or the wished part of it, as YAML (or JSON, which is YAML).
+"""Documents: the state, or the desired part of it, as YAML (or JSON, which is YAML).
 
     resources:
       file/web1:/etc/motd:
@@ -47,14 +47,14 @@ def render(
 
     What machines told and nobody may give is left undecided, and in YAML a comment says so; `kinds` tell.
     """
-    told = [_told(a, r, kinds) for a, r in sorted(resources)]
+    written = [_written(a, r, kinds) for a, r in sorted(resources)]
     if form == "json":
-        data = {one.address: one.fields for one in told if one.fields is not None}
+        data = {one.address: one.fields for one in written if one.fields is not None}
         return json.dumps({"resources": data}, indent=2, ensure_ascii=False) + "\n"
-    return HEADER + _resources(told)
+    return HEADER + _resources(written)
 
 
-class _Told(NamedTuple):
+class _Written(NamedTuple):
     """A resource as it stands in a document."""
 
     address: Address
@@ -63,27 +63,27 @@ class _Told(NamedTuple):
     remarks: tuple[str, ...] = ()
 
 
-def _told(address: Address, resource: Resource, kinds: Kinds | None) -> _Told:
+def _written(address: Address, resource: Resource, kinds: Kinds | None) -> _Written:
     if isinstance(resource, StrangeResource):
         held = json.dumps(resource.recorded)
-        return _Told(address, None, (f"{address} is of no kind that is installed; it holds {held}",))
+        return _Written(address, None, (f"{address} is of no kind that is installed; it holds {held}",))
     data = plain(resource)
     try:
         odd = {} if kinds is None else kinds.odd(resource)
         if kinds is not None:
             kinds.address(address)
     except BadInput as error:
-        return _Told(address, None, (f"{address} cannot be told in a document: {error}",))
+        return _Written(address, None, (f"{address} cannot be told in a document: {error}",))
     remarks = tuple(f"{name} is {json.dumps(data[name])}, left undecided: {why}" for name, why in odd.items())
-    return _Told(address, {name: value for name, value in data.items() if name not in odd}, remarks)
+    return _Written(address, {name: value for name, value in data.items() if name not in odd}, remarks)
 
 
-def _resources(told: Sequence[_Told]) -> str:
+def _resources(written: Sequence[_Written]) -> str:
     """Return resources as YAML, each after the remarks on it."""
-    if not told or not any(one.remarks for one in told):
-        return dump_yaml({"resources": {one.address: one.fields for one in told}})
-    lines = ["resources:" if any(one.fields is not None for one in told) else "resources: {}"]
-    for one in told:
+    if not written or not any(one.remarks for one in written):
+        return dump_yaml({"resources": {one.address: one.fields for one in written}})
+    lines = ["resources:" if any(one.fields is not None for one in written) else "resources: {}"]
+    for one in written:
         lines += [f"  # {' '.join(remark.splitlines())}" for remark in one.remarks]
         if one.fields is not None:
             lines += dump_yaml({"resources": {one.address: one.fields}}).split("\n")[1:-1]
@@ -127,7 +127,7 @@ def parse(text: str, kinds: Kinds, inputs: Inputs, name: str = "document") -> di
     entries = data.get("resources") or {}
     if not isinstance(entries, dict):
         raise BadDocument(where(tree, name, ["resources"]), "resources must map addresses to fields")
-    wish: dict[Address, Resource] = {}
+    desired: dict[Address, Resource] = {}
     for key, fields in entries.items():
         try:
             address, resource = _resource(key, fields, kinds, inputs)
@@ -135,10 +135,10 @@ def parse(text: str, kinds: Kinds, inputs: Inputs, name: str = "document") -> di
             raise BadDocument(
                 where(tree, name, ["resources", key, _culprit(str(error))]), str(error)
             ) from None
-        if address in wish:
+        if address in desired:
             raise BadDocument(where(tree, name, ["resources", key]), f"{address} stands here twice")
-        wish[address] = resource
-    return wish
+        desired[address] = resource
+    return desired
 
 
 def _resource(key: Any, fields: Any, kinds: Kinds, inputs: Inputs) -> tuple[Address, Resource]:  # noqa: ANN401
@@ -148,7 +148,7 @@ def _resource(key: Any, fields: Any, kinds: Kinds, inputs: Inputs) -> tuple[Addr
     if not isinstance(fields, dict | None):
         raise BadInput(f"{address} must hold fields, or {{}}")
     kind = kinds.kind(address)
-    for name in fields_of(kind.resource, Role.GIVEN):
+    for name in fields_of(kind.resource, Role.COMPUTED):
         if name in (fields or {}):
             raise BadInput(
                 f"{address}: field {name!r} is given by the machine and cannot be decided; leave it out"
@@ -208,12 +208,12 @@ def _kind_schema(kind: Kind[Any], definitions: dict[str, Any]) -> dict[str, Any]
     _, parts = msgspec.json.schema_components([kind.resource], ref_template=template)
     body = definitions[kind.name] = parts.pop(kind.resource.__name__)
     definitions |= {f"{kind.name}:{name}": part for name, part in parts.items() if name != Sealed.__name__}
-    for name in fields_of(kind.resource, Role.GIVEN):
+    for name in fields_of(kind.resource, Role.COMPUTED):
         body["properties"].pop(name, None)
     for field in msgspec.structs.fields(kind.resource):
         if field.name in fields_of(kind.resource, Role.SECRET):
-            told = next((n.description for n in notes(field.type) if getattr(n, "description", None)), "")
-            text = {"type": "string", "description": f"{told}: where it is found, or sealed"}
+            about = next((n.description for n in notes(field.type) if getattr(n, "description", None)), "")
+            text = {"type": "string", "description": f"{about}: where it is found, or sealed"}
             body["properties"][field.name] = {"anyOf": [text, {"type": "null"}], "default": None}
     if loading_field(kind.resource) is not None:
         body["properties"]["source"] = {"type": "string", "description": "a local file with the content"}

@@ -26,7 +26,7 @@ from lasercats.core.record import (
 )
 from lasercats.core.registry import HELD, Kinds
 from lasercats.core.resource import Resource
-from lasercats.core.resting import against, told
+from lasercats.core.resting import against, subject
 from lasercats.core.state import State, StateEntry
 
 
@@ -182,7 +182,7 @@ def check_batches(seen: Mapping[int, int], last: Callable[[int], int]) -> None:
 
 def claimed(claim: Address, position: int, other: Open) -> LogConflict:
     """Return what is told of a claim that another has: the fact, and what to do."""
-    address = claim.partition(": ")[2] or claim if claim.startswith(HELD) else told(claim)
+    address = claim.partition(": ")[2] or claim if claim.startswith(HELD) else subject(claim)
     if other.held:
         return LogConflict(
             f"{address} is held until command {position} ({other.actor}) is confirmed; "

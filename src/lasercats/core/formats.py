@@ -76,8 +76,8 @@ def _with_facts(format_: int, parts: dict[str, Any]) -> dict[str, Any]:
     words = (parts.get("because") or "").split()
     undone = [int(word) for word in words[1:] if word.isdecimal()] if words[:1] == ["undo"] else []
     held = format_ <= LITERAL and parts["command"].get("command") == "hold"
-    told = {"undoes": undone} if undone and "undoes" not in parts else {}
-    return parts | told | ({"held": True} if held else {})
+    facts = {"undoes": undone} if undone and "undoes" not in parts else {}
+    return parts | facts | ({"held": True} if held else {})
 
 
 # What is sealed.
@@ -91,17 +91,17 @@ def _instructions_sealed(found: list[Any]) -> list[Any]:
 def _with_place(one: dict[str, Any]) -> dict[str, Any]:
     """Return an instruction of a host in the words, and in the order of fields, of today."""
     place = {"place": f"file/{one.get('machine')}:{one.get('path')} secret"}
-    told = dict[str, Any]()
+    fields = dict[str, Any]()
     for name, value in one.items():
         token = isinstance(value, str) and _TOKEN.fullmatch(value)
         if token and (one.get("do"), name) in (("host.write", "content"), ("host.read", "expect")):
-            told[name] = {"sealed:": value.removeprefix("sealed:")}
-            told |= place if name == "content" else {}
+            fields[name] = {"sealed:": value.removeprefix("sealed:")}
+            fields |= place if name == "content" else {}
         elif (one.get("do"), name) == ("host.read", "sealed"):
-            told |= {"seal": "always", **place} if value else {}
+            fields |= {"seal": "always", **place} if value else {}
         else:
-            told[name] = value
-    return told
+            fields[name] = value
+    return fields
 
 
 def _secret(one: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -49,11 +49,11 @@ class MadeKind(Kind[R]):
         return self._made[self.resource]
 
     def _command(self, verb: str) -> Any:  # noqa: ANN401 - a type of commands
-        family, past, told = VERBS[verb]
+        family, past, summary = VERBS[verb]
         return Declared(
             verb.capitalize(),
             (family,),
-            {"__doc__": told.format(self.name), "__module__": __name__},
+            {"__doc__": summary.format(self.name), "__module__": __name__},
             of=self.resource,
             frozen=True,
             tag=f"{self.name}.{verb}",

@@ -39,15 +39,15 @@ def fact(value: Any) -> str:  # noqa: ANN401 - whatever a machine says
     return f"{text[:100]}… (sha256 {hashlib.sha256(text.encode()).hexdigest()})"
 
 
-def facts(**told: Any) -> dict[str, str]:  # noqa: ANN401 - whatever a machine says
+def facts(**reported: Any) -> dict[str, str]:  # noqa: ANN401 - whatever a machine says
     """Return what a machine says of itself as an identity, without what it does not say."""
-    found = {name.replace("_", "-"): fact(value) for name, value in told.items()}
+    found = {name.replace("_", "-"): fact(value) for name, value in reported.items()}
     return {name: value for name, value in found.items() if value}
 
 
-def clash(known: Identity, told: Identity) -> list[str]:
+def clash(known: Identity, found: Identity) -> list[str]:
     """Return the facts by which two identities are of two machines; none where they may be of one."""
-    return [name for name in known if name in told and known[name] != told[name]]
+    return [name for name in known if name in found and known[name] != found[name]]
 
 
 def are_one(one: Identity, other: Identity) -> bool:
@@ -68,20 +68,20 @@ class Who:
         self.name = name
         self.known: Identity = {}
         """What is on record; it is given before the machine is used."""
-        self.told: Identity = {}
-        """What it told itself by now."""
+        self.reported: Identity = {}
+        """What it reported itself by now."""
 
     @property
     def must(self) -> Identity:
-        """What it has to be: what is on record, and what it told before."""
-        return {**self.told, **self.known}
+        """What it has to be: what is on record, and what it reported before."""
+        return {**self.reported, **self.known}
 
     @property
     def news(self) -> Identity | None:
-        """What is to be recorded, where it told something that is not on record yet."""
-        return {**self.known, **self.told} if self.told.keys() - self.known.keys() else None
+        """What is to be recorded, where it reported something that is not on record yet."""
+        return {**self.known, **self.reported} if self.reported.keys() - self.known.keys() else None
 
-    def meet(self, told: Identity) -> None:
+    def meet(self, reported: Identity) -> None:
         """Take in what it tells of itself.
 
         Raises:
@@ -89,10 +89,10 @@ class Who:
 
         """
         must = self.must
-        differs = clash(must, told)
+        differs = clash(must, reported)
         if differs:
-            said = ", ".join(f"{name} is {told[name]} and was {must[name]}" for name in differs)
+            said = ", ".join(f"{name} is {reported[name]} and was {must[name]}" for name in differs)
             raise OtherMachine(self.name, said)
-        self.told = dict(
-            [*self.told.items(), *((n, t) for n, t in told.items() if n not in self.told)][:FACTS]
+        self.reported = dict(
+            [*self.reported.items(), *((n, t) for n, t in reported.items() if n not in self.reported)][:FACTS]
         )

@@ -45,7 +45,7 @@ class Knowledge(dict[Address, Resource | None]):
 
 
 Found = Mapping[Address, Resource | None]
-"""What a look at a machine found at each address, given fields and all."""
+"""What a look at a machine found at each address, computed fields and all."""
 Listed = Mapping[Address, Resource | Failure | None]
 """All that was found of a kind on a machine, and what is there but cannot be understood."""
 
@@ -61,9 +61,9 @@ class Kind(Generic[R]):
     machine: str | None = None
     """The machine of a name that names none."""
     identity: str | None = None
-    """The given field that holds the name by which its machinery refers to a resource: `id`."""
+    """The computed field that holds the name by which its machinery refers to a resource: `id`."""
     ranged: bool = False
-    """True where names that differ in a number are told as a range: `eth1-24`."""
+    """True where names that differ in a number are shown as a range: `eth1-24`."""
     generic: bool = False
     """True where it is one of many that are made from data (`lasercats.core.generic`)."""
     by_hand: bool = False
@@ -168,7 +168,7 @@ class Kind(Generic[R]):
     def alters(self, resource: R) -> Iterable[Address]:
         """Return the addresses at which a machine may give other fields when it comes, changes or goes.
 
-        Of what is managed there, the given fields are looked up again when a command has changed it.
+        Of what is managed there, the computed fields are looked up again when a command has changed it.
         """
         return ()
 

@@ -128,10 +128,10 @@ def _decided(
 def why_withheld(address: Address, lost: Sequence[Loss]) -> str:
     """Return why a command is refused at one of its addresses."""
     mine = [loss for loss in lost if loss.address == address]
-    told = in_words(mine or lost)
+    words = in_words(mine or lost)
     of = "" if mine else f"{lost[0].address}: "
     remedy = "take it in with `lasercats observe`, so that it is, and agree with --yes"
-    return f"{of}{told}; that was not announced, so nothing was done; {remedy}"
+    return f"{of}{words}; that was not announced, so nothing was done; {remedy}"
 
 
 def in_words(lost: Sequence[Loss]) -> str:

@@ -73,8 +73,8 @@ def sorted_parts(kinds: Kinds, delta: Delta, state: State) -> tuple[dict[Key, Pa
             (p for p in (_opened(delta, again, a, circle) for a in sorted(circle)) if p), None
         )
         if opened is None:
-            told = " → ".join([*circle, circle[0]])
-            raise Refused(f"these changes need each other in a circle: {told}; make one of them first")
+            path = " → ".join([*circle, circle[0]])
+            raise Refused(f"these changes need each other in a circle: {path}; make one of them first")
         again |= opened
 
 

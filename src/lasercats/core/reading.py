@@ -39,8 +39,8 @@ def load_yaml(text: str, name: str) -> tuple[Any, Tree]:
         # JSON is read as JSON: YAML's own reader refuses control characters and surrogate pairs in it.
         with contextlib.suppress(json.JSONDecodeError):
             return read_json(text, name), lambda: None
-    return _told(name, lambda: _quickly(text, name)), cache(
-        lambda: _told(name, lambda: _slowly(text, name)[1])
+    return _parsed(name, lambda: _quickly(text, name)), cache(
+        lambda: _parsed(name, lambda: _slowly(text, name)[1])
     )
 
 
@@ -89,7 +89,7 @@ def _no_twins(name: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return data
 
 
-def _told(name: str, read: Callable[[], Any]) -> Any:  # noqa: ANN401
+def _parsed(name: str, read: Callable[[], Any]) -> Any:  # noqa: ANN401
     """Read, and tell errors of YAML as ours."""
     import yaml  # noqa: PLC0415 - only when a document is read
 

@@ -70,8 +70,13 @@ class Kinds:
         free = [c for domain in self.domains for c in domain.commands]
         own = [c for kind in named for c in kind.commands]
         commands: list[type[Command]] = [Forget, Protect, Unprotect, Hold, *own, *free]
-        self.commands = _Commands({tag_of(c): c for c in commands}, self.kinds)
+        by_name = {tag_of(c): c for c in commands}
         self._kinds_of: dict[str, tuple[Kind[Any], ...]] = {}
+        for type_ in tuple(by_name.values()):
+            for alias, name in type_.aliases.items():
+                if name in self.kinds:
+                    by_name[alias], self._kinds_of[alias] = type_, (self.kinds[name],)
+        self.commands = _Commands(by_name, self.kinds)
         for kind in named:
             for c in kind.commands:
                 self._kinds_of[tag_of(c)] = (*self._kinds_of.get(tag_of(c), ()), kind)
@@ -88,9 +93,9 @@ class Kinds:
         """Return the domain that an address belongs to, None where it is of no domain that is known."""
         return self._domain_of.get(addresses.kind_of(address))
 
-    def kinds_for(self, command: Command | type[Command]) -> tuple[Kind[Any], ...]:
-        """Return the kinds that a command belongs to; a name without a kind is of the first."""
-        tag = tag_of(command)
+    def kinds_for(self, command: Command | type[Command] | str) -> tuple[Kind[Any], ...]:
+        """Return the kinds that a command, or a name of it, is for; a name of none is of the first."""
+        tag = command if isinstance(command, str) else tag_of(command)
         made = self.kinds.get(tag.rpartition(".")[0])
         return (made,) if made is not None and made.generic else self._kinds_of.get(tag, ())
 
@@ -179,7 +184,8 @@ class Kinds:
         if tag not in self.commands:
             raise UnknownName("command", tag, self.commands)
         type_ = self.commands[tag]
-        command: Command = convert({**data, "on": self.on(data)}, type_, f"command {tag}")
+        named = {**data, "command": tag_of(type_), "on": self.on(data)}
+        command: Command = convert(named, type_, f"command {tag}")
         return command
 
     def on(self, data: Mapping[str, Any]) -> list[Address]:
@@ -193,15 +199,18 @@ class Kinds:
         texts = [on] if isinstance(on, str) else list(on)
         if not texts or not all(isinstance(text, str) for text in texts):
             raise BadInput(f"command {tag} needs 'on', the address or addresses it is about")
-        return list(dict.fromkeys(a for text in texts for a in self._named(self.commands[tag], text)))
+        return list(dict.fromkeys(a for text in texts for a in self._named(tag, text)))
 
     def decode_command(self, raw: bytes) -> Command:
         """Decode a command from a log; one for which there is no type is a `StrangeCommand`."""
         data = _plain(raw)
         tag = data.get("command") if isinstance(data, dict) else None
         if isinstance(tag, str) and tag in self.commands:
+            type_ = self.commands[tag]
+            if tag in type_.aliases:
+                raw = msgspec.json.encode({**data, "command": tag_of(type_)})
             with suppress(ValueError):
-                command: Command = decode(raw, self.commands[tag])
+                command: Command = decode(raw, type_)
                 return command
         on = data.get("on", ()) if isinstance(data, dict) else ()
         return StrangeCommand(on=tuple(Address(a) for a in on if isinstance(a, str)), recorded=data)
@@ -223,10 +232,10 @@ class Kinds:
         One that is nothing of these is a failure that says so.
         """
         data = _plain(raw)
-        told = data.get("type") if isinstance(data, dict) else None
+        tag = data.get("type") if isinstance(data, dict) else None
         try:
             for other in (Failure, Later):
-                if told == tag_of(other):
+                if tag == tag_of(other):
                     return decode(raw, other)
             return decode(raw, instruction.answer)
         except ValueError:
@@ -278,25 +287,25 @@ class Kinds:
         return None
 
     def verbs(self) -> Iterator[tuple[str, str, type[Command]]]:
-        """Iterate over (group, verb, command type) of the commands that have both, and are not generic."""
+        """Iterate over (group, verb, command type) of the commands that have both, by all their names."""
         for tag, command in self.commands.own.items():
             group, dot, verb = tag.rpartition(".")
             if dot:
                 yield group, verb, command
 
-    def _named(self, command: type[Command], text: str) -> Iterator[Address]:
+    def _named(self, tag: str, text: str) -> Iterator[Address]:
         """Iterate over the addresses that a text means for a command; one with its kind is one address."""
-        kinds = self.kinds_for(command)
+        kinds = self.kinds_for(tag)
         if not kinds:
             yield (
                 self.address(text, strange=True)
-                if command in (Forget, Hold, Protect, Unprotect)
-                else _on_machine(tag_of(command), text)
+                if self.commands[tag] in (Forget, Hold, Protect, Unprotect)
+                else _on_machine(tag, text)
             )
             return
-        told = next((kind for kind in kinds if text.startswith(f"{kind.name}/")), None)
-        for name in kinds[0].expand(text) if told is None else (text,):
-            yield self.address(name, told or kinds[0])
+        named = next((kind for kind in kinds if text.startswith(f"{kind.name}/")), None)
+        for name in kinds[0].expand(text) if named is None else (text,):
+            yield self.address(name, named or kinds[0])
 
 
 def _value(data: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401

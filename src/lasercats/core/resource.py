@@ -1,8 +1,8 @@
-"""Resources: frozen typed values, whose fields are specified, given or secret.
+"""Resources: frozen typed values, whose fields are specified, computed or secret.
 
 * *specified*: the operator decides. `None` means that nobody decided; it is left as the machine
   has it and is not compared.
-* *given*: the machine assigns it; a plan never compares it.
+* *computed*: the machine assigns it; a plan never compares it.
 * *secret*: specified, but only ever held sealed (see `lasercats.core.secret`).
 """
 
@@ -23,12 +23,12 @@ class Role(Enum):
     """Who decides a field."""
 
     SPECIFIED = "specified"
-    GIVEN = "given"
+    COMPUTED = "computed"
     SECRET = "secret"  # noqa: S105 - the name of a role, not a password
 
 
-GIVEN = msgspec.Meta(extra={"role": Role.GIVEN})
-"""`Annotated[T | None, GIVEN]`: the machine assigns this field."""
+COMPUTED = msgspec.Meta(extra={"role": Role.COMPUTED})
+"""`Annotated[T | None, COMPUTED]`: the machine assigns this field."""
 REPORTED = msgspec.Meta(extra={"reported": True})
 """`Annotated[str | None, REPORTED]`: where nobody decided this field, what its machine reports is kept."""
 SECRET = msgspec.Meta(extra={"role": Role.SECRET})
@@ -132,7 +132,7 @@ def marked_fields(type_: type[msgspec.Struct], mark: str) -> frozenset[str]:
     """Return the names of the fields whose annotations have a mark: `on_record`, `protects`, `grows`."""
     said = ((field.name, list(notes(field.type))) for field in infos(type_))
     return frozenset(
-        name for name, told in said if any((getattr(n, "extra", None) or {}).get(mark) for n in told)
+        name for name, marks in said if any((getattr(n, "extra", None) or {}).get(mark) for n in marks)
     )
 
 
@@ -151,7 +151,7 @@ def shrinks(before: Any, after: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN4
     """Iterate over what would have to become less in place: the path of a field, and from what to what."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in before.keys() & after.keys():
-            yield from ((f"{key}.{path}", told) for path, told in shrinks(before[key], after[key]))
+            yield from ((f"{key}.{path}", sizes) for path, sizes in shrinks(before[key], after[key]))
     if not isinstance(before, msgspec.Struct) or type(before) is not type(after):
         return
     grows = marked_fields(type(before), "grows")
@@ -163,14 +163,14 @@ def shrinks(before: Any, after: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN4
             if new < old:
                 yield name, f"from {old} to {new}"
         else:
-            yield from ((f"{name}.{path}", told) for path, told in shrinks(old, new))
+            yield from ((f"{name}.{path}", sizes) for path, sizes in shrinks(old, new))
 
 
 @cache
 def clear_fields(resource: type[msgspec.Struct]) -> Mapping[str, str]:
     """Return the clear field that each secret field is another form of, by the name of the secret one."""
     found = ((field.name, list(notes(field.type))) for field in infos(resource))
-    extras = ((name, getattr(n, "extra", None) or {}) for name, told in found for n in told)
+    extras = ((name, getattr(n, "extra", None) or {}) for name, marks in found for n in marks)
     return {name: extra["of"] for name, extra in extras if "of" in extra}
 
 
@@ -203,15 +203,15 @@ def same(one: Resource | None, other: Resource | None) -> bool:
     return type(one) is type(other) and decisions(one) == decisions(other)
 
 
-def overlay(base: R | None, wish: R) -> R:
-    """Return the base with every decision of the wish put over it.
+def overlay(base: R | None, desired: R) -> R:
+    """Return the base with every decision of the desired one put over it.
 
-    Where the wish decides one of a secret field and its clear form, the other is not decided any more.
+    Where that decides one of a secret field and its clear form, the other is not decided any more.
     """
     if base is None:
-        return wish
-    pairs = clear_fields(type(wish)).items()
-    decided = decisions(wish)
+        return desired
+    pairs = clear_fields(type(desired)).items()
+    decided = decisions(desired)
     gone = {a: None for pair in pairs for a, b in (pair, pair[::-1]) if b in decided and a not in decided}
     return replace(base, **gone, **decided)
 
@@ -222,9 +222,9 @@ def settle(known: R | None, found: R | None) -> R | None:
         return found
     kept = reported_fields(type(found))
     names = (name for name in decided_fields(type(found)) if name not in kept)
-    told = {name: None for name in names if getattr(known, name) is None}
+    undecided = {name: None for name in names if getattr(known, name) is None}
     ours = {name: getattr(known, name, None) for name in marked_fields(type(found), "on_record")}
-    return replace(found, **told, **{name: value for name, value in ours.items() if value is not None})
+    return replace(found, **undecided, **{name: value for name, value in ours.items() if value is not None})
 
 
 def keeps(real: Resource | None, asked: Resource | None) -> bool:

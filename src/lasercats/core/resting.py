@@ -40,6 +40,6 @@ def against(claim: Address) -> Address:
     return claim
 
 
-def told(claim: Address) -> str:
-    """Return what a claim is about, as it is told to people."""
+def subject(claim: Address) -> str:
+    """Return what a claim is about, as it is shown."""
     return claim.removeprefix(USES).removeprefix(LEAVES)

@@ -63,13 +63,13 @@ class Rewriting(NamedTuple):
     commands: list[Rewritten]
     elided: tuple[int, ...]
     """Commands whose effect is not in the state, and that were marked as elidable."""
-    untold: "Untold"
+    withheld: "Withheld"
     """What no command can say, because nobody may give it or no installed kind knows it."""
 
 
-Untold = Mapping[Address, Mapping[str, str]]
+Withheld = Mapping[Address, Mapping[str, str]]
 """What no command can say, with the reason: fields by name, and under no name (`""`) the whole resource."""
-NONE: Untold = {}
+NONE: Withheld = {}
 
 
 def deed(event: Event) -> Deed:
@@ -101,7 +101,7 @@ def rewrite(
         plain = _Rewriter(kinds, fetch, start, lane, absorbing=False)
         plain.run(deeds())
         made = plain.gathered()
-    return Rewriting(made, tuple(work.elided), work.untold)
+    return Rewriting(made, tuple(work.elided), work.withheld)
 
 
 def evidence(commands: Iterable[Command], start: State, end: State) -> Address | None:
@@ -109,7 +109,7 @@ def evidence(commands: Iterable[Command], start: State, end: State) -> Address |
     return difference(state_after(commands, start), end)
 
 
-def difference(one: State, other: State, but: Untold = NONE) -> Address | None:
+def difference(one: State, other: State, but: Withheld = NONE) -> Address | None:
     """Return the first address at which two states differ in what an operator decides and can say."""
     left, right = dict(one.items()), dict(other.items())
 
@@ -180,7 +180,7 @@ class _Rewriter:
         self._effective: set[int | None] = set()
         self._crosses, self._place = False, 0
         self.elided: list[int] = []
-        self.untold: dict[Address, Mapping[str, str]] = {}
+        self.withheld: dict[Address, Mapping[str, str]] = {}
         self.observed = False
 
     @property
@@ -195,7 +195,7 @@ class _Rewriter:
         for command, delta, opaque, kept in deeds:
             self._place = place = place + 1
             strange = [address for address in delta if kind_of(address) not in kinds]
-            self.untold |= {address: {"": "its kind is not installed"} for address in strange}
+            self.withheld |= {address: {"": "its kind is not installed"} for address in strange}
             barrier = opaque or bool(strange)
             if (barrier or kept) and command is not None:
                 self._barrier(command, delta, place, kept=kept)
@@ -311,15 +311,15 @@ class _Rewriter:
     def _sayable(self, address: Address, change: Change[Resource]) -> Change[Resource] | None:
         """Return a change as far as commands can say it."""
         if isinstance(change.before, StrangeResource) or isinstance(change.after, StrangeResource):
-            self.untold[address] = {"": "what is recorded of it cannot be read"}
+            self.withheld[address] = {"": "what is recorded of it cannot be read"}
             return None
         if (
             change.before is None and change.after is not None
         ):  # made for the first time, as far as this tells
-            nothing = dict.fromkeys(fields_of(type(change.after), Role.GIVEN))
+            nothing = dict.fromkeys(fields_of(type(change.after), Role.COMPUTED))
             change = Change(None, replace(change.after, **nothing))
         delta, withheld = givable(self._kinds, Delta({address: change}))
-        self.untold |= withheld
+        self.withheld |= withheld
         return delta.get(address)
 
     def _absorbed(
@@ -341,7 +341,7 @@ class _Rewriter:
             if kept is None:
                 self._state, kept = then, list(self._anew(chain, fewest, address, change, state))
             if chain and None in chain.commands and not same(self._state.get(address), change.after):
-                self.untold[address] = {"": "no command makes it as it was found"}
+                self.withheld[address] = {"": "no command makes it as it was found"}
                 self._state, kept = state, []
             made += kept
         return made
@@ -366,9 +366,9 @@ class _Rewriter:
             if len(commands) > 1:
                 before, state = state.get(address), state_after([command], state)
                 change = Change(before, state.get(address))
-            fault = self._kinds.fault(command) if observed or address in self.untold else None
+            fault = self._kinds.fault(command) if observed or address in self.withheld else None
             if fault is not None:
-                self.untold[address] = {"": fault}
+                self.withheld[address] = {"": fault}
                 continue
             yield _Node(command, place, originals, barrier=False), address, change
 

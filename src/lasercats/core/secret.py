@@ -52,8 +52,8 @@ def split(place: str) -> tuple[str, str]:
     return address, field
 
 
-def told(place: str) -> str:
-    """Return a place as a person is told of it: its address, or the name of the secret."""
+def label(place: str) -> str:
+    """Return a place as it is shown: its address, or the name of the secret."""
     return split(place)[0] or place.removeprefix(NAMED)
 
 

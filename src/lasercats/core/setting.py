@@ -108,8 +108,8 @@ class Sets(Command, frozen=True, metaclass=Declared):
 
     def given(self) -> dict[str, Any]:
         """Return the fields that are given, and what it sets by its name."""
-        told = {name: getattr(self, name) for name in self.takes}
-        return {name: value for name, value in told.items() if value is not None} | dict(self.constant)
+        values = {name: getattr(self, name) for name in self.takes}
+        return {name: value for name, value in values.items() if value is not None} | dict(self.constant)
 
     def decide(self, address: Address, state: State) -> Resource:
         """Return what is there, with these fields."""
@@ -139,19 +139,19 @@ class Sets(Command, frozen=True, metaclass=Declared):
         """
 
     @classmethod
-    def sets(cls, before: Resource, wish: Mapping[str, Any]) -> frozenset[str]:
-        """Return the fields that it brings from one resource to what is wished."""
-        if not all(name in wish for name in cls.needs):
+    def sets(cls, before: Resource, desired: Mapping[str, Any]) -> frozenset[str]:
+        """Return the fields that it brings from one resource to what is desired."""
+        if not all(name in desired for name in cls.needs):
             return frozenset()
-        if any(wish.get(name) != value for name, value in cls.constant.items()):
+        if any(desired.get(name) != value for name, value in cls.constant.items()):
             return frozenset()
-        return differing(before, wish) & {*cls.takes, *cls.constant}
+        return differing(before, desired) & {*cls.takes, *cls.constant}
 
     @classmethod
-    def bring(cls, on: tuple[Address, ...], before: Resource, wish: Mapping[str, Any]) -> Iterator["Sets"]:
-        """Iterate over the commands of this sort that set what it can of what is wished."""
-        names = cls.sets(before, wish) | {*cls.needs}
-        yield cls(on=on, **{name: wish[name] for name in cls.takes if name in names})
+    def bring(cls, on: tuple[Address, ...], before: Resource, desired: Mapping[str, Any]) -> Iterator["Sets"]:
+        """Iterate over the commands of this sort that set what it can of what is desired."""
+        names = cls.sets(before, desired) | {*cls.needs}
+        yield cls(on=on, **{name: desired[name] for name in cls.takes if name in names})
 
 
 class Makes(Sets, frozen=True, init=False):
@@ -179,9 +179,9 @@ class Makes(Sets, frozen=True, init=False):
         return all(decided.get(name, value) == value for name, value in cls.constant.items())
 
     @classmethod
-    def complete(cls, on: tuple[Address, ...], wish: Mapping[str, Any]) -> "Makes":
-        """Return the command that says all that is wished, as far as it takes it."""
-        return cls(on=on, **{name: wish[name] for name in cls.takes if name in wish})
+    def complete(cls, on: tuple[Address, ...], desired: Mapping[str, Any]) -> "Makes":
+        """Return the command that says all that is desired, as far as it takes it."""
+        return cls(on=on, **{name: desired[name] for name in cls.takes if name in desired})
 
 
 class Removes(Command, frozen=True, metaclass=Declared, takes=()):
@@ -225,9 +225,9 @@ def existing(address: Address, state: State, of: type[Resource]) -> Any:  # noqa
     return found
 
 
-def differing(before: Resource, wish: Mapping[str, Any]) -> frozenset[str]:
-    """Return the fields that are wished otherwise than they are."""
-    return frozenset(name for name, value in wish.items() if getattr(before, name) != value)
+def differing(before: Resource, desired: Mapping[str, Any]) -> frozenset[str]:
+    """Return the fields that are to be otherwise than they are."""
+    return frozenset(name for name, value in desired.items() if getattr(before, name) != value)
 
 
 def converge(commands: Iterable[type[Command]], address: Address, change: Change[Any]) -> Iterator[Command]:
@@ -241,22 +241,24 @@ def converge(commands: Iterable[type[Command]], address: Address, change: Change
 
     """
     sorts = [sort for sort in commands if not sort.amends]
-    on, now, wish = (address,), change.before, decisions(of_machine(change.after))
+    on, now, desired = (address,), change.before, decisions(of_machine(change.after))
     if change.after is None:
         yield next(sort for sort in sorts if issubclass(sort, Removes))(on=on)
         return
-    decided = {**decisions(now), **wish}
+    decided = {**decisions(now), **desired}
     make = next((sort for sort in sorts if issubclass(sort, Makes) and sort.agrees(decided)), None)
     setters = [s for s in sorts if issubclass(s, Sets) and (s is not make or (now is not None and s.again))]
-    short = now is None or not differing(now, wish) <= {n for sort in setters for n in sort.sets(now, wish)}
+    short = now is None or not differing(now, desired) <= {
+        n for sort in setters for n in sort.sets(now, desired)
+    }
     if now is None or (short and (make is None or make.over)):
-        made = _made(make, address, change.after, wish)
+        made = _made(make, address, change.after, desired)
         yield made
         now = made.put(made.fresh() if now is None else now)
-    yield from _set(setters, on, now, wish)
+    yield from _set(setters, on, now, desired)
 
 
-def _made(make: type[Makes] | None, address: Address, after: Resource, wish: Mapping[str, Any]) -> Makes:
+def _made(make: type[Makes] | None, address: Address, after: Resource, desired: Mapping[str, Any]) -> Makes:
     """Return the command that makes what is to be.
 
     Raises:
@@ -265,24 +267,24 @@ def _made(make: type[Makes] | None, address: Address, after: Resource, wish: Map
     """
     if make is None:
         raise Refused(f"no command makes {address} as it is to be")
-    lacking = [name for name in make.needs if name not in wish]
+    lacking = [name for name in make.needs if name not in desired]
     if lacking:
         verb = make.past.rpartition(".")[2]
         raise Refused(f"{address} cannot be {verb} without {' and '.join(lacking)}")
-    told = {name: getattr(after, name) for name in make.takes}
-    return make.complete((address,), {name: value for name, value in told.items() if value is not None})
+    values = {name: getattr(after, name) for name in make.takes}
+    return make.complete((address,), {name: value for name, value in values.items() if value is not None})
 
 
 def _set(
-    setters: Sequence[type[Sets]], on: tuple[Address, ...], now: Resource, wish: Mapping[str, Any]
+    setters: Sequence[type[Sets]], on: tuple[Address, ...], now: Resource, desired: Mapping[str, Any]
 ) -> Iterator[Command]:
     """Iterate over as few commands as set what differs; of those that set as much, the first of the kind."""
     left = list(setters)
     while left:
-        best = max(left, key=lambda sort: len(sort.sets(now, wish)))
-        if not best.sets(now, wish):
+        best = max(left, key=lambda sort: len(sort.sets(now, desired)))
+        if not best.sets(now, desired):
             return
-        for command in best.bring(on, now, wish):
+        for command in best.bring(on, now, desired):
             yield command
             now = command.put(now)
         left.remove(best)

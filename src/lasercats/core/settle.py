@@ -14,7 +14,7 @@ from lasercats.core.state import State
 def believe(state: State, found: Mapping[Address, Resource | None]) -> State:
     """Return the state with what was found in place of what was known.
 
-    What nobody decided stays undecided. Where only given fields differ, the new ones are taken.
+    What nobody decided stays undecided. Where only computed fields differ, the new ones are taken.
     """
     return state.put([(address, settle(state.get(address), resource)) for address, resource in found.items()])
 
@@ -45,10 +45,10 @@ def drift(state: State, believed: State, addresses: Sequence[Address]) -> Delta:
 
 
 def renewed(known: Resource | None, found: Resource | None) -> Resource | None:
-    """Return what is known with the given fields of what was found; what anybody decides stays as it was."""
+    """Return what is known with the computed fields of what was found; what anybody decides stays."""
     if known is None or found is None or type(known) is not type(found):
         return known
-    return replace(known, **{name: getattr(found, name) for name in fields_of(type(known), Role.GIVEN)})
+    return replace(known, **{name: getattr(found, name) for name in fields_of(type(known), Role.COMPUTED)})
 
 
 def refreshed(state: State, believed: State, addresses: Sequence[Address]) -> Delta:

@@ -50,11 +50,11 @@ apt_plan() { # +|- NAME[=VERSION]...
     /^Remv / || /^Inst / && $3 !~ /^\[/ { print $1, $2 }
     /^E: / { print }'
 }
-# Of a plan, pass on what apt was not told to: to remove, to downgrade, or to install.
-apt_untold() { # +|- NAME[=VERSION]...
-  awk -v "told=$*" '
+# Of a plan, pass on what apt was not asked to: to remove, to downgrade, or to install.
+apt_unasked() { # +|- NAME[=VERSION]...
+  awk -v "asked=$*" '
     BEGIN {
-      n = split(told, word, " ")
+      n = split(asked, word, " ")
       for (i = 1; i < n; i += 2) { sub(/=.*/, "", word[i + 1]); sort[word[i + 1]] = word[i] }
     }
     $1 == "E:" { next }
@@ -81,7 +81,7 @@ apt_look() { # =|+|- NAME[=VERSION]...  Tell what is installed, and what would g
     printf '@\t%s\n' "${2%%=*}"
     apt_found=$(apt_plan "$1" "$2")
     printf '%s\n' "$apt_found" | grep '^E: '
-    printf '%s\n' "$apt_found" | apt_untold $apt_some | while read -r apt_sort apt_one apt_to; do
+    printf '%s\n' "$apt_found" | apt_unasked $apt_some | while read -r apt_sort apt_one apt_to; do
       if [ "$apt_sort" != Inst ]; then printf '%s\t' "$apt_to"; dpkg-query -W -f "FORM" -- "$apt_one"; fi
     done
     shift 2
@@ -119,7 +119,7 @@ apt_do() { # +|-|? NAME[=VERSION]...  In one transaction; ? is what goes where n
     done
   fi
   apt_found=$(apt_plan $apt_rest)
-  apt_more=$(printf '%s\n' "$apt_found" | apt_untold $apt_rest)
+  apt_more=$(printf '%s\n' "$apt_found" | apt_unasked $apt_rest)
   case $apt_more in
     *Remv* | *Down*)
       apt_more=$(printf '%s\n' "$apt_more" | sed -n 's/^[RD][a-z]* \([^ ]*\).*/\1/p')
@@ -205,8 +205,8 @@ class ReadPackage(ManyLook, frozen=True, tag="host.read_package"):
     def process_many(cls, asked: Sequence[Fields], output: bytes) -> Mapping[Fields, Any]:
         """Return what dpkg and apt say of each."""
         architecture, _, rest = escape(output, lines=True).partition("\n")
-        told, *plans = rest.split("@\t")
-        there = dict(_rows(told, architecture))
+        listed, *plans = rest.split("@\t")
+        there = dict(_rows(listed, architecture))
         of: dict[str, list[str]] = {}
         for plan in plans:
             name, *lines = plan.splitlines()

@@ -254,11 +254,11 @@ class Call(Instruction, frozen=True, tag="aws.call"):
         """Expect an answer in which the new id is what a script calls it."""
         if self.gives is None or self.at is None:
             return Answered()
-        told: Any = f"${{{self.gives}}}"
+        value: Any = f"${{{self.gives}}}"
         for part in reversed(self.at.split(".")):
             name, listed, _ = part.partition("[")
-            told = {name: [told] if listed else told}
-        return Answered(told)
+            value = {name: [value] if listed else value}
+        return Answered(value)
 
 
 class Unmark(Instruction, frozen=True, tag="aws.unmark"):
@@ -386,8 +386,8 @@ def present(what: str, things: Iterable[Mapping[str, Any]]) -> list[dict[str, An
 def state_of(thing: Mapping[str, Any]) -> str | None:
     """Return the state of a described thing: `running`, `available`."""
     state = thing.get("State", thing.get("ModificationState"))
-    told: str | None = state.get("Name") if isinstance(state, dict) else state
-    return told
+    name: str | None = state.get("Name") if isinstance(state, dict) else state
+    return name
 
 
 def _json(value: Any) -> str:  # noqa: ANN401

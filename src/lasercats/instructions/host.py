@@ -23,7 +23,7 @@ from lasercats.instructions.path import Answers, Question, ask, noted
 from lasercats.instructions.path import PathStatus as PathStatus  # noqa: PLC0414 - part of this vocabulary
 from lasercats.instructions.path import PathType as PathType  # noqa: PLC0414 - as above
 from lasercats.instructions.prelude import PRELUDE as PRELUDE  # noqa: PLC0414 - as above
-from lasercats.instructions.shell import Act, Look, Told, printable, printable_command
+from lasercats.instructions.shell import Act, Look, Records, printable, printable_command
 
 
 class ExecResult(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -76,9 +76,9 @@ class ReadPath(Look, frozen=True, tag="host.read"):
         return ask([look.question(vault) for look in looks], mark)
 
     @classmethod
-    def read(cls, looks: Sequence[Any], told: Told, vault: Vault, mark: bytes) -> Iterator[Any]:
+    def read(cls, looks: Sequence[Any], records: Records, vault: Vault, mark: bytes) -> Iterator[Any]:
         """Return what is at each path."""
-        answers = Answers(told, mark)
+        answers = Answers(records, mark)
         for look in looks:
             status = answers.status(look.question(vault))
             yield look.sealed(status, vault) if isinstance(status, PathStatus) else status

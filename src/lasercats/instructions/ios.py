@@ -17,8 +17,16 @@ from typing import Any, NamedTuple, TypeAlias
 from msgspec.structs import replace
 
 from lasercats.instructions import vlans
-from lasercats.instructions.switch import SWITCHING, TOLD, Configure, Settings, Surveyed, given, understood
-from lasercats.instructions.switch_model import Wrong, told
+from lasercats.instructions.switch import (
+    COMPUTED_FIELDS,
+    SWITCHING,
+    Configure,
+    Settings,
+    Surveyed,
+    understood,
+    values_of,
+)
+from lasercats.instructions.switch_model import Wrong, with_lags
 from lasercats.instructions.vlans import DEFAULT
 
 MTU = 1500
@@ -149,7 +157,7 @@ def folded(configures: Sequence[Configure]) -> list[tuple[int, Configure]]:
         if before is None or before.after is None:
             of.append((index, configure))
         elif configure.after is not None:
-            after = replace(before.after, **given(configure.after))
+            after = replace(before.after, **values_of(configure.after))
             of[-1] = (index, replace(before, after=after))
         else:
             del of[-1]
@@ -193,15 +201,15 @@ def _lag(configure: Configure, known: Surveyed, dialect: Dialect) -> Iterator[Pa
         yield REMOVE_LAGS, [f"no interface {name}"]
         return
     after = _tagged(taking(configure.after, known) if made else configure.after, old)
-    new = replace(old, **given(after))
+    new = replace(old, **values_of(after))
     mode, before = _channel_mode(new.lacp or "active"), _channel_mode(old.lacp or "active")
     again = not made and _PROTOCOLS[mode] != _PROTOCOLS[before]
     leave = [port for port in there if again or port not in (new.members or ())]
     join = [port for port in new.members or () if port not in there or new.lacp != old.lacp]
     yield LEAVE, [line for port in leave for line in (_interface(port), " no channel-group")]
-    alike = replace(PLAIN, **given(_switching(new))) if made else new
+    alike = replace(PLAIN, **values_of(_switching(new))) if made else new
     if made and dialect.copies:  # what it is by default need not be what its members are told
-        after = replace(after, **given(_switching(alike)))
+        after = replace(after, **values_of(_switching(alike)))
     settings = list(_settings(after, None if made else known.lags.get(name), dialect))
     body = [_interface(name), *settings] if settings or made else []
     for port in join:
@@ -276,25 +284,25 @@ def _interface(name: str) -> str:
 
 
 def _settable(settings: Settings) -> dict[str, Any]:
-    return {field: value for field, value in given(settings).items() if field not in TOLD}
+    return {field: value for field, value in values_of(settings).items() if field not in COMPUTED_FIELDS}
 
 
 def _settings(settings: Settings, old: Settings | None, dialect: Dialect) -> Iterator[str]:
     """Iterate over the lines of an interface."""
-    told = _settable(settings)
-    if old is not None and old.mode is None and told.keys() & set(SWITCHING):
+    values = _settable(settings)
+    if old is not None and old.mode is None and values.keys() & set(SWITCHING):
         yield " switchport"
-    for field, value in told.items():
+    for field, value in values.items():
         if field == "allowed":
             yield from _allowed(value)
         elif field not in ("members", "lacp"):
             yield f" {_line(field, value, dialect)}"
 
 
-def _allowed(told: str) -> Iterator[str]:
+def _allowed(value: str) -> Iterator[str]:
     """Iterate over the lines of what a trunk allows: as long as one may be, and the rest is added."""
     line = " switchport trunk allowed vlan "
-    parts = told.split(",")
+    parts = value.split(",")
     while parts:
         many = len(parts)
         while len(line) + len(",".join(parts[:many])) > LONGEST:
@@ -352,11 +360,11 @@ def _speed(value: str, *, gigabits: bool) -> str:
     return number if unit == "M" else f"{float(number) * 1000:.0f}"
 
 
-def speed(told: str, otherwise: str | None = None) -> str:
+def speed(value: str, otherwise: str | None = None) -> str:
     """Return a speed as `100M` or `10G`; any other in the words of the switch."""
-    match = _SPEED.fullmatch(told.lower())
+    match = _SPEED.fullmatch(value.lower())
     if match is None:
-        return otherwise or told
+        return otherwise or value
     megabits = float(match[1]) * (1000 if match[2] else 1)
     return f"{megabits:g}M" if megabits < 1000 else f"{megabits / 1000:g}G"  # noqa: PLR2004
 
@@ -387,7 +395,7 @@ def read(running: str, dialect: Dialect) -> Surveyed:
             found.lags[name] = replace(found.lags.get(name, _PLAIN_LAG), members=of, lacp=lacp)
     lags = {name: lag if lag.members else replace(lag, members=()) for name, lag in found.lags.items()}
     known = {f"{n}": Settings(name=name) for n, name in sorted(names.items())}
-    return replace(found, ports=told(found.ports, lags), vlans=known, lags=lags)
+    return replace(found, ports=with_lags(found.ports, lags), vlans=known, lags=lags)
 
 
 def _name_vlans(found: Surveyed, names: dict[int, str], those: str, body: Sequence[str]) -> None:
@@ -400,12 +408,12 @@ def _name_vlans(found: Surveyed, names: dict[int, str], those: str, body: Sequen
         found.strange[f"vlan {those}"] = f"{error}"
 
 
-def read_vlans(told: str) -> dict[str, Settings]:
+def read_vlans(output: str) -> dict[str, Settings]:
     """Read what `show vlan brief` of Cisco IOS prints: also VLANs that a VTP server keeps in a file.
 
     Left out are those of Token Ring and FDDI, which are always there and cannot be changed.
     """
-    rows = re.findall(r"^(\d{1,4}) +(\S.*?) +(?:active|suspended|act/|sus/)", told, re.MULTILINE)
+    rows = re.findall(r"^(\d{1,4}) +(\S.*?) +(?:active|suspended|act/|sus/)", output, re.MULTILINE)
     return {f"{int(n)}": Settings(name=name) for n, name in rows if int(n) not in (0, *_RESERVED, 4095)}
 
 
@@ -424,28 +432,28 @@ def _sections(running: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def _read(body: Sequence[str], default: Settings, *, routed: bool) -> Settings:
-    told: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     routed = "no switchport" in body or (routed and "switchport" not in body)
     for line in body:
         match line.split():
             case ["description", *_]:
-                told["description"] = line.partition(" ")[2].strip()
+                fields["description"] = line.partition(" ")[2].strip()
             case ["shutdown"]:
-                told["enabled"] = False
+                fields["enabled"] = False
             case ["switchport", "mode", *mode]:
-                told["mode"] = " ".join(mode)
+                fields["mode"] = " ".join(mode)
             case ["switchport", "access", "vlan", number] if number.isdecimal():
-                told["vlan"] = int(number)
+                fields["vlan"] = int(number)
             case ["switchport", "trunk", "native", "vlan", number]:
-                told["native"] = int(number) if number.isdecimal() else 0
+                fields["native"] = int(number) if number.isdecimal() else 0
             case ["switchport", "trunk", "allowed", "vlan", "add", more]:
-                told["allowed"] = vlans.write(
-                    vlans.parse(told.get("allowed", vlans.NONE)) | vlans.parse(more)
+                fields["allowed"] = vlans.write(
+                    vlans.parse(fields.get("allowed", vlans.NONE)) | vlans.parse(more)
                 )
             case ["switchport", "trunk", "allowed", "vlan", those] if those != "add":
-                told["allowed"] = vlans.one_form(those)
+                fields["allowed"] = vlans.one_form(those)
             case ["mtu", number]:
-                told["mtu"] = int(number)
+                fields["mtu"] = int(number)
             case ["speed", *words] if default.speed:
-                told["speed"] = speed(" ".join(words))
-    return replace(default, **told | (dict.fromkeys(SWITCHING) if routed else {}))
+                fields["speed"] = speed(" ".join(words))
+    return replace(default, **fields | (dict.fromkeys(SWITCHING) if routed else {}))

@@ -28,7 +28,15 @@ from lasercats.instructions.ios import (
     text,
 )
 from lasercats.instructions.ios import speed as read_speed
-from lasercats.instructions.switch import SWITCHING, TOLD, Configure, Settings, Surveyed, given, understood
+from lasercats.instructions.switch import (
+    COMPUTED_FIELDS,
+    SWITCHING,
+    Configure,
+    Settings,
+    Surveyed,
+    understood,
+    values_of,
+)
 
 VENDOR = "Junos"
 PORT = re.compile(r"(fe|ge|mge|xe|et)-\d+/\d+/\d+(:\d+)?")
@@ -63,7 +71,7 @@ def _vlan(configure: Configure, known: Surveyed, running: str) -> Iterator[Part]
     if after is None:
         yield REMOVE_VLANS, [f"delete vlans {_name(there)}"]
         return
-    strange = next((field for field in given(after) if field != "name"), None)
+    strange = next((field for field in values_of(after) if field != "name"), None)
     if strange:
         raise ValueError(f"a VLAN has no {strange}")
     name = _name(after.name or there)
@@ -139,15 +147,15 @@ def _delete(name: str, *words: str) -> str:
 
 def _settings(name: str, old: Settings, new: Settings) -> Iterator[str]:
     """Iterate over the lines of a port or a LAG."""
-    if set(given(new)) & set(SWITCHING):
+    if set(values_of(new)) & set(SWITCHING):
         yield from _switching(name, old, new)
-    for field, value in given(new).items():
+    for field, value in values_of(new).items():
         match field:
             case "description" | "speed" if '"' in value or "\\" in value:
                 raise ValueError(f'a {field} on Junos has no " and no \\')
             case "description":
-                told = f'"{text(value)}"'
-                yield _set(name, field, told) if value else _delete(name, field)
+                quoted = f'"{text(value)}"'
+                yield _set(name, field, quoted) if value else _delete(name, field)
             case "enabled":
                 yield _delete(name, "disable") if value else _set(name, "disable")
             case "mtu" if value < 1:
@@ -158,7 +166,7 @@ def _settings(name: str, old: Settings, new: Settings) -> Iterator[str]:
                 raise ValueError(f"{value!r} is no speed")
             case "speed":
                 yield _delete(name, field) if value == "auto" else _set(name, field, value.lower())
-            case _ if field not in (*SWITCHING, *TOLD):
+            case _ if field not in (*SWITCHING, *COMPUTED_FIELDS):
                 raise ValueError(f"{field} cannot be set on Junos")
 
 
@@ -193,21 +201,21 @@ def _switching(name: str, old: Settings, new: Settings) -> Iterator[str]:
 
 def statements(running: str) -> list[Line]:
     """Return the words of each statement that is in force."""
-    told = [
+    found = [
         tuple(_QUOTED.sub(r"\1", quoted) or plain for quoted, plain in _TOKEN.findall(line))
         for line in re.split(r"\r*\n", running)
         if line.startswith(("set ", "deactivate "))
     ]
-    off = [line[1:] for line in told if line[0] == "deactivate"]
-    active = (line[1:] for line in told if line[0] == "set")
+    off = [line[1:] for line in found if line[0] == "deactivate"]
+    active = (line[1:] for line in found if line[0] == "set")
     return [line for line in active if not any(line[: len(path)] == path for path in off)]
 
 
 def devices(running: str) -> int:
     """Return how many LAGs a switch has room for."""
     path = ("chassis", "aggregated-devices", "ethernet", "device-count")
-    told = next((line[-1] for line in statements(running) if line[:-1] == path), "0")
-    return int(told) if told.isascii() and told.isdecimal() else 0
+    count = next((line[-1] for line in statements(running) if line[:-1] == path), "0")
+    return int(count) if count.isascii() and count.isdecimal() else 0
 
 
 def read(running: str) -> Surveyed:
@@ -242,33 +250,33 @@ def _number(found: Surveyed, numbers: dict[str, int], line: Line) -> None:
 
 
 def _read(default: Settings, about: Sequence[Line], numbers: Mapping[str, int]) -> Settings:
-    told: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     native = 0
     for line in about:
         match line:
             case ["description", value]:
-                told["description"] = value
+                fields["description"] = value
             case ["disable"]:
-                told["enabled"] = False
+                fields["enabled"] = False
             case ["mtu", value]:
-                told["mtu"] = int(value) - HEADER
+                fields["mtu"] = int(value) - HEADER
             case ["speed", value] | ["ether-options", "speed", value] if default.speed:
-                told["speed"] = read_speed(value.removesuffix("m"), value)
+                fields["speed"] = read_speed(value.removesuffix("m"), value)
             case ["native-vlan-id", value]:
                 native = min(_numbers(value, numbers), default=0)
             case [options, "802.3ad", lag] if options in _OPTIONS:
-                told["lag"] = lag
+                fields["lag"] = lag
             case ["aggregated-ether-options", "lacp", ("active" | "passive") as value]:
-                told["lacp"] = value
+                fields["lacp"] = value
     family = [line[len(_FAMILY) :] for line in about if line[: len(_FAMILY)] == _FAMILY]
     if not family:
-        return replace(default, **told)
+        return replace(default, **fields)
     mode = next((line[1] for line in family if line[:1] == ("interface-mode",)), "access")
     lists = [_numbers(line[2], numbers) for line in family if line[:2] == ("vlan", "members")]
     members = frozenset[int]().union(*lists)
     if mode == "trunk":
-        return replace(default, **told, mode=mode, native=native, allowed=vlans.write(members))
-    return replace(default, **told, mode=mode, vlan=min(members, default=1))
+        return replace(default, **fields, mode=mode, native=native, allowed=vlans.write(members))
+    return replace(default, **fields, mode=mode, vlan=min(members, default=1))
 
 
 def _numbers(value: str, numbers: Mapping[str, int]) -> frozenset[int]:

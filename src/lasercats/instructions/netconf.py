@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from lasercats.core.errors import Refused
 from lasercats.core.identity import facts
 from lasercats.instructions import vlans
-from lasercats.instructions.switch import SWITCHING, Settings, Surveyed, given, understood
-from lasercats.instructions.switch_model import told
+from lasercats.instructions.switch import SWITCHING, Settings, Surveyed, understood, values_of
+from lasercats.instructions.switch_model import with_lags
 
 BASE = "urn:ietf:params:xml:ns:netconf:base:1.0"
 IETF = "urn:ietf:params:xml:ns:yang:ietf-interfaces"
@@ -82,7 +82,7 @@ class Models:
             Refused: it cannot, with the module that is missing.
 
         """
-        for field, value in given(settings).items():
+        for field, value in values_of(settings).items():
             if field in MODULES and not self.has(field):
                 raise Refused(f"{name}: this switch has no model for {field} ({MODULES[field][0]})")
             if _UNHEARD.search(f"{name}{value}"):
@@ -97,7 +97,7 @@ class Models:
                 raise Refused(f"{name}: the ports of this switch come with its hardware")
 
 
-def _check_vlans(name: str, told: str, before: Settings | None) -> None:
+def _check_vlans(name: str, text: str, before: Settings | None) -> None:
     """Check that VLANs have numbers that OpenConfig knows.
 
     Raises:
@@ -105,7 +105,7 @@ def _check_vlans(name: str, told: str, before: Settings | None) -> None:
 
     """
     try:
-        vlans.tagged(told, None if before is None else before.allowed)
+        vlans.tagged(text, None if before is None else before.allowed)
     except ValueError as error:
         raise Refused(f"{name}: {error}") from None
 
@@ -144,12 +144,12 @@ def identity(data: ET.Element) -> dict[str, str]:
 
     They stand in ietf-hardware (RFC 8348) or openconfig-platform, where a device has one of them.
     """
-    told = [
+    serials = [
         (_find(one, module, sort), _find(one, module, serial))
         for module, (path, sort, serial) in _CHASSIS.items()
         for one in data.findall("/".join(_(module, part) for part in path))
     ]
-    chassis = {serial for type_, serial in told if serial and "chassis" in (type_ or "").lower()}
+    chassis = {serial for type_, serial in serials if serial and "chassis" in (type_ or "").lower()}
     return facts(serial=" ".join(sorted(chassis)))
 
 
@@ -172,7 +172,7 @@ def read(data: ET.Element, models: Models) -> Surveyed:
         else:
             understood(found, "port", name, partial(_port, one, more, models))
     _vlans(found, data, models)
-    return replace(found, ports=told(found.ports, found.lags))
+    return replace(found, ports=with_lags(found.ports, found.lags))
 
 
 def listed(data: ET.Element, namespace: str, *path: str) -> dict[str, ET.Element]:
@@ -185,7 +185,7 @@ def listed(data: ET.Element, namespace: str, *path: str) -> dict[str, ET.Element
 def _is_lag(one: ET.Element | None, more: ET.Element | None) -> bool:
     types = [_find(one, IETF, "type"), _find(more, OC, "config", "type")]
     aggregated = more is not None and _find(more, AGGREGATE, "aggregation", "config", "lag-type") is not None
-    return aggregated or any(LAG_TYPE in (told or "") for told in types)
+    return aggregated or any(LAG_TYPE in (type_ or "") for type_ in types)
 
 
 def _common(one: ET.Element | None, more: ET.Element | None, models: Models) -> dict[str, Any]:
@@ -213,8 +213,8 @@ def _port(one: ET.Element | None, more: ET.Element | None, models: Models) -> Se
     if models.has("mtu"):
         fields["mtu"] = int(_find(more, OC, "config", "mtu") or 1500)
     if models.has("speed"):
-        told = (_find(more, ETHERNET, "ethernet", "config", "port-speed") or "auto").rpartition(":")[2]
-        fields["speed"] = _SPEED_OF.get(told, told)
+        speed = (_find(more, ETHERNET, "ethernet", "config", "port-speed") or "auto").rpartition(":")[2]
+        fields["speed"] = _SPEED_OF.get(speed, speed)
     return Settings(**fields, **_switching(more, ETHERNET, "ethernet", models))
 
 
@@ -254,11 +254,11 @@ def _vlans(found: Surveyed, data: ET.Element, models: Models) -> None:
     for instance in data.iter(_(INSTANCE, "network-instance")):
         ours = (_find(instance, INSTANCE, "name") or "") == models.instance
         for one in instance.iter(_(INSTANCE, "vlan")) if ours else ():
-            told = _find(one, INSTANCE, "vlan-id") or ""
+            id_ = _find(one, INSTANCE, "vlan-id") or ""
             try:
-                number = vlans.number(told)
+                number = vlans.number(id_)
             except ValueError as error:
-                found.strange[f"vlan {told[:40]}"] = f"{error}"
+                found.strange[f"vlan {id_[:40]}"] = f"{error}"
                 continue
             named[number] = _said(one, INSTANCE, "config", "name") or vlans.default_name(number)
     for number, name in sorted(named.items()):

@@ -21,7 +21,7 @@ from lasercats.instructions.netconf import (
     _,
     listed,
 )
-from lasercats.instructions.switch import SWITCHING, Settings, Surveyed, given
+from lasercats.instructions.switch import SWITCHING, Settings, Surveyed, values_of
 from lasercats.instructions.switch_model import changed, ports_changed
 
 
@@ -210,8 +210,8 @@ def _copied(one: ET.Element) -> ET.Element:
 
 
 def _new(before: Settings | None, after: Settings) -> dict[str, Any]:
-    old = given(before)
-    return {field: value for field, value in given(after).items() if old.get(field) != value}
+    old = values_of(before)
+    return {field: value for field, value in values_of(after).items() if old.get(field) != value}
 
 
 def text(element: ET.Element, *, indent: bool = False) -> str:

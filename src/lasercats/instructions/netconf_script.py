@@ -19,8 +19,8 @@ from lasercats.instructions.netconf import (
 )
 from lasercats.instructions.netconf_edit import configuration, text
 from lasercats.instructions.shell import ending
-from lasercats.instructions.switch import Configure, Settings, Surveyed, given, whole
-from lasercats.instructions.switch_model import told
+from lasercats.instructions.switch import Configure, Settings, Surveyed, values_of, whole
+from lasercats.instructions.switch_model import with_lags
 
 END = "]]>]]>"
 MARK = "LASERCATS_NETCONF_END"
@@ -73,7 +73,7 @@ def _sides(wanted: Sequence[Configure]) -> tuple[Surveyed, Surveyed]:
     for one in wanted:
         there, then = before.of(one.what), after.of(one.what)
         if one.before is not None and one.name not in then:
-            stays = {**given(one.rest), **given(one.before)}  # what is not changed is not written
+            stays = {**values_of(one.rest), **values_of(one.before)}  # what is not changed is not written
             there.setdefault(one.name, Settings(**stays))
         settings = whole(one)
         then.pop(one.name, None)
@@ -91,4 +91,4 @@ def _sides(wanted: Sequence[Configure]) -> tuple[Surveyed, Surveyed]:
 
 
 def _with_lags(side: Surveyed) -> Surveyed:
-    return replace(side, ports=told(side.ports, side.lags))
+    return replace(side, ports=with_lags(side.ports, side.lags))

@@ -16,8 +16,8 @@ from lasercats.core.errors import Refused
 from lasercats.core.identity import facts
 from lasercats.core.text import clean
 from lasercats.instructions import vlans
-from lasercats.instructions.switch import Settings, Surveyed, given, understood
-from lasercats.instructions.switch_model import told, untagged
+from lasercats.instructions.switch import Settings, Surveyed, understood, values_of
+from lasercats.instructions.switch_model import untagged, with_lags
 
 NOWHERE = 4095
 """A tag that no frame may have (IEEE 802.1Q)."""
@@ -35,7 +35,7 @@ INTERFACE_COLUMNS = (
     *("options", "other_config", "ingress_policing_rate", "ingress_policing_burst", "mac", "ofport_request"),
 )
 BRIDGE_COLUMNS = ("_uuid", "name", "ports", "external_ids")
-TOLD_COLUMNS = frozenset(
+KNOWN_COLUMNS = frozenset(
     (
         *("_uuid", "_version", "name", "interfaces", "tag", "trunks", "vlan_mode", "lacp", "external_ids"),
         *("type", "mtu", "mtu_request", "link_state", "mac_in_use", "error", "statistics", "status"),
@@ -108,36 +108,36 @@ def _named(row: Mapping[str, Any]) -> bool:
 
 def plain(row: Mapping[str, Any]) -> Row:
     """Return a row with its values as Python has them: sets as lists, maps as dicts, UUIDs as text."""
-    return {column: value(told) for column, told in row.items()}
+    return {column: value(raw) for column, raw in row.items()}
 
 
-def value(told: Any) -> Any:  # noqa: ANN401
+def value(raw: Any) -> Any:  # noqa: ANN401
     """Return a value (RFC 7047, 5.1) as Python has it; what is none stays as it is."""
-    match told:
+    match raw:
         case str():
-            return clean(told)
+            return clean(raw)
         case ["set", list() as content]:
             return [value(one) for one in content]
         case ["map", list() as content] if all(isinstance(one, list) and len(one) == 2 for one in content):  # noqa: PLR2004 - pairs
             return {value(key): value(one) for key, one in content if isinstance(key, str | int)}
         case ["uuid" | "named-uuid", content]:
             return content
-    return told
+    return raw
 
 
-def listed(told: Any) -> list[Any]:  # noqa: ANN401
+def listed(raw: Any) -> list[Any]:  # noqa: ANN401
     """Return a column that holds any number of values as a list: one of them comes without a set."""
-    return told if isinstance(told, list) else [told]
+    return raw if isinstance(raw, list) else [raw]
 
 
-def uuids(told: Any) -> list[str]:  # noqa: ANN401
+def uuids(raw: Any) -> list[str]:  # noqa: ANN401
     """Return the rows that a column refers to."""
-    return [one for one in listed(told) if isinstance(one, str)]
+    return [one for one in listed(raw) if isinstance(one, str)]
 
 
-def first(told: Any) -> Any:  # noqa: ANN401
+def first(raw: Any) -> Any:  # noqa: ANN401
     """Return the value of a column that holds one or none."""
-    return next(iter(listed(told)), None)
+    return next(iter(listed(raw)), None)
 
 
 def read(rows: Rows) -> Surveyed:
@@ -152,7 +152,7 @@ def read(rows: Rows) -> Surveyed:
         for one in held:
             understood(found, "port", one["name"], lambda one=one: _member(one))  # type: ignore[misc]
         understood(found, "lag", name, lambda row=row, held=held: _lag(row, held))  # type: ignore[misc]
-    ports = told(found.ports, found.lags)
+    ports = with_lags(found.ports, found.lags)
     _vlans(found, rows.bridge, [*ports.values(), *found.lags.values()])
     return replace(found, ports=ports)
 
@@ -236,7 +236,7 @@ def _other(row: Row) -> str | None:
 
 def is_unmanaged(column: str, held: Any) -> bool:  # noqa: ANN401
     """Tell whether a column is set that is not managed."""
-    return column not in TOLD_COLUMNS and held not in ([], {}, "", False, 0)
+    return column not in KNOWN_COLUMNS and held not in ([], {}, "", False, 0)
 
 
 def _own(key: str) -> bool:
@@ -267,8 +267,8 @@ def _switching(port: Row, kept: Mapping[str, str]) -> dict[str, Any]:
 
 def _stashed(kept: Mapping[str, str]) -> dict[str, Any]:
     """Return what is kept beside the columns; what is not, or makes no sense, is as by default."""
-    told = {field: kept[f"{OWN}{field}"] for field in KEPT if f"{OWN}{field}" in kept}
-    return DEFAULTS | {field: _stashed_as(field, text) for field, text in told.items()}
+    stashed = {field: kept[f"{OWN}{field}"] for field in KEPT if f"{OWN}{field}" in kept}
+    return DEFAULTS | {field: _stashed_as(field, text) for field, text in stashed.items()}
 
 
 def _stashed_as(field: str, text: str) -> Any:  # noqa: ANN401 - each field has its own type
@@ -326,8 +326,8 @@ def all_kept(settings: Settings) -> dict[str, str]:
 
 def _kept(fields: Mapping[str, Any]) -> dict[str, str]:
     """Return how fields stand beside the columns, those that are not None."""
-    told = {f"{OWN}{field}": str(held) for field, held in fields.items() if held is not None}
-    return told | ({f"{OWN}enabled": str(fields["enabled"]).lower()} if f"{OWN}enabled" in told else {})
+    kept = {f"{OWN}{field}": str(held) for field, held in fields.items() if held is not None}
+    return kept | ({f"{OWN}enabled": str(fields["enabled"]).lower()} if f"{OWN}enabled" in kept else {})
 
 
 def check(name: str, settings: Settings | None) -> None:
@@ -337,7 +337,7 @@ def check(name: str, settings: Settings | None) -> None:
         Refused: it has no such setting.
 
     """
-    for field, held in given(settings).items():
+    for field, held in values_of(settings).items():
         if "\0" in f"{held}":
             raise Refused(f"{name}: Open vSwitch holds no NUL, as in {field}")
         if field in _CAN and not _CAN[field](held):

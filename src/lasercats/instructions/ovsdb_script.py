@@ -9,7 +9,7 @@ from lasercats.core.instruction import Instruction
 from lasercats.core.text import identifier
 from lasercats.core.visible import visible_json
 from lasercats.instructions.ovsdb import BY_SOURCE, HASHED, KEPT, OWN, VLAN_KEY, all_kept, bond_mode, columns
-from lasercats.instructions.switch import Configure, Settings, given, whole
+from lasercats.instructions.switch import Configure, Settings, values_of, whole
 
 Words = list[str]
 CALL = "LC_CALL"
@@ -51,17 +51,17 @@ def _vlan(configure: Configure, bridge: str) -> Iterator[Words]:
 
 
 def _port(configure: Configure, bridge: str) -> Iterator[Words]:
-    name, after, wish = configure.name, configure.after, whole(configure)
-    if after is None or wish is None:
+    name, after, desired = configure.name, configure.after, whole(configure)
+    if after is None or desired is None:
         yield ["del-port", bridge, name]
         return
     if configure.before is None:
         kind = [] if not after.type else ["--", "set", "Interface", name, f"type={_word(after.type)}"]
         yield ["add-port", bridge, name, *kind]
-    if configure.before is not None and wish.lag is not None:  # then it has no Port of its own
-        yield from _kept("Interface", name, all_kept(wish) if set(given(after)) & set(KEPT) else None)
-    elif configure.before is None or set(given(after)) & set(KEPT):
-        yield from _switching("Interface", name, wish)
+    if configure.before is not None and desired.lag is not None:  # then it has no Port of its own
+        yield from _kept("Interface", name, all_kept(desired) if set(values_of(after)) & set(KEPT) else None)
+    elif configure.before is None or set(values_of(after)) & set(KEPT):
+        yield from _switching("Interface", name, desired)
     if after.mtu is not None:
         yield ["set", "Interface", name, f"mtu_request={after.mtu}"]
     if after.description is not None:
@@ -70,14 +70,14 @@ def _port(configure: Configure, bridge: str) -> Iterator[Words]:
 
 def _lag(configure: Configure, bridge: str, own: str) -> Iterator[Words]:
     """Iterate over the commands for a LAG; `own` is what names of rows begin with, as no two may be alike."""
-    name, after, wish = configure.name, configure.after, whole(configure)
+    name, after, desired = configure.name, configure.after, whole(configure)
     before = () if configure.before is None else configure.before.members or ()
-    if after is None or wish is None:
+    if after is None or desired is None:
         for port in before:
             yield from _freed(port, bridge, own)
         yield ["del-port", bridge, name]
         return
-    members = wish.members or ()
+    members = desired.members or ()
     if after.members is not None:
         for port in sorted(set(before) - set(members)):
             yield from _freed(port, bridge, own)
@@ -94,23 +94,27 @@ def _lag(configure: Configure, bridge: str, own: str) -> Iterator[Words]:
                 "Port",
                 f"name={_word(name)}",
                 f"interfaces={held}",
-                *_columns(wish),
+                *_columns(desired),
             ]
             yield ["add", "Bridge", bridge, "ports", f"@lag-{own}"]
             return
         yield ["set", "Port", name, f"interfaces={held}"]
     if after.lacp is not None:
         yield ["set", "Port", name, f"lacp={after.lacp}", *_spreading(name, after.lacp)]
-    if set(given(after)) & set(KEPT):
-        yield from _switching("Port", name, wish)
+    if set(values_of(after)) & set(KEPT):
+        yield from _switching("Port", name, desired)
     if after.description is not None:
         yield _description("Port", name, after.description)
 
 
-def _columns(wish: Settings) -> Iterator[str]:
+def _columns(desired: Settings) -> Iterator[str]:
     """Iterate over the columns of a LAG that is made."""
-    yield from (f"lacp={wish.lacp or 'off'}", f"bond_mode={bond_mode(wish.lacp or 'off')}", *_vlans(wish))
-    kept = {**columns(wish).kept, **({"description": wish.description} if wish.description else {})}
+    yield from (
+        f"lacp={desired.lacp or 'off'}",
+        f"bond_mode={bond_mode(desired.lacp or 'off')}",
+        *_vlans(desired),
+    )
+    kept = {**columns(desired).kept, **({"description": desired.description} if desired.description else {})}
     yield from (f"external_ids:{key}={_text(text)}" for key, text in kept.items())
 
 
@@ -134,17 +138,17 @@ def _spreading(name: str, lacp: str) -> Iterator[str]:
         yield _Raw(f'bond_mode="$({asked} | sed s/{HASHED}/{BY_SOURCE}/)"')
 
 
-def _vlans(wish: Settings) -> Iterator[str]:
+def _vlans(desired: Settings) -> Iterator[str]:
     """Iterate over the columns of VLANs."""
-    full = columns(wish)
+    full = columns(desired)
     yield f"vlan_mode={full.vlan_mode}"
     yield f"tag={'[]' if full.tag is None else full.tag}"
     yield f"trunks={','.join(map(str, full.trunks)) or '[]'}"
 
 
-def _switching(table: str, name: str, wish: Settings) -> Iterator[Words]:
-    yield ["set", "Port", name, *_vlans(wish)]
-    yield from _kept(table, name, columns(wish).kept)
+def _switching(table: str, name: str, desired: Settings) -> Iterator[Words]:
+    yield ["set", "Port", name, *_vlans(desired)]
+    yield from _kept(table, name, columns(desired).kept)
 
 
 def _kept(table: str, name: str, kept: Mapping[str, str] | None) -> Iterator[Words]:

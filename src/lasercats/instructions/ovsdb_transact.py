@@ -137,7 +137,7 @@ class _Transaction:
         """Remove the Port of an interface that joins a LAG; what is not managed of it is kept."""
         port = self._rows.ports.get(name)
         raw = {} if port is None else self._rows.raw[port["_uuid"]]
-        kept = {column: told for column, told in raw.items() if is_unmanaged(column, value(told))}
+        kept = {column: held for column, held in raw.items() if is_unmanaged(column, value(held))}
         ids = _raw_map(raw.get("external_ids"))
         if ids:
             kept["external_ids"] = _map(ids)
@@ -155,9 +155,9 @@ class _Transaction:
         self._note(name, ids)
         found = kept.items() if isinstance(kept, dict) else ()
         return {
-            column: told
-            for column, told in found
-            if column == "external_ids" or is_unmanaged(column, value(told))
+            column: held
+            for column, held in found
+            if column == "external_ids" or is_unmanaged(column, value(held))
         }
 
     def lags_of_fresh(self, after: Surveyed) -> list[str]:
@@ -296,7 +296,7 @@ def _written(port: Row, old: Columns, new: Columns) -> Row:
     """Return the VLAN columns that change; what the settings do not tell of them stays."""
     if old.vlan_mode != new.vlan_mode:
         return _whole(new)
-    row = {column: told for column, told in _whole(new).items() if told != _whole(old)[column]}
+    row = {column: held for column, held in _whole(new).items() if held != _whole(old)[column]}
     if "trunks" in row:
         there, had, has = (_carried(one) for one in (listed(port["trunks"]), old.trunks, new.trunks))
         now = (there - (had - has)) | (has - had)
@@ -313,9 +313,9 @@ def _map(pairs: dict[str, str]) -> list[Any]:
     return ["map", [[key, text] for key, text in sorted(pairs.items())]]
 
 
-def _raw_map(told: Any) -> dict[str, str]:  # noqa: ANN401
+def _raw_map(held: Any) -> dict[str, str]:  # noqa: ANN401
     """Return a map as it came."""
-    return dict(told[1]) if told else {}
+    return dict(held[1]) if held else {}
 
 
 def _named(what: str, name: str) -> str:

@@ -17,7 +17,7 @@ from lasercats.core import content as contents
 from lasercats.core.instruction import Failure
 from lasercats.core.secret import Sealed
 from lasercats.core.text import escape
-from lasercats.instructions.shell import BYTES, Told, Unread, raw
+from lasercats.instructions.shell import BYTES, Records, Unread, raw
 
 PathType = Literal["absent", "file", "directory", "symlink", "other"]
 
@@ -96,13 +96,13 @@ def _chunks(paths: Sequence[bytes]) -> Iterator[list[bytes]]:
 
 
 class Answers:
-    """What a host told of the paths that it was asked for."""
+    """What a host answered about the paths that it was asked for."""
 
-    def __init__(self, told: Told, separator: bytes) -> None:
-        """Take what it told."""
-        self._told = told
+    def __init__(self, records: Records, separator: bytes) -> None:
+        """Take the records of its answer."""
+        self._records = records
         self._stats: dict[bytes, set[tuple[bytes, ...]]] = {}
-        for (blob,) in (fields for fields in told.get(b"stat", ()) if len(fields) == 1):
+        for (blob,) in (fields for fields in records.get(b"stat", ()) if len(fields) == 1):
             parts = blob.split(separator)
             for path, *status in zip(*[iter(parts)] * 4, strict=False):
                 # Each begins on a line of its own; the name comes first.
@@ -159,10 +159,10 @@ class Answers:
         return msgspec.structs.replace(found, content=_whole(body, total))
 
     def _one(self, key: bytes, path: bytes) -> bytes | None:
-        told = self._told.get(key + path, ())
-        if len(told) > 1 or any(len(fields) != 1 for fields in told):
+        answers = self._records.get(key + path, ())
+        if len(answers) > 1 or any(len(fields) != 1 for fields in answers):
             raise Unread("the host answered twice, and not the same")
-        return told[0][0] if told else None
+        return answers[0][0] if answers else None
 
 
 def _parsed(status: bytes, owner: bytes, group: bytes) -> PathStatus:

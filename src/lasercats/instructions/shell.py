@@ -21,7 +21,7 @@ from lasercats.core.ports import Vault
 from lasercats.core.text import escape
 
 Fields = tuple[bytes, ...]
-Told = Mapping[bytes, Sequence[Fields]]
+Records = Mapping[bytes, Sequence[Fields]]
 """What a shell answered: the fields of all records of a key."""
 
 FRAMES = r"""
@@ -32,7 +32,7 @@ lc_end() { printf '%s;\n' "$lc_m" >&3; }
 lc_say() { # KEY FIELD
   printf '%s=%s%s%s.%s%s;\n' "$lc_m" "$lc_at" "$1" "$lc_m" "$2" "$lc_m" >&3
 }
-lc_told() { # INDEX STATUS
+lc_did() { # INDEX STATUS
   lc_say "did $1" "$2"
   printf '%s%s;' "$lc_m" "$1" >&2
 }
@@ -219,12 +219,12 @@ class Look(Instruction, frozen=True):
             yield b"lc_tell %d " % n + raw_command(words)
 
     @classmethod
-    def read(cls, looks: Sequence[Any], told: Told, vault: Vault, mark: bytes) -> Iterator[Any]:
+    def read(cls, looks: Sequence[Any], answered: Records, vault: Vault, mark: bytes) -> Iterator[Any]:
         """Return an answer to each: a `Failure` where there is none, None where it is to be asked again."""
         places = {words: n for n, words in enumerate(dict.fromkeys(look.words(vault) for look in looks))}
         for look in looks:
             try:
-                yield look.process(printed(told, b"%d" % places[look.words(vault)]))
+                yield look.process(printed(answered, b"%d" % places[look.words(vault)]))
             except Unread as unread:
                 yield Failure(reason=str(unread))
 
@@ -260,12 +260,12 @@ class ManyLook(Look, frozen=True):
             yield b"lc_tell %d " % n + raw_command((*cls.call, *(word for words in some for word in words)))
 
     @classmethod
-    def read(cls, looks: Sequence[Any], told: Told, vault: Vault, mark: bytes) -> Iterator[Any]:
+    def read(cls, looks: Sequence[Any], answered: Records, vault: Vault, mark: bytes) -> Iterator[Any]:
         """Return the answer to each."""
         answers: dict[tuple[bytes, ...], Any] = {}
         for n, some in enumerate(_chunks(looks)):
             try:
-                answers |= cls.process_many(some, printed(told, b"%d" % n))
+                answers |= cls.process_many(some, printed(answered, b"%d" % n))
             except Unread as unread:
                 answers |= dict.fromkeys(some, Failure(reason=str(unread)))
         for look in looks:
@@ -286,14 +286,14 @@ def _chunks(looks: Sequence[Any]) -> Iterator[list[tuple[bytes, ...]]]:
         yield some
 
 
-def printed(told: Told, key: bytes) -> bytes:
+def printed(answered: Records, key: bytes) -> bytes:
     """Return what a call printed that was made by `lc_tell`.
 
     Raises:
         Unread: it failed, or the host told nothing of it.
 
     """
-    answers = told.get(key, ())
+    answers = answered.get(key, ())
     if len(answers) != 1 or len(answers[0]) != 3:  # noqa: PLR2004 - output, status, messages
         raise Unread(
             "the host told nothing of it" if not answers else "the host answered twice, and not the same"
@@ -307,8 +307,8 @@ def printed(told: Told, key: bytes) -> bytes:
 def last_line(said: bytes) -> str:
     """Return what a tool said last, or that there is no space left."""
     lines = [line for line in said.strip().splitlines() if line.strip()]
-    told = [line for line in lines if b"No space left" in line] or lines[-1:]
-    return escape(told[0].strip()[:2000]) if told else ""
+    last = [line for line in lines if b"No space left" in line] or lines[-1:]
+    return escape(last[0].strip()[:2000]) if last else ""
 
 
 def records(output: bytes | bytearray, mark: bytes) -> Iterator[tuple[bytes, Fields]]:
@@ -328,11 +328,11 @@ def records(output: bytes | bytearray, mark: bytes) -> Iterator[tuple[bytes, Fie
             key = None
 
 
-def gathered(output: bytes | bytearray, mark: bytes) -> Told:
+def gathered(output: bytes | bytearray, mark: bytes) -> Records:
     """Return the records in what a shell printed, by key. What came twice in the same words came once."""
-    told: dict[bytes, list[Fields]] = {}
+    found: dict[bytes, list[Fields]] = {}
     for key, fields in records(output, mark):
-        same = told.setdefault(key, [])
+        same = found.setdefault(key, [])
         if fields not in same:
             same.append(fields)
-    return told
+    return found

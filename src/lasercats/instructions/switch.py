@@ -16,8 +16,8 @@ What = Literal["port", "vlan", "lag"]
 SORTS: tuple[What, ...] = get_args(What)
 SWITCHING = ("mode", "vlan", "native", "allowed")
 """What says in which VLANs a port or a LAG is."""
-TOLD = ("link", "mac", "lag", "other")
-"""What a switch only tells."""
+COMPUTED_FIELDS = ("link", "mac", "lag", "other")
+"""What a switch reports and nobody sets."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -49,17 +49,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     lacp: str | None = None
     """Of a LAG: `active`, `passive`, `off`, or another word of the switch."""
     link: str | None = None
-    """Told: `up` or `down`."""
+    """Computed: `up` or `down`."""
     mac: str | None = None
-    """Told: the hardware address, in lower case with colons."""
+    """Computed: the hardware address, in lower case with colons."""
     lag: str | None = None
-    """Told: the LAG that a port is a member of."""
+    """Computed: the LAG that a port is a member of."""
     other: str | None = None
-    """Told: what else it is set to that is not managed, and goes when it is removed."""
+    """Computed: what else it is set to that is not managed, and goes when it is removed."""
 
     def __repr__(self) -> str:
         """Show what is given."""
-        return f"Settings({', '.join(f'{name}={value!r}' for name, value in given(self).items())})"
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in values_of(self).items())})"
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -135,8 +135,8 @@ class Configure(Instruction, frozen=True, tag="switch.configure"):
         """Return it in words; a machine prints it in its own."""
         if self.after is None:
             return f"no {self.what} {self.name}"
-        told = " ".join(f"{name}={value!r}" for name, value in given(self.after).items())
-        return f"{self.what} {self.name} {told}".rstrip()
+        values = " ".join(f"{name}={value!r}" for name, value in values_of(self.after).items())
+        return f"{self.what} {self.name} {values}".rstrip()
 
     def predict(self) -> Seen:
         """Expect it to be as asked."""
@@ -147,10 +147,10 @@ def whole(configure: Configure) -> Settings | None:
     """Return all that something is to be set to, as far as that is decided."""
     if configure.after is None:
         return None
-    return replace(configure.rest or Settings(), **given(configure.after))
+    return replace(configure.rest or Settings(), **values_of(configure.after))
 
 
-def given(settings: Settings | None) -> dict[str, Any]:
+def values_of(settings: Settings | None) -> dict[str, Any]:
     """Return the fields of settings that are not None, by name."""
     if settings is None:
         return {}
@@ -164,8 +164,8 @@ def understood(surveyed: Surveyed, what: What, name: str, make: Callable[[], Set
         surveyed.of(what)[name] = msgspec.convert(msgspec.to_builtins(make()), Settings)
     except ODD as error:
         fault = Fault(str(error) or type(error).__name__)
-        told = f"{fault.path}: {fault.fact[:1].lower()}{fault.fact[1:]}" if fault.path else fault.fact
-        surveyed.strange[f"{what} {name}"] = f"what the switch tells of it makes no sense: {told[:200]}"
+        fact = f"{fault.path}: {fault.fact[:1].lower()}{fault.fact[1:]}" if fault.path else fault.fact
+        surveyed.strange[f"{what} {name}"] = f"what the switch tells of it makes no sense: {fact[:200]}"
 
 
 def seen(surveyed: Surveyed, what: What, name: str) -> Seen | Failure:

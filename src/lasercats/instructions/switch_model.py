@@ -7,7 +7,15 @@ from msgspec.structs import replace
 
 from lasercats.core.instruction import Failure
 from lasercats.instructions import vlans
-from lasercats.instructions.switch import SORTS, TOLD, Configure, Settings, Surveyed, What, given
+from lasercats.instructions.switch import (
+    COMPUTED_FIELDS,
+    SORTS,
+    Configure,
+    Settings,
+    Surveyed,
+    What,
+    values_of,
+)
 
 TRUNKS = ("trunk", "native-tagged", "native-untagged")
 """The modes in which untagged frames are of the native VLAN."""
@@ -48,16 +56,16 @@ def made(before: Surveyed, wanted: Sequence[Configure], *, virtual: bool = False
         if configure.after is None:
             del things[name]
         else:
-            things[name] = replace(things.get(name, Settings()), **given(configure.after))
+            things[name] = replace(things.get(name, Settings()), **values_of(configure.after))
         between.append(things.get(name))
-    ports, numbered, lags = (told(there[what], there["lag"]) for what in SORTS)
+    ports, numbered, lags = (with_lags(there[what], there["lag"]) for what in SORTS)
     after = Surveyed(ports, numbered, lags, before.strange)
     for index, configure in enumerate(wanted):
         _check_whole(index, configure, after)
     return Made(after, between)
 
 
-def told_each(wanted: Sequence[Configure], made: Made, there: Surveyed) -> list[Settings | None]:
+def outcomes_of(wanted: Sequence[Configure], made: Made, there: Surveyed) -> list[Settings | None]:
     """Return what each instruction of a batch that took effect as a whole came to.
 
     What is configured again later in the batch was never seen as it is between; the last is told as it is.
@@ -69,7 +77,7 @@ def told_each(wanted: Sequence[Configure], made: Made, there: Surveyed) -> list[
     ]
 
 
-def told(things: Mapping[str, Settings], lags: Mapping[str, Settings]) -> dict[str, Settings]:
+def with_lags(things: Mapping[str, Settings], lags: Mapping[str, Settings]) -> dict[str, Settings]:
     """Return ports, each with the LAG that it is a member of."""
     members = {port: name for name, lag in lags.items() for port in lag.members or ()}
     return {
@@ -105,15 +113,15 @@ def _check(
         raise Wrong(index, f"port {name}: the ports of this switch come with its hardware")
     changed = stale(found, configure.before)
     if changed is not None and found is not None:
-        told, read = getattr(found, changed), getattr(configure.before, changed)
-        raise Wrong(index, f"{what} {name} changed meanwhile: {changed} is {told!r}, not {read!r}")
+        reported, read = getattr(found, changed), getattr(configure.before, changed)
+        raise Wrong(index, f"{what} {name} changed meanwhile: {changed} is {reported!r}, not {read!r}")
 
 
 def stale(found: Settings | None, read: Settings | None) -> str | None:
     """Return the field in which something differs from what was read of it."""
     if found is None:
         return None
-    fields = (f for f in given(read) if f not in TOLD)
+    fields = (f for f in values_of(read) if f not in COMPUTED_FIELDS)
     return next((f for f in fields if getattr(found, f) != getattr(read, f)), None)
 
 
@@ -180,7 +188,7 @@ def plain(settings: Settings | None) -> dict[str, Any] | None:
     """Return what can be set, by field; None where there is nothing."""
     if settings is None:
         return None
-    return {field: value for field, value in given(settings).items() if field not in TOLD}
+    return {field: value for field, value in values_of(settings).items() if field not in COMPUTED_FIELDS}
 
 
 def all_failed(wanted: int, culprit: int, reason: str, about: str) -> list[Failure]:

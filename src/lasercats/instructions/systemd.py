@@ -142,10 +142,12 @@ def _statuses(
     asked: Sequence[Fields], blocks: Sequence[str]
 ) -> Iterator[tuple[Fields, UnitStatus | Failure]]:
     for words, block in zip(asked, blocks, strict=True):
-        told = dict(line.partition("=")[::2] for line in block.splitlines())
-        name, unit = escape(words[0]), told.get("Id", "")
-        if unit != name and told.get("LoadState") == "loaded":
+        properties = dict(line.partition("=")[::2] for line in block.splitlines())
+        name, unit = escape(words[0]), properties.get("Id", "")
+        if unit != name and properties.get("LoadState") == "loaded":
             yield words, Failure(reason=f"{name} is another name of {unit}; say that one")
         else:
-            load, active, file = (told.get(f"{sort}State", "") for sort in ("Load", "Active", "UnitFile"))
-            yield words, UnitStatus(load, active, file, told.get("NeedDaemonReload") == "yes")
+            load, active, file = (
+                properties.get(f"{sort}State", "") for sort in ("Load", "Active", "UnitFile")
+            )
+            yield words, UnitStatus(load, active, file, properties.get("NeedDaemonReload") == "yes")

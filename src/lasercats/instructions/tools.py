@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from lasercats.core.ports import Vault
 from lasercats.core.text import escape
 from lasercats.instructions.lock import PLACES
-from lasercats.instructions.shell import Look, Told
+from lasercats.instructions.shell import Look, Records
 
 OPTIONAL = {
     "flock": "so that only /proc can tell whether what was cut off is still at work there",
@@ -62,10 +62,10 @@ class ProbeTools(Look, frozen=True, tag="host.probe"):
         yield b"lc_probe"
 
     @classmethod
-    def read(cls, looks: Sequence[Any], told: Told, vault: Vault, mark: bytes) -> Iterator[Any]:
+    def read(cls, looks: Sequence[Any], records: Records, vault: Vault, mark: bytes) -> Iterator[Any]:
         """Return what is missing."""
-        lacks = dict.fromkeys(escape(field) for fields in told.get(b"lacks", ()) for field in fields)
-        # Of a tool that is not there at all, no option is told.
+        lacks = dict.fromkeys(escape(field) for fields in records.get(b"lacks", ()) for field in fields)
+        # Of a tool that is not there at all, no option is reported.
         missing = tuple(name for name in lacks if " " not in name or name.partition(" ")[0] not in lacks)
         for _ in looks:
             yield missing

@@ -36,6 +36,6 @@ def asking(must: Identity, tell: bytes, leave: bytes) -> bytes:
     return b"\n".join(lines)
 
 
-def told(answers: Sequence[Fields]) -> Identity:
-    """Return who a host is by the fields that it told."""
+def identity(answers: Sequence[Fields]) -> Identity:
+    """Return who a host is by the fields that it reported."""
     return facts(machine_id=next((fields[0] for fields in answers if fields), b""))

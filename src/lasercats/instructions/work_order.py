@@ -49,8 +49,8 @@ class Spot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         if self.unit is None:
             return f"rack {self.rack}, beside the units, {self.face}"
         last = self.unit + self.height - 1
-        told = f"U{self.unit:g}" + (f"-{last:g}" if last > self.unit else "")
-        return f"rack {self.rack}, {told}, {self.face}"
+        units = f"U{self.unit:g}" + (f"-{last:g}" if last > self.unit else "")
+        return f"rack {self.rack}, {units}, {self.face}"
 
 
 class WorkStep(Instruction, frozen=True, kw_only=True):
@@ -103,12 +103,12 @@ class OnDevice(WorkStep, frozen=True, kw_only=True):
     @property
     def named(self) -> str:
         """The device in words, with what is written on the box."""
-        told = (
+        parts = (
             self.what,
             self.serial and f"serial {self.serial}",
             self.asset_tag and f"tag {self.asset_tag}",
         )
-        about = ", ".join(filter(None, told))
+        about = ", ".join(filter(None, parts))
         return f"{self.device} ({about})" if about else self.device
 
     @property
@@ -148,7 +148,7 @@ class OnCable(WorkStep, frozen=True, kw_only=True):
         return self.cable
 
     @property
-    def told(self) -> tuple[str, str]:
+    def labels(self) -> tuple[str, str]:
         """The ends in words: `db1:eth0 (rack r1, U12, front)`."""
         one, other = (
             end if place is None else f"{end} ({place})"
@@ -173,7 +173,7 @@ class Disconnect(OnCable, frozen=True, kw_only=True, tag="work.disconnect"):
     def line(self) -> str:
         """Say it."""
         about = f" ({self.about})" if self.about else ""
-        return f"Disconnect cable {self.cable}{about}: {' and '.join(self.told)}"
+        return f"Disconnect cable {self.cable}{about}: {' and '.join(self.labels)}"
 
 
 class Unmount(OnDevice, frozen=True, kw_only=True, tag="work.unmount"):
@@ -239,7 +239,7 @@ class Label(OnCable, frozen=True, kw_only=True, tag="work.label"):
 
     def line(self) -> str:
         """Say it."""
-        ends = " and ".join(self.told)
+        ends = " and ".join(self.labels)
         if not self.label:
             return f"Take the labels off cable {self.cable}, at {ends}"
         return f"Label cable {self.cable} {self.label!r} at {ends}"
@@ -256,7 +256,7 @@ class Connect(OnCable, frozen=True, kw_only=True, tag="work.connect"):
     def line(self) -> str:
         """Say it."""
         about = f" ({self.about})" if self.about else ""
-        return f"Connect {' to '.join(self.told)} by cable {self.cable}{about}"
+        return f"Connect {' to '.join(self.labels)} by cable {self.cable}{about}"
 
     @property
     def rank(self) -> tuple[float, ...]:

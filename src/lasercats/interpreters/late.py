@@ -6,7 +6,7 @@ A run that another process took over may not record events any more. What machin
 
 from collections.abc import Collection, Mapping, Sequence
 
-from lasercats.core.address import Address, told
+from lasercats.core.address import Address, label
 from lasercats.core.command import Command, Effect
 from lasercats.core.record import OBSERVED, AnyEntry, Event, Finished, Late
 
@@ -45,7 +45,7 @@ def told_late(
 
 def named(addresses: Collection[Address]) -> str:
     """Return addresses in words, the first few of many."""
-    some = [told(address) for address in dict.fromkeys(addresses)]
+    some = [label(address) for address in dict.fromkeys(addresses)]
     more = len(some) - _SHOWN
     return ", ".join(some[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 

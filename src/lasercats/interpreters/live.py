@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from lasercats.core.address import Address, kind_of, told
+from lasercats.core.address import Address, kind_of, label
 from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command, Effect, Target, decide_all, step
 from lasercats.core.errors import Fenced, LogError, Refused, Unrecorded
@@ -369,7 +369,7 @@ class _Run:
         elif target.change is not None and target.change.before is not None:
             for other in self._along(target):
                 if other in self._unseen:
-                    yield f"{told(other)} could not be looked at, and may go along: {self._unseen[other]}"
+                    yield f"{label(other)} could not be looked at, and may go along: {self._unseen[other]}"
 
     def _expect(self, targets: Sequence[Target]) -> None:
         """Note how much of each command is to be done, and what is to be looked up again after it."""
@@ -623,7 +623,7 @@ class _Run:
         if address in self._commands[index].on:
             self._context.watcher.finished(self._commands[index], address)
         if not self._left[index] and index not in self._doubt:
-            problems = "; ".join(f"{told(a)}: {why}" for a, why in self._problems[index].items())
+            problems = "; ".join(f"{label(a)}: {why}" for a, why in self._problems[index].items())
             ended = Ended(command=self._positions[index], status=self._status(index), error=problems or None)
             self._queue.append(ended)
 

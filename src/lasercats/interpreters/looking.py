@@ -52,10 +52,10 @@ async def look(
 
 
 def _together(one: Resource | None, other: Resource | None) -> Resource | None:
-    """Return what two looks told of one address, each in passing or not; both given fields count."""
+    """Return what two looks told of one address, each in passing or not; both computed fields count."""
     if other is None or one is None or type(one) is not type(other):
         return one if other is None else other
-    given = {name: getattr(one, name) for name in fields_of(type(one), Role.GIVEN)}
+    given = {name: getattr(one, name) for name in fields_of(type(one), Role.COMPUTED)}
     untold = {name: value for name, value in given.items() if getattr(other, name) is None}
     return replace(other, **untold)
 

@@ -7,7 +7,7 @@ the driver batches within a turn, and skips what comes after a failure, as it do
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from lasercats.core.address import told
+from lasercats.core.address import label
 from lasercats.core.command import Target
 from lasercats.core.instruction import Failure, InstructionFailed
 from lasercats.core.order import turns
@@ -31,7 +31,7 @@ class Checkpoint(Task):
         tasks = [task for _, task in turn if task is not None]
         first: Sequence[Task] = () if before is None else (before,)
         super().__init__(self._checked([target for target, _ in turn], problems), after=(*first, *tasks))
-        self._names: Mapping[int, str] = {id(task): told(t.address) for t, task in turn if task is not None}
+        self._names: Mapping[int, str] = {id(task): label(t.address) for t, task in turn if task is not None}
         self._culprit = ""
 
     @property
@@ -51,7 +51,7 @@ class Checkpoint(Task):
     def _checked(self, targets: Sequence[Target], problems: Callable[[Target], bool]) -> "Program[None]":
         wrong = next((target for target in targets if problems(target)), None)
         if wrong is not None:
-            self._culprit = told(wrong.address)
+            self._culprit = label(wrong.address)
             raise InstructionFailed(Failure(reason=f"{self._culprit} went wrong", skipped=True))
         yield from ()
 

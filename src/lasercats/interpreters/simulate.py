@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lasercats.core.address import Address, told
+from lasercats.core.address import Address, label
 from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command, Effect, Target, decide_all
 from lasercats.core.instruction import not_tried
@@ -57,7 +57,7 @@ def in_turns(results: Sequence[Result], state: State, kinds: Kinds, size: int) -
         if wrong:
             untried |= {(t.command, t.address): not_tried(wrong).reason for t in ours}
         refused = next((t for t in ours if t.change is None), None)
-        wrong = wrong or ("" if refused is None else told(refused.address))
+        wrong = wrong or ("" if refused is None else label(refused.address))
     return [
         _without(result, {a: w for (i, a), w in untried.items() if i == n})
         for n, result in enumerate(results)

@@ -12,7 +12,7 @@ from secrets import token_hex
 
 import msgspec
 
-from lasercats import PROGRAM
+from lasercats.program import PROGRAM
 from lasercats.core.address import Address
 from lasercats.core.errors import LogError
 from lasercats.core.fold import Open

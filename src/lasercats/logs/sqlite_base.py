@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from lasercats import PROGRAM
+from lasercats.program import PROGRAM
 from lasercats.core.errors import LogCorrupt, LogError, LogTooNew
 from lasercats.core.record import Record
 from lasercats.logs import about, migration, schema, sqlite_writing

@@ -29,7 +29,7 @@ def decrypt(data: bytes, what: str) -> bytes:
         secret: bytes = library.decrypt(data, list(_identities(library, path)))
     except Exception as error:
         raise BadInput(
-            f"{what} cannot be opened with the age identity in {path} ({_told(error)}); name the file of "
+            f"{what} cannot be opened with the age identity in {path} ({_reason(error)}); name the file of "
             f"another one in {VARIABLE}"
         ) from None
     return secret
@@ -94,5 +94,5 @@ def _library() -> ModuleType:
         raise BadInput("age needs pyrage; install it with `pip install 'lasercats[age]'`") from None
 
 
-def _told(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return str(error).strip().partition("\n")[0][:200] or type(error).__name__

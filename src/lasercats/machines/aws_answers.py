@@ -132,14 +132,14 @@ class _Parser(_Known):  # type: ignore[misc]  # its methods are not in the stubs
     _handle_blob = _or_text(_Known._handle_blob)
 
 
-def _error(told: Any, status: int) -> dict[str, str]:  # noqa: ANN401
-    """Return the error that is told.
+def _error(error: Any, status: int) -> dict[str, str]:  # noqa: ANN401
+    """Return the error that is reported.
 
     Raises:
         ResponseParserError: none is.
 
     """
-    code, said = (told.get("Code"), told.get("Message")) if isinstance(told, dict) else (None, None)
+    code, said = (error.get("Code"), error.get("Message")) if isinstance(error, dict) else (None, None)
     if not isinstance(code, str):
         raise ResponseParserError(f"HTTP status {status}, with no error code of AWS")
     return {"Code": short(code), "Message": short(said) if isinstance(said, str) else ""}
@@ -174,18 +174,18 @@ def gathered(pages: Any, what: str, path: Sequence[str], id_: str) -> list[dict[
             raise Garbled(f"it tells no {path[0]}, not even that there are none")
         tokens |= {token} if token else set()
         for thing in _at(page, path):
-            told = plain(trimmed(what, thing))
-            kept += len(msgspec.json.encode(told))
+            description = plain(trimmed(what, thing))
+            kept += len(msgspec.json.encode(description))
             if kept > MOST_KEPT:
                 raise Garbled(f"more than {MOST_KEPT} bytes are told")
-            if told.get(id_):
-                things[told[id_]] = told
+            if description.get(id_):
+                things[description[id_]] = description
             else:
-                odd.append(told)
+                odd.append(description)
     return [*things.values(), *odd]
 
 
-def told_at(value: Any, path: str) -> Any:  # noqa: ANN401
+def value_at(value: Any, path: str) -> Any:  # noqa: ANN401
     """Return what stands in an answer at a path, None where nothing does: `Vpc.VpcId`."""
     for part in path.split("."):
         name, listed, _ = part.partition("[")

@@ -124,11 +124,11 @@ class Client:
             endpoint = client._endpoint
             endpoint.http_session = Bounded(endpoint.http_session, PATIENCE)
             try:
-                told = client.get_caller_identity()
+                identity = client.get_caller_identity()
             finally:
                 client.close()
-            partition = f"{told['Arn']}".split(":")[1]
-            return facts(account=told["Account"], partition=partition)
+            partition = f"{identity['Arn']}".split(":")[1]
+            return facts(account=identity["Account"], partition=partition)
         except Exception:  # whatever it is, that it is not told says nothing
             return {}
 
@@ -169,7 +169,7 @@ class Client:
             for value in values_of(thing, first.what, first.by):
                 if value in fitting:
                     fitting[value].append(thing)
-        return [_told(fitting.get(look.value or "", ()), look, nameless=nameless) for look in looks]
+        return [_described(fitting.get(look.value or "", ()), look, nameless=nameless) for look in looks]
 
     def found(self, what: str, by: str | None, values: Sequence[str]) -> list[dict[str, Any]]:
         """Return all that a filter finds, page by page."""
@@ -220,7 +220,7 @@ class Client:
             Garbled: the id of what it made is not told.
 
         """
-        from lasercats.machines.aws_answers import Garbled, told_at  # noqa: PLC0415
+        from lasercats.machines.aws_answers import Garbled, value_at  # noqa: PLC0415
 
         parameters = dict(call.parameters)
         create = CREATES.get(call.operation)
@@ -232,7 +232,7 @@ class Client:
             if call.operation == "CreateVolume":
                 parameters["ClientToken"] = token
         answered = self.call(call.operation, parameters)
-        if call.at is not None and not isinstance(told_at(answered.response, call.at), str):
+        if call.at is not None and not isinstance(value_at(answered.response, call.at), str):
             raise Garbled(f"{call.at} is not told")
         return answered
 
@@ -263,10 +263,10 @@ class Client:
         """
         from lasercats.machines.aws_answers import Garbled  # noqa: PLC0415
 
-        told = self.call("RunInstances", parameters).response.get("Instances", ())
-        if not parameters["MinCount"] <= len(told) <= parameters["MaxCount"]:
-            raise Garbled(f"{len(told)} instances are told of that were launched")
-        return each(told)
+        instances = self.call("RunInstances", parameters).response.get("Instances", ())
+        if not parameters["MinCount"] <= len(instances) <= parameters["MaxCount"]:
+            raise Garbled(f"{len(instances)} instances are told of that were launched")
+        return each(instances)
 
 
 def _wanted(values: Sequence[str]) -> list[str]:
@@ -280,12 +280,12 @@ def _wanted(values: Sequence[str]) -> list[str]:
     return both if len(both) <= MOST_VALUES else literals
 
 
-def _told(found: Sequence[dict[str, Any]], look: Describe, *, nameless: bool) -> Described | Failure:
+def _described(found: Sequence[dict[str, Any]], look: Describe, *, nameless: bool) -> Described | Failure:
     """Return what was found for a look; where something has no id, what is not found may be just that."""
     if nameless and not all(thing.get(SORTS[look.what].id) for thing in found or ({},)):
         what = look.what.replace("_", " ")
-        told = f"EC2 tells of one {what} without its id, or that nobody asked for"
-        return Failure(reason=f"{told}, so it is not known whether {look.value} is there")
+        fact = f"EC2 tells of one {what} without its id, or that nobody asked for"
+        return Failure(reason=f"{fact}, so it is not known whether {look.value} is there")
     return Described(tuple(found))
 
 

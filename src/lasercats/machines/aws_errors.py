@@ -122,7 +122,7 @@ def code_of(error: Exception) -> str:
 
 def failure(error: Exception, *, changes: bool, where: str) -> Failure:
     """Return the failure that an error means, for something that changes or only looks."""
-    return Failure(reason=told(error, where), in_doubt=changes and is_lost(error))
+    return Failure(reason=sentence(error, where), in_doubt=changes and is_lost(error))
 
 
 def is_lost(error: Exception) -> bool:
@@ -151,10 +151,10 @@ def _is_foreign(error: Exception) -> bool:
     return code_of(error).isdigit()
 
 
-def told(error: Exception, where: str) -> str:
+def sentence(error: Exception, where: str) -> str:
     """Return an error as one sentence."""
     if isinstance(error, Unsure):
-        return f"a call was lost on its way to {where}, and then: {told(error.last, where)}"
+        return f"a call was lost on its way to {where}, and then: {sentence(error.last, where)}"
     if isinstance(error, boto.ClientError):
         return _refused(error, where)
     if isinstance(error, boto.SSLError):
@@ -204,7 +204,7 @@ def _is_unknown(error: BaseException | None) -> bool:
 
 def unusable(error: Exception, where: str) -> LaserCatsError:
     """Return the error for a machine that cannot be used at all."""
-    said = told(error, where)
+    said = sentence(error, where)
     if isinstance(error, (*_NEVER_SENT, *_LOST, boto.SSLError)):
         return Unreachable(said)
     return MachineError(said if where in said else f"{where}: {said}")

@@ -78,10 +78,10 @@ class Hearing:
     @property
     def pid(self) -> int | None:
         """The number of the shell's process on the host, once it has begun."""
-        told = re.search(
+        found = re.search(
             re.escape(self._mark) + rb"=begin" + re.escape(self._mark) + rb"\.(\d+)", self.output
         )
-        return int(told[1]) if told else None
+        return int(found[1]) if found else None
 
     def before(self) -> tuple[bytes, bytes]:
         """Return what was printed, and what was said, before the script began."""

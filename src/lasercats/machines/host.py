@@ -102,9 +102,9 @@ class HostMachine:
         acts = [item.instruction for item in batch if not item.instruction.looks]
         folders = dict.fromkeys(folder for act in acts if isinstance(act, Act) for folder in act.folders())
         if acts and (token or folders):
-            told = await self._settle(token, 0 if end else WAIT, list(folders), end=end)
-            if told is not None and (told.still or not end):
-                raise StillWorking(self.name, told.fact, ended=end)
+            left = await self._settle(token, 0 if end else WAIT, list(folders), end=end)
+            if left is not None and (left.still or not end):
+                raise StillWorking(self.name, left.fact, ended=end)
         return [None] * len(batch)
 
     async def _settle(
@@ -115,11 +115,11 @@ class HostMachine:
         hearing = Hearing(script.mark, self._patience + seconds, HEARD)
         why = self._why(hearing, await self._pipe(script.encode(), hearing))
         self.who.meet(identity(hearing.output, script.mark))
-        told = script.told(hearing.output)
-        if told is None:
+        records = script.read(hearing.output)
+        if records is None:
             raise MachineError(f"what became of it cannot be asked of machine {self.name}: {why.reason}")
         still, unknown = (
-            b" ".join(f for fs in told.get(key, ()) for f in fs) for key in (b"still", b"unknown")
+            b" ".join(f for fs in records.get(key, ()) for f in fs) for key in (b"still", b"unknown")
         )
         return _Left(escape(still), escape(unknown)) if still or unknown else None
 
@@ -145,13 +145,13 @@ class HostMachine:
             )
         if isinstance(root, Failure):
             raise MachineError(f"machine {self.name} answers, but a look at / fails: {root.reason}")
-        told = [
+        lines = [
             f"prints {_shown(said)} before our script, which is passed over"
             for said in hearing.before()
             if said
         ]
-        told = [*told[:1], *(f"has no {name}, {OPTIONAL[name]}" for name in lacking)]
-        return f"answers, and {'; and it '.join(told)}" if told else None
+        lines = [*lines[:1], *(f"has no {name}, {OPTIONAL[name]}" for name in lacking)]
+        return f"answers, and {'; and it '.join(lines)}" if lines else None
 
     async def run(self, batch: Batch, sink: Sink | None = None, token: str = "") -> Sequence[Any]:
         """Run a batch: its scripted part in one round trip, a raw command in one of its own.
@@ -273,16 +273,18 @@ class HostMachine:
         if status is None:
             return Failure(reason="the connection was lost", in_doubt=True)
         said = (bytes(hearing.messages).strip() or bytes(hearing.output).strip()).splitlines()[-1:]
-        told = escape(said[0][:500]) if said else "no output"
+        reason = escape(said[0][:500]) if said else "no output"
         if hearing.begun:
-            return Failure(reason=f"the shell ended with status {status}: {told}", in_doubt=True)
-        if self._sudo and "password" in told:
-            told = f"sudo wants a password ({told}); let the user run /bin/sh by sudo without one (NOPASSWD)"
+            return Failure(reason=f"the shell ended with status {status}: {reason}", in_doubt=True)
+        if self._sudo and "password" in reason:
+            reason = (
+                f"sudo wants a password ({reason}); let the user run /bin/sh by sudo without one (NOPASSWD)"
+            )
         elif self._sudo:
-            told = f"sudo started no shell ({told}); `sudo -n /bin/sh` must work there"
+            reason = f"sudo started no shell ({reason}); `sudo -n /bin/sh` must work there"
         else:
-            told = f"no shell was started: status {status}, {told}"
-        return Failure(reason=told)
+            reason = f"no shell was started: status {status}, {reason}"
+        return Failure(reason=reason)
 
 
 class _Sending:

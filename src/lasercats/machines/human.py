@@ -62,8 +62,8 @@ class HumanMachine:
         del alone
         steps = located(cast("Sequence[WorkStep]", instructions))
         lines = [f"[ ] {n}. {steps[i].line()}" for n, i in enumerate(in_order(steps, waits(steps)), 1)]
-        told = "\n".join([f"For {self._url.name or self._name}:", *lines])
-        return f"printf '%s\\n' {shlex.quote(told)}"
+        text = "\n".join([f"For {self._url.name or self._name}:", *lines])
+        return f"printf '%s\\n' {shlex.quote(text)}"
 
     async def check(self) -> None:
         """Do nothing: nobody is called for that."""

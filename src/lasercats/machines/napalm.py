@@ -22,7 +22,7 @@ from lasercats.core.text import clean
 from lasercats.instructions import ios, junos
 from lasercats.instructions.shell import ending
 from lasercats.instructions.switch import VOCABULARY, Configure, Seen, Settings, Surveyed
-from lasercats.instructions.switch_model import Wrong, all_failed, differs, made, told_each
+from lasercats.instructions.switch_model import Wrong, all_failed, differs, made, outcomes_of
 from lasercats.machines.blocking import Blocking, all_alike, look
 from lasercats.machines.napalm_client import Client, is_lost, reason
 from lasercats.machines.url import Url, parse
@@ -347,19 +347,19 @@ class NapalmMachine(Blocking[Client]):
         except Wrong as wrong:
             return all_failed(len(wanted), wrong.index, wrong.reason, wanted[wrong.index].name)
         except ODD as odd:
-            told = f"not done, because what the switch tells makes no sense: {reason(odd)}"
-            return all_alike(wanted, told)
+            why = f"not done, because what the switch tells makes no sense: {reason(odd)}"
+            return all_alike(wanted, why)
         if not lines:
-            return _Done(before.surveyed, told_each(wanted, planned, before.surveyed))
+            return _Done(before.surveyed, outcomes_of(wanted, planned, before.surveyed))
         if await self._waits():
-            told = "not done: the switch waits for the change before this one to be confirmed"
-            return all_alike(wanted, told)
+            why = "not done: the switch waits for the change before this one to be confirmed"
+            return all_alike(wanted, why)
         try:
             compared = await self._thread(lambda: self._load("\n".join(lines) + "\n"), self._slow)
         except Exception as error:
-            told = f"not done: {reason(error)}"
+            why = f"not done: {reason(error)}"
             await self._discard(error)
-            return all_alike(wanted, told)
+            return all_alike(wanted, why)
         if sink is not None and compared:
             sink(self.name, wanted[0], compared.encode())
         try:
@@ -370,7 +370,7 @@ class NapalmMachine(Blocking[Client]):
             there = (await self._read()).surveyed
         except MachineError as error:
             return all_alike(wanted, f"done, but not read back: {error}", in_doubt=True)
-        return _Done(there, told_each(wanted, planned, there))
+        return _Done(there, outcomes_of(wanted, planned, there))
 
     async def _waits(self) -> bool:
         """Tell whether a commit of ours waits for being confirmed."""
@@ -395,16 +395,16 @@ class NapalmMachine(Blocking[Client]):
     async def _refused(self, error: Exception, before: Surveyed) -> Failure:
         """Return what a failed commit is: nothing done, where the switch can be read and says so."""
         await self._discard(error)
-        told = reason(error)
+        text = reason(error)
         if is_lost(error):
-            return Failure(reason=f"the connection was lost during the commit: {told}", in_doubt=True)
+            return Failure(reason=f"the connection was lost during the commit: {text}", in_doubt=True)
         try:
             now = (await self._read()).surveyed
         except MachineError:
-            return Failure(reason=told, in_doubt=True)
+            return Failure(reason=text, in_doubt=True)
         if differs(before, now):
-            return Failure(reason=f"{told}; a part of it is done", in_doubt=True)
-        return Failure(reason=f"not done: {told}")
+            return Failure(reason=f"{text}; a part of it is done", in_doubt=True)
+        return Failure(reason=f"not done: {text}")
 
     async def _discard(self, error: Exception) -> None:
         """Throw the candidate away; a connection that is lost, too."""
@@ -466,13 +466,13 @@ def _each(wanted: Sequence[Configure], done: _Done) -> "list[Seen | Failure]":
 
 def _linked(things: Mapping[str, Settings], interfaces: Mapping[str, Any]) -> dict[str, Settings]:
     """Return ports or LAGs with what only the hardware tells."""
-    told = {}
+    linked = {}
     for name, settings in things.items():
         shown = interfaces.get(name)
         if not isinstance(shown, dict):
-            told[name] = settings
+            linked[name] = settings
             continue
         mac = f"{shown.get('mac_address') or ''}".lower()
         mac = mac if re.fullmatch("([0-9a-f]{2}:){5}[0-9a-f]{2}", mac) else ""
-        told[name] = replace(settings, link="up" if shown.get("is_up") else "down", mac=mac or None)
-    return told
+        linked[name] = replace(settings, link="up" if shown.get("is_up") else "down", mac=mac or None)
+    return linked

@@ -62,9 +62,9 @@ class Client:
 
         """
         if self._driver is None:
-            driver, told = self._open()
+            driver, identity = self._open()
             try:
-                self._who.meet(told)
+                self._who.meet(identity)
             except OtherMachine:
                 with contextlib.suppress(Exception):
                     driver.close()
@@ -99,7 +99,7 @@ class Client:
         """
         driver = self._opened()
         try:
-            return driver, _told_by(driver)
+            return driver, _identity(driver)
         except Exception:  # whatever it is: that it is not told says nothing
             with contextlib.suppress(Exception):
                 driver.close()
@@ -116,33 +116,33 @@ class Client:
                 driver.device._hostkey_verify = arguments["ssh_strict"]
             driver.open()
         except Exception as error:
-            told = " because ".join(reason(one) for one in (error, error.__context__) if one is not None)
+            text = " because ".join(reason(one) for one in (error, error.__context__) if one is not None)
             if any("Auth" in kind.__name__ for kind in type(error).__mro__):
-                told = f"it does not let {url.user} in; check user, password and key"
-            elif re.search("known_hosts|host key|CERTIFICATE_VERIFY_FAILED", told, re.IGNORECASE):
-                told = f"its key is not a known one ({told}); make it known, or write ?verify=false"
-            raise self.unreachable(told[:MOST]) from None
+                text = f"it does not let {url.user} in; check user, password and key"
+            elif re.search("known_hosts|host key|CERTIFICATE_VERIFY_FAILED", text, re.IGNORECASE):
+                text = f"its key is not a known one ({text}); make it known, or write ?verify=false"
+            raise self.unreachable(text[:MOST]) from None
         return driver
 
     def _arguments(self) -> dict[str, Any]:
         option, timeout = self._url.options.get, self._url.seconds("timeout", 60)
         strict = option("verify") != "false"
-        told: dict[str, Any] = {"ssh_strict": strict, "system_host_keys": True, "ssl_verify": strict}
-        told |= {"enforce_verification": strict, "read_timeout_override": timeout}
-        told |= {"inline_transfer": option("inline_transfer") == "true"}
+        arguments: dict[str, Any] = {"ssh_strict": strict, "system_host_keys": True, "ssl_verify": strict}
+        arguments |= {"enforce_verification": strict, "read_timeout_override": timeout}
+        arguments |= {"inline_transfer": option("inline_transfer") == "true"}
         if self._url.port is not None:
-            told["port"] = self._url.port
+            arguments["port"] = self._url.port
         if "transport" in self._url.options:
-            told["transport"] = option("transport")
+            arguments["transport"] = option("transport")
         if "key" in self._url.options:
-            told |= {"use_keys": True, "key_file": str(Path(option("key", "")).expanduser())}
+            arguments |= {"use_keys": True, "key_file": str(Path(option("key", "")).expanduser())}
         elif "password" not in self._url.options:
-            told["allow_agent"] = True
+            arguments["allow_agent"] = True
         if "secret" in self._url.options:
-            told["secret"] = told["enable_password"] = self._secret("secret")
+            arguments["secret"] = arguments["enable_password"] = self._secret("secret")
         if self._url.scheme == "junos":
-            told["ignore_warning"] = ["statement not found"]  # of what is deleted and was not there
-        return told
+            arguments["ignore_warning"] = ["statement not found"]  # of what is deleted and was not there
+        return arguments
 
     def _secret(self, option: str) -> str | None:
         """Return a secret that an option names.
@@ -169,10 +169,10 @@ class Client:
         return Unreachable(f"machine {self.name} ({where}) cannot be reached: {why}")
 
 
-def _told_by(driver: Any) -> dict[str, str]:  # noqa: ANN401 - a driver of NAPALM
+def _identity(driver: Any) -> dict[str, str]:  # noqa: ANN401 - a driver of NAPALM
     """Return who a switch is by its serial number; NAPALM says `Unknown` or nothing where it found none."""
-    told = driver.get_facts()
-    serial = told.get("serial_number") if isinstance(told, dict) else None
+    found = driver.get_facts()
+    serial = found.get("serial_number") if isinstance(found, dict) else None
     if isinstance(serial, list | tuple):  # of each member of a stack
         serial = " ".join(sorted(f"{one}" for one in serial))
     known = isinstance(serial, str) and serial.strip().lower() not in ("", "unknown", "none", "n/a")
@@ -187,13 +187,13 @@ def is_lost(error: BaseException) -> bool:
 
 def reason(error: BaseException) -> str:
     """Return what an error says in one line."""
-    told = error.args[0] if error.args else ""
+    text = error.args[0] if error.args else ""
     try:
-        if isinstance(told, list):  # Junos tells several errors, each with much about it
-            told = "; ".join(f"{one.get('message') if isinstance(one, dict) else one}" for one in told)
+        if isinstance(text, list):  # Junos tells several errors, each with much about it
+            text = "; ".join(f"{one.get('message') if isinstance(one, dict) else one}" for one in text)
         else:
-            told = getattr(error, "message", None) or error
-        told = f"{told}"[: 10 * MOST]
+            text = getattr(error, "message", None) or error
+        text = f"{text}"[: 10 * MOST]
     except Exception:  # an error that cannot even be told
-        told = ""
-    return clean(" ".join(told.split()))[:MOST] or type(error).__name__
+        text = ""
+    return clean(" ".join(text.split()))[:MOST] or type(error).__name__

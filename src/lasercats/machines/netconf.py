@@ -18,7 +18,7 @@ from lasercats.instructions import netconf_script
 from lasercats.instructions.netconf import read
 from lasercats.instructions.netconf_edit import configuration
 from lasercats.instructions.switch import Configure, Seen, Surveyed
-from lasercats.instructions.switch_model import Made, Wrong, all_failed, differs, made, told_each
+from lasercats.instructions.switch_model import Made, Wrong, all_failed, differs, made, outcomes_of
 from lasercats.machines.blocking import Switch, all_alike
 from lasercats.machines.url import Url, parse
 from lasercats.machines.worker import Stuck, Worker
@@ -240,8 +240,8 @@ class NetconfMachine(Switch["Client"]):
         except Refusal as refusal:
             raise MachineError(f"{self._where()} cannot be read: {refusal}") from None
         except ODD as odd:
-            told = f"what it answers makes no sense: {odd!r}"[:300]
-            raise MachineError(f"{self._where()} cannot be read: {told}") from None
+            fact = f"what it answers makes no sense: {odd!r}"[:300]
+            raise MachineError(f"{self._where()} cannot be read: {fact}") from None
         except Lost as lost:
             away = self._away(lost)
             if fresh:
@@ -256,8 +256,8 @@ class NetconfMachine(Switch["Client"]):
         try:
             client.lock()
         except Refusal as refusal:
-            told = f"not done: the configuration of {self.name} cannot be locked: {refusal}; try again later"
-            return all_alike(wanted, told)
+            fact = f"not done: the configuration of {self.name} cannot be locked: {refusal}; try again later"
+            return all_alike(wanted, fact)
         except Lost as lost:
             away = self._away(lost)
             if fresh:
@@ -284,8 +284,8 @@ class NetconfMachine(Switch["Client"]):
         except Wrong as wrong:
             return all_failed(len(wanted), wrong.index, wrong.reason, wanted[wrong.index].name)
         except ODD as odd:
-            told = f"not done, because what the switch tells makes no sense: {odd!r}"[:300]
-            return all_alike(wanted, told)
+            fact = f"not done, because what the switch tells makes no sense: {odd!r}"[:300]
+            return all_alike(wanted, fact)
         try:
             client.edit(edit)
             validated = self._validates and client.can(":validate")
@@ -325,12 +325,12 @@ class NetconfMachine(Switch["Client"]):
                 there = self._commit(client)
         except Lost as lost:
             self._give_up()
-            told = f"{self._where()} went away during the commit: {lost}"
-            return all_alike(wanted, told, in_doubt=True)
+            fact = f"{self._where()} went away during the commit: {lost}"
+            return all_alike(wanted, fact, in_doubt=True)
         except ODD as odd:
-            told = f"sent, but what came back makes no sense: {odd!r}"[:300]
-            return all_alike(wanted, told, in_doubt=True)
-        pairs = zip(wanted, told_each(wanted, became, there), strict=True)
+            fact = f"sent, but what came back makes no sense: {odd!r}"[:300]
+            return all_alike(wanted, fact, in_doubt=True)
+        pairs = zip(wanted, outcomes_of(wanted, became, there), strict=True)
         return [_outcome(configure, settings, there) for configure, settings in pairs]
 
     def _commit(self, client: "Client") -> Surveyed:

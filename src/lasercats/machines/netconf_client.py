@@ -101,7 +101,7 @@ class Client:
         except RPCError as error:
             raise Refusal(_refusal(error), str(error.tag)) from None
         except Exception as error:  # no answer, or one that the library makes nothing of
-            raise Lost(_told(error)) from None
+            raise Lost(_reason(error)) from None
 
     def read(self) -> Any:  # noqa: ANN401 - an element of lxml
         """Return the `<data>` of all that is configured and told."""
@@ -110,10 +110,10 @@ class Client:
             data = session.get(filter=spec).data_ele
         if data is None:
             raise Lost("its answer has no data")
-        told: Identity = {}
-        with suppress(*ODD):  # what cannot be understood of it is told by who reads it
-            told = identity(data)
-        self._meet(told)
+        found: Identity = {}
+        with suppress(*ODD):  # what cannot be understood of it is reported by who reads it
+            found = identity(data)
+        self._meet(found)
         return data
 
     def lock(self) -> None:
@@ -253,7 +253,7 @@ def _opened(arguments: dict[str, Any], at: str) -> Any:  # noqa: ANN401 - the li
             "or take any with ?known_hosts=none"
         ) from None
     except Exception as error:  # whatever the library makes of an answer that is none
-        raise Unreachable(f"{at} cannot be reached: {_told(error)}") from None
+        raise Unreachable(f"{at} cannot be reached: {_reason(error)}") from None
 
 
 def _key_of(manager: Any) -> dict[str, str]:  # noqa: ANN401
@@ -290,15 +290,15 @@ def _host_key(file: str, url: Url, where: str) -> str:
 
 
 def _refusal(error: Any) -> str:  # noqa: ANN401 - RPCError of ncclient
-    told = _line(f"{error.message or error.tag or error}")
+    message = _line(f"{error.message or error.tag or error}")
     path = f" at {_line(error.path)}" if getattr(error, "path", None) else ""
-    return f"{told} ({error.tag}{path})" if error.tag else told
+    return f"{message} ({error.tag}{path})" if error.tag else message
 
 
-def _told(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     return _line(str(error)) or type(error).__name__
 
 
-def _line(told: str) -> str:
+def _line(message: str) -> str:
     """Return what a switch says in one line, as much of it as a person reads."""
-    return clean(" ".join(told[:2000].split()))[:400]
+    return clean(" ".join(message[:2000].split()))[:400]

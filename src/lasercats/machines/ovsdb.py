@@ -19,7 +19,7 @@ from lasercats.instructions.ovsdb import Rows, check, identity, problem, read, r
 from lasercats.instructions.ovsdb_script import CALL, transaction
 from lasercats.instructions.ovsdb_transact import applied, operations
 from lasercats.instructions.switch import Configure, Seen, Surveyed
-from lasercats.instructions.switch_model import Made, Wrong, all_failed, made, told_each
+from lasercats.instructions.switch_model import Made, Wrong, all_failed, made, outcomes_of
 from lasercats.machines.blocking import Switch, all_alike
 from lasercats.machines.shell import OVER
 from lasercats.machines.url import Url, parse
@@ -113,10 +113,10 @@ class OvsdbMachine(Switch["Client"]):
         except OtherMachine:
             raise
         except (MachineError, _lost()) as error:
-            told = str(error) if isinstance(error, MachineError) else f"{self._where()} went away: {error}"
+            text = str(error) if isinstance(error, MachineError) else f"{self._where()} went away: {error}"
             if not done:
-                raise MachineError(told) from None
-            return Failure(reason=told)
+                raise MachineError(text) from None
+            return Failure(reason=text)
 
     async def resolve(self, batch: Batch, token: str = "", *, end: bool = False) -> Sequence[Any | None]:
         """See that it is not done any more, if it was not; a look says what became of an instruction.
@@ -190,10 +190,10 @@ class OvsdbMachine(Switch["Client"]):
                     self._rows = None
                     continue
                 return all_failed(len(wanted), wrong.index, wrong.reason, wanted[wrong.index].name)
-            told = f"lasercats: {len(wanted)} changes of {held.bridge['name']}"
+            comment = f"lasercats: {len(wanted)} changes of {held.bridge['name']}"
             self._rows = None
             try:
-                work = operations(held, before, became.after, told)
+                work = operations(held, before, became.after, comment)
             except ODD as error:
                 return all_alike(
                     wanted, f"not done, because what the switch tells makes no sense: {error!r}"[:300]
@@ -253,7 +253,7 @@ class OvsdbMachine(Switch["Client"]):
         assert held is not None  # noqa: S101 - just read
         late = late if self._apply else ""
         there = read(held)
-        pairs = zip(wanted, told_each(wanted, became, there), strict=True)
+        pairs = zip(wanted, outcomes_of(wanted, became, there), strict=True)
         return [_outcome(c, settings, there, late, held) for c, settings in pairs]
 
     async def _read(self) -> Surveyed:
@@ -274,8 +274,8 @@ class OvsdbMachine(Switch["Client"]):
             raise MachineError(f"{self._where()}: {refused}") from None
         except ODD as error:
             self._rows = None
-            told = f"what it answers makes no sense: {error!r}"[:300]
-            raise MachineError(f"{self._where()} cannot be read: {told}") from None
+            fact = f"what it answers makes no sense: {error!r}"[:300]
+            raise MachineError(f"{self._where()} cannot be read: {fact}") from None
         try:
             self.who.meet(who)
         except OtherMachine:

@@ -98,13 +98,13 @@ class Client:
             with _OPENING:
                 error, stream = _open(remote, int(connect_timeout * 1000), certificates)
         except ssl.SSLCertVerificationError as failed:
-            told = f"its certificate is not trusted: {failed.verify_message}"
-            raise Unreachable(f"{where} ({remote}) cannot be reached: {told}") from None
+            text = f"its certificate is not trusted: {failed.verify_message}"
+            raise Unreachable(f"{where} ({remote}) cannot be reached: {text}") from None
         except (OSError, ssl.SSLError) as failed:
-            told = getattr(failed, "filename", None) or "a file for TLS"
-            raise MachineError(f"{where}: {told} cannot be used: {failed.strerror or failed}") from None
+            text = getattr(failed, "filename", None) or "a file for TLS"
+            raise MachineError(f"{where}: {text} cannot be used: {failed.strerror or failed}") from None
         if error or stream is None:
-            raise Unreachable(f"{where} ({remote}) cannot be reached: {_told(error)}")
+            raise Unreachable(f"{where} ({remote}) cannot be reached: {_words(error)}")
         self._stream = _Bounded(stream)
         self._connection = Connection(self._stream)
 
@@ -146,7 +146,7 @@ class Client:
         request = self._message.create_request(method, parameters)
         error = self._connection.send(request)
         if error and matters:
-            raise Lost(_told(error), sent=False)
+            raise Lost(_words(error), sent=False)
         return request.id
 
     def _asked(self, method: str, parameters: list[Any], patience: float = 0) -> Any:  # noqa: ANN401
@@ -177,7 +177,7 @@ class Client:
                     self._connection.send(self._message.create_reply(message.params, message.id))
                 continue
             if error and error != errno.EAGAIN:
-                raise Lost(_told(error), sent=True)
+                raise Lost(_words(error), sent=True)
             poller = Poller()
             self._connection.wait(poller)
             self._connection.recv_wait(poller)
@@ -206,8 +206,8 @@ def _open(remote: str, milliseconds: int, certificates: Certificates | None) -> 
 
 
 def _reason(error: Any) -> str:  # noqa: ANN401
-    told = str(error.get("details") or error.get("error")) if isinstance(error, dict) else str(error)
-    return clean(told)[:200]
+    text = str(error.get("details") or error.get("error")) if isinstance(error, dict) else str(error)
+    return clean(text)[:200]
 
 
 _NO_ANSWER = {
@@ -219,6 +219,6 @@ _NO_ANSWER = {
 }
 
 
-def _told(error: int) -> str:
+def _words(error: int) -> str:
     """Return a number of the library as words."""
     return _NO_ANSWER.get(error) or os.strerror(abs(error)).lower()

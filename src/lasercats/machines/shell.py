@@ -24,7 +24,7 @@ from lasercats.instructions.shell import (
     WORK,
     Act,
     Look,
-    Told,
+    Records,
     gathered,
     last_line,
     raw,
@@ -59,7 +59,7 @@ _LEAVE = b"lc_say end 0; exit 0"
 
 def identity(output: bytes | bytearray, mark: bytes) -> Identity:
     """Return who the host is that printed something."""
-    return who.told(gathered(output, mark).get(b"who", ()))
+    return who.identity(gathered(output, mark).get(b"who", ()))
 
 
 class BatchScript:
@@ -98,24 +98,24 @@ class BatchScript:
 
         `why` is what became of an item of which nothing came. None stands for one that is to be sent again.
         """
-        told = gathered(output, self.mark)
-        if b"over" in told:
+        records = gathered(output, self.mark)
+        if b"over" in records:
             why = Failure(reason=OVER)
-        elif b"end" in told:
+        elif b"end" in records:
             why = Failure(reason="the host told nothing of it", in_doubt=True)
         results: list[Any] = [self._missing(i, why) for i in range(len(self._batch))]
-        again = self._read(told, b"", self._looks, results)
-        if again and b"end" in told:
+        again = self._read(records, b"", self._looks, results)
+        if again and b"end" in records:
             for i in self._acts:
                 results[i] = None
             return results
         after = results.copy()
-        self._read(told, b"after ", self._last, after)
+        self._read(records, b"after ", self._last, after)
         for i in self._passed_by:
-            self._read(told, b"at%d " % i, [i], after)
+            self._read(records, b"at%d " % i, [i], after)
         said = _messages(messages, self.mark)
         for i in self._acts:
-            done = self._act(i, told, after[i], said)
+            done = self._act(i, records, after[i], said)
             results[i] = results[i] if done is None else done
         return results
 
@@ -141,7 +141,7 @@ class BatchScript:
         call = raw_command(act.words(self._vault))
         if act.apart:
             call = b"$lc_quit; ( %s )" % call
-        yield b"lc_%d=skipped\n%s{ %s\nlc_%d=$?; }\nlc_told %d $lc_%d" % (i, self._guards(i), call, i, i, i)
+        yield b"lc_%d=skipped\n%s{ %s\nlc_%d=$?; }\nlc_did %d $lc_%d" % (i, self._guards(i), call, i, i, i)
 
     def _guards(self, i: int) -> bytes:
         return b"".join(b'[ "$lc_%d" = 0 ] && ' % j for j in self._batch[i].after)
@@ -178,22 +178,23 @@ class BatchScript:
     def _missing(self, i: int, why: Failure) -> Failure:
         return Failure(reason=why.reason, in_doubt=why.in_doubt and i in self._acts)
 
-    def _read(self, told: Told, section: bytes, indices: Sequence[int], results: list[Any]) -> bool:
+    def _read(self, records: Records, section: bytes, indices: Sequence[int], results: list[Any]) -> bool:
         """Read the answers to looks into `results`; return whether some are to be asked again."""
         again = False
         for space, kind, some in self._by_class(section, indices):
             size = len(space)
-            here = {key[size:]: fields for key, fields in told.items() if key.startswith(space)}
+            here = {key[size:]: fields for key, fields in records.items() if key.startswith(space)}
             answers = kind.read([self._asks[i] for i in some], here, self._vault, self._other)
             for i, answer in zip(some, answers, strict=True):
-                if b"end" in told or not isinstance(answer, Failure):  # else it is not the path that failed
+                # Of one that was cut off, it is not the path that failed.
+                if b"end" in records or not isinstance(answer, Failure):
                     results[i] = answer
                 again = again or answer is None
         return again
 
-    def _act(self, i: int, told: Told, after: Any, messages: Mapping[bytes, bytes]) -> Any:  # noqa: ANN401
-        """Return the outcome of a change, None where nothing was told of it."""
-        statuses = told.get(b"did %d" % i, ())
+    def _act(self, i: int, records: Records, after: Any, messages: Mapping[bytes, bytes]) -> Any:  # noqa: ANN401
+        """Return the outcome of a change, None where nothing was reported of it."""
+        statuses = records.get(b"did %d" % i, ())
         if len(statuses) != 1 or len(statuses[0]) != 1:
             return None
         status, said = statuses[0][0], messages.get(b"%d" % i, b"")
@@ -259,10 +260,10 @@ class Settling:
         lines += [settle] if self._lock else []
         return b"\n".join([*lines, *(b"lc_swept " + raw(folder) for folder in self._folders), _END])
 
-    def told(self, output: bytes | bytearray) -> Told | None:
+    def read(self, output: bytes | bytearray) -> Records | None:
         """Return what is `still` at work, or why that is `unknown`; None where the host tells nothing."""
-        told = gathered(output, self.mark)
-        return told if b"end" in told else None
+        records = gathered(output, self.mark)
+        return records if b"end" in records else None
 
 
 def ending(pid: int) -> bytes:

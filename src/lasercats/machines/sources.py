@@ -97,8 +97,8 @@ def env(name: str, _: Sources) -> bytes:
     try:
         return variables.take(name)
     except KeyError:
-        told = f"the secret is to come from the variable {name}, which is not set; export it"
-        raise BadInput(told) from None
+        fact = f"the secret is to come from the variable {name}, which is not set; export it"
+        raise BadInput(fact) from None
 
 
 def file(name: str, sources: Sources) -> bytes:

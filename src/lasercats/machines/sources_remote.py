@@ -30,9 +30,9 @@ def vault(name: str, sources: Sources) -> bytes:
         client = hvac.Client(namespace=os.environ.get("VAULT_NAMESPACE"))
         data = _of_vault(client, path.strip("/"))
     except (hvac.exceptions.VaultError, OSError, ValueError, LookupError, TypeError) as error:
-        told = _told(error)
+        text = _reason(error)
         raise BadInput(
-            f"vault:{path} cannot be read from Vault ({told}); see that VAULT_ADDR and VAULT_TOKEN are right"
+            f"vault:{path} cannot be read from Vault ({text}); see that VAULT_ADDR and VAULT_TOKEN are right"
         ) from None
     return _field(data, field, f"vault:{path}")
 
@@ -73,7 +73,7 @@ def aws(name: str, sources: Sources) -> bytes:
         answer = client.get_secret_value(SecretId=id_)
     except (BotoCoreError, ClientError, ValueError) as error:
         raise BadInput(
-            f"aws:{id_} cannot be read from Secrets Manager ({_told(error)}); see that the region and the "
+            f"aws:{id_} cannot be read from Secrets Manager ({_reason(error)}); see that the region and the "
             "credentials are right, as `aws secretsmanager describe-secret` does"
         ) from None
     if "SecretString" not in answer:
@@ -103,7 +103,7 @@ def _field(data: Any, field: str, what: str) -> bytes:  # noqa: ANN401
     return value.encode() if isinstance(value, str) else json.dumps(value).encode()
 
 
-def _told(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """Return what an error of a client says, in one short line; what came back may hold the secret."""
     if isinstance(error, LookupError | TypeError | ValueError):
         return f"the answer is none that is understood, {type(error).__name__}"

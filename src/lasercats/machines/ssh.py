@@ -200,8 +200,8 @@ def _said(error: Exception) -> str:
     """Return what went wrong in words, without a number that stands for them."""
     if not isinstance(error, OSError) or error.errno is None:
         return str(error) or type(error).__name__
-    told = os.strerror(error.errno) if error.errno > 0 else str(error.strerror)  # names have numbers below 0
-    return f"{error.filename}: {told}" if error.filename else told
+    text = os.strerror(error.errno) if error.errno > 0 else str(error.strerror)  # names have numbers below 0
+    return f"{error.filename}: {text}" if error.filename else text
 
 
 def _nobody(_host: str, _address: str, _port: int | None) -> Any:  # noqa: ANN401 - as asyncssh wants it

@@ -36,13 +36,13 @@ class Worker:
         outcome: asyncio.Future[Any] = loop.create_future()
 
         def do() -> None:
-            told: tuple[Callable[[Any], None], Any]
+            report: tuple[Callable[[Any], None], Any]
             try:
-                told = (outcome.set_result, work())
+                report = (outcome.set_result, work())
             except BaseException as error:  # it is raised where it is waited for
-                told = (outcome.set_exception, _raisable(error))
+                report = (outcome.set_exception, _raisable(error))
             with contextlib.suppress(RuntimeError):  # nobody waits any more
-                loop.call_soon_threadsafe(_deliver, outcome, *told)
+                loop.call_soon_threadsafe(_deliver, outcome, *report)
 
         self._begun().put(do)
         try:

@@ -14,7 +14,6 @@ from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Watcher
 from lasercats.interpreters.driver import Driver, Task
 from lasercats.interpreters.looking import addressed
-from lasercats.operate.issue import run_until
 from lasercats.operate.observe import Observation
 from lasercats.operate.plan import selected
 from lasercats.operate.project import Project
@@ -29,7 +28,7 @@ class Discovery(NamedTuple):
     """How much was found that is managed already."""
 
 
-def discover(
+async def discover(
     project: Project,
     machines: Sequence[str] = (),
     *,
@@ -45,29 +44,21 @@ def discover(
 
     """
     wanted = _wanted(project, machines)
-    state, context = project.state(), project.context()
+    state, context = project.state(), project.context(stop=project.stopping.event())
     if watcher is not None:
         context.watcher = watcher
-    found, unseen = _listed(project, wanted, context)
+    found, unseen = await _discover(wanted, context)
     new, managed = _new(project.kinds, found, state)
     chosen = {a: r for a, r in new.items() if selected(a, only, exclude)}
     delta = Delta({a: Change(None, r) for a, r in sorted(addressed(chosen, state, project.kinds).items())})
     return Discovery(Observation(delta, unseen, len(found), state.apply(delta)), managed)
 
 
-def listed(
+async def listed(
     project: Project, wanted: Sequence[tuple[str, Kind[Any]]]
 ) -> tuple[dict[Address, Resource | None], dict[Address, str]]:
     """Return all of some kinds on machines, and of each that could not be asked, why."""
-    return _listed(project, wanted, project.context())
-
-
-def _listed(
-    project: Project, wanted: Sequence[tuple[str, Kind[Any]]], context: Context
-) -> tuple[dict[Address, Resource | None], dict[Address, str]]:
-    both: tuple[dict[Address, Resource | None], dict[Address, str]]
-    both = run_until(_discover(wanted, context, project), context.stop)
-    return both
+    return await _discover(wanted, project.context(stop=project.stopping.event()))
 
 
 def _wanted(project: Project, machines: Sequence[str]) -> list[tuple[str, Kind[Any]]]:
@@ -96,21 +87,18 @@ def _wanted(project: Project, machines: Sequence[str]) -> list[tuple[str, Kind[A
 
 
 async def _discover(
-    wanted: Sequence[tuple[str, Kind[Any]]], context: Context, project: Project
+    wanted: Sequence[tuple[str, Kind[Any]]], context: Context
 ) -> tuple[dict[Address, Resource | None], dict[Address, str]]:
     tasks = [
         (Address(f"{kind.name}/{machine}:"), Task(kind.discover(machine)))
         for machine, kind in wanted
         if kind.has("discover")
     ]
-    try:
-        await Driver(context).run([task for _, task in tasks])
-    finally:
-        await project.machines.close()
-    told = {a: r for _, task in tasks if task.failure is None for a, r in task.result.items()}
+    await Driver(context).run([task for _, task in tasks])
+    found = {a: r for _, task in tasks if task.failure is None for a, r in task.result.items()}
     unseen = {name: task.failure.reason for name, task in tasks if task.failure is not None}
-    unseen |= {a: failure.reason for a, failure in told.items() if isinstance(failure, Failure)}
-    return {a: r for a, r in told.items() if a not in unseen}, unseen
+    unseen |= {a: failure.reason for a, failure in found.items() if isinstance(failure, Failure)}
+    return {a: r for a, r in found.items() if a not in unseen}, unseen
 
 
 def _new(

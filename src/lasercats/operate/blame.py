@@ -16,7 +16,7 @@ class Blame(NamedTuple):
     field: str
     value: Any
     role: str
-    """`specified`, `given` or `secret`."""
+    """`specified`, `computed` or `secret`."""
     position: int
     """The event that gave it this value."""
     time: int
@@ -47,10 +47,10 @@ def blame(project: Project, address: Address, position: int | None = None) -> li
     since, now = resources[-1]
     if now is None:
         event = _caused(project, since)
-        told = f"{address} is not there: {event['type']} at position {since} by {event['actor']}"
+        text = f"{address} is not there: {event['type']} at position {since} by {event['actor']}"
         # An event is the moment after itself; a command, as the record before might be, that of its end.
         there = [position for position, resource in resources if resource is not None]
-        raise BadInput(f"{told}; look at it before with --as-of {there[-1]}" if there else told)
+        raise BadInput(f"{text}; look at it before with --as-of {there[-1]}" if there else text)
     return [
         Blame(name, value, role.value, at, **_caused(project, at))
         for name, role in roles_of(type(now)).items()

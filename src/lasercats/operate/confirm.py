@@ -9,17 +9,17 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from lasercats.core.address import Address
-from lasercats.core.address import told as shown
+from lasercats.core.address import Address, label
 from lasercats.core.change import Delta, composed
 from lasercats.core.command import Command, Effect, Hold
 from lasercats.core.converge import one_way
-from lasercats.core.errors import BadInput, Interrupted, LaserCatsError, MachineError
+from lasercats.core.errors import BadInput, LaserCatsError, MachineError
 from lasercats.core.instruction import Instruction
 from lasercats.core.loss import LOSES, Loss, announced, gate, in_words
 from lasercats.core.order import Dependencies, turns
@@ -31,7 +31,7 @@ from lasercats.interpreters.script import instructions_of
 from lasercats.interpreters.simulate import simulate
 from lasercats.operate import history
 from lasercats.operate.guard import Watching, start
-from lasercats.operate.issue import carry_out, each_reverting, run_until
+from lasercats.operate.issue import carry_out, each_reverting
 from lasercats.operate.losses import as_it_is
 from lasercats.operate.observe import observe
 from lasercats.operate.plan import plan_delta
@@ -45,6 +45,7 @@ PAUSE = 2.0
 """Seconds between two looks of the guard."""
 GRACE = 30
 """Seconds that the guard has for its work before `recover` does it."""
+NO_REASONS: Mapping[int, str] = MappingProxyType({})
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -76,12 +77,12 @@ def duration(text: str) -> timedelta:
     if not parts or "".join(f"{n}{unit}" for n, unit in parts) != text:
         raise BadInput(f"{text!r} is no duration; write it as 90s, 10m or 1h30m")
     seconds = sum(float(n) * _UNITS[unit] for n, unit in parts)
-    told = timedelta(seconds=min(seconds, MOST.total_seconds() + 1))
-    if not timedelta(0) < told <= MOST:
+    span = timedelta(seconds=min(seconds, MOST.total_seconds() + 1))
+    if not timedelta(0) < span <= MOST:
         raise BadInput(
             f"{text} is no time to confirm something in; take at least 1s and at most {MOST.days}d"
         )
-    return told
+    return span
 
 
 def hold(commands: Sequence[Command], within: timedelta) -> Hold:
@@ -90,7 +91,7 @@ def hold(commands: Sequence[Command], within: timedelta) -> Hold:
     return Hold(on=on, until=int((time.time() + within.total_seconds()) * 1e6))
 
 
-def check(project: Project, commands: Sequence[Command], within: timedelta, serial: int = 0) -> None:
+async def check(project: Project, commands: Sequence[Command], within: timedelta, serial: int = 0) -> None:
     """Check that commands can be taken back, and can be done in the time after which they are.
 
     What counts of that is what they are known to wait for, as for an instance to stop; that a host is slow is
@@ -119,18 +120,18 @@ def check(project: Project, commands: Sequence[Command], within: timedelta, seri
             f"this can take {longest:g} s, and would be taken back in the middle; give "
             "--confirm-within more time than that, or leave it out"
         )
-    for address, why in _no_way_back(project, commands).items():
+    for address, why in (await _no_way_back(project, commands)).items():
         raise BadInput(f"{address} could not be taken back by itself: {why}; leave --confirm-within out")
 
 
-def _no_way_back(project: Project, commands: Sequence[Command]) -> dict[Address, str]:
+async def _no_way_back(project: Project, commands: Sequence[Command]) -> dict[Address, str]:
     """Return what could not go back without loss, so that no guard would take it back, and why.
 
     So is what is lost already when it is done. It is looked at before, as a guard comes when it is too late.
     """
     kinds = project.kinds
     on = dict.fromkeys(a for c in commands if c.effect is Effect.STATE for a in c.on)
-    state = as_it_is(project, commands, on)
+    state = await as_it_is(project, commands, on)
     lost = [loss for loss in announced(kinds, commands, state) if loss.sort == LOSES]
     if lost:
         return {one.address: in_words([loss for loss in lost if loss.address == one.address]) for one in lost}
@@ -143,7 +144,7 @@ def _no_way_back(project: Project, commands: Sequence[Command]) -> dict[Address,
     return found | {a: why for a, why in back.problems.items() if a in one_way(delta.inverse())}
 
 
-def carry_out_held(
+async def carry_out_held(
     project: Project,
     commands: Sequence[Command],
     within: timedelta,
@@ -156,16 +157,16 @@ def carry_out_held(
         LaserCatsError: no guard could be started, and nothing was done; or the time was over in the middle.
 
     """
-    check(project, commands, within, more.get("serial", 0))
+    await check(project, commands, within, more.get("serial", 0))
     run, machines = secrets.token_hex(8), {project.kinds.machine_of(a) for c in commands for a in c.on}
     guard = start(project, run, sorted(name for name in machines if name))
     held = hold(commands, within)
     try:
         seconds = within.total_seconds()
-        first, *results = carry_out(
-            project, [held, *commands], run=run, seconds=seconds, heed=guard.heed, **more
-        )
-    except Interrupted:
+        project.stopping.task = asyncio.current_task()
+        guard.heed(project.stopping.ask)
+        first, *results = await carry_out(project, [held, *commands], run=run, seconds=seconds, **more)
+    except asyncio.CancelledError:
         if guard.why is not None:
             raise LaserCatsError(guard.why) from None
         raise
@@ -231,7 +232,7 @@ def chosen(project: Project, positions: Sequence[int]) -> list[Held]:
     return list(dict.fromkeys(by_position[position] for position in positions))
 
 
-def keep(project: Project, held: Sequence[Held]) -> None:
+async def keep(project: Project, held: Sequence[Held]) -> None:
     """Confirm changes: they stay.
 
     Raises:
@@ -240,11 +241,11 @@ def keep(project: Project, held: Sequence[Held]) -> None:
     """
     for one in held:
         errors: list[MachineError] = []
-        _with_machines(project, one, _confirming(one.run, errors))
+        await _with_machines(project, one, _confirming(one.run, errors))
         if errors:
             raise errors[0]
         reverting = sorted(_changed(project, one))
-        if reverting and (drift := observe(project, reverting).drift):
+        if reverting and (drift := (await observe(project, reverting)).drift):
             raise MachineError(
                 f"{next(iter(drift))} is not as it was made: it was taken back already, or changed "
                 "since; `lasercats drift` shows that, and `lasercats confirm --reject` ends it"
@@ -269,18 +270,11 @@ def _confirming(run: str, errors: list[MachineError]) -> Callable[[Reverting], A
     return confirm
 
 
-def _with_machines(project: Project, held: Held, do: Callable[[Reverting], Awaitable[None]]) -> None:
+async def _with_machines(project: Project, held: Held, do: Callable[[Reverting], Awaitable[None]]) -> None:
     """Do something with the machines that may hold what really changed."""
     positions = (p for p in _commands(project, held) if history.happening(project, p).delta)
     commands = [history.command_of(project, position) for position in positions]
-
-    async def work() -> None:
-        try:
-            await each_reverting(project, commands, do)
-        finally:
-            await project.machines.close()
-
-    run_until(work(), asyncio.Event())
+    await each_reverting(project, commands, do)
 
 
 def way_back(project: Project, held: Held) -> Sequence[Command]:
@@ -289,7 +283,7 @@ def way_back(project: Project, held: Held) -> Sequence[Command]:
     return plan_undo(project, done, partial=True).commands
 
 
-def take_back(
+async def take_back(
     project: Project, held: Held, *, force: bool = False, agreed: Collection[Loss] = ()
 ) -> str | None:
     """Take a change back as far as that goes; return why it is not over, if it is not.
@@ -301,14 +295,15 @@ def take_back(
     """
     positions = _commands(project, held)
     still = {position for position in positions if position in project.log.open()}
-    left = [one for one in recover(project, force=force, only=still) if one.status == "open"] if still else []
+    judged = await recover(project, force=force, only=still) if still else []
+    left = [one for one in judged if one.status == "open"]
     if left:
         return f"command {left[0].position} is not over: {next(iter(left[0].facts.values()), 'nobody knows')}"
-    _with_machines(project, held, lambda machine: machine.reject(held.run))
+    await _with_machines(project, held, lambda machine: machine.reject(held.run))
     done = [p for p in positions if history.happening(project, p).delta]
     plan = plan_undo(project, done, partial=True)
     stays = gate(project.kinds, plan.commands, project.state(), agreed).withheld
-    results = carry_out(
+    results = await carry_out(
         project,
         [command for index, command in enumerate(plan.commands) if index not in stays],
         agreed=agreed,
@@ -319,7 +314,7 @@ def take_back(
     )
     failed = next((result for result in results if not result.ok and not result.losses), None)
     if failed is not None:
-        return "; ".join(f"{shown(a)}: {why}" for a, why in failed.problems.items())
+        return "; ".join(f"{label(a)}: {why}" for a, why in failed.problems.items())
     if held.position in project.log.open():
         lost = [loss for some in (*stays.values(), *(r.losses for r in results)) for loss in some]
         why_not = {loss.address: f"left as it is, because {loss}" for loss in lost}
@@ -335,36 +330,38 @@ def is_overdue(held: Held, *, force: bool = False) -> bool:
     return held.left <= (0 if force else -GRACE)
 
 
-def take_back_overdue(
-    project: Project, *, force: bool = False, may: Callable[[Held], str] = lambda _: ""
+async def take_back_overdue(
+    project: Project, *, force: bool = False, kept: Mapping[int, str] = NO_REASONS
 ) -> dict[int, str]:
     """Take back what is overdue and no guard took back; return what is said of each that is held.
 
-    What `may` gives a reason against is left as it is.
+    What is `kept`, by position, for a reason is left as it is.
     """
-    told = {}
+    ended = {}
     for held in pending(project):
         try:
-            told[held.position] = _overdue(project, held, force=force, may=may)
+            ended[held.position] = await _overdue(project, held, force=force, why=kept.get(held.position))
         except LaserCatsError as error:  # it never stops the others
-            told[held.position] = f"could not be taken back yet: {error}"
-    return told
+            ended[held.position] = f"could not be taken back yet: {error}"
+    return ended
 
 
-def _overdue(project: Project, held: Held, *, force: bool, may: Callable[[Held], str]) -> str:
+async def _overdue(project: Project, held: Held, *, force: bool, why: str | None) -> str:
     """Take one change back, if it is overdue; return what is said of it."""
     if not is_overdue(held, force=force):
         return f"to be confirmed by {history.iso(held.until)}"
-    if why := may(held):
+    if why:
         return f"not taken back: {why}"
-    left = take_back(project, held, force=force)
+    left = await take_back(project, held, force=force)
     return f"could not be taken back yet: {left}" if left else "not confirmed, so taken back"
 
 
-def watch(project: Project, run: str, tell: Callable[[str], object]) -> None:
-    """Wait until what a run holds is confirmed or overdue, and take that back; try until it is done.
+def watch(
+    project: Project, run: str, tell: Callable[[str], object], back: Callable[[Held], str | None]
+) -> None:
+    """Wait until what a run holds is confirmed or overdue, and have it taken `back`; try until it is done.
 
-    What went wrong is told, line by line.
+    What went wrong is told, line by line. It has a process to itself, and blocks.
 
     Raises:
         LaserCatsError: this guard cannot do its work; nothing was done.
@@ -385,7 +382,7 @@ def watch(project: Project, run: str, tell: Callable[[str], object]) -> None:
         else:
             try:
                 line.stop()
-                left = take_back(project, held, force=True)
+                left = back(held)
             except LaserCatsError as error:
                 left = str(error)
             if left is None:

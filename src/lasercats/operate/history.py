@@ -146,7 +146,7 @@ def happenings(
         if isinstance(entry, Event) and entry.command is not None:
             continue
         if wanted is ALL or wanted.fits(entry):  # type: ignore[arg-type]
-            happened = _told(project, record)
+            happened = _legible(project, record)
             if wanted.status in (None, happened.status):
                 found.append(happened)
     return found[::-1]
@@ -160,7 +160,7 @@ def happening(project: Project, position: int) -> Happening:
 
     """
     position = command_at(project.log, position)
-    return _told(project, record_at(project.log, position, Accepted, Event, Met))
+    return _legible(project, record_at(project.log, position, Accepted, Event, Met))
 
 
 def command_of(project: Project, position: int) -> Command:
@@ -403,7 +403,7 @@ def iso(time: int) -> str:
         return f"{time} µs since 1970"
 
 
-def _told(project: Project, record: Record) -> Happening:
+def _legible(project: Project, record: Record) -> Happening:
     """Return the happening that begins with a record."""
     with legible(f"what is recorded from position {record.position} on"):
         return _happening(project, record)

@@ -2,17 +2,16 @@
 
 import asyncio
 import json
-import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from lasercats.core.command import Command
 from lasercats.core.document import fill
-from lasercats.core.errors import BadDocument, BadInput, Interrupted, MachineError
+from lasercats.core.errors import BadDocument, BadInput, MachineError
 from lasercats.core.loss import Agreed
 from lasercats.core.ports import Inputs, Reverting
 from lasercats.core.registry import Kinds
-from lasercats.interpreters.context import Context, Interpreter, Result, Watcher
+from lasercats.interpreters.context import Interpreter, Result, Watcher
 from lasercats.operate import plugins
 from lasercats.operate.project import Project
 
@@ -20,7 +19,7 @@ PREDICTING = ("simulate", "script")
 """The interpreters that do nothing; plugins are taken to act."""
 
 
-def carry_out(
+async def carry_out(
     project: Project,
     commands: Sequence[Command],
     *,
@@ -35,7 +34,6 @@ def carry_out(
     write: Callable[[str], object] | None = None,
     run: str | None = None,
     seconds: float | None = None,
-    heed: Callable[[Callable[[], None]], object] | None = None,
 ) -> Sequence[Result]:
     """Interpret commands for the operator, as part of a `run` if one is named.
 
@@ -46,16 +44,13 @@ def carry_out(
     looked at first. With `serial` they are carried out at so many addresses at a time, and at no more
     where that goes wrong.
 
-    With `seconds`, machines that can take back by themselves what nobody confirms by then are told to. Who is
-    to be heeded besides Ctrl-C is given, when the work begins, what to call to the same effect.
+    With `seconds`, machines that can take back by themselves what nobody confirms by then are told to.
 
-    A first Ctrl-C lets what is under way finish and sends nothing more; a second one stops at once, and
-    `lasercats recover` finds out what became of it.
+    `project.stopping` ends it early. Where it is cancelled, `lasercats recover` finds out what became of it.
 
     Raises:
         UnknownName: there is no such interpreter or machine.
         LogConflict: an address is being changed by someone else; nothing was done.
-        Interrupted: the operator stopped it at once.
         Fenced: another process took it over in the middle; what was told since is recorded as late.
         Unrecorded: the log cannot be written in the middle; what was done and what is in doubt is told.
 
@@ -69,29 +64,14 @@ def carry_out(
     if run is not None:
         context.run = run
     context.undoes, context.agreed, context.direct = tuple(undoes), agreed, direct
-    context.serial = serial
+    context.serial, context.stop = serial, project.stopping.event()
     if interpreter not in PREDICTING:
-        settle_at(project, [place for c in commands for a in c.on for place in (a, *project.kinds.rivals(a))])
+        places = [place for c in commands for a in c.on for place in (a, *project.kinds.rivals(a))]
+        await settle_at(project, places)
     with project.log.beating():
-        results: Sequence[Result] = run_until(
-            _interpret(chosen, commands, context, project, seconds), context.stop, heed
-        )
-    return results
-
-
-async def _interpret(
-    interpreter: Interpreter,
-    commands: Sequence[Command],
-    context: Context,
-    project: Project,
-    seconds: float | None,
-) -> Sequence[Result]:
-    try:
         if seconds is not None:
             await each_reverting(project, commands, lambda machine: machine.hold(context.run, seconds))
-        return await interpreter.run(commands, context)
-    finally:
-        await project.machines.close()
+        return await chosen.run(commands, context)
 
 
 async def each_reverting(
@@ -109,38 +89,6 @@ async def each_reverting(
     for error in told:
         if isinstance(error, BaseException) and not isinstance(error, MachineError):
             raise error
-
-
-def run_until(
-    work: Any,  # noqa: ANN401
-    stop: asyncio.Event,
-    heed: Callable[[Callable[[], None]], object] | None = None,
-) -> Any:  # noqa: ANN401
-    """Run a coroutine, with Ctrl-C, and what else is heeded, as `carry_out` promises.
-
-    Raises:
-        Interrupted: a second Ctrl-C.
-
-    """
-
-    async def guarded() -> Any:  # noqa: ANN401
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-
-        def interrupt() -> None:
-            if stop.is_set() and task is not None:
-                task.cancel()
-            stop.set()
-
-        loop.add_signal_handler(signal.SIGINT, interrupt)
-        loop.add_signal_handler(signal.SIGTERM, interrupt)
-        if heed is not None:
-            heed(interrupt)
-        return await work
-
-    try:
-        return asyncio.run(guarded())
-    except asyncio.CancelledError:
-        raise Interrupted("stopped in the middle; `lasercats recover` finds out what became of it") from None
 
 
 def read_commands(text: str, kinds: Kinds, inputs: Inputs, name: str) -> list[Command]:

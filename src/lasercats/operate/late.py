@@ -5,11 +5,10 @@ can be known only by the id that was told late is taken into the state where not
 where something is: nothing that exists is dropped.
 """
 
-import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from lasercats.core.address import Address, told
+from lasercats.core.address import Address, label
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import StrangeCommand
 from lasercats.core.errors import LaserCatsError, LogConflict, LogError, MachineError
@@ -22,8 +21,7 @@ from lasercats.core.state import State
 from lasercats.interpreters.context import Context
 from lasercats.interpreters.looking import look
 from lasercats.operate.history import command_of, record_at
-from lasercats.operate.issue import run_until
-from lasercats.operate.project import Project, actor
+from lasercats.operate.project import Project
 from lasercats.operate.recover import Recovered, play
 from lasercats.operate.replay import together
 
@@ -41,18 +39,20 @@ class _Looked(NamedTuple):
     """What is there by what the state knows."""
 
 
-def settle(project: Project, positions: Sequence[int], *, force: bool = False) -> list[Recovered]:
+async def settle(project: Project, positions: Sequence[int], *, force: bool = False) -> list[Recovered]:
     """Look at what was told late at some positions, record what is there, and end it.
 
     What cannot be looked at stays open, unless `force` is given: then it ends, and what was told is told.
     """
-    if not positions:
-        return []
-    found: list[Recovered] = run_until(_settle(project, positions, force=force), asyncio.Event())
-    return found
+    context = project.context() if positions else None
+    return [
+        await _settle_one(project, context, position, force=force)
+        for position in sorted(positions)
+        if context is not None
+    ]
 
 
-def settle_at(project: Project, addresses: Collection[Address]) -> None:
+async def settle_at(project: Project, addresses: Collection[Address]) -> None:
     """Settle what was told late about some addresses, before something is decided on what is known of them.
 
     Raises:
@@ -61,21 +61,13 @@ def settle_at(project: Project, addresses: Collection[Address]) -> None:
     """
     wanted = set(addresses)
     late = [p for p, o in project.log.open().items() if o.late and wanted & set(o.claims)]
-    for one in settle(project, late):
+    for one in await settle(project, late):
         if one.status == "open":
             address, fact = next(iter(one.facts.items()))
             raise LogConflict(
                 f"{address} is in doubt: what a process was told of it came late (position {one.position}), "
                 f"and it cannot be looked at: {fact}; run `lasercats recover` when it can"
             )
-
-
-async def _settle(project: Project, positions: Iterable[int], *, force: bool) -> list[Recovered]:
-    context = project.context()
-    try:
-        return [await _settle_one(project, context, position, force=force) for position in sorted(positions)]
-    finally:
-        await project.machines.close()
 
 
 async def _settle_one(project: Project, context: Context, position: int, *, force: bool) -> Recovered:
@@ -92,7 +84,7 @@ async def _settle_one(project: Project, context: Context, position: int, *, forc
         if not force:
             return Recovered(position, command, "open", dict.fromkeys(late.on, str(error)), late=True)
         facts, entries, versions = dict.fromkeys(late.on, f"not looked at: {error}"), [], {}
-    left = "; ".join(f"{told(address)}: {fact}" for address, fact in facts.items() if fact != AS_RECORDED)
+    left = "; ".join(f"{label(address)}: {fact}" for address, fact in facts.items() if fact != AS_RECORDED)
     ended = Ended(command=position, status="failed" if left else "done", error=left or None)
     try:
         project.log.append([*entries, ended], expect=versions)
@@ -172,7 +164,7 @@ async def _look(
         facts |= {a: "it ran after all" for p in late.commands for a in command_of(project, p).on}
     message = f"told late, at position {position}"
     delta = Delta(changes)
-    event = Event(type=OBSERVED, delta=raw_delta(delta), actor=actor(), message=message)
+    event = Event(type=OBSERVED, delta=raw_delta(delta), actor=project.actor, message=message)
     return facts, [event] if delta else [], {address: state.version(address) for address in delta}
 
 

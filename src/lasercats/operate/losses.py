@@ -13,7 +13,7 @@ from lasercats.operate.observe import observe
 from lasercats.operate.project import Project
 
 
-def foresee(project: Project, commands: Sequence[Command], *, direct: bool = False) -> list[Loss]:
+async def foresee(project: Project, commands: Sequence[Command], *, direct: bool = False) -> list[Loss]:
     """Return what commands would lose, but for what they name themselves where they are `direct`.
 
     Where anything would be lost as far as the state tells, that is looked at first, with what displaces it,
@@ -25,11 +25,11 @@ def foresee(project: Project, commands: Sequence[Command], *, direct: bool = Fal
         return found
     lost = {loss.address for loss in found}
     causes = (t.by for t in decide_all(commands, state)[0] if t.by is not None and t.address in lost)
-    seen = as_it_is(project, commands, dict.fromkeys([*(loss.address for loss in found), *causes]))
+    seen = await as_it_is(project, commands, dict.fromkeys([*(loss.address for loss in found), *causes]))
     return announced(kinds, commands, seen, direct=direct)
 
 
-def as_it_is(project: Project, commands: Sequence[Command], addresses: Iterable[Address]) -> State:
+async def as_it_is(project: Project, commands: Sequence[Command], addresses: Iterable[Address]) -> State:
     """Return the state with what a look at some addresses found, as commands at them would find it.
 
     So it is with what nobody decided there and they are about to decide. What cannot be looked at is as it
@@ -39,11 +39,11 @@ def as_it_is(project: Project, commands: Sequence[Command], addresses: Iterable[
     seen = [address for address in addresses if kinds.kind(address).has("observe")]
     if not seen:
         return project.state()
-    wished = expectations(commands, kinds)
+    desired = expectations(commands, kinds)
     try:
-        told = observe(
-            project, seen, also={address: wished[address] for address in seen if address in wished}
+        observed = await observe(
+            project, seen, also={address: desired[address] for address in seen if address in desired}
         )
     except LaserCatsError:  # it is not bound, or not to be reached: what is carried out will say so
         return project.state()
-    return learn(decide_all(commands, told.state)[0], told.state, told.found)
+    return learn(decide_all(commands, observed.state)[0], observed.state, observed.found)

@@ -11,8 +11,7 @@ from lasercats.core.errors import BadInput, LaserCatsError, MachineError
 from lasercats.core.identity import Identity, Who, are_one, clash
 from lasercats.core.record import Met
 from lasercats.operate import files
-from lasercats.operate.issue import run_until
-from lasercats.operate.project import FILE, Project, actor, check_url, machine_type
+from lasercats.operate.project import FILE, Project, check_url, machine_type
 
 
 class Check(NamedTuple):
@@ -22,7 +21,7 @@ class Check(NamedTuple):
     url: str
     seconds: float
     error: str | None
-    told: str | None = None
+    remark: str | None = None
     """What it does not fail for, and is worth knowing."""
     exposed: str | None = None
     """What others could do on the way there."""
@@ -77,8 +76,8 @@ def add(project: Project, name: str, url: str) -> None:
 def exposed(url: str) -> str | None:
     """Return what others could do on the way to a machine, as it is spoken to; None where that is nothing."""
     tell = getattr(machine_type(url), "exposed", None)
-    told: str | None = None if tell is None else tell(check_url(url))
-    return told
+    text: str | None = None if tell is None else tell(check_url(url))
+    return text
 
 
 def bound(project: Project) -> list[Bound]:
@@ -95,7 +94,7 @@ def _shared(name: str, known: Mapping[str, Identity], names: Collection[str]) ->
     return tuple(o for o in sorted(names) if o != name and are_one(mine, known.get(o, {})))
 
 
-def meet(project: Project, name: str) -> Accepting:
+async def meet(project: Project, name: str) -> Accepting:
     """Ask a machine who it is now, whoever it was; record nothing of another one.
 
     Raises:
@@ -104,11 +103,6 @@ def meet(project: Project, name: str) -> Accepting:
 
     """
     project.machines.check(name)
-    accepting: Accepting = run_until(_meet(project, name), asyncio.Event())
-    return accepting
-
-
-async def _meet(project: Project, name: str) -> Accepting:
     known = project.log.machines().get(name)
     before, machine = known.facts if known else {}, project.machines.get(name)
     who = project.machines.who(machine, name)
@@ -116,9 +110,8 @@ async def _meet(project: Project, name: str) -> Accepting:
     try:
         await machine.check()
     finally:
-        after = who.told
+        after = who.reported
         who.known = after if clash(before, after) else before  # of another one nothing is news
-        await project.machines.close()
     if not after:
         raise MachineError(
             f"machine {name} answers, and tells nothing by which it could be known; it is never refused, so "
@@ -130,7 +123,7 @@ async def _meet(project: Project, name: str) -> Accepting:
 def accept(project: Project, accepting: Accepting, message: str | None = None) -> int:
     """Record that a machine is another one from now on; return the position."""
     machines = {accepting.name: dict(accepting.after)}
-    return project.log.append([Met(machines=machines, actor=actor(), accepted=True, message=message)])
+    return project.log.append([Met(machines=machines, actor=project.actor, accepted=True, message=message)])
 
 
 def _on(project: Project, name: str) -> Iterator[Address]:
@@ -159,35 +152,28 @@ def remove(project: Project, name: str) -> None:
     del project.urls[name]
 
 
-def check(project: Project, names: Sequence[str]) -> list[Check]:
+async def check(project: Project, names: Sequence[str]) -> list[Check]:
     """Make a round trip to machines, all at once."""
     for name in names:
         project.machines.check(name)
     chosen = list(names) or project.machines.names()
-    checks: list[Check] = run_until(_check_all(project, chosen), asyncio.Event())
+    checks = await asyncio.gather(*(_check(project, name) for name in chosen))
     known = {name: one.facts for name, one in project.log.machines().items()}
     known |= {one.name: dict(one.identity) for one in checks}
     return [one._replace(shared=_shared(one.name, known, project.urls)) for one in checks]
 
 
-async def _check_all(project: Project, names: Sequence[str]) -> list[Check]:
-    try:
-        return await asyncio.gather(*(_check(project, name) for name in names))
-    finally:
-        await project.machines.close()
-
-
 async def _check(project: Project, name: str) -> Check:
     loop = asyncio.get_running_loop()
-    begin, error, told, who = loop.time(), None, None, Who(name)
+    begin, error, remark, who = loop.time(), None, None, Who(name)
     try:
         machine = project.machines.get(name)
         who = project.machines.who(machine, name)
-        told = await machine.check()
+        remark = await machine.check()
     except MachineError as failed:
         error = str(failed)
     url = project.urls[name]
-    return Check(name, url, loop.time() - begin, error, told, exposed(url), dict(who.must))
+    return Check(name, url, loop.time() - begin, error, remark, exposed(url), dict(who.must))
 
 
 def _edit(project: Project, change: Callable[[Any], object]) -> None:

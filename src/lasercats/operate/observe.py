@@ -10,10 +10,9 @@ from lasercats.core.record import OBSERVED, Event, raw_delta
 from lasercats.core.resource import Resource
 from lasercats.core.settle import believe, drift, refreshed
 from lasercats.core.state import State
-from lasercats.interpreters.context import Context, Watcher
+from lasercats.interpreters.context import Watcher
 from lasercats.interpreters.looking import look
-from lasercats.operate.issue import run_until
-from lasercats.operate.project import Project, actor
+from lasercats.operate.project import Project
 
 
 class Observation(NamedTuple):
@@ -35,7 +34,7 @@ class Observation(NamedTuple):
     """What machines gave anew where nothing changed that anybody decided; it is no drift."""
 
 
-def observe(
+async def observe(
     project: Project,
     targets: Sequence[str] = (),
     *,
@@ -45,7 +44,7 @@ def observe(
 ) -> Observation:
     """Look at what is managed on machines, or at addresses, managed or not, and at others; record nothing.
 
-    Those others are given with what is wished there. What nobody manages and not everybody there may read is
+    Those others are given with what is desired there. What nobody manages and not everybody there may read is
     sealed, unless it is wanted `in_clear`.
 
     Raises:
@@ -58,7 +57,8 @@ def observe(
     context = project.context()
     if watcher is not None:
         context.watcher = watcher
-    found, unseen = run_until(_look(addresses, state, context, project, also, in_clear), context.stop)
+    context.stop = project.stopping.event()
+    found, unseen = await look(dict.fromkeys(addresses, 0), state, context, expected=also, in_clear=in_clear)
     believed = believe(state, {a: r for a, r in found.items() if a in set(addresses)})
     seen = Observation(drift(state, believed, addresses), unseen, len(addresses) - len(unseen), believed)
     return seen._replace(found=found, refreshed=refreshed(state, believed, addresses))
@@ -91,7 +91,7 @@ def _append(project: Project, delta: Delta, message: str | None) -> int | None:
     state = project.state()
     expect = {address: seen_version(state, address, delta) for address in delta}
     met = {name: dict(identity) for name, identity in project.machines.all_news().items()}
-    event = Event(type=OBSERVED, delta=raw_delta(delta), actor=actor(), message=message, met=met)
+    event = Event(type=OBSERVED, delta=raw_delta(delta), actor=project.actor, message=message, met=met)
     return project.log.append([event], expect=expect)
 
 
@@ -129,17 +129,3 @@ def select(project: Project, targets: Sequence[str], state: State) -> list[Addre
 def _is_seen(project: Project, address: Address) -> bool:
     """Tell whether anything but a person can look at an address."""
     return project.kinds.kind(address).has("observe")
-
-
-async def _look(  # type: ignore[no-untyped-def]  # noqa: ANN202
-    addresses: Sequence[Address],
-    state: State,
-    context: Context,
-    project: Project,
-    expected: Mapping[Address, Resource | None] | None,
-    in_clear: bool,
-):
-    try:
-        return await look(dict.fromkeys(addresses, 0), state, context, expected=expected, in_clear=in_clear)
-    finally:
-        await project.machines.close()

@@ -6,10 +6,9 @@ from html import escape
 from lasercats.core.instruction import Failure
 from lasercats.core.visible import visible
 from lasercats.instructions.work_order import Done
-from lasercats.operate import elevation
 from lasercats.operate.history import iso
+from lasercats.operate.order import figures
 from lasercats.operate.work import WorkItem, WorkOrder
-from lasercats.views.elevation import Elevation
 
 _STYLE = """
 @page { size: A4; margin: 15mm; }
@@ -38,20 +37,10 @@ _BOXES = {"open": "☐", "done": "☑", "failed": "☒", "skipped": "⊘"}
 
 
 def terminal(order: WorkOrder, width: int, *, color: bool) -> Iterator[str]:
-    """Iterate over the racks before and after, as lines for a terminal."""
-    for face, before, after in _pictures(order):
-        for one in (before, after):
-            yield elevation.terminal(one, face, width, color=color)
-
-
-def _pictures(order: WorkOrder) -> Iterator[tuple[str, Elevation, Elevation]]:
-    """Iterate over the racks of an order, from each face that something changes on."""
-    for before, after in elevation.around(order):
-        still = ("mounted", "stays")
-        boxes = [box for one in (before, after) for box in one.boxes if box.mark not in still]
-        faces = [face for face in ("front", "rear") if any(box.face == face for box in boxes)]
-        for face in faces or ["front"]:
-            yield face, before, after
+    """Iterate over what it changes, before and after, as lines for a terminal."""
+    for figure in figures(order):
+        for draw in figure.sides.values():
+            yield draw(width, color=color)
 
 
 def markdown(order: WorkOrder) -> str:
@@ -63,12 +52,12 @@ def markdown(order: WorkOrder) -> str:
         lines += [*([""] if task.number > 1 else []), f"### {_plain(heading)}", ""] if heading else []
         box = "[x]" if task.status == "done" else "[ ]"
         lines.append(f"- {box} **{task.number}.** {_plain(task.step.line())}{_plain(_after(task))}")
-        lines += [f"  - {_plain(told)}" for told in _below(order, task)]
-    for face, before, after in _pictures(order):
-        lines += ["", f"## Rack {_plain(before.name)}, {face}", ""]
-        for one in (before, after):
-            lines += [f"{one.caption.capitalize()}:", "", "```text"]
-            lines += [elevation.terminal(one, face, 76, color=False).replace("```", "'''"), "```", ""]
+        lines += [f"  - {_plain(line)}" for line in _below(order, task)]
+    for figure in figures(order):
+        lines += ["", f"## {_plain(figure.title)}", ""]
+        for caption, draw in figure.sides.items():
+            lines += [f"{caption.capitalize()}:", "", "```text"]
+            lines += [draw(76, color=False).replace("```", "'''"), "```", ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -83,16 +72,16 @@ def _html(text: str) -> str:
 
 
 def page(order: WorkOrder) -> str:
-    """Return a work order as a page that prints well, with the racks before and after."""
+    """Return a work order as a page that prints well, with what it changes, before and after."""
     head = "".join(f"<dt>{_html(name)}</dt><dd>{_html(text)}</dd>" for name, text in _head(order))
     rows = "".join(
         (f"<tr><th colspan='4'>{_html(heading)}</th></tr>" if heading else "") + _row(order, task)
         for task, heading in _headed(order)
     )
-    figures = "".join(
-        f"<section class='break'><h2>Rack {_html(before.name)}, {face}: before and after</h2>"
-        f"<figure>{elevation.svg([before, after], face)}</figure></section>"
-        for face, before, after in _pictures(order)
+    drawn = "".join(
+        f"<section class='break'><h2>{_html(figure.title)}: {' and '.join(figure.sides)}</h2>"
+        f"<figure>{figure.svg()}</figure></section>"
+        for figure in figures(order)
     )
     return (
         "<!DOCTYPE html>\n<html lang='en'><head><meta charset='utf-8'>"
@@ -102,16 +91,16 @@ def page(order: WorkOrder) -> str:
         "<table><thead><tr><th></th><th></th><th>Step</th><th>Serial, asset tag, note</th></tr></thead>"
         f"<tbody>{rows}</tbody></table>"
         "<footer><div>Done by</div><div>Date</div><div>Signature</div></footer>"
-        f"{figures}</body></html>\n"
+        f"{drawn}</body></html>\n"
     )
 
 
 def _row(order: WorkOrder, task: WorkItem) -> str:
-    told = "".join(f"<br><small>{_html(text)}</small>" for text in _below(order, task))
+    below = "".join(f"<br><small>{_html(text)}</small>" for text in _below(order, task))
     after = f"<br><small>{_html(_after(task).strip())}</small>" if task.after else ""
     return (
         f"<tr><td>{_BOXES[task.status]}</td><td>{task.number}.</td>"
-        f"<td>{_html(task.step.line())}{after}{told}</td><td></td></tr>"
+        f"<td>{_html(task.step.line())}{after}{below}</td><td></td></tr>"
     )
 
 
@@ -154,5 +143,5 @@ def _below(order: WorkOrder, task: WorkItem) -> Iterator[str]:
             ("note", task.outcome.note),
         )
         yield from (f"{name}: {text}" for name, text in named if text)
-    if (told := order.reporter(task.number)) is not None:
-        yield f"reported by {told.actor} at {iso(told.time)}"
+    if (reporter := order.reporter(task.number)) is not None:
+        yield f"reported by {reporter.actor} at {iso(reporter.time)}"

@@ -36,7 +36,7 @@ class Drawn(NamedTuple):
     """What is there and not in it, and why."""
 
 
-def draw(project: Project, name: str, machine: str, as_of: str | None) -> Drawn:
+async def draw(project: Project, name: str, machine: str, as_of: str | None) -> Drawn:
     """Return the picture of a machine that a domain draws: as a look tells, or as it was by the log.
 
     Raises:
@@ -50,16 +50,16 @@ def draw(project: Project, name: str, machine: str, as_of: str | None) -> Drawn:
         raise BadInput(f"machine {machine!r} ({project.urls[machine]}) is no {name}")
     unseen: Mapping[Address, str] = {}
     if as_of is None:
-        found, unseen = _now(project, domain, machine)
+        found, unseen = await _now(project, domain, machine)
     else:
         found = _then(project, domain, machine, as_of)
     return Drawn(plugins.load("pictures", name, "picture")(machine, found), unseen)
 
 
-def _now(
+async def _now(
     project: Project, domain: Domain, machine: str
 ) -> tuple[Mapping[Address, Resource], Mapping[Address, str]]:
-    found, unseen = listed(project, [(machine, kind) for kind in domain.kinds if kind.has("discover")])
+    found, unseen = await listed(project, [(machine, kind) for kind in domain.kinds if kind.has("discover")])
     whole = next((why for address, why in unseen.items() if not rest_of(address)), None)
     if whole is not None:
         raise MachineError(whole)

@@ -1,4 +1,4 @@
-"""`plan` and `apply`: what would make the state as the documents wish, and doing it.
+"""`plan` and `apply`: what would make the state as the documents say, and doing it.
 
 A plan is `diff(state, documents)`, turned into commands by `converge`, with what `simulate` predicts of
 them. It does not look at the machines unless asked to: `apply` looks anyway, before it acts.
@@ -97,22 +97,22 @@ def read_documents(
         BadInput: one has more `mebibytes` than it may.
 
     """
-    wish: dict[Address, Resource] = {}
+    desired: dict[Address, Resource] = {}
     for name in names:
         for path in _files(name):
             text = stdin if path is None else _read(path, mebibytes)
             folder = Path() if path is None else path.parent
             label = "standard input" if path is None else str(path)
             for address, resource in parse(text, project.kinds, project.inputs(folder), label).items():
-                if address in wish:
+                if address in desired:
                     raise BadDocument(label, f"{address} stands in another of the documents too")
-                wish[address] = resource
-    return wish
+                desired[address] = resource
+    return desired
 
 
-def make(
+async def make(
     project: Project,
-    wish: Mapping[Address, Resource],
+    desired: Mapping[Address, Resource],
     *,
     state: State | None = None,
     prune: bool = False,
@@ -121,7 +121,7 @@ def make(
     documents: Sequence[str] = (),
     recreate: bool = False,
 ) -> Plan:
-    """Make the plan from the state to a wish, on the addresses that the patterns select.
+    """Make the plan from the state to a desired one, on the addresses that the patterns select.
 
     What was told late about them is looked at first.
 
@@ -132,20 +132,20 @@ def make(
     from lasercats.operate.late import settle_at  # noqa: PLC0415 - only where something was told late
 
     if state is None:
-        settle_at(project, [*wish, *(project.state().resources() if prune else ())])
+        await settle_at(project, [*desired, *(project.state().resources() if prune else ())])
     state = project.state() if state is None else state
-    wish = _sealed(project, wish, state)
-    chosen = {a: r for a, r in wish.items() if selected(a, only, exclude)}
-    gone = [a for a, _ in state.items() if a not in wish and selected(a, only, exclude)] if prune else []
+    desired = _sealed(project, desired, state)
+    chosen = {a: r for a, r in desired.items() if selected(a, only, exclude)}
+    gone = [a for a, _ in state.items() if a not in desired and selected(a, only, exclude)] if prune else []
     delta = wanted(state, chosen, prune=gone)
     plan = plan_delta(project.kinds, delta, state, documents=documents, recreate=recreate)
     return replace(plan, corrective=_corrective(project, plan.delta))
 
 
-def _sealed(project: Project, wish: Mapping[Address, Resource], state: State) -> dict[Address, Resource]:
-    """Return a wish in which what is clear is sealed, where what is known of it is sealed."""
-    sealed = dict(wish)
-    for address, resource in wish.items():
+def _sealed(project: Project, desired: Mapping[Address, Resource], state: State) -> dict[Address, Resource]:
+    """Return a desired state in which what is clear is sealed, where what is known of it is sealed."""
+    sealed = dict(desired)
+    for address, resource in desired.items():
         for secret, clear in clear_fields(type(resource)).items():
             value, known = getattr(resource, clear), getattr(state.get(address), secret, None)
             if known is not None and value is not None and not content.is_digest(value):
@@ -172,8 +172,8 @@ def plan_delta(
     stuck = {} if recreate else one_way(delta)
     delta = kept_growth(delta, stuck)
     if exact:
-        delta, told = givable(kinds, delta)
-        withheld |= told
+        delta, held_back = givable(kinds, delta)
+        withheld |= held_back
     commands, faults = keep_protected(converge(kinds, delta, state, exact=exact), state)
     if exact:
         commands, more = acceptable(kinds, commands)
@@ -219,7 +219,7 @@ def made_anew(deltas: Iterable[Delta]) -> tuple[Address, ...]:
 def detours(kinds: Kinds, deltas: Sequence[Delta]) -> dict[Address, str]:
     """Return what makes room for others before it gets to its own place, and where it is meanwhile."""
     last = composed(deltas)
-    told: dict[Address, str] = {}
+    ways: dict[Address, str] = {}
     for delta in deltas:
         for address, change in delta.items():
             if (
@@ -233,18 +233,18 @@ def detours(kinds: Kinds, deltas: Sequence[Delta]) -> dict[Address, str]:
             if not before or held & {*kinds.held(address, last[address].after)}:
                 continue
             if not held and last[address].after and {*kinds.held(address, last[address].after)}:
-                told[address] = "must be put aside meanwhile: there is no spare place for it"
+                ways[address] = "must be put aside meanwhile: there is no spare place for it"
             elif held and held != before:
                 changed = Change(change.before, change.after).fields
                 where = ", ".join(f"{name} {getattr(change.after, name)}" for name in changed)
-                told[address] = f"makes room first, by way of a spare place: {where}"
-    return told
+                ways[address] = f"makes room first, by way of a spare place: {where}"
+    return ways
 
 
 def losses(kinds: Kinds, gone: Mapping[Address, Resource | None]) -> dict[Address, tuple[str, ...]]:
     """Return what does not come back of resources that are made anew, where that is anything."""
-    told = {a: tuple(kinds.kind(a).loses(r)) for a, r in gone.items() if r is not None}
-    return {address: what for address, what in told.items() if what}
+    lost = {a: tuple(kinds.kind(a).loses(r)) for a, r in gone.items() if r is not None}
+    return {address: what for address, what in lost.items() if what}
 
 
 def buried(kinds: Kinds, deltas: Iterable[Delta]) -> dict[Address, tuple[str, ...]]:
@@ -376,8 +376,8 @@ def _machines(project: Project, commands: Iterable[Command]) -> list[str]:
 
 def _binding(project: Project, name: str) -> str:
     """Return what tells which machine a name stands for, if it does, without telling its URL."""
-    told = (project.log.id, name, project.urls.get(name))
-    return hashlib.sha256(msgspec.json.encode(told)).hexdigest()[:32]
+    bound = (project.log.id, name, project.urls.get(name))
+    return hashlib.sha256(msgspec.json.encode(bound)).hexdigest()[:32]
 
 
 def load(project: Project, path: Path) -> Plan:
@@ -416,8 +416,8 @@ def _read_saved(path: Path) -> _Saved:
     try:
         format_ = msgspec.json.decode(data, type=_Numbered).lasercats_plan
         if format_ != FORMAT:
-            told = f"{path} is a plan of format {format_}, and this LaserCats reads {FORMAT}"
-            raise BadInput(f"{told}; make the plan again")
+            fact = f"{path} is a plan of format {format_}, and this LaserCats reads {FORMAT}"
+            raise BadInput(f"{fact}; make the plan again")
         return msgspec.json.decode(data, type=_Saved)
     except (msgspec.DecodeError, RecursionError) as error:
         raise BadInput(f"{path} is no saved plan: {error}; make the plan again") from None

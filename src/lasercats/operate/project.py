@@ -28,7 +28,7 @@ from lasercats.core.ports import Log, Machine
 from lasercats.core.record import Met
 from lasercats.core.registry import Domain, Kinds
 from lasercats.core.resource import sealed_in
-from lasercats.core.secret import NAMED, Sealed, of_text, split, told
+from lasercats.core.secret import NAMED, Sealed, label, of_text, split
 from lasercats.core.state import State
 from lasercats.core.stores import LogPlace
 from lasercats.core.text import clean
@@ -38,6 +38,7 @@ from lasercats.machines.url import Url
 from lasercats.machines.vault import KeyVault
 from lasercats.operate import files, places, plugins, seen, trust
 from lasercats.operate.holder import holder, process_name
+from lasercats.operate.stopping import Stopping
 
 FILE, FOLDER = trust.FILE, trust.FOLDER
 DEFAULT = "default"
@@ -49,8 +50,10 @@ _ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 class Project:
     """An open project: its log, kinds, machines and vault."""
 
-    def __init__(self, root: Path, environment: str = DEFAULT, *, looking: bool = False) -> None:
-        """Open the project in `root`, in one of its environments.
+    def __init__(
+        self, root: Path, environment: str = DEFAULT, *, looking: bool = False, actor: str = ""
+    ) -> None:
+        """Open the project in `root`, in one of its environments, for an actor: by default the user.
 
         One of somebody else is opened only for `looking`: then its log is read, and nothing else of it works.
 
@@ -61,6 +64,7 @@ class Project:
         """
         self.root = root
         self.environment = environment
+        self.actor = clean(actor) or user()
         self.closed = trust.closed(root)
         """Why it can only be looked at; empty where it may act."""
         if not looking:
@@ -76,13 +80,15 @@ class Project:
         self.mode = trust.mode_of_files(root)
         """Of the files in its folder."""
         asked, key = Sources(root, self.may_run), root / FOLDER / "key"
-        self.vault = KeyVault(key, self._tokens, asked, actor, self._sealed_at, self.check_open)
+        self.vault = KeyVault(key, self._tokens, asked, lambda: self.actor, self._sealed_at, self.check_open)
         self.sources = asked._replace(named=self.vault.open_named)
         url = places.log_url(root / FILE, settings)
         self.place: LogPlace = places.place(url, root, "" if environment == DEFAULT else environment)
         """Where the log of the environment is."""
         self._log: Log | None = None
         self._acts = False
+        self.stopping = Stopping()
+        """Asks what is being done to end early."""
         self.resealed: dict[str, str] = {}
         """Which secrets were given sealed for other places than they are now sealed for; it is recorded."""
         self.machines = BoundMachines(self.urls, self.vault, self.sources, self.check_open, self._known)
@@ -163,7 +169,7 @@ class Project:
         told = {name: dict(identity) for name, identity in self.machines.all_news().items()}
         if told:
             with suppress(LogError):
-                self.log.append([Met(machines=told, actor=actor())])
+                self.log.append([Met(machines=told, actor=self.actor)])
 
     def state(self, position: int | None = None, addresses: Sequence[Address] | None = None) -> State:
         """Return the state, at a position of the past if one is given, of all addresses or of some."""
@@ -196,7 +202,7 @@ class Project:
             kinds=self.kinds,
             log=self.log,
             machines=self.machines,
-            actor=actor(),
+            actor=self.actor,
             run=secrets.token_hex(8),
             process=process_name(os.getpid()),
             resealed=self.resealed,
@@ -354,7 +360,7 @@ class LocalInputs:
         before = self._vault.places(given)
         sealed = self._vault.seal(self._vault.open(given, before[0]), places)
         if sealed not in standing:
-            self._resealed |= dict.fromkeys(places, ", ".join(map(told, before)))
+            self._resealed |= dict.fromkeys(places, ", ".join(map(label, before)))
         return sealed
 
     def _read(self, path: str) -> bytes:
@@ -386,15 +392,13 @@ def find(start: Path) -> Path:
     raise LaserCatsError(f"{start} lies in no LaserCats project; make one with `lasercats init`")
 
 
-def actor() -> str:
-    """Return who is at the keyboard: `LASERCATS_ACTOR`, or USER@HOST, with the user behind a sudo."""
-    if os.environ.get("LASERCATS_ACTOR"):
-        return clean(os.environ["LASERCATS_ACTOR"])
+def user(sudo: str = "") -> str:
+    """Return the user of this process as USER@HOST; the one behind a sudo, where that is said."""
     try:
-        user = os.environ.get("SUDO_USER") or getpass.getuser()
+        name = sudo or getpass.getuser()
     except (KeyError, OSError):
-        user = str(os.getuid())
-    return clean(f"{user}@{socket.gethostname()}")
+        name = str(os.getuid())
+    return clean(f"{name}@{socket.gethostname()}")
 
 
 def machine_type(url: str) -> Any:  # noqa: ANN401

@@ -66,14 +66,14 @@ def of_commands(project: Project, positions: Iterable[int]) -> list[Prospect]:
     return [Prospect(history.happening(project, position), "go on with") for position in positions]
 
 
-def lost(project: Project, back: Delta) -> Delta:
+async def lost(project: Project, back: Delta) -> Delta:
     """Return what somebody changed outside since, and would be lost where a change is taken back.
 
     What cannot be looked at is not told here: it cannot be taken back either.
     """
     seen = [a for a in back if project.kinds.kind(a).has("observe")]
     try:
-        drift = observe(project, seen).drift if seen else NO_CHANGES
+        drift = (await observe(project, seen)).drift if seen else NO_CHANGES
     except LaserCatsError:
         return NO_CHANGES
     return Delta(

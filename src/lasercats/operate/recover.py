@@ -7,15 +7,13 @@ no event, the machine is looked at: what is there is what the command would have
 or neither.
 """
 
-import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple
 
-from lasercats import PROGRAM
-from lasercats.core.address import Address, told
+from lasercats.core.address import Address, label
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Effect, Hold, StrangeCommand
 from lasercats.core.errors import LaserCatsError, LogConflict, LogError, Refused
@@ -43,10 +41,10 @@ from lasercats.interpreters.reopen import Reopened
 from lasercats.interpreters.replay import as_then, replay
 from lasercats.operate.history import command_of
 from lasercats.operate.holder import holder, is_dead, process_of
-from lasercats.operate.issue import run_until
 from lasercats.operate.project import Project
 from lasercats.operate.replay import together
 from lasercats.operate.work import resume
+from lasercats.program import PROGRAM
 
 NOT_FOUND = "something was made for it that cannot be found; --force gives it up"
 
@@ -64,7 +62,9 @@ class Recovered(NamedTuple):
     """True where it is no open command, but what was told late of one that was over."""
 
 
-def recover(project: Project, *, force: bool = False, only: Collection[int] | None = None) -> list[Recovered]:
+async def recover(
+    project: Project, *, force: bool = False, only: Collection[int] | None = None
+) -> list[Recovered]:
     """Find out what became of every open command, or only of some, and end it in the log.
 
     All machines are looked at once, in one batch each. A command whose run lives, as far as anybody can tell,
@@ -73,15 +73,15 @@ def recover(project: Project, *, force: bool = False, only: Collection[int] | No
     from lasercats.operate.late import settle  # noqa: PLC0415 - it runs commands again as we do
 
     opened = {p: o for p, o in project.log.open().items() if only is None or p in only}
-    told_ = _go_on(project, {p: o for p, o in opened.items() if o.waits is not None}, force=force)
+    told_ = await _go_on(project, {p: o for p, o in opened.items() if o.waits is not None}, force=force)
     told_ += _held(project, {p: o for p, o in opened.items() if o.held}, force=force)
     at_work = {position: one for position, one in opened.items() if one.at_work}
     mine, more = _take_over(project, _still(project, at_work, told_), force=force)
     told_ += more
     try:
         with project.log.beating():
-            told_ += _judged(project, mine, force=force)
-            told_ += settle(project, [p for p, o in opened.items() if o.late], force=force)
+            told_ += await _judged(project, mine, force=force)
+            told_ += await settle(project, [p for p, o in opened.items() if o.late], force=force)
     finally:
         for run in {one.run for one in mine.values()}:
             with suppress(LogError):  # one that cannot be given back comes to be old
@@ -89,13 +89,13 @@ def recover(project: Project, *, force: bool = False, only: Collection[int] | No
     return sorted(told_, key=lambda found: found.position)
 
 
-def _go_on(project: Project, opened: Mapping[int, Open], *, force: bool) -> list[Recovered]:
+async def _go_on(project: Project, opened: Mapping[int, Open], *, force: bool) -> list[Recovered]:
     """Let commands that wait for a person go on with what a crash cut off."""
     found, resumed = [], dict[str, str]()
     for position, one in sorted(opened.items()):
         if one.run not in resumed:
             try:
-                resume(project, position, patience=0, force=force)
+                await resume(project, position, patience=0, force=force)
                 resumed[one.run] = ""
             except (LaserCatsError, *ODD) as error:  # it never stops the recovery of others
                 resumed[one.run] = str(error)
@@ -158,7 +158,7 @@ def _read(project: Project, position: int, opened: Open) -> Command:
         return StrangeCommand(on=opened.claims or (Address("?"),))
 
 
-def _judged(project: Project, mine: Mapping[int, Open], *, force: bool) -> list[Recovered]:
+async def _judged(project: Project, mine: Mapping[int, Open], *, force: bool) -> list[Recovered]:
     """Find out what became of commands whose runs are ours."""
     found, dead = list[Recovered](), dict[int, Command]()
     for position, one in mine.items():
@@ -170,7 +170,7 @@ def _judged(project: Project, mine: Mapping[int, Open], *, force: bool) -> list[
                 found.append(_open(command, position, f"it cannot be ended: {error}"))
         else:
             dead[position] = command
-    found += run_until(_recover(project, dead, force=force), asyncio.Event())
+    found += await _find_out(project, dead, project.context(), force=force)
     return found
 
 
@@ -193,14 +193,6 @@ def _in_hand(project: Project, position: int, was: Open, problem: str) -> Recove
         return Recovered(position, command, "done", facts)
     facts = dict.fromkeys(command.on, f"in work order {opened.waits}; `lasercats work show {opened.waits}`")
     return Recovered(position, command, "waiting", facts)
-
-
-async def _recover(project: Project, dead: Mapping[int, Command], *, force: bool) -> list[Recovered]:
-    context = project.context()
-    try:
-        return await _find_out(project, dead, context, force=force)
-    finally:
-        await project.machines.close()
 
 
 async def _find_out(
@@ -480,7 +472,7 @@ def _end(
     facts: Mapping[Address, str],
 ) -> Recovered:
     status = "done" if all(fact == "done" for fact in facts.values()) else "failed"
-    left = "; ".join(f"{told(address)}: {fact}" for address, fact in facts.items() if fact != "done")
+    left = "; ".join(f"{label(address)}: {fact}" for address, fact in facts.items() if fact != "done")
     error = f"interrupted: {left}" if left else None
     project.log.append([*entries, Ended(command=position, status=status, error=error)])
     return Recovered(position, command, status, facts)

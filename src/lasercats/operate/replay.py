@@ -1,6 +1,5 @@
 """`replay`: run a recorded command again from its recorded outcomes, to find a fault without a machine."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
@@ -8,7 +7,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from lasercats import PROGRAM
 from lasercats.core.address import Address
 from lasercats.core.command import Command, StrangeCommand
 from lasercats.core.errors import BadInput, LaserCatsError
@@ -19,6 +17,7 @@ from lasercats.core.secret import shown
 from lasercats.interpreters.context import Context, Result, Watcher
 from lasercats.interpreters.replay import Facts, Tape, as_then, facts, replay
 from lasercats.operate.history import command_at, end_of, record_at
+from lasercats.program import PROGRAM
 
 
 class Replayed(NamedTuple):
@@ -39,7 +38,9 @@ class Replayed(NamedTuple):
     """The program that recorded it, where that is another than this; its differences are no fault then."""
 
 
-def replay_command(log: Log, kinds: Kinds, position: int, *, watcher: Watcher | None = None) -> Replayed:
+async def replay_command(
+    log: Log, kinds: Kinds, position: int, *, watcher: Watcher | None = None
+) -> Replayed:
     """Run a command again, with those that were issued together with it, from the log alone.
 
     Raises:
@@ -50,10 +51,10 @@ def replay_command(log: Log, kinds: Kinds, position: int, *, watcher: Watcher | 
     position = command_at(log, position)
     writer = log.writer(position)
     if writer == PROGRAM:
-        return _replay_command(log, kinds, position, watcher)
+        return await _replay_command(log, kinds, position, watcher)
     writer = writer or "an earlier version"
     try:
-        return _replay_command(log, kinds, position, watcher)._replace(program=writer)
+        return (await _replay_command(log, kinds, position, watcher))._replace(program=writer)
     except LaserCatsError:
         raise
     except Exception as error:
@@ -63,7 +64,7 @@ def replay_command(log: Log, kinds: Kinds, position: int, *, watcher: Watcher | 
         ) from error
 
 
-def _replay_command(log: Log, kinds: Kinds, position: int, watcher: Watcher | None) -> Replayed:
+async def _replay_command(log: Log, kinds: Kinds, position: int, watcher: Watcher | None) -> Replayed:
     accepted = together(log, position)
     positions = [record.position for record, _ in accepted]
     commands = [kinds.decode_command(bytes(entry.command)) for _, entry in accepted]
@@ -77,7 +78,7 @@ def _replay_command(log: Log, kinds: Kinds, position: int, watcher: Watcher | No
     context = as_then(Context(kinds=kinds, log=log, machines=tape, actor=head.actor, run=head.run), head)
     if watcher is not None:
         context.watcher = watcher
-    results = asyncio.run(replay(commands, tape, context))
+    results = await replay(commands, tape, context)
     then, now = facts([r.entry for r in records], [position]), facts(tape.entries, [position])
     index = positions.index(position)
     cut = _cut_off(records, position, then) or results[index].status == "open"

@@ -9,11 +9,11 @@ import msgspec
 from msgspec.structs import replace
 
 from lasercats.core.address import Address
-from lasercats.core.command import Effect, as_told, decide, state_after, take
+from lasercats.core.command import Effect, as_recorded, decide, state_after, take
 from lasercats.core.errors import BadInput, Refused
 from lasercats.core.record import OBSERVED, Event, raw_delta
 from lasercats.core.resource import Resource
-from lasercats.core.rewrite import Deed, Rewritten, Untold, deed, difference, rewrite
+from lasercats.core.rewrite import Deed, Rewritten, Withheld, deed, difference, rewrite
 from lasercats.operate.history import command_of
 from lasercats.operate.project import Project
 
@@ -37,7 +37,7 @@ class RewritePlan(NamedTuple):
     """Commands of which nothing is left: without effect, or made up for by later ones."""
     compared: int
     """How many resources were compared, in every field that an operator decides."""
-    untold: Untold
+    withheld: Withheld
     """What no command can say: the values that nobody may give, and what no installed kind knows."""
     differs: Mapping[Address, tuple[Resource | None, Resource | None]]
     """The first address where the ends differ, with what is there now and what would be; empty if none."""
@@ -62,7 +62,7 @@ def plan_rewrite(
     made = rewrite(project.kinds, stretch.deeds, stretch.fetch, start)
     left = {position for _, originals in made.commands for position in originals}
     then = state_after([command for command, _ in made.commands], start)
-    where = difference(end, then, made.untold)
+    where = difference(end, then, made.withheld)
     return RewritePlan(
         first=first,
         last=last,
@@ -73,7 +73,7 @@ def plan_rewrite(
         dropped=sorted(stretch.dropped),
         vanished=sorted({*stretch.commands} - {*made.elided} - stretch.dropped - left),
         compared=sum(1 for _ in end.items()),
-        untold=made.untold,
+        withheld=made.withheld,
         differs={} if where is None else {where: (end.get(where), then.get(where))},
     )
 
@@ -145,7 +145,7 @@ def write(rewriting: RewritePlan, project: Project, path: Path | None) -> str:
     return text
 
 
-def told(rewriting: RewritePlan) -> str:
+def evidence(rewriting: RewritePlan) -> str:
     """Return the evidence in a sentence."""
     observed = f" and {_count(rewriting.observed, 'observation')}" if rewriting.observed else ""
     verb = "is" if len(rewriting.before) + rewriting.observed == 1 else "are"
@@ -154,8 +154,8 @@ def told(rewriting: RewritePlan) -> str:
         text += f", {len(rewriting.elided)} that only looked left out"
     if rewriting.dropped:
         text += f", {len(rewriting.dropped)} dropped"
-    if rewriting.untold:
-        text += f", {_count(len(rewriting.untold), 'resource')} not told whole"
+    if rewriting.withheld:
+        text += f", {_count(len(rewriting.withheld), 'resource')} not told whole"
     if rewriting.differs:
         return f"{text}; they end in another state, at {next(iter(rewriting.differs))} first"
     return f"{text}; both end in the same state, {_count(rewriting.compared, 'resource')} compared"
@@ -163,23 +163,23 @@ def told(rewriting: RewritePlan) -> str:
 
 def spans(positions: Sequence[int]) -> str:
     """Return sorted positions as `3, 7-9, 12`."""
-    told: list[list[int]] = []
+    runs: list[list[int]] = []
     for position in positions:
-        if told and told[-1][-1] + 1 == position:
-            told[-1] = [told[-1][0], position]
+        if runs and runs[-1][-1] + 1 == position:
+            runs[-1] = [runs[-1][0], position]
         else:
-            told.append([position])
-    return ", ".join("-".join(map(str, span)) for span in told)
+            runs.append([position])
+    return ", ".join("-".join(map(str, span)) for span in runs)
 
 
 def _lines(rewriting: RewritePlan, environment: str) -> Iterator[str]:
     yield f"# Rewritten from {rewriting.first}..{rewriting.last} of the log of environment {environment}."
-    yield f"# {told(rewriting)}."
+    yield f"# {evidence(rewriting)}."
     yield "# `lasercats issue` takes this file. The log that it comes from is as it was."
     for command, originals in rewriting.commands:
         yield f"# stands for {spans(originals)}" if originals else "# stands for what was observed"
-        yield msgspec.json.encode(as_told(command)).decode()
-    for address, fields in rewriting.untold.items():
+        yield msgspec.json.encode(as_recorded(command)).decode()
+    for address, fields in rewriting.withheld.items():
         for name, reason in fields.items():
             yield f"# not told: {address}{f', {name}' if name else ''}: {' '.join(reason.splitlines())}"
     for fact, positions in (("nothing is left of", rewriting.vanished), ("elided", rewriting.elided)):

@@ -86,8 +86,8 @@ def renewed_delta(vault: KeyVault, delta: Delta) -> Delta:
 def lost(vault: KeyVault, change: Change[Resource]) -> str | None:
     """Return why a side of a change cannot be read any more; None where no secret of it was destroyed."""
     sides = (side for side in (change.before, change.after) if side is not None)
-    told = (vault.gone(sealed) for side in sides for _, sealed in sealed_in(side))
-    return next((why for why in told if why), None)
+    gone = (vault.gone(sealed) for side in sides for _, sealed in sealed_in(side))
+    return next((why for why in gone if why), None)
 
 
 def readable(vault: KeyVault, commands: Iterable[Command]) -> tuple[list[Command], dict[Address, str]]:

@@ -15,7 +15,7 @@ from lasercats.core.secret import NAMED, Sealed, split
 from lasercats.core.state import State
 from lasercats.machines.vault import Candidate, KeyVault
 from lasercats.operate.plan import Plan, plan_delta
-from lasercats.operate.project import Project, actor
+from lasercats.operate.project import Project
 from lasercats.operate.secret import RESEALED, Secret, meant, places_of, secrets, standing
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -121,7 +121,7 @@ def _is_in_use(one: Secret) -> bool:
 
 def _record(project: Project, state: State, fresh: Mapping[str, Sealed], message: str | None) -> int:
     delta = _delta(state, fresh)
-    event = Event(type=RESEALED, delta=raw_delta(delta), actor=actor(), message=message)
+    event = Event(type=RESEALED, delta=raw_delta(delta), actor=project.actor, message=message)
     return project.log.append([event], expect={address: state.version(address) for address in delta})
 
 

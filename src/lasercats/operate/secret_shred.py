@@ -11,7 +11,7 @@ from lasercats.core.errors import Refused
 from lasercats.core.ports import Log
 from lasercats.core.record import Accepted, Event, Record
 from lasercats.core.resource import Resource, StrangeResource, sealed_in
-from lasercats.core.secret import PREFIX, told
+from lasercats.core.secret import PREFIX, label
 from lasercats.machines.vault_ring import PROJECT, Key
 from lasercats.machines.vault_seal import key_of
 from lasercats.operate import files
@@ -94,7 +94,7 @@ def _is_of_before(one: Secret) -> bool:
 
 
 def _in_use(key: Key, use: str) -> str:
-    name = told(key.places[0]) if key.places else ""
+    name = label(key.places[0]) if key.places else ""
     if key.value is not None:
         return f"the secret {name!r} is in use, as {use}; give that another secret first"
     verb = f"lasercats secret rotate --key {name}".rstrip()
@@ -112,13 +112,13 @@ def _uses(project: Project) -> dict[str, str]:
     """Return which keys are in use, by id, and in what: a state, an open command, or the URL of a machine."""
     used: dict[str, str] = {}
     for environment, log in _logs(project):
-        told = "" if environment == project.environment else f" of environment {environment}"
+        of = "" if environment == project.environment else f" of environment {environment}"
         for address, resource in sorted(log.fold().state(project.kinds).items(), key=lambda item: item[0]):
             for id_ in _ids(project, resource):
-                used.setdefault(id_, f"it is in the state{told} at {address}")
+                used.setdefault(id_, f"it is in the state{of} at {address}")
         for position in log.open():
             for id_ in _ids(project, _command(project, record_at(log, position, Accepted))):
-                used.setdefault(id_, f"command {position}{told} is not over")
+                used.setdefault(id_, f"command {position}{of} is not over")
     for token in _TOKEN.findall(files.had(project.root / FILE, (project.root / FILE).read_text)):
         used.setdefault(key_of(token) or PROJECT, f"the URL of a machine in {FILE} has it")
     return used

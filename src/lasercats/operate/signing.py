@@ -74,5 +74,5 @@ def _run(arguments: Sequence[str], text: bytes) -> "subprocess.CompletedProcess[
 
 
 def _why(done: "subprocess.CompletedProcess[bytes]") -> str:
-    told = done.stderr.decode(errors="replace").strip().splitlines()
-    return told[-1] if told else f"ssh-keygen ended with {done.returncode}"
+    lines = done.stderr.decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else f"ssh-keygen ended with {done.returncode}"

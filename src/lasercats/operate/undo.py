@@ -56,8 +56,8 @@ def plan_undo(
         left = Delta({a: c for a, c in taken.items() if a not in new})
         stuck = {} if recreate else one_way(left)
         problems |= cannot_go_back(stuck)
-        back, untold = givable(project.kinds, kept_growth(left, stuck))
-        withheld |= untold
+        back, held_back = givable(project.kinds, kept_growth(left, stuck))
+        withheld |= held_back
         made, faults = keep_protected(converge(project.kinds, back, state, amends=_amends(happened)), state)
         made, more = acceptable(project.kinds, made)
         problems |= more

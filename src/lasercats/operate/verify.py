@@ -7,7 +7,7 @@ from lasercats.core.errors import LogCorrupt
 from lasercats.core.fold import Fold
 from lasercats.core.ports import Log
 from lasercats.core.record import FORGOTTEN, NULL, Ended, Event, Late, Record
-from lasercats.operate.project import Project, actor
+from lasercats.operate.project import Project
 
 
 def verify(project: Project, *, repair: bool = False) -> dict[str, int]:
@@ -25,7 +25,7 @@ def verify(project: Project, *, repair: bool = False) -> dict[str, int]:
     report["records"] = log.check_chain()
     if repair:
         log.rebuild()
-        _mend(log)
+        _mend(log, project.actor)
     late, fold, report["events"] = {at for one in _lates(log) for at in one.after}, Fold(), 0
     for record in log.read(names=("event",)):
         for address, culprit in _apart(log, fold, record):
@@ -82,7 +82,7 @@ def _lates(log: Log) -> Iterator[Late]:
         yield record.entry
 
 
-def _mend(log: Log) -> None:
+def _mend(log: Log, actor: str) -> None:
     """Record of events that came after the end of their command that what they are about is in doubt."""
     known = {at for one in _lates(log) for at in one.after}
     doubt, fold = dict[int, dict[Address, None]](), Fold()
@@ -92,7 +92,7 @@ def _mend(log: Log) -> None:
                 doubt.setdefault(culprit, {})[address] = None
         fold.add(record.position, record.entry)
     late = [
-        Late(commands=(_cause(log, position),), on=tuple(on), actor=actor(), after=(position,))
+        Late(commands=(_cause(log, position),), on=tuple(on), actor=actor, after=(position,))
         for position, on in doubt.items()
     ]
     if late:

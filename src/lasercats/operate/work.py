@@ -23,17 +23,15 @@ from lasercats.core.lease import PATIENCE
 from lasercats.core.record import Accepted, Deferred, Finished, Record, Started, came_back, raw
 from lasercats.core.state import State
 from lasercats.instructions.work_order import Done, WorkStep, in_order, located
-from lasercats.interpreters.context import Result
 from lasercats.interpreters.late import interrupted
 from lasercats.interpreters.replay import as_then, replay
 from lasercats.interpreters.resume import Resumed
 from lasercats.interpreters.simulate import simulate
+from lasercats.operate import order as ordering
 from lasercats.operate.history import record_at
 from lasercats.operate.holder import holder, is_dead, process_of
-from lasercats.operate.issue import run_until
-from lasercats.operate.project import Project, actor
+from lasercats.operate.project import Project
 from lasercats.operate.replay import together
-from lasercats.operate.work_notes import notes
 
 Steps = Sequence[int | range]
 """Steps of a work order, by their numbers; none stands for all that are open."""
@@ -109,7 +107,7 @@ class WorkOrder:
                 batch.commands[i],
                 steps[i],
                 tuple(sorted(number[other] for other in batch.after.get(i, ()))),
-                None if (told := outcomes[i]) is None else kinds.decode_outcome(steps[i], bytes(told)),
+                None if (found := outcomes[i]) is None else kinds.decode_outcome(steps[i], bytes(found)),
             )
             for i in order
         )
@@ -117,7 +115,7 @@ class WorkOrder:
     @cached_property
     def notes(self) -> dict[int, tuple[str, ...]]:
         """What is to be minded at a step, by its number: cables that come along, and power."""
-        return notes(self._project, self)
+        return ordering.notes(self._project, self)
 
     @property
     def about(self) -> list[int]:
@@ -143,13 +141,13 @@ class WorkOrder:
         number = {task.item: task.number for task in self.tasks}
         finished = ((r.time, r.entry) for r in self.records if isinstance(r.entry, Finished))
         return [
-            Report(time, told.actor or "", tuple(sorted(number[n] for n, _ in told.items())))
-            for time, told in finished
+            Report(time, entry.actor or "", tuple(sorted(number[n] for n, _ in entry.items())))
+            for time, entry in finished
         ]
 
     def reporter(self, step: int) -> "Report | None":
         """Return the report of a step, by its number; None where there is none."""
-        return next((told for told in self.reports if step in told.steps), None)
+        return next((one for one in self.reports if step in one.steps), None)
 
     @cached_property
     def before(self) -> State:
@@ -253,7 +251,7 @@ def numbers(texts: Sequence[str]) -> list[range]:
     return found
 
 
-def done(
+async def done(
     project: Project,
     number: int,
     steps: Steps = (),
@@ -272,12 +270,12 @@ def done(
 
     def outcomes(one: WorkOrder, chosen: Sequence[WorkItem]) -> dict[int, Done | Failure]:
         _check_before(one, chosen)
-        told: dict[int, Done | Failure] = {task.item: Done(note=note) for task in chosen}
+        answers: dict[int, Done | Failure] = {task.item: Done(note=note) for task in chosen}
         if serial is not None or asset_tag is not None:
-            told[_found_at(chosen)] = Done(serial=serial, asset_tag=asset_tag, note=note)
-        return told
+            answers[_found_at(chosen)] = Done(serial=serial, asset_tag=asset_tag, note=note)
+        return answers
 
-    return _reported(project, number, steps, outcomes)
+    return await _reported(project, number, steps, outcomes)
 
 
 def _check_before(one: WorkOrder, chosen: Sequence[WorkItem]) -> None:
@@ -305,7 +303,7 @@ def _found_at(chosen: Sequence[WorkItem]) -> int:
     return last[next(iter(named))]
 
 
-def fail(project: Project, number: int, steps: Steps = (), *, why: str) -> Reported:
+async def fail(project: Project, number: int, steps: Steps = (), *, why: str) -> Reported:
     """Report that steps of a work order cannot be done, by default all that are open, and why.
 
     What must wait for them is skipped, and no more.
@@ -316,7 +314,7 @@ def fail(project: Project, number: int, steps: Steps = (), *, why: str) -> Repor
     """
     if not why.strip():
         raise BadInput("say why it cannot be done: --why")
-    return _reported(project, number, steps, lambda one, chosen: _failed(one, chosen, why))
+    return await _reported(project, number, steps, lambda one, chosen: _failed(one, chosen, why))
 
 
 def _failed(one: WorkOrder, chosen: Sequence[WorkItem], why: str) -> dict[int, Done | Failure]:
@@ -338,12 +336,12 @@ def _failed(one: WorkOrder, chosen: Sequence[WorkItem], why: str) -> dict[int, D
     for task in one.open:
         behind = then.get(task.number, set())
         if task.step.early and task.number not in stopped and behind and behind <= stopped:
-            told = f"not needed any more, because step {min(failed)} failed: {why}"
-            outcomes[task.item] = Failure(reason=told, skipped=True)
+            reason = f"not needed any more, because step {min(failed)} failed: {why}"
+            outcomes[task.item] = Failure(reason=reason, skipped=True)
     return outcomes
 
 
-def _reported(
+async def _reported(
     project: Project,
     number: int,
     steps: Steps,
@@ -360,7 +358,7 @@ def _reported(
     chosen = _chosen(one, steps)
     while True:
         try:
-            return report(project, one, outcomes(one, chosen))
+            return await report(project, one, outcomes(one, chosen))
         except LogConflict:
             seen, one = one, order(project, number)
             if one.records[-1].position == seen.records[-1].position:
@@ -375,7 +373,7 @@ def _chosen(one: WorkOrder, steps: Steps) -> list[WorkItem]:
         if step not in by_number:
             raise BadInput(f"work order {one.number} has no step {step}; it has 1 to {len(by_number)}")
         if by_number[step].status != "open":
-            by = f", by {told.actor}" if (told := one.reporter(step)) else ""
+            by = f", by {reporter.actor}" if (reporter := one.reporter(step)) else ""
             raise BadInput(
                 f"step {step} of work order {one.number} is reported already: {by_number[step].status}{by}"
             )
@@ -387,7 +385,7 @@ def _chosen(one: WorkOrder, steps: Steps) -> list[WorkItem]:
     return [by_number[step] for step in sorted(named)] if steps else one.open
 
 
-def report(project: Project, one: WorkOrder, outcomes: Mapping[int, Done | Failure]) -> Reported:
+async def report(project: Project, one: WorkOrder, outcomes: Mapping[int, Done | Failure]) -> Reported:
     """Record outcomes of a work order, by their places in the batch, and let the commands go on.
 
     Raises:
@@ -395,16 +393,16 @@ def report(project: Project, one: WorkOrder, outcomes: Mapping[int, Done | Failu
 
     """
     indices = tuple(sorted(outcomes))
-    told = Finished(
-        started=one.number, outcomes=tuple(raw(outcomes[n]) for n in indices), of=indices, actor=actor()
+    finished = Finished(
+        started=one.number, outcomes=tuple(raw(outcomes[n]) for n in indices), of=indices, actor=project.actor
     )
     seen = {one.number: one.records[-1].position}
-    delta, problems = resume(project, one.tasks[0].command, [told], seen)
+    delta, problems = await resume(project, one.tasks[0].command, [finished], seen)
     now = order(project, one.number)
     return Reported(now, tuple(task for task in now.tasks if task.item in outcomes), delta, problems)
 
 
-def resume(
+async def resume(
     project: Project,
     position: int,
     reports: Sequence[Finished] = (),
@@ -426,15 +424,15 @@ def resume(
     """
     accepted = together(project.log, position)
     run = accepted[0][1].run
-    _take_lease(project, run, patience, force=force)
+    await _take_lease(project, run, patience, force=force)
     try:  # what is on record is read when nobody else goes on with it
-        return _go_on(project, accepted, reports, seen or {})
+        return await _go_on(project, accepted, reports, seen or {})
     finally:
         with suppress(LogError):  # one that cannot be given back comes to be old
             project.log.release(run)
 
 
-def _go_on(
+async def _go_on(
     project: Project,
     accepted: Sequence[tuple[Record, Accepted]],
     reports: Sequence[Finished],
@@ -451,17 +449,10 @@ def _go_on(
     fold, by_position = project.log.fold(first - 1), dict(zip(positions, commands, strict=True))
     tape = Resumed(rerun, fold, first, records, still_open, reports, seen, by_position)
 
-    async def go_on() -> Sequence[Result]:
-        try:
-            results = await replay(commands, tape, rerun)
-            tape.commit()
-            return results
-        finally:
-            await project.machines.close()
-
     try:
         with project.log.beating():
-            results: Sequence[Result] = run_until(go_on(), asyncio.Event())
+            results = await replay(commands, tape, rerun)
+            tape.commit()
     except (Fenced, LogConflict):
         raise
     except LogError as error:
@@ -469,11 +460,11 @@ def _go_on(
             raise
         raise Unrecorded(interrupted(error, [a for delta in tape.changes for a in delta], [])) from None
     delta = composed(tape.changes)
-    told = {a: why for result in results for a, why in result.problems.items() if a in delta}
-    return delta, told
+    problems = {a: why for result in results for a, why in result.problems.items() if a in delta}
+    return delta, problems
 
 
-def _take_lease(project: Project, run: str, patience: float, *, force: bool) -> None:
+async def _take_lease(project: Project, run: str, patience: float, *, force: bool) -> None:
     """Take the lease of a run that waits, to go on with it; where another process has just that, wait for it.
 
     Raises:
@@ -497,7 +488,7 @@ def _take_lease(project: Project, run: str, patience: float, *, force: bool) -> 
                 f"process {process_of(lease.holder)} is going on with these commands, so nothing was "
                 "recorded; report again when that is over"
             )
-        time.sleep(0.1)
+        await asyncio.sleep(0.1)
 
 
 def _of_run(project: Project, positions: Collection[int]) -> list[Record]:
@@ -521,8 +512,8 @@ def reporters(project: Project, positions: Collection[int]) -> dict[int, tuple[s
         found |= {command: {} for command in (position, *run)}
         records = _of_run(project, run)
         owners = {r.position: r.entry.commands for r in records if isinstance(r.entry, Started)}
-        for told in (r.entry for r in records if isinstance(r.entry, Finished) and r.entry.actor):
-            served = [owners[told.started][n] for n, _ in told.items()]
+        for entry in (r.entry for r in records if isinstance(r.entry, Finished) and r.entry.actor):
+            served = [owners[entry.started][n] for n, _ in entry.items()]
             for command in served:
-                found[command][told.actor or ""] = None
+                found[command][entry.actor or ""] = None
     return {position: tuple(found[position]) for position in positions if found[position]}

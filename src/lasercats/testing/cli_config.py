@@ -160,8 +160,8 @@ class CliConfig:
 
     def _members(self, lag: str) -> list[str]:
         group = lag.removeprefix(self.style.lag)
-        told = {name: body.get("channel-group", "").split()[1:2] for name, body in self.interfaces.items()}
-        return [name for name, number in told.items() if number == [group]]
+        members = {name: body.get("channel-group", "").split()[1:2] for name, body in self.interfaces.items()}
+        return [name for name, number in members.items() if number == [group]]
 
     def suspended(self) -> list[str]:
         """Return the members of LAGs that take no part, as their VLANs are not those of the LAG."""
@@ -246,8 +246,8 @@ class CliConfig:
     def brief(self) -> str:
         """Return the VLANs as `show vlan brief` of IOS prints them, with those that are reserved."""
         head = [f"VLAN {'Name':<32} Status    Ports", f"{'-' * 4} {'-' * 32} {'-' * 9} {'-' * 31}"]
-        told = [f"{n:<4} {name:<32} active    " for n, name in sorted(self.vlans.items())]
-        return "\n".join([*head, *told, f"1002 {'fddi-default':<32} act/unsup "])
+        rows = [f"{n:<4} {name:<32} active    " for n, name in sorted(self.vlans.items())]
+        return "\n".join([*head, *rows, f"1002 {'fddi-default':<32} act/unsup "])
 
     def commit_check(self) -> None:
         """Find nothing wrong: each line has been checked."""
@@ -289,8 +289,8 @@ def known(number: str) -> None:
 def _wrapped(lines: Sequence[str]) -> Iterator[str]:
     """Iterate over lines; a long list of VLANs goes on with `add`."""
     for line in lines:
-        begin, _, told = line.rpartition(" ")
-        parts = told.split(",")
+        begin, _, last = line.rpartition(" ")
+        parts = last.split(",")
         if not begin.endswith("allowed vlan") or len(parts) <= 8:
             yield line
             continue

@@ -120,7 +120,7 @@ class SimulatedDriver(NetworkDriver):  # type: ignore[misc]
     def get_interfaces(self) -> dict[str, Any]:
         """Return the interfaces, up where they are enabled and have link."""
 
-        def told(device: Device) -> dict[str, Any]:
+        def read(device: Device) -> dict[str, Any]:
             return {
                 name: {
                     "is_up": not device.config.disabled(name) and name not in device.down,
@@ -130,17 +130,17 @@ class SimulatedDriver(NetworkDriver):  # type: ignore[misc]
                 for n, name in enumerate(device.config.names())
             }
 
-        answer: dict[str, Any] = self._do("get_interfaces", told)
+        answer: dict[str, Any] = self._do("get_interfaces", read)
         return answer
 
     def get_vlans(self) -> dict[str, Any]:
         """Return the VLANs of an IOS, NX-OS or EOS switch, on IOS the reserved ones."""
 
-        def told(device: Device) -> dict[str, Any]:
+        def read(device: Device) -> dict[str, Any]:
             names = dict(device.config.vlans) | ({1002: "fddi-default"} if device.vendor == "ios" else {})
             return {f"{number}": {"name": name, "interfaces": []} for number, name in names.items()}
 
-        answer: dict[str, Any] = self._do("get_vlans", told)
+        answer: dict[str, Any] = self._do("get_vlans", read)
         return answer
 
     def cli(self, commands: list[str], encoding: str = "text") -> dict[str, str]:
@@ -159,11 +159,11 @@ class SimulatedDriver(NetworkDriver):  # type: ignore[misc]
     ) -> dict[str, str]:
         """Return the running configuration; of Junos only as lines that set."""
 
-        def told(device: Device) -> dict[str, str]:
+        def read(device: Device) -> dict[str, str]:
             assert (format == "set") == (device.vendor == "junos")
             return {"running": device.config.text(), "startup": "", "candidate": ""}
 
-        answer: dict[str, str] = self._do("get_config", told)
+        answer: dict[str, str] = self._do("get_config", read)
         return answer
 
     def load_merge_candidate(self, filename: str | None = None, config: str | None = None) -> None:

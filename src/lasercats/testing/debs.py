@@ -29,9 +29,9 @@ class Repository:
         **fields: str,
     ) -> None:
         """Add a package with files by their paths, scripts by their names, and fields such as `Depends`."""
-        told = {"Package": name, "Version": version, "Architecture": "all", "Maintainer": "lab <lab@lab>"}
-        told |= {field.replace("_", "-"): value for field, value in fields.items()} | {"Description": name}
-        control = "".join(f"{field}: {value}\n" for field, value in told.items())
+        stanza = {"Package": name, "Version": version, "Architecture": "all", "Maintainer": "lab <lab@lab>"}
+        stanza |= {field.replace("_", "-"): value for field, value in fields.items()} | {"Description": name}
+        control = "".join(f"{field}: {value}\n" for field, value in stanza.items())
         conffiles = "".join(f"/{path}\n" for path in files or () if path.startswith("etc/"))
         parts = {"control": control, "conffiles": conffiles, **(scripts or {})}
         parts = {path: text for path, text in parts.items() if text}
@@ -105,8 +105,8 @@ class Debian:
 
     def installed(self) -> dict[str, str]:
         """Return the versions of those of these packages that are installed, as dpkg tells."""
-        told = self.run("dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n' 'lc-*' || true")
-        rows = (line.split() for line in told.splitlines())
+        output = self.run("dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n' 'lc-*' || true")
+        rows = (line.split() for line in output.splitlines())
         return {row[1]: row[2] for row in rows if row[0][1] == "i"}
 
 

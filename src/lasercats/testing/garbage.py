@@ -52,7 +52,7 @@ def cut(data: bytes, random: Random) -> bytes:
     )
 
 
-def well_told(kinds: Kinds, asked: Instruction, outcome: Any) -> None:  # noqa: ANN401
+def check_outcome(kinds: Kinds, asked: Instruction, outcome: Any) -> None:  # noqa: ANN401
     """Check that an outcome is one that a log can hold and gives back as it was."""
     raw = msgspec.json.encode(outcome)
     assert b"\\u0000" not in raw, "NUL"

@@ -2,13 +2,12 @@
 
 Whatever fails from the n-th batch on, for each n: once the machine answers again and `recover` has run, the
 state is what is really there, nothing is there that no state knows, and the next plan brings about what was
-wished.
+desired.
 
     check_kept(fresh, commands)
     check_kept(fresh, commands, faults=[LOST])
 """
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeAlias, cast
@@ -29,6 +28,7 @@ from lasercats.operate.project import Project
 from lasercats.operate.recover import recover
 from lasercats.operate.verify import verify
 from lasercats.testing.laws import decided
+from lasercats.testing.running import finish
 
 Identity = tuple[str, str]
 """A kind, and by what one of it is told from others."""
@@ -58,24 +58,25 @@ def check_kept(
 def _is_kept(project: Project, commands: Sequence[Command], fault: Fault, n: int) -> bool:
     """Check one place to fail from; return whether it was reached."""
     try:
-        before, (_, wish) = _there(project, commands), simulate(commands, project.state())
+        before, (_, desired) = _there(project, commands), simulate(commands, project.state())
         with fault(project, n) as has_struck:
-            carry_out(project, commands, direct=True)
+            finish(project, carry_out(project, commands, direct=True))
             if not has_struck():
                 return False
-            recover(project, force=True)  # nobody can look, so nothing is judged
-        recover(project, force=True)
+            finish(project, recover(project, force=True))  # nobody can look, so nothing is judged
+        finish(project, recover(project, force=True))
         where = f"{getattr(fault, '__name__', fault)} from {n} on"
-        assert recover(project, force=True) == [], where
+        assert finish(project, recover(project, force=True)) == [], where
         _check_reality(project, commands, before, f"{where}, recovered")
         state = project.state()
         delta = Delta(
-            {a: Change(state.get(a), wish.get(a)) for a in {*dict(state.items()), *dict(wish.items())}}
+            {a: Change(state.get(a), desired.get(a)) for a in {*dict(state.items()), *dict(desired.items())}}
         )
-        results = carry_out(project, converge(project.kinds, delta, state, exact=False), agreed=None)
+        way = converge(project.kinds, delta, state, exact=False)
+        results = finish(project, carry_out(project, way, agreed=None))
         assert all(result.ok for result in results), (where, results)
         _check_reality(project, commands, before, f"{where}, finished")
-        assert decided(project.state()) == decided(wish), where
+        assert decided(project.state()) == decided(desired), where
         verify(project)
     finally:
         project.close()
@@ -86,7 +87,7 @@ def _check_reality(project: Project, commands: Sequence[Command], before: set[Id
     """Check that the state is what is there, and that what is there is in the state, or was before."""
     state = project.state()
     named = dict.fromkeys([*(a for c in commands for a in c.on), *(a for a, _ in state.items())], 0)
-    found, unseen = _run(project, lambda: look(named, state, project.context()))
+    found, unseen = finish(project, look(named, state, project.context()))
     assert not unseen, (where, unseen)
     for address in (a for a in named if a in found):
         known, real = state.get(address), found[address]
@@ -117,7 +118,7 @@ def _there(project: Project, commands: Sequence[Command]) -> set[Identity]:
     async def work() -> None:
         await Driver(project.context()).run(tasks)
 
-    _run(project, work)
+    finish(project, work())
     assert not [task.failure for task in tasks if task.failure]
     return _identities(project, {a: r for task in tasks for a, r in task.result.items()})
 
@@ -129,16 +130,6 @@ def _identities(project: Project, resources: Mapping[Address, Resource | None]) 
         if resource is not None
         for kind in [project.kinds.kind(address)]
     }
-
-
-def _run(project: Project, work: Callable[[], Any]) -> Any:  # noqa: ANN401
-    async def whole() -> Any:  # noqa: ANN401
-        try:
-            return await work()
-        finally:
-            await project.machines.close()
-
-    return asyncio.run(whole())
 
 
 # What fails, at any machine: from the n-th batch on nothing works any more.
@@ -186,19 +177,19 @@ class _Failing:
 
 
 class _Lost(_Failing):
-    """The first batch is done in part, and what is not told of it is not known."""
+    """The first batch is done in part, and what is not reported of it is not known."""
 
-    def __init__(self, left: int, done: float, told: float) -> None:
+    def __init__(self, left: int, done: float, reported: float) -> None:
         super().__init__(left)
-        self._done, self._told = done, told
+        self._done, self._reported = done, reported
 
     async def fail(self, machine: Machine, batch: Batch, *, first: bool) -> Sequence[Any]:
         if not first:
             return await super().fail(machine, batch, first=first)
-        done, told = int(len(batch) * self._done), int(len(batch) * self._told)
+        done, reported = int(len(batch) * self._done), int(len(batch) * self._reported)
         outcomes = list(await machine.run(batch[:done])) if done else []
         lost = [Failure(reason="the connection was lost", in_doubt=not i.instruction.looks) for i in batch]
-        return [*outcomes[:told], *lost[min(told, done) :]]
+        return [*outcomes[:reported], *lost[min(reported, done) :]]
 
 
 class _Blind(_Failing):

@@ -334,8 +334,8 @@ class Lab:
 
 
 def _free_networks() -> Iterator[str]:
-    told = subprocess.run(["ip", "-j", "addr"], check=True, capture_output=True).stdout
-    used = {a.get("local", "") for link in json.loads(told) for a in link.get("addr_info", ())}
+    output = subprocess.run(["ip", "-j", "addr"], check=True, capture_output=True).stdout
+    used = {a.get("local", "") for link in json.loads(output) for a in link.get("addr_info", ())}
     start = secrets.randbelow(200)
     for n in range(250):
         network = f"10.99.{(start + n) % 250}"

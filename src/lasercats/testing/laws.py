@@ -8,6 +8,7 @@
 runs the laws that need no machine. `check_fidelity`, `check_recreate` and `check_replay` are for a real one.
 """
 
+import asyncio
 from asyncio import Runner
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -119,12 +120,12 @@ class KindLaws:
         law()
 
     def test_what_is_made_is_protected_too(self) -> None:
-        """A wish that protects what it makes or changes is brought about as any other."""
+        """A desired state that protects what it makes or changes is brought about as any other."""
 
         @given(self._states(), self._states())
         def law(a: State, b: State) -> None:
-            wish = State.of({address: replace(found, protect=True) for address, found in b.items()})
-            assert decided(run(converge(self.kinds, diff(a, wish), a), a)) == decided(wish)
+            desired = State.of({address: replace(found, protect=True) for address, found in b.items()})
+            assert decided(run(converge(self.kinds, diff(a, desired), a), a)) == decided(desired)
 
         law()
 
@@ -209,7 +210,7 @@ class KindLaws:
         @settings(suppress_health_check=[HealthCheck.too_slow])
         @given(odd, odd, strategies.commands(self.kind, self.names[-1:], self.fields))
         def law(one: Resource, other: Resource, command: Command) -> None:
-            self._is_told(address, one)
+            self._comes_back(address, one)
             start = after(self.ground)
             states = [start, start.put([(address, one)]), start.put([(address, other)])]
             for before, end in product(states, repeat=2):
@@ -224,15 +225,15 @@ class KindLaws:
 
         law()
 
-    def _is_told(self, address: Address, resource: Resource) -> None:
+    def _comes_back(self, address: Address, resource: Resource) -> None:
         """A resource comes back from the log; its document is accepted and says what may be given of it."""
         raw = msgspec.json.encode(resource)
         assert self.kinds.decode_resource(address, raw) == resource
         givable = {n: v for n, v in decisions(resource).items() if n not in self.kinds.odd(resource)}
         for form in ("yaml", "json"):
             text = render([(address, resource)], form=form, kinds=self.kinds)
-            told = parse(text, self.kinds, NoInputs())
-            assert decisions(told[address]) == givable, text
+            parsed = parse(text, self.kinds, NoInputs())
+            assert decisions(parsed[address]) == givable, text
 
     def test_instructions_are_encoded_in_one_way(self) -> None:
         """No instruction leaves out, or writes, a default as it happens, so that a replay knows each again.
@@ -249,12 +250,12 @@ class KindLaws:
 
         @given(self._logs())
         def law(log: list[Command]) -> None:
-            made, untold = dict[Address, Resource | None](), set[Address]()
+            made, withheld = dict[Address, Resource | None](), set[Address]()
             for result in simulate([*self.ground, *log], State())[0]:
-                untold |= set(instructions_of(result, self.kinds, State(), made).problems)
+                withheld |= set(instructions_of(result, self.kinds, State(), made).problems)
                 if result.command.effect is Effect.STATE:
-                    told = {a: change.after for a, change in result.delta.items() if a not in untold}
-                    assert all(same(made[address], after) for address, after in told.items())
+                    described = {a: change.after for a, change in result.delta.items() if a not in withheld}
+                    assert all(same(made[address], after) for address, after in described.items())
 
         law()
 
@@ -307,7 +308,7 @@ def run(commands: Sequence[Command], state: State) -> State:
 
 
 def decided(state: State) -> dict[Address, dict[str, Any]]:
-    """Return what is decided in a state, given fields left out."""
+    """Return what is decided in a state, computed fields left out."""
     return {address: decisions(resource) for address, resource in state.items()}
 
 
@@ -317,16 +318,16 @@ def check_fidelity(commands: Sequence[Command], context: Context, runner: Runner
     predicted, state = simulate(commands, before)
     lived = runner.run(Live().run(commands, context))
     for command, expected, real in zip(commands, predicted, lived, strict=True):
-        told = f"{command}\n expected {expected}\n real {real}"
-        assert _net(expected) == _net(real), told
-        assert expected.problems.keys() == real.problems.keys(), told
+        text = f"{command}\n expected {expected}\n real {real}"
+        assert _net(expected) == _net(real), text
+        assert expected.problems.keys() == real.problems.keys(), text
     assert decided(context.log.fold().state(context.kinds)) == decided(state)
     return lived
 
 
-def check_recreate(wish: Mapping[Address, Resource], context: Context, runner: Runner) -> None:
+def check_recreate(desired: Mapping[Address, Resource], context: Context, runner: Runner) -> None:
     """Law 7: a document, applied to an empty machine, is observed back as it is."""
-    renamed, state = wish, context.log.fold().state(context.kinds)
+    renamed, state = desired, context.log.fold().state(context.kinds)
     delta = Delta({address: Change(state.get(address), resource) for address, resource in renamed.items()})
     results = runner.run(Live().run(converge(context.kinds, delta, state, exact=False), context))
     assert all(result.ok for result in results), results
@@ -354,7 +355,7 @@ def check_replay(context: Context) -> int:
     """
     commands = list(context.log.read(names=("accepted",)))
     for record in commands:
-        replayed = replay_command(context.log, context.kinds, record.position)
+        replayed = asyncio.run(replay_command(context.log, context.kinds, record.position))
         assert not replayed.differences, replayed
     return len(commands)
 

@@ -148,12 +148,12 @@ class LogContract:
 
     def test_a_clock_that_was_wrong_does_not_freeze_time(self, tmp_path: Path) -> None:
         """Each record has the clock as it was, whatever it told before, also for who opens the log later."""
-        told = [100, 900, 101, 102]
-        log = self.open(tmp_path, create=True, clock=Clock(told))
-        for _ in told:
+        times = [100, 900, 101, 102]
+        log = self.open(tmp_path, create=True, clock=Clock(times))
+        for _ in times:
             log.append([event()])
         for one in (log, self.open(tmp_path, create=False)):
-            assert [record.time for record in one.read()] == told
+            assert [record.time for record in one.read()] == times
             assert [one.at(t) for t in (99, 100, 101, 102, 899, 900)] == [0, 1, 3, 4, 4, 4]
             assert one.reversals() == [(3, 900, 101)]
             assert one.reversals(4) == one.reversals(1, 2) == []
@@ -163,9 +163,9 @@ class LogContract:
         self, tmp_path: Path, seed: int
     ) -> None:
         """Wherever the clock goes, forth and back, `at` agrees with a search through all records."""
-        told = Random(seed).choices(range(1, 12), k=25)  # noqa: S311 - no secret
-        log = self.open(tmp_path, create=True, clock=Clock(told))
-        for n in range(len(told)):
+        times = Random(seed).choices(range(1, 12), k=25)  # noqa: S311 - no secret
+        log = self.open(tmp_path, create=True, clock=Clock(times))
+        for n in range(len(times)):
             log.append([event()] * (1 + n % 2))
         records = list(log.read())
         for moment in range(13):
@@ -465,8 +465,8 @@ class LogContract:
         other.take("one", "you", over=log.leases()["one"].token)
         other.append([Ended(command=1, status="failed")])
         other.append([accepted("two")], run="two", holder="you")
-        told = Finished(started=9, outcomes=(raw({"id": "i-1"}),))
-        late = Late(commands=(1,), on=(A,), actor="me", finished=(told,), events=(event(),))
+        report = Finished(started=9, outcomes=(raw({"id": "i-1"}),))
+        late = Late(commands=(1,), on=(A,), actor="me", finished=(report,), events=(event(),))
         assert log.append([late]) == 4
         other.append([replace(event(content="yours"), command=3), Ended(command=3, status="done")])
         assert bytes(log.fold().entries[A].raw) == b'{"content":"yours"}'

@@ -87,7 +87,7 @@ class HostContract(StillContract, WhoContract, OpenContract):
         """A look tells the machine-id too, where there is one, in its only round trip."""
         (read,) = self.run(Execute(machine="m", argv=("cat", "/etc/machine-id")))
         there = {"machine-id": read.output.strip()} if read.status == 0 and read.output.strip() else {}
-        assert self.told() == ({**self.told()[0], **there}, 1)
+        assert self.asked() == ({**self.asked()[0], **there}, 1)
 
     def test_check_answers(self) -> None:
         """A machine that is there passes its check."""
@@ -257,13 +257,13 @@ class HostContract(StillContract, WhoContract, OpenContract):
             assert [one.type for one in made] == ["file", "symlink"], (odd, made)
         looks = [ReadPath(machine="m", path=f"{folder}/f{escape(odd)}", whole=True) for odd in ODD]
         looks += [ReadPath(machine="m", path=f"{folder}/l{n}", whole=True) for n in range(len(ODD))]
-        told = self.run(*looks, ReadPath(machine="m", path=f"{folder}/none\\x0asuch", whole=True))
-        assert [one.content for one in told[: len(ODD)]] == [str(n) for n in range(len(ODD))]
-        assert [one.target for one in told[len(ODD) : -1]] == [escape(odd) for odd in ODD]
-        assert told[-1] == PathStatus("absent")
+        answers = self.run(*looks, ReadPath(machine="m", path=f"{folder}/none\\x0asuch", whole=True))
+        assert [one.content for one in answers[: len(ODD)]] == [str(n) for n in range(len(ODD))]
+        assert [one.target for one in answers[len(ODD) : -1]] == [escape(odd) for odd in ODD]
+        assert answers[-1] == PathStatus("absent")
 
     def test_what_cannot_be_read_fails_alone(self) -> None:
-        """A file that is there and cannot be read fails with the reason; what else is looked at is told."""
+        """A file that is there and cannot be read fails with the reason; all else is reported."""
         folder = self.folder()
         self.run(
             WriteFile(machine="m", path=f"{folder}/good", content="ok", mode="0644"),

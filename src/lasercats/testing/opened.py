@@ -76,8 +76,8 @@ class AddEntry(Act, frozen=True, tag="ledger.add"):
     def words(self, vault: Vault | None) -> tuple[bytes, ...]:
         """Return the call; a sealed entry is opened for its host alone."""
         entry = self.entry
-        told = vault.open(entry, self.place) if vault and isinstance(entry, Sealed) else unescape(str(entry))
-        return b"ledger_add", unescape(self.path), told
+        word = vault.open(entry, self.place) if vault and isinstance(entry, Sealed) else unescape(str(entry))
+        return b"ledger_add", unescape(self.path), word
 
     def after(self) -> ReadLedger:
         """Return the look at it."""
@@ -137,8 +137,8 @@ class OpenContract:
         async def work(machine: Machine) -> tuple[list[Any], int]:
             return list(await machine.run(batch)), machine.trips
 
-        told: tuple[list[Any], int] = self.using(work)
-        return told
+        outcome: tuple[list[Any], int] = self.using(work)
+        return outcome
 
     def test_instructions_of_any_package_share_the_round_trip(self) -> None:
         """Files, and what a plugin looks at and changes, are one batch, in order, and one round trip."""

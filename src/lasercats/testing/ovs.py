@@ -160,14 +160,14 @@ class OvsLab:
 
     def transactions(self) -> int:
         """Return how many transactions are in the database's log, the first that made it included."""
-        told = self.tool("ovsdb-tool", "show-log", f"{self.folder}/conf.db")
-        return sum(line.startswith("record ") for line in told.splitlines())
+        output = self.tool("ovsdb-tool", "show-log", f"{self.folder}/conf.db")
+        return sum(line.startswith("record ") for line in output.splitlines())
 
     def leaves(self, bridge: str, port: str, vlan: int | None = None) -> set[str]:
         """Return the ports by which a broadcast frame that enters by a port would leave."""
         flow = f"in_port={port},dl_src=02:00:00:00:00:01,dl_dst=ff:ff:ff:ff:ff:ff"
-        told = self.appctl("ofproto/trace", bridge, flow + ("" if vlan is None else f",dl_vlan={vlan}"))
-        actions = next(line for line in told.splitlines() if line.startswith("Datapath actions:"))
+        output = self.appctl("ofproto/trace", bridge, flow + ("" if vlan is None else f",dl_vlan={vlan}"))
+        actions = next(line for line in output.splitlines() if line.startswith("Datapath actions:"))
         shown = self.appctl("dpif/show")
         numbers = {}
         for line in shown.splitlines():

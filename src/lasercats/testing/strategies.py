@@ -71,7 +71,7 @@ def resources(kind: Kind[Any], fields: Fields) -> st.SearchStrategy[Resource]:
     specs = [
         s
         for s in msgspec.structs.fields(kind.resource)
-        if roles_of(kind.resource)[s.name] is not Role.GIVEN and s.name not in ours
+        if roles_of(kind.resource)[s.name] is not Role.COMPUTED and s.name not in ours
     ]
     parts = {s.name: field(kind.resource, s, fields) for s in specs}
     return st.fixed_dictionaries(parts).map(partial(_build, kind.resource)).filter(lambda r: r is not None)

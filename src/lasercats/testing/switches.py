@@ -6,7 +6,7 @@ from typing import Any
 
 from lasercats.core.instruction import Batch, Failure, Instruction, Item
 from lasercats.core.ports import Machine
-from lasercats.instructions.switch import Configure, Look, Seen, Settings, Survey, Surveyed, What, given
+from lasercats.instructions.switch import Configure, Look, Seen, Settings, Survey, Surveyed, What, values_of
 from lasercats.testing.who import WhoContract
 
 
@@ -74,7 +74,7 @@ class SwitchContract(WhoContract):
                     assert found is None
                 else:
                     assert found is not None
-                    assert {n: getattr(found, n) for n in given(item.after)} == given(item.after)
+                    assert {n: getattr(found, n) for n in values_of(item.after)} == values_of(item.after)
 
     def refused(self, *items: Configure) -> list[str]:
         """Try to configure something in one batch, check that nothing changed; return what was said."""
@@ -148,14 +148,14 @@ class SwitchContract(WhoContract):
         name = self.ports[1]
         first = self.look("port", name)
         assert first is not None
-        back = Settings(**{field: getattr(first, field) for field in given(self.settings)})
+        back = Settings(**{field: getattr(first, field) for field in values_of(self.settings)})
         self.done(port(name, back, self.settings))
-        for field, value in given(self.settings).items():
+        for field, value in values_of(self.settings).items():
             old = Settings(**{field: value})
             self.done(port(name, old, Settings(**{field: getattr(first, field)})))
         last = self.look("port", name)
         assert last is not None
-        assert given(last) | {"link": None} == given(first) | {"link": None}
+        assert values_of(last) | {"link": None} == values_of(first) | {"link": None}
 
     def test_a_batch_is_one_transaction(self) -> None:
         """What is wrong with one of a batch leaves all as they were, and each says why."""
@@ -171,16 +171,16 @@ class SwitchContract(WhoContract):
         assert all(said[n].startswith("not done") for n in (0, 2))
 
     def test_each_of_a_batch_is_told_by_itself(self) -> None:
-        """Of two changes of one thing in a batch, each is told as it comes to."""
+        """Of two changes of one thing in a batch, each is reported as it comes to."""
         name = self.ports[2]
-        told = self.run(
+        answers = self.run(
             vlan(20, None, Settings(name="a")),
             port(name, Settings(), Settings(description="one")),
             vlan(20, Settings(name="a"), None),
             port(name, Settings(description="one"), Settings(description="two")),
         )
-        assert [seen.settings and seen.settings.name for seen in told[::2]] == ["a", None]
-        assert [seen.settings.description for seen in told[1::2]] == ["one", "two"]
+        assert [seen.settings and seen.settings.name for seen in answers[::2]] == ["a", None]
+        assert [seen.settings.description for seen in answers[1::2]] == ["one", "two"]
         seen = self.look("port", name)
         assert seen is not None
         assert seen.description == "two"

@@ -87,7 +87,7 @@ class Checked(NamedTuple):
 
 def check_unasked(world: World, lines: Iterable[Line]) -> Checked:
     """Run command lines one after the other, and check that none does harm that it was not asked for."""
-    told, done = Checked(), list[str]()
+    checked, done = Checked(), list[str]()
     for line in lines:
         before, position = world.look(), _head(world.log)
         ran = world.run(line)
@@ -100,12 +100,12 @@ def check_unasked(world: World, lines: Iterable[Line]) -> Checked:
         for one in sorted(harm):
             asked = (one.address, one.sort)
             assert asked in line.names or asked in agreed, ("unasked", one, done, ran)
-            assert asked in line.names or is_told(one, ran), ("untold", one, done, ran)
-        told = Checked(told.lines + 1, told.harmed + bool(harm), told.spared + (ran.code != 0))
-    return told
+            assert asked in line.names or is_announced(one, ran), ("untold", one, done, ran)
+        checked = Checked(checked.lines + 1, checked.harmed + bool(harm), checked.spared + (ran.code != 0))
+    return checked
 
 
-def is_told(harm: Harm, ran: Ran) -> bool:
+def is_announced(harm: Harm, ran: Ran) -> bool:
     """Tell whether what was printed announces harm: as a loss in JSON, or in a line of its address."""
     if ran.out.startswith("{"):
         return [*harm[:2]] in [

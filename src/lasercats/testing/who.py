@@ -48,31 +48,31 @@ class WhoContract:
         """Check that none of the changes was made."""
         raise NotImplementedError
 
-    def told(self, known: Identity | None = None) -> tuple[Identity, int]:
+    def asked(self, known: Identity | None = None) -> tuple[Identity, int]:
         """Return who it says that it is where it is looked at once, and how many round trips that took."""
 
         async def work(machine: Machine) -> tuple[Identity, int]:
             machine.who.known = known or {}
             await machine.run((Item(self.a_look()),))
-            return machine.who.told, machine.trips
+            return machine.who.reported, machine.trips
 
-        told: tuple[Identity, int] = self.anew(work)
-        return told
+        outcome: tuple[Identity, int] = self.anew(work)
+        return outcome
 
     def test_it_tells_who_it_is(self) -> None:
         """A machine tells with its first look who it is, and the same whenever it is asked."""
-        told, _ = self.told()
-        assert bool(told) == self.knows_itself
-        assert self.told() == self.told(told) == (told, self.told()[1])
+        identity, _ = self.asked()
+        assert bool(identity) == self.knows_itself
+        assert self.asked() == self.asked(identity) == (identity, self.asked()[1])
 
     def test_what_is_not_told_says_nothing(self) -> None:
-        """A fact that is on record and is not told now, as it cannot be asked for, makes no other machine."""
-        told, _ = self.told()
-        assert self.told({"not told": OTHER})[0] == told
+        """A fact that is on record and cannot be asked for now makes no other machine."""
+        identity, _ = self.asked()
+        assert self.asked({"not told": OTHER})[0] == identity
 
     def test_another_machine_is_not_used(self) -> None:
-        """Where any fact is another than before, nothing is done, and nothing that is told is believed."""
-        for fact in self.told()[0]:
+        """Where any fact is another than before, nothing is done, and no report is believed."""
+        for fact in self.asked()[0]:
             known = {fact: OTHER}
             for item in (self.a_look(), *self.changes()):
 
@@ -86,11 +86,11 @@ class WhoContract:
 
     def test_another_machine_is_not_judged(self) -> None:
         """Where it is another machine, nobody can tell what became of a batch, and its check fails."""
-        told, items = self.told()[0], tuple(Item(change) for change in self.changes())
+        identity, items = self.asked()[0], tuple(Item(change) for change in self.changes())
 
         async def ask(machine: Machine) -> None:
-            machine.who.known = dict.fromkeys(told, OTHER)
-            if not told:
+            machine.who.known = dict.fromkeys(identity, OTHER)
+            if not identity:
                 return
             with pytest.raises(OtherMachine):
                 await machine.check()
@@ -106,7 +106,7 @@ class WhoContract:
 
         async def work(machine: Machine) -> None:
             await machine.run((Item(self.a_look()),))
-            machine.who.told = dict.fromkeys(machine.who.told, OTHER)
+            machine.who.reported = dict.fromkeys(machine.who.reported, OTHER)
             await machine.close()
             if not self.knows_itself:
                 return

@@ -53,7 +53,7 @@ class Look:
     """How a mark is shown, so that no colour is needed; `worded` where the word stands in the box too."""
 
     sign: str
-    told: str
+    label: str
     dashed: bool = False
     crossed: bool = False
     worded: bool = True
@@ -126,7 +126,7 @@ def looks(seen: Sequence[Placed]) -> list[Look]:
     """Return what the legend tells: the looks that are used, in the order of their table."""
     used = {one.legend for one in seen}
     known = [look for look in (*LOOKS.values(), BACK) if look in used]
-    return known + sorted(used.difference(known), key=lambda look: look.told)
+    return known + sorted(used.difference(known), key=lambda look: look.label)
 
 
 def beside(elevation: Elevation) -> list[str]:

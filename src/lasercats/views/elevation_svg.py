@@ -76,8 +76,8 @@ def draw(elevations: Sequence[Elevation], face: str) -> str:
             _text(Word(text, x, floor + 24 + LINE * line, 11, bold=bold))
             for line, (text, bold) in enumerate(foot)
         ]
-    for look, told, left, line in legend:
-        parts += _swatch(look, told, MARGIN + left, ends + 20 * line)
+    for look, label, left, line in legend:
+        parts += _swatch(look, label, MARGIN + left, ends + 20 * line)
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -205,21 +205,21 @@ def _legend(seen: Sequence[Placed], width: float) -> Iterator[tuple[Look | None,
     used = looks(seen)
     used += [BACK] if BACK not in used and any(one.back and not one.look.crossed for one in seen) else []
     for look in [*used, None]:
-        told = _cut(look.told if look else "free", width - 28, 10)
-        wide = 28 + 10 * ems(told)
+        label = _cut(look.label if look else "free", width - 28, 10)
+        wide = 28 + 10 * ems(label)
         if left and left + wide > width:
             left, line = 0, line + 1
-        yield look, told, left, line
+        yield look, label, left, line
         left += wide + 16
 
 
-def _swatch(look: Look | None, told: str, x: float, y: float) -> Iterator[str]:
+def _swatch(look: Look | None, label: str, x: float, y: float) -> Iterator[str]:
     if look is None:
         yield f"<rect x='{x}' y='{y}' width='22' height='12' fill='#fff' stroke='#a3a8b0' stroke-width='.7' "
         yield "stroke-dasharray='1.5 3'/>"
     else:
         yield from _panel(look, x, y, 22, 12, back=look is BACK)
-    yield _text(Word(told, x + 28, y + 9.6, 10))
+    yield _text(Word(label, x + 28, y + 9.6, 10))
 
 
 def _cut(text: str, room: float, size: float, *, bold: bool = False) -> str:

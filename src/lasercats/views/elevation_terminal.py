@@ -37,7 +37,7 @@ def draw(elevation: Elevation, face: str, width: int, *, color: bool) -> str:
     lines += [f"{margin}┌{edge}┐", *_rows(elevation, shown, inner, color=color), f"{margin}└{edge}┘"]
     for line in elevation.totals:
         lines += wrapped(line, width, columns)
-    aside = beside(elevation) + [_told(one) for one in seen if one not in shown]
+    aside = beside(elevation) + [_beneath(one) for one in seen if one not in shown]
     for line in ["Not in the frame", *aside] if aside else []:
         lines += wrapped(line, width, columns)
     return "\n".join([*lines, *_legend(looks(seen), width)])
@@ -104,8 +104,8 @@ def _written(one: Placed, room: int, lines: int) -> tuple[str, str, str]:
     return head, below, ""
 
 
-def _below(label: str, told: str, room: int) -> str:
-    return "" if told else cut(label, room, columns)
+def _below(label: str, text: str, room: int) -> str:
+    return "" if text else cut(label, room, columns)
 
 
 def _painted(text: str, look: Look, *, back: bool) -> str:
@@ -113,19 +113,19 @@ def _painted(text: str, look: Look, *, back: bool) -> str:
     return f"\x1b[{code}m{text}\x1b[0m" if code else text
 
 
-def _told(one: Placed) -> str:
-    """Return what is told of a box under the frame, where too many stand in its place."""
-    told = f"{one.box.name}: unit {one.box.unit:g}, {one.box.height:g} high, {one.box.face}"
-    return f"{told}, {one.box.mark}; the frame is too narrow for it"
+def _beneath(one: Placed) -> str:
+    """Return what is said of a box under the frame, where too many stand in its place."""
+    text = f"{one.box.name}: unit {one.box.unit:g}, {one.box.height:g} high, {one.box.face}"
+    return f"{text}, {one.box.mark}; the frame is too narrow for it"
 
 
 def _legend(used: Sequence[Look], width: int) -> Iterator[str]:
     line = ""
     for look in used:
-        told = cut(f"{look.sign} {look.told}", width, columns)
-        if line and columns(f"{line}   {told}") > width:
+        text = cut(f"{look.sign} {look.label}", width, columns)
+        if line and columns(f"{line}   {text}") > width:
             yield line
             line = ""
-        line = f"{line}   {told}" if line else told
+        line = f"{line}   {text}" if line else text
     if line:
         yield line

@@ -56,7 +56,7 @@ class Jack:
         return untagged(self.set_to) or None
 
     @property
-    def told(self) -> str:
+    def caption(self) -> str:
         """All of it in a line."""
         parts = [
             self.name,
@@ -103,13 +103,13 @@ class Faceplate:
         counts = Counter(jack.vlan for jack in self.jacks if jack.vlan is not None)
         return {vlan: counts.get(vlan, 0) for vlan in sorted({*counts, *self.vlans})}
 
-    def vlan_told(self, vlan: int) -> str:
+    def vlan_label(self, vlan: int) -> str:
         """Return a VLAN in words: `20 servers: 12 ports`."""
         count = self.used[vlan]
         name = self.vlans.get(vlan, "default" if vlan == DEFAULT else "")
         return visible(f"{vlan} {name}".rstrip()) + f": {count} port{'' if count == 1 else 's'}"
 
-    def lag_told(self, name: str) -> str:
+    def lag_label(self, name: str) -> str:
         """Return a LAG in words."""
         lag = self.lags[name]
         mode = (

@@ -53,7 +53,7 @@ def _jack(jack: Jack, x: int, y: int, *, below: bool) -> Iterator[str]:
     fill = rgb(jack.vlan) if jack.enabled else (58, 63, 71)
     text = ("T" + (f"{jack.vlan}" if jack.vlan else "")) if jack.trunk else f"{jack.vlan or '?'}"
     edge = "stroke='#ffd75e' stroke-width='2.5'" if jack.lag else "stroke='#0d0f13' stroke-width='1'"
-    yield f"<g class='port'><title>{escape(jack.told)}</title>"
+    yield f"<g class='port'><title>{escape(jack.caption)}</title>"
     yield f"<rect x='{x}' y='{top}' width='{WIDE}' height='{HIGH}' rx='3' fill='{_css(fill)}' {edge}/>"
     if jack.trunk and jack.enabled:
         stripes = " ".join(
@@ -81,8 +81,8 @@ def _legend(face: Faceplate, width: int) -> Iterator[tuple[str, int]]:
     """Iterate over the legend, each part with its line; `@y` stands for where that is."""
     x, line = 20, 0
     for vlan in face.used:
-        told = face.vlan_told(vlan)
-        wide, name = 34 + 7 * len(told), escape(told)
+        text = face.vlan_label(vlan)
+        wide, name = 34 + 7 * len(text), escape(text)
         if x + wide > width - 20 and x > 20:  # noqa: PLR2004 - the margin
             x, line = 20, line + 1
         swatch = (
@@ -93,12 +93,12 @@ def _legend(face: Faceplate, width: int) -> Iterator[tuple[str, int]]:
             line,
         )
         x += wide
-    lines = [f"LAG {face.lag_told(name)}" for name in face.lags]
+    lines = [f"LAG {face.lag_label(name)}" for name in face.lags]
     lines.append("striped: trunk, with the VLAN of untagged frames; T alone: none; gold edge: in a LAG")
     lines.append("green light: link up; dark light: down; crossed: disabled")
-    for told in (part for whole in lines for part in wrap(whole, (width - 40) // 7)):
+    for text in (part for whole in lines for part in wrap(whole, (width - 40) // 7)):
         line += 1
-        yield f"<text x='20' y='@y' dy='11.5' font-size='12' fill='#4a525e'>{escape(told)}</text>", line
+        yield f"<text x='20' y='@y' dy='11.5' font-size='12' fill='#4a525e'>{escape(text)}</text>", line
 
 
 def _css(color: tuple[int, int, int]) -> str:

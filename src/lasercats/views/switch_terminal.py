@@ -50,8 +50,8 @@ def _cell(jack: Jack, *, color: bool) -> str:
     """Return a light and the VLAN; of a trunk a T, and the VLAN of untagged frames where that fits."""
     light = OFF if not jack.enabled else UP if jack.up else DOWN
     vlan = f"{jack.vlan or ''}"
-    told = ("T" + vlan if len(vlan) < CELL - 1 else "T") if jack.trunk else vlan or "?"
-    text = f"{light}{told.rjust(CELL - 1)}"
+    sign = ("T" + vlan if len(vlan) < CELL - 1 else "T") if jack.trunk else vlan or "?"
+    text = f"{light}{sign.rjust(CELL - 1)}"
     if not color:
         return text
     return _painted(text, rgb(jack.vlan) if jack.enabled else (58, 63, 71))
@@ -66,17 +66,17 @@ def _painted(text: str, back: tuple[int, int, int]) -> str:
 def _legend(face: Faceplate, marks: dict[str, str], width: int, *, color: bool) -> Iterator[str]:
     line, wide = "", 0
     for vlan in face.used:
-        told = _cut(face.vlan_told(vlan), width - 4)
+        text = _cut(face.vlan_label(vlan), width - 4)
         swatch = _painted("  ", rgb(vlan)) if color else "·"
-        room = len(told) + (3 if color else 2)
+        room = len(text) + (3 if color else 2)
         if line and wide + 3 + room > width:
             yield line
             line, wide = "", 0
-        line, wide = (f"{line}   {swatch} {told}", wide + 3 + room) if line else (f"{swatch} {told}", room)
+        line, wide = (f"{line}   {swatch} {text}", wide + 3 + room) if line else (f"{swatch} {text}", room)
     if line:
         yield line
     for name, mark in marks.items():
-        yield _cut(f"{mark} {face.lag_told(name)}", width)
+        yield _cut(f"{mark} {face.lag_label(name)}", width)
     yield _cut(f"{UP} up  {DOWN} down  {OFF} disabled  T trunk, and the VLAN of untagged frames", width)
 
 

@@ -77,9 +77,9 @@ class Cli:
         assert ran.code == 1, ran
         assert self.log()[-1]["status"] == status
         self.verifies()
-        told = [line for line in ran.err.splitlines() if line.startswith("! ")]
-        assert len(told) == 1, ran
-        return told[0].removeprefix("! ")
+        lines = [line for line in ran.err.splitlines() if line.startswith("! ")]
+        assert len(lines) == 1, ran
+        return lines[0].removeprefix("! ")
 
     def head(self) -> int:
         """Return the last position of the log, with no help of ours."""
@@ -125,8 +125,8 @@ def as_nobody(run: Callable[[], Ran]) -> Ran:
             os._exit(0)
     os.close(here)
     os.waitpid(child, 0)
-    with os.fdopen(there) as told:
-        return Ran(*json.load(told))
+    with os.fdopen(there) as stream:
+        return Ran(*json.load(stream))
 
 
 @pytest.fixture

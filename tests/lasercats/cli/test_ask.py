@@ -41,9 +41,9 @@ def test_every_format(files: "Cli", place: Place) -> None:
     assert head.split() == ["name", "content", "owner", "n"]
     assert row.split() == [place("f"), "f|\\n", "NULL", "4"]
     assert ran.err == "1 row\n"
-    wish = [{"name": place("f"), "content": "f|\n", "owner": None, "n": 4}]
-    assert files.done("query", sql, "--json").data == wish
-    assert files.done("query", sql, "--format", "json").data == wish
+    desired = [{"name": place("f"), "content": "f|\n", "owner": None, "n": 4}]
+    assert files.done("query", sql, "--json").data == desired
+    assert files.done("query", sql, "--format", "json").data == desired
     ran = files.done("query", sql, "--format", "csv")
     assert list(csv.reader(io.StringIO(ran.out))) == [
         ["name", "content", "owner", "n"],
@@ -128,7 +128,7 @@ def test_a_secret_is_not_shown(cli: "Cli", place: Place, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         (("SELECT * FORM file",), "at line 1, column 10, near 'FORM'; did you mean FROM?"),
         (("SELECT * FROM fil",), "no table at line 1, column 15 is called 'fil'; did you mean 'file'?"),
@@ -157,9 +157,9 @@ def test_a_secret_is_not_shown(cli: "Cli", place: Place, monkeypatch: pytest.Mon
         (("",), "the query is empty"),
     ],
 )
-def test_what_is_refused(files: "Cli", line: tuple[str, ...], told: str) -> None:
+def test_what_is_refused(files: "Cli", line: tuple[str, ...], message: str) -> None:
     """A query that cannot be answered is refused in one line, and nothing is printed."""
-    assert told in files.refuses("query", *line)
+    assert message in files.refuses("query", *line)
 
 
 def test_for_a_field_command(files: "Cli", place: Place) -> None:
@@ -212,8 +212,8 @@ def test_for_keeps_the_project_and_the_environment(
     monkeypatch.chdir("/")
     files.done("-C", str(tmp_path), "for", OPEN, "file", "chmod", "--mode", "0644")
     assert files.done("-C", str(tmp_path), "query", OPEN, "--json").data == []
-    told = files("-C", str(tmp_path), "--env", "none", "for", OPEN, "forget").err
-    assert "no environment is called 'none'" in told
+    message = files("-C", str(tmp_path), "--env", "none", "for", OPEN, "forget").err
+    assert "no environment is called 'none'" in message
 
 
 def test_for_passes_the_exit_code_on(files: "Cli", place: Place) -> None:
@@ -226,7 +226,7 @@ def test_for_passes_the_exit_code_on(files: "Cli", place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ((OPEN,), "no command is given; write `lasercats for SQL COMMAND ...`"),
         ((OPEN, "--check"), "no command is given"),
@@ -241,6 +241,6 @@ def test_for_passes_the_exit_code_on(files: "Cli", place: Place) -> None:
         ((), "Missing argument 'SQL'"),
     ],
 )
-def test_for_what_is_refused(files: "Cli", line: tuple[str, ...], told: str) -> None:
+def test_for_what_is_refused(files: "Cli", line: tuple[str, ...], message: str) -> None:
     """Without a command, or with a query or command that fails, nothing is done."""
-    assert told in files.refuses("for", *line)
+    assert message in files.refuses("for", *line)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("fil", "no verb is called 'fil'; did you mean 'file'?"),
         ("file wrte a:/x", "no verb is called 'wrte'; did you mean 'write'?"),
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
         ("completion bsh", "'bsh' is not one of 'bash', 'zsh', 'fish'; see `lasercats completion --help`"),
     ],
 )
-def test_an_unknown_name_is_told_with_the_nearest(cli: "Cli", line: str, told: str) -> None:
+def test_an_unknown_name_is_told_with_the_nearest(cli: "Cli", line: str, message: str) -> None:
     """A name of nothing is refused with the nearest one or the remedy, and nothing is logged."""
-    assert told in cli.refuses(*line.split())
+    assert message in cli.refuses(*line.split())
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("a:etc/x", "'a:etc/x' is no path on a machine; write MACHINE:/PATH, as in web1:/etc/motd"),
         ("/etc/x", "'/etc/x' is no path on a machine; write MACHINE:/PATH, as in web1:/etc/motd"),
@@ -51,9 +51,9 @@ def test_an_unknown_name_is_told_with_the_nearest(cli: "Cli", line: str, told: s
         (":/x", "'file/:/x' names no machine before the colon; write MACHINE:REST"),
     ],
 )
-def test_a_bad_path_is_refused(cli: "Cli", name: str, told: str) -> None:
+def test_a_bad_path_is_refused(cli: "Cli", name: str, message: str) -> None:
     """A path that cannot be managed is refused before anything is accepted."""
-    assert cli.refuses("file", "write", name, "--content", "x") == told
+    assert cli.refuses("file", "write", name, "--content", "x") == message
 
 
 def test_a_name_of_many_lines_is_one(cli: "Cli", place: Callable[..., str]) -> None:
@@ -65,33 +65,33 @@ def test_a_name_of_many_lines_is_one(cli: "Cli", place: Callable[..., str]) -> N
 @pytest.mark.parametrize("mode", ["rwx", "888", "00644", "-1", "0o644"])
 def test_a_bad_mode_is_refused(cli: "Cli", mode: str) -> None:
     """A mode that is not one to four octal digits is refused, naming the field."""
-    told = cli.refuses("file", "write", "a:/x", "--content", "x", f"--mode={mode}")
-    assert told.startswith("command file.write: field 'mode': ")
+    refusal = cli.refuses("file", "write", "a:/x", "--content", "x", f"--mode={mode}")
+    assert refusal.startswith("command file.write: field 'mode': ")
 
 
 @pytest.mark.parametrize("owner", ["", "a:b", "a\nb"])
 def test_a_bad_owner_is_refused(cli: "Cli", owner: str) -> None:
     """An owner that can be no name on any host is refused, naming the field."""
-    told = cli.refuses("file", "write", "a:/x", "--content", "x", f"--owner={owner}")
-    assert told.startswith("command file.write: field 'owner': ")
+    refusal = cli.refuses("file", "write", "a:/x", "--content", "x", f"--owner={owner}")
+    assert refusal.startswith("command file.write: field 'owner': ")
 
 
 @pytest.mark.parametrize("owner", ["a b", "$(id)", "-x", "`id`", "'"])
 def test_an_odd_owner_is_one_word(cli: "Cli", place: "Callable[..., str]", owner: str) -> None:
     """An owner that a host can have comes to it as one word, and is no option and no code."""
-    told = cli.fails("file", "write", place("x"), "--content", "x", f"--owner={owner}", status="failed")
-    assert "invalid user: " in told
-    assert owner.strip("'") in told
-    assert "uid=" not in told
+    failure = cli.fails("file", "write", place("x"), "--content", "x", f"--owner={owner}", status="failed")
+    assert "invalid user: " in failure
+    assert owner.strip("'") in failure
+    assert "uid=" not in failure
 
 
 def test_content_and_source_exclude_each_other(cli: "Cli") -> None:
     """A content and a source together are refused, and both are named."""
     source = cli.file("s", "x")
-    told = cli.refuses("file", "write", "a:/x", "--content", "x", "--source", source)
-    assert "'content'" in told
-    assert "'source'" in told
-    assert "no field of" not in told
+    refusal = cli.refuses("file", "write", "a:/x", "--content", "x", "--source", source)
+    assert "'content'" in refusal
+    assert "'source'" in refusal
+    assert "no field of" not in refusal
 
 
 def test_content_and_source_are_refused_at_all(cli: "Cli") -> None:
@@ -102,8 +102,8 @@ def test_content_and_source_are_refused_at_all(cli: "Cli") -> None:
 
 def test_a_source_that_is_missing(cli: "Cli") -> None:
     """A source that is not there is told by its name."""
-    told = cli.refuses("file", "write", "a:/x", "--source", "nope")
-    assert told == "nope cannot be read: No such file or directory"
+    refusal = cli.refuses("file", "write", "a:/x", "--source", "nope")
+    assert refusal == "nope cannot be read: No such file or directory"
 
 
 SOURCES = "env:NAME or file:PATH, or one of age:, aws:, cmd:, secret:, vault:"
@@ -111,7 +111,7 @@ NEVER = f"a secret is never written in clear; give {SOURCES}"
 
 
 @pytest.mark.parametrize(
-    ("secret", "told"),
+    ("secret", "message"),
     [
         ("hunter2", NEVER),
         ("env:LC_NOT_SET", "the secret is to come from the variable LC_NOT_SET, which is not set; export it"),
@@ -120,9 +120,9 @@ NEVER = f"a secret is never written in clear; give {SOURCES}"
         ("-sealed:", NEVER),
     ],
 )
-def test_a_secret_is_never_taken_in_clear(cli: "Cli", secret: str, told: str) -> None:
+def test_a_secret_is_never_taken_in_clear(cli: "Cli", secret: str, message: str) -> None:
     """A secret comes from a file or a variable that is there, or not at all."""
-    assert cli.refuses("file", "write", "a:/x", "--secret", secret) == told
+    assert cli.refuses("file", "write", "a:/x", "--secret", secret) == message
 
 
 def test_a_secret_never_stands_in_the_log(cli: "Cli", monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +139,7 @@ def test_a_secret_never_stands_in_the_log(cli: "Cli", monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("machine add a local:", "machine 'a' is there already (local:); remove it first"),
         ("machine add z bad:", "no machine scheme is called 'bad'; there are: aws, "),
@@ -161,9 +161,9 @@ def test_a_secret_never_stands_in_the_log(cli: "Cli", monkeypatch: pytest.Monkey
         ("state file/a:/x", "file/a:/x is not in the state; `lasercats observe file/a:/x` would manage it"),
     ],
 )
-def test_a_bad_line_is_refused(cli: "Cli", line: str, told: str) -> None:
+def test_a_bad_line_is_refused(cli: "Cli", line: str, message: str) -> None:
     """What makes no sense is refused with the remedy, and nothing is logged."""
-    assert told in cli.refuses(*line.split())
+    assert message in cli.refuses(*line.split())
 
 
 @pytest.mark.parametrize("url", ["ssh://h?connect_timeout=soon", "local:?timeout=-1", "local:?sudo=maybe"])

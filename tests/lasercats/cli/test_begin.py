@@ -56,11 +56,11 @@ def test_it_is_killed_at_any_moment(bare: "Cli") -> None:
         killed = subprocess.run(line, capture_output=True, check=False).returncode == -signal.SIGKILL
         if not killed:
             break
-        told = bare("-C", str(folder), "state")
+        ran = bare("-C", str(folder), "state")
         if (folder / "lasercats.toml").exists():
-            assert told.code == 0 or "`lasercats init` finishes it" in told.err
+            assert ran.code == 0 or "`lasercats init` finishes it" in ran.err
         else:
-            assert "`lasercats init`" in told.err
+            assert "`lasercats init`" in ran.err
         bare("init", str(folder))
         bare.done("-C", str(folder), "file", "write", f"local:{folder}/x", "--content", "x")
         bare.done("-C", str(folder), "verify")
@@ -110,8 +110,8 @@ def test_a_clone_without_its_log(bare: "Cli") -> None:
     """A clone has no log: it is told, and init makes one and leaves the machines as they are."""
     file = bare.folder / "lasercats.toml"
     file.write_text('[environments.default.machines]\nweb1 = "ssh://web1"\n')
-    told = bare("log").err
-    assert f"there is no log at {bare.path}; make one with `lasercats init`, or bring" in told
+    message = bare("log").err
+    assert f"there is no log at {bare.path}; make one with `lasercats init`, or bring" in message
     assert "now has .lasercats/log.db and .lasercats/.gitignore; a new log knows" in bare.done("init").err
     assert file.read_text() == '[environments.default.machines]\nweb1 = "ssh://web1"\n'
     assert bare.done("log", "--json").data == []
@@ -140,9 +140,9 @@ def test_two_at_once(bare: "Cli") -> None:
     """Of several that begin one project at once none spoils what another made."""
     line = [*LASERCATS, "init", str(bare.folder / "p")]
     started = [subprocess.Popen(line, stderr=subprocess.PIPE, text=True) for _ in range(4)]
-    told = [one.communicate()[1] for one in started]
-    assert any("a project in" in one for one in told)
-    assert "Traceback" not in "".join(told)
+    errors = [one.communicate()[1] for one in started]
+    assert any("a project in" in one for one in errors)
+    assert "Traceback" not in "".join(errors)
     bare.done("-C", "p", "file", "write", f"local:{bare.folder}/x", "--content", "x")
     bare.done("-C", "p", "verify")
 
@@ -196,8 +196,8 @@ def test_a_looser_folder_is_told(cli: "Cli") -> None:
     for verb in (["log"], ["for", "SELECT name FROM file", "file", "chmod", "--mode", "0600"]):
         inner.chmod(0o755)
         cli.done("file", "write", f"a:{cli.folder}/x", "--content", "x")
-        told = f"(mode 0755); close it with `chmod 700 {inner}`"
-        assert cli.done(*verb).err.count(told) == 1
+        text = f"(mode 0755); close it with `chmod 700 {inner}`"
+        assert cli.done(*verb).err.count(text) == 1
         inner.chmod(0o700)
         assert "others can enter" not in cli.done(*verb).err
 

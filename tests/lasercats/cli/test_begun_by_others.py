@@ -214,8 +214,8 @@ class TestWhatWasChangedSince:
         assert ran.code == 1
         assert "content: new → mine" in ran.out
         assert f"(hold): not taken back: file/{place('f')} was changed outside since" in ran.out
-        told = json.loads(cli("recover", "--force", "--json").out)
-        assert told[0]["told"].startswith("not taken back: ")
+        data = json.loads(cli("recover", "--force", "--json").out)
+        assert data[0]["told"].startswith("not taken back: ")
         asked = answers(yes=False)
         assert cli("recover", "--force").code == 1
         assert asked == ["Take it back, and lose that?"]

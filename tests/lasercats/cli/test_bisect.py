@@ -32,7 +32,7 @@ def python(code: str) -> str:
     return shlex.join([sys.executable, "-c", code])
 
 
-def told(cli: "Cli", *line: str) -> str:
+def last_line(cli: "Cli", *line: str) -> str:
     """Return the last line that a search tells that does not succeed."""
     before = cli.head()
     ran = cli("bisect", *line)
@@ -139,13 +139,13 @@ def test_a_range(worn: "Cli") -> None:
     data = worn.done("bisect", f"{at[5]}..{at[7]}", "--run", check, "--json").data
     assert data["first"] == worn.log()[7]
     assert [step["position"] for step in data["steps"][:2]] == [at[5] - 2, at[7] + 6]
-    assert told(worn, f"{at[4]}..{at[7]}", "--run", check) == (
+    assert last_line(worn, f"{at[4]}..{at[7]}", "--run", check) == (
         f"the check does not hold before position {at[4]}; begin where it still held"
     )
-    assert "there is no position 999" in told(worn, "1..999", "--run", check)
-    nothing = told(worn, "2001-01-01..2001-01-02", "--run", check)
+    assert "there is no position 999" in last_line(worn, "1..999", "--run", check)
+    nothing = last_line(worn, "2001-01-01..2001-01-02", "--run", check)
     assert nothing.startswith("nothing changed from 1 to 0; choose a wider range")
-    assert told(worn, f"{at[7]}..{at[1]}", "--run", check) == (
+    assert last_line(worn, f"{at[7]}..{at[1]}", "--run", check) == (
         f"the range '{at[7]}..{at[1]}' ends before it begins; write the earlier side first"
     )
 
@@ -175,7 +175,7 @@ def test_a_range(worn: "Cli") -> None:
 )
 def test_a_check_that_finds_nothing(worn: "Cli", check: list[str], fact: str) -> None:
     """A check that does not change, cannot be run or has a mistake is told in one sentence."""
-    assert fact.format(head=worn.head()) in told(worn, *check)
+    assert fact.format(head=worn.head()) in last_line(worn, *check)
 
 
 def test_an_empty_log(cli: "Cli") -> None:

@@ -44,7 +44,8 @@ def test_each_field(cli: "Cli", place: Place, monkeypatch: pytest.MonkeyPatch) -
     assert write["time"] <= content["time"] <= chmod["time"]
     assert (mode["value"], mode["actor"], mode["message"]) == ("0600", "bob@site", "ticket 4711")
     assert (mode["command"], mode["type"]) == (chmod["position"], "file.mode_changed")
-    assert (content["role"], mode["role"], found["modified"]["role"]) == ("specified", "specified", "given")
+    roles = (content["role"], mode["role"], found["modified"]["role"])
+    assert roles == ("specified", "specified", "computed")
 
 
 def test_the_table(cli: "Cli", place: Place) -> None:
@@ -89,7 +90,7 @@ def test_changed_and_changed_back(cli: "Cli", place: Place) -> None:
 
 
 def test_a_command_without_effect_is_not_blamed(cli: "Cli", place: Place) -> None:
-    """One that found all as it wished gave nothing its value."""
+    """One that found all as desired gave nothing its value."""
     name = place("f")
     cli.done("file", "write", name, "--content", "x")
     cli.done("file", "write", name, "--content", "x", "--mode", "0644")
@@ -140,14 +141,14 @@ def test_what_was_removed(cli: "Cli", place: Place, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("LASERCATS_ACTOR", "bob@site")
     cli.done("file", "remove", name)
     written, removed = [h["position"] + 5 for h in cli.log()]
-    told = cli.refuses("blame", f"file/{name}")
-    assert told == (
+    refusal = cli.refuses("blame", f"file/{name}")
+    assert refusal == (
         f"file/{name} is not there: file.removed at position {removed} by bob@site; "
         f"look at it before with --as-of {written}"
     )
     assert blamed(cli, name, "--as-of", str(written))["content"]["value"] == "x"
     assert blamed(cli, name, "--as-of", str(removed - 1))["content"]["value"] == "x"
-    assert cli.refuses("blame", f"file/{name}", "--as-of", str(removed)) == told
+    assert cli.refuses("blame", f"file/{name}", "--as-of", str(removed)) == refusal
 
 
 def test_what_was_forgotten(cli: "Cli", place: Place) -> None:
@@ -155,9 +156,9 @@ def test_what_was_forgotten(cli: "Cli", place: Place) -> None:
     name = place("f")
     cli.done("file", "write", name, "--content", "x")
     cli.done("forget", f"file/{name}")
-    told = cli.refuses("blame", f"file/{name}")
-    assert told.startswith(f"file/{name} is not there: forgotten at position ")
-    before = told.rpartition(" ")[2]
+    refusal = cli.refuses("blame", f"file/{name}")
+    assert refusal.startswith(f"file/{name} is not there: forgotten at position ")
+    before = refusal.rpartition(" ")[2]
     assert blamed(cli, name, "--as-of", before)["content"]["value"] == "x"
 
 
@@ -179,8 +180,8 @@ def test_created_again(cli: "Cli", place: Place, end: list[str]) -> None:
 def test_an_unknown_address(cli: "Cli", place: Place) -> None:
     """An address that the log never spoke of is refused with the nearest."""
     cli.done("file", "write", place("motd"), "--content", "x")
-    told = cli.refuses("blame", f"file/{place('mtd')}")
-    assert told == f"no resource is called 'file/{place('mtd')}'; did you mean 'file/{place('motd')}'?"
+    refusal = cli.refuses("blame", f"file/{place('mtd')}")
+    assert refusal == f"no resource is called 'file/{place('mtd')}'; did you mean 'file/{place('motd')}'?"
     assert "is not an address; write KIND/NAME" in cli.refuses("blame", place("motd"))
     assert "no kind is called 'flie'; did you mean 'file'?" in cli.refuses("blame", "flie/a:/f")
 
@@ -190,10 +191,10 @@ def test_not_yet_there(cli: "Cli", place: Place) -> None:
     cli.done("file", "write", place("f"), "--content", "x")
     cli.done("file", "write", place("g"), "--content", "x")
     first = str(cli.log()[0]["position"])
-    told = cli.refuses("blame", f"file/{place('g')}", "--as-of", first)
-    assert told == f"no resource is called 'file/{place('g')}'; did you mean 'file/{place('f')}'?"
-    told = cli.refuses("blame", f"file/{place('g')}", "--as-of", "2020-01-01")
-    assert told == f"no resource is called 'file/{place('g')}'; there are none"
+    refusal = cli.refuses("blame", f"file/{place('g')}", "--as-of", first)
+    assert refusal == f"no resource is called 'file/{place('g')}'; did you mean 'file/{place('f')}'?"
+    refusal = cli.refuses("blame", f"file/{place('g')}", "--as-of", "2020-01-01")
+    assert refusal == f"no resource is called 'file/{place('g')}'; there are none"
     assert "there is no position 999" in cli.refuses("blame", f"file/{place('g')}", "--as-of", "999")
 
 

@@ -19,6 +19,7 @@ from lasercats.core.record import OBSERVED, Event, raw
 from lasercats.operate import guard
 from lasercats.operate.confirm import check, duration
 from lasercats.operate.project import Project
+from lasercats.testing.running import finish
 
 if TYPE_CHECKING:
     from tests.lasercats.cli.conftest import Cli
@@ -103,8 +104,8 @@ def test_the_others_wait(cli: "Cli", place: Place) -> None:
     """What is held is not changed by anybody else, and the reason is told with what can be done."""
     cli.done("file", "write", place("f"), "--content", "x", "--confirm-within", "1h")
     for line in (["file", "write", place("f"), "--content", "y"], ["undo", "HEAD"]):
-        told = cli.refuses(*line)
-        assert "is held until command 1 (tester) is confirmed; run `lasercats confirm 1`" in told
+        refusal = cli.refuses(*line)
+        assert "is held until command 1 (tester) is confirmed; run `lasercats confirm 1`" in refusal
     cli.done("file", "write", place("g"), "--content", "y")
     assert cli.done("confirm", "--reject").out.endswith(": taken back\n")
     assert not path(place, "f").exists()
@@ -184,8 +185,8 @@ def test_it_is_told_as_json(cli: "Cli", place: Place) -> None:
 
 def test_what_cannot_be_taken_back(cli: "Cli") -> None:
     """A raw command is refused, and a time that is none."""
-    told = cli.refuses("exec", "a", "--confirm-within", "1m", "--", "true")
-    assert "the effect of exec is not in the state, so it cannot be taken back" in told
+    refusal = cli.refuses("exec", "a", "--confirm-within", "1m", "--", "true")
+    assert "the effect of exec is not in the state, so it cannot be taken back" in refusal
     assert "--list only lists" in cli.refuses("confirm", "--list", "--reject")
 
 
@@ -227,7 +228,7 @@ def test_the_guard_imports_nothing_of_others(
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "message"),
     [
         ("raise SystemExit(3)", "its guard died, see "),
         ("import time; time.sleep(600)", "its guard was not ready within 1 s, see "),
@@ -236,14 +237,14 @@ def test_the_guard_imports_nothing_of_others(
     ids=["dies", "silent", "unable"],
 )
 def test_without_a_guard_nothing_is_done(
-    cli: "Cli", place: Place, monkeypatch: pytest.MonkeyPatch, code: str, told: str
+    cli: "Cli", place: Place, monkeypatch: pytest.MonkeyPatch, code: str, message: str
 ) -> None:
     """Where no guard says in time that it is ready nothing is changed, and none is left."""
     cli.done("machine", "check", "a")
     monkeypatch.setattr(guard, "_START", code)
     monkeypatch.setattr(guard, "READY", 1.0)
     line = ("file", "write", place("f"), "--content", "x", "--confirm-within", "1h")
-    assert cli.refuses(*line).startswith(f"nothing was done, because {told}")
+    assert cli.refuses(*line).startswith(f"nothing was done, because {message}")
     assert not path(place, "f").exists()
     until(lambda: not guards(cli))
 
@@ -273,9 +274,9 @@ def test_a_guard_that_dies_stops_the_work(cli: "Cli", place: Place) -> None:
         os.kill(pid, signal.SIGKILL)
     until(lambda: not guards(cli))
     path(place, "go").touch()
-    _, told = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "its guard died before it was done" in told
+    assert "its guard died before it was done" in errors
     cli.done("confirm", "--reject")
     assert not path(place, "f").exists()
     cli.verifies()
@@ -310,8 +311,8 @@ def test_a_time_that_is_too_short_is_refused(cli: "Cli") -> None:
     project.log.append([Event(type=OBSERVED, delta=known)])
     project.close()
     cli.done("machine", "add", "aws", "aws://us-east-1")
-    told = cli.refuses("ec2", "stop", "aws:1", "--confirm-within", "9m")
-    assert told.startswith("this can take 600 s, and would be taken back in the middle; give")
+    refusal = cli.refuses("ec2", "stop", "aws:1", "--confirm-within", "9m")
+    assert refusal.startswith("this can take 600 s, and would be taken back in the middle; give")
     cli.done("machine", "add", "fast", "aws://us-east-1?timeout=100")
     project = Project(cli.folder)
     try:
@@ -320,12 +321,12 @@ def test_a_time_that_is_too_short_is_refused(cli: "Cli") -> None:
                 {"command": "ec2.stop", "on": [f"ec2.instance/fast:{n}" for n in range(20)]}
             )
         ]
-        check(project, commands, timedelta(seconds=100))
+        finish(project, check(project, commands, timedelta(seconds=100)))
         with pytest.raises(BadInput, match="this can take 100 s"):
-            check(project, commands, timedelta(seconds=99))
-        check(project, commands, timedelta(seconds=400), serial=5)
+            finish(project, check(project, commands, timedelta(seconds=99)))
+        finish(project, check(project, commands, timedelta(seconds=400), serial=5))
         with pytest.raises(BadInput, match="this can take 400 s"):
-            check(project, commands, timedelta(seconds=399), serial=5)
+            finish(project, check(project, commands, timedelta(seconds=399), serial=5))
     finally:
         project.close()
 
@@ -350,9 +351,9 @@ def test_what_cannot_go_back_by_itself_is_not_held(cli: "Cli", line: str, why: s
     project.log.append([Event(type=OBSERVED, delta=known)])
     project.close()
     cli.done("machine", "add", "aws", "aws://us-east-1")
-    told = cli.refuses("ec2", *line.split(), "--confirm-within", "60m")
-    assert "could not be taken back by itself: " in told
-    assert why in told
+    refusal = cli.refuses("ec2", *line.split(), "--confirm-within", "60m")
+    assert "could not be taken back by itself: " in refusal
+    assert why in refusal
 
 
 def test_recover_sends_no_signal(cli: "Cli", place: Place) -> None:
@@ -393,10 +394,10 @@ def test_what_is_lost_when_it_is_done_is_not_held(cli: "Cli", place: Place) -> N
             cli.done("observe", f"file/{place('big')}")
         for line in (("remove", place("big")), ("write", place("big"), "--content", "new", "--yes")):
             before = cli.log()
-            told = cli("file", *line, "--confirm-within", "1h")
+            ran = cli("file", *line, "--confirm-within", "1h")
             lost = "its unrecorded content would be lost for good; leave --confirm-within out"
-            assert f"file/{place('big')} could not be taken back by itself: {lost}" in told.err
-            assert told.code == 1
+            assert f"file/{place('big')} could not be taken back by itself: {lost}" in ran.err
+            assert ran.code == 1
             assert path(place, "big").stat().st_size == LIMIT + 1
             assert cli.log() == before
     assert guards(cli) == []

@@ -40,8 +40,8 @@ def claim(cli: "Cli", name: str, pid: int) -> int:
 def test_an_open_claim(cli: "Cli", place: Place) -> None:
     """A file that another command is at is not touched, and that command is named."""
     position = claim(cli, place("f"), os.getpid())
-    told = cli.refuses("file", "write", place("f"), "--content", "x")
-    assert told == (
+    refusal = cli.refuses("file", "write", place("f"), "--content", "x")
+    assert refusal == (
         f"file/{place('f')} is being changed by command {position} (other, process "
         f"{os.getpid()}@{socket.gethostname()}); wait for it, or run `lasercats recover` if it died"
     )
@@ -77,10 +77,10 @@ def test_a_stale_plan(cli: "Cli", place: Place) -> None:
     cli.done("plan", site(cli, place("f")), "--out", "p")
     cli.done("file", "write", place("f"), "--content", "other")
     position = int(cli.done("log", "--json").data[-1]["position"])
-    told = cli.refuses("apply", "p", "--yes")
-    assert told.startswith(f"the plan p is stale: file/{place('f')} changed at position ")
-    assert told.endswith("; make the plan again")
-    assert int(told.split("position ")[1].split(";")[0]) > position
+    refusal = cli.refuses("apply", "p", "--yes")
+    assert refusal.startswith(f"the plan p is stale: file/{place('f')} changed at position ")
+    assert refusal.endswith("; make the plan again")
+    assert int(refusal.split("position ")[1].split(";")[0]) > position
     assert (cli.folder / "t/f").read_text() == "other"
 
 
@@ -103,9 +103,9 @@ def test_a_plan_with_a_command_of_rubbish(cli: "Cli", command: str) -> None:
     """A saved plan whose commands cannot be read is told as such."""
     cli.done("plan", cli.file("empty.yaml", "resources: {}"), "--out", "p")
     text = (cli.folder / "p").read_text().replace('"commands": []', f'"commands": [{command}]')
-    told = cli.refuses("apply", cli.file("p", text), "--yes")
-    assert "holds a command that cannot be read" in told
-    assert told.endswith("make the plan again")
+    refusal = cli.refuses("apply", cli.file("p", text), "--yes")
+    assert "holds a command that cannot be read" in refusal
+    assert refusal.endswith("make the plan again")
 
 
 def test_apply_without_consent(cli: "Cli", place: Place) -> None:
@@ -160,7 +160,7 @@ def test_undo_with_a_conflict(cli: "Cli", place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("undo 99", "there is no position 99; the log goes from 1 to "),
         ("undo 0", "there is no position 0; the log goes from 1 to "),
@@ -174,10 +174,10 @@ def test_undo_with_a_conflict(cli: "Cli", place: Place) -> None:
         ("document --as-of @{yesterday}", "'@{yesterday}' is no position; "),
     ],
 )
-def test_a_bad_position(cli: "Cli", place: Place, line: str, told: str) -> None:
+def test_a_bad_position(cli: "Cli", place: Place, line: str, message: str) -> None:
     """A position that is not there or cannot be read is refused."""
     cli.done("file", "write", place("f"), "--content", "1")
-    assert cli.refuses(*line.split()).startswith(told)
+    assert cli.refuses(*line.split()).startswith(message)
 
 
 @pytest.mark.parametrize(

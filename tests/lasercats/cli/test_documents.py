@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reason"),
     [
         ("resources:\n  file/a:/x: {content: [}\n", "2:25: malformed YAML: "),
         ("resources:\n\tx: 1\n", "2:1: malformed YAML: "),
@@ -50,31 +50,31 @@ if TYPE_CHECKING:
         ('{"resources": {"file/a:/x": {}, "file/a:/x": {}}}', "the key 'file/a:/x' stands twice"),
     ],
 )
-def test_a_wrong_document_is_told_with_its_place(cli: "Cli", text: str, told: str) -> None:
+def test_a_wrong_document_is_told_with_its_place(cli: "Cli", text: str, reason: str) -> None:
     """A document that cannot be read is refused by plan and apply alike, with file, line and column."""
     file = cli.file("site.yaml", text)
     for verb in (["plan"], ["apply", "--yes"]):
         message = cli.refuses(*verb, file)
         assert message.startswith(f"{file}:")
-        assert told in message
+        assert reason in message
         assert "hunter2" not in message
 
 
 def test_a_mode_without_quotes_says_what_to_write(cli: "Cli") -> None:
     """A mode that YAML reads as a number is refused with a hint to quote it."""
     file = cli.file("site.yaml", "resources:\n  file/a:/x:\n    content: x\n    mode: 644\n")
-    told = cli.refuses("plan", file)
-    assert "quote" in told.removeprefix(file)
+    refusal = cli.refuses("plan", file)
+    assert "quote" in refusal.removeprefix(file)
 
 
 def test_content_and_source_exclude_each_other_in_a_document(cli: "Cli") -> None:
     """A content and a source in one resource are refused, and the message names both."""
     cli.file("s", "x")
     file = cli.file("site.yaml", "resources:\n  file/a:/x:\n    content: x\n    source: s\n")
-    told = cli.refuses("plan", file)
-    assert "content" in told
-    assert "source" in told
-    assert "no field of" not in told
+    refusal = cli.refuses("plan", file)
+    assert "content" in refusal
+    assert "source" in refusal
+    assert "no field of" not in refusal
 
 
 def test_a_document_that_is_missing_or_no_text(cli: "Cli") -> None:
@@ -93,7 +93,7 @@ def test_an_address_in_two_documents(cli: "Cli") -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reason"),
     [
         ('{"command": "file.write", "on": "a:/x"\n', "standard input:1:39: malformed JSON: "),
         (
@@ -118,10 +118,10 @@ def test_an_address_in_two_documents(cli: "Cli") -> None:
         ),
     ],
 )
-def test_wrong_commands_are_told_with_their_place(cli: "Cli", text: str, told: str) -> None:
+def test_wrong_commands_are_told_with_their_place(cli: "Cli", text: str, reason: str) -> None:
     """A file of commands with one that is wrong is refused as a whole, with its line."""
     message = cli.refuses("issue", "-", stdin=text)
-    assert message.startswith(told)
+    assert message.startswith(reason)
     assert "hunter2" not in message
 
 
@@ -156,16 +156,16 @@ resources:
 """
     cli.done("apply", cli.file("site.yaml", text), "--yes")
     state = cli.done("state", "--json").data["resources"]
-    told = {name: (fields["content"], fields["mode"]) for name, fields in state.items()}
-    assert told == {f"file/{place('a')}": ("base", "0600"), f"file/{place('b')}": ("own", "0600")}
+    parts = {name: (fields["content"], fields["mode"]) for name, fields in state.items()}
+    assert parts == {f"file/{place('a')}": ("base", "0600"), f"file/{place('b')}": ("own", "0600")}
 
 
 def test_a_fault_in_what_is_merged(cli: "Cli", place: Callable[..., str]) -> None:
     """A field that there is not is told of where it is written, though another place names it."""
     text = f"x-b: &b\n  content: x\n  mdoe: '0644'\nresources:\n  file/{place('a')}: {{<<: *b}}\n"
-    told = cli.refuses("plan", cli.file("site.yaml", text))
-    assert "site.yaml:3:3: " in told
-    assert "did you mean 'mode'?" in told
+    refusal = cli.refuses("plan", cli.file("site.yaml", text))
+    assert "site.yaml:3:3: " in refusal
+    assert "did you mean 'mode'?" in refusal
 
 
 def test_what_is_too_large_is_not_read(cli: "Cli", monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,15 +185,15 @@ MAIN = "from lasercats.cli.main import main; main()"
 def test_standard_input_that_never_ends(cli: "Cli") -> None:
     """It is read up to the limit, and no further."""
     with Path("/dev/zero").open("rb") as zeros:
-        told = subprocess.run(
+        ran = subprocess.run(
             [sys.executable, "-c", MAIN, "-C", cli.folder, "plan", "-", "--max-size", "1"],
             stdin=zeros,
             capture_output=True,
             text=True,
             check=False,
         )
-    assert told.returncode == 1
-    assert "standard input has more than 1 MiB" in told.stderr
+    assert ran.returncode == 1
+    assert "standard input has more than 1 MiB" in ran.stderr
 
 
 def test_a_command_that_says_one_thing_twice(cli: "Cli", place: Callable[..., str]) -> None:

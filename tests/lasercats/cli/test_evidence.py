@@ -62,11 +62,11 @@ def two(cli: Cli, place: Place) -> Cli:
 def test_a_cut_end_is_noticed(two: Cli, place: Place) -> None:
     """What was cut off is missed by `verify` and by what acts, and may be done without knowingly."""
     cut(two, 7)
-    told = two.refuses("verify")
-    assert "ends at position 7, but this user saw it end at 14" in told
-    assert "`lasercats verify --accept`" in told
-    assert two.refuses("file", "write", place("f"), "--content", "three") == told
-    assert two.refuses("verify") == told
+    refusal = two.refuses("verify")
+    assert "ends at position 7, but this user saw it end at 14" in refusal
+    assert "`lasercats verify --accept`" in refusal
+    assert two.refuses("file", "write", place("f"), "--content", "three") == refusal
+    assert two.refuses("verify") == refusal
     two.done("log")
     two.done("verify", "--accept")
     two.done("verify")
@@ -280,8 +280,8 @@ def test_heads_are_signed(two: Cli, key: Path, monkeypatch: pytest.MonkeyPatch) 
     signers = two.folder / "config" / "lasercats" / "allowed_signers"
     signers.parent.mkdir(parents=True)
     signers.write_text(Path(allow(key)).read_text())
-    (told,) = two.done("verify", "--json").data["signed"]
-    assert (told["position"], told["signer"], told["who"]) == (14, signer, "ada@desk")
+    (signature,) = two.done("verify", "--json").data["signed"]
+    assert (signature["position"], signature["signer"], signature["who"]) == (14, signer, "ada@desk")
 
 
 def test_who_must_have_signed(two: Cli, key: Path, tmp_path: Path) -> None:
@@ -296,7 +296,7 @@ def test_who_must_have_signed(two: Cli, key: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ("UPDATE heads SET hash = zeroblob(32)", "has another hash at position 14"),
         ("UPDATE heads SET position = 99", "ends at position 14, before 99"),
@@ -304,13 +304,13 @@ def test_who_must_have_signed(two: Cli, key: Path, tmp_path: Path) -> None:
         ("UPDATE heads SET signature = x'00'", "is not one of this head"),
     ],
 )
-def test_a_forged_signature_is_noticed(two: Cli, key: Path, change: str, told: str) -> None:
+def test_a_forged_signature_is_noticed(two: Cli, key: Path, change: str, message: str) -> None:
     """Whatever is changed about a signed head, it does not hold any more."""
     two.done("verify", "--sign", str(key))
     with closing(sqlite3.connect(two.path)) as db:
         db.execute(change)
         db.commit()
-    assert told in two.refuses("verify")
+    assert message in two.refuses("verify")
 
 
 def test_a_signed_end_that_was_cut_off(two: Cli, key: Path) -> None:

@@ -14,7 +14,7 @@ from lasercats.domains.rack.device_type import DeviceType
 LONG = {f"key-{n}": "a value that is told" for n in range(4)}
 
 
-def told(before: Any, after: Any, *, both: bool = False) -> list[str]:  # noqa: ANN401
+def plain_lines(before: Any, after: Any, *, both: bool = False) -> list[str]:  # noqa: ANN401
     """Return the lines without colours."""
     return [click.unstyle(line) for _, line in lines_of(Change(before, after), both=both)]
 
@@ -39,23 +39,23 @@ def instance(**fields: Any) -> Instance:  # noqa: ANN401
 )
 def test_a_map(old: Any, new: Any, lines: list[str]) -> None:  # noqa: ANN401
     """Only what changes of it is told, also where it is long."""
-    assert told(instance(tags=old), instance(tags=new)) == lines
+    assert plain_lines(instance(tags=old), instance(tags=new)) == lines
 
 
 def test_a_long_map_that_comes_or_goes() -> None:
     """It is told key by key, and none is cut away."""
     each = [f"tags.{key}: {value}" for key, value in LONG.items()]
-    assert told(None, instance(tags=LONG)) == each
-    assert told(instance(tags=LONG), None, both=True) == each
-    assert told(instance(tags=LONG), None) == []
-    assert told(instance(), instance(tags=LONG)) == ["tags: (not decided) → 4 keys", *each]
+    assert plain_lines(None, instance(tags=LONG)) == each
+    assert plain_lines(instance(tags=LONG), None, both=True) == each
+    assert plain_lines(instance(tags=LONG), None) == []
+    assert plain_lines(instance(), instance(tags=LONG)) == ["tags: (not decided) → 4 keys", *each]
 
 
 def test_a_map_of_more() -> None:
     """What stands deeper in it is told by its path."""
     before = DeviceType(more={"a": {"b": 1, "c": [1], "d": {"e": 1}}})
     after = DeviceType(more={"a": {"b": 2, "c": [1], "d": {"e": 1, "f": 1}}})
-    assert told(before, after) == ["more.a.b: 1 → 2", "+ more.a.d.f: 1"]
+    assert plain_lines(before, after) == ["more.a.b: 1 → 2", "+ more.a.d.f: 1"]
 
 
 @pytest.mark.parametrize(
@@ -70,19 +70,19 @@ def test_a_map_of_more() -> None:
 )
 def test_a_list(old: list[Any], new: list[Any], lines: list[str]) -> None:
     """Where items only come and go, those are told; where their order changes, both sides are."""
-    assert told(DeviceType(more={"x": old}), DeviceType(more={"x": new})) == lines
+    assert plain_lines(DeviceType(more={"x": old}), DeviceType(more={"x": new})) == lines
 
 
 def test_a_set() -> None:
     """It is told by what comes and goes."""
     before, after = instance(security_groups=("a", "b")), instance(security_groups=("b", "c"))
-    assert told(before, after) == ["security_groups:", "  - a", "  + c"]
+    assert plain_lines(before, after) == ["security_groups:", "  - a", "  + c"]
 
 
 def test_the_order_of_a_long_list() -> None:
     """Where that is all that changes, it is told."""
     names = [f"a-name-that-is-long-{n}" for n in range(5)]
-    lines = told(DeviceType(more={"x": names}), DeviceType(more={"x": names[::-1]}))
+    lines = plain_lines(DeviceType(more={"x": names}), DeviceType(more={"x": names[::-1]}))
     assert lines[0] == "more.x:"
     assert {line[:3] for line in lines[1:]} >= {"  +", "  -"}
 
@@ -90,6 +90,6 @@ def test_the_order_of_a_long_list() -> None:
 def test_what_is_sealed_in_a_map_is_not_told() -> None:
     """It is told that it changes."""
     before, after = ({"key": {PREFIX: token}} for token in ("one", "two"))
-    (line,) = told(DeviceType(more=before), DeviceType(more=after))
+    (line,) = plain_lines(DeviceType(more=before), DeviceType(more=after))
     assert line.startswith("more.key: ")
     assert "one" not in line

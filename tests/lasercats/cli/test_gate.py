@@ -62,9 +62,9 @@ def test_a_pattern_and_a_query_ask(cli: "Cli", place: Place, big: "Path") -> Non
         ("for", "SELECT address FROM file", "file", "remove"),
         ("issue", lines),
     ):
-        told = cli.refuses(*line)
+        refusal = cli.refuses(*line)
         lost = "its unrecorded content would be lost for good; agree with --yes"
-        assert told == f"not carried out, because of file/{place('big')}: {lost}"
+        assert refusal == f"not carried out, because of file/{place('big')}: {lost}"
         assert there(big)
         data = cli(*line[:-1], line[-1], "--check", "--json").data if line[0] != "for" else None
         if data is not None:
@@ -122,7 +122,7 @@ def test_protection_by_verb_and_document(cli: "Cli", place: Place) -> None:
     state = json.loads(cli.done("state", address, "--json").out)["resources"][address]
     assert state["protect"] is True
     assert state["modified"]
-    told = f"it is protected; `lasercats unprotect {address}` lifts that"
+    text = f"it is protected; `lasercats unprotect {address}` lifts that"
     empty = cli.file("empty.yaml", "resources: {}\n")
     for line in (
         ("file", "remove", place("f")),
@@ -131,7 +131,7 @@ def test_protection_by_verb_and_document(cli: "Cli", place: Place) -> None:
     ):
         ran = cli(*line)
         assert ran.code == 1, line
-        assert told in ran.err, line
+        assert text in ran.err, line
     assert "protect changed since" in cli("undo", "1", "--yes").err
     assert cli("plan", site, "--detailed-exitcode").code == 0
     lifts = cli.file("lifts.yaml", f"resources:\n  {address}: {{protect: false}}\n")
@@ -197,9 +197,9 @@ def test_a_revert_that_is_refused_adopts_nothing(cli: "Cli", place: Place, big: 
     big.write_bytes(b"x" * (LIMIT + 1))
     for line in (("drift", "--revert"), ("drift", "--revert", "--json")):
         before = cli.log()
-        told = cli(*line)
-        assert told.code == 1
-        assert "its unrecorded content would be lost for good; agree with --yes" in told.out + told.err
+        ran = cli(*line)
+        assert ran.code == 1
+        assert "its unrecorded content would be lost for good; agree with --yes" in ran.out + ran.err
         assert there(big)
         assert cli.log() == before
     assert "1 changed outside; --adopt records it, --revert puts it back" in cli("drift").err

@@ -18,8 +18,8 @@ Place = Callable[..., str]
 
 def site(cli: "Cli", **contents: str) -> str:
     """Write a document with files below t."""
-    wish = {f"file/a:{cli.folder}/t/{name}": {"content": text} for name, text in contents.items()}
-    return cli.file("site.yaml", json.dumps({"resources": wish}))
+    desired = {f"file/a:{cli.folder}/t/{name}": {"content": text} for name, text in contents.items()}
+    return cli.file("site.yaml", json.dumps({"resources": desired}))
 
 
 def test_every_verb_prints_one_json_value(cli: "Cli", place: Place) -> None:

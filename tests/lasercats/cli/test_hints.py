@@ -61,14 +61,14 @@ def test_for_and_apply(cli: "Cli", place: Place) -> None:
     start = standing(cli)
     sql = "SELECT name FROM file WHERE mode = '0600'"
     leads_back(cli, cli.done("for", sql, "file", "chmod", "--mode", "0640"), start)
-    wish = {
+    desired = {
         "resources": {
             f"directory/{place('d')}": {},
             f"file/{place('d/f')}": {"content": "f"},
             f"file/{place('a')}": {"content": "other", "mode": "0644"},
         }
     }
-    ran = cli.done("apply", cli.file("wish.json", json.dumps(wish)), "--yes")
+    ran = cli.done("apply", cli.file("desired.json", json.dumps(desired)), "--yes")
     assert ".." in hinted(ran)[1]
     leads_back(cli, ran, start)
 

@@ -87,9 +87,9 @@ def test_a_missing_log(cli: "Cli", verb: list[str]) -> None:
 def test_a_log_that_is_not_ours(cli: "Cli", verb: list[str]) -> None:
     """A file that is no SQLite file at all is told as damaged."""
     cli.path.write_bytes(b"this is not a log\n" * 100)
-    told = untouched(cli, *verb)
-    assert str(cli.path) in told
-    assert "restore it from a backup" in told
+    refusal = untouched(cli, *verb)
+    assert str(cli.path) in refusal
+    assert "restore it from a backup" in refusal
 
 
 def test_another_database(cli: "Cli") -> None:
@@ -119,8 +119,8 @@ def test_a_newer_log(cli: "Cli", verb: list[str]) -> None:
     db.execute("PRAGMA user_version = 99")
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
-    told = untouched(cli, *verb)
-    assert told == (
+    refusal = untouched(cli, *verb)
+    assert refusal == (
         f"lasercats: the log {cli.path} has format 99, this LaserCats reads up to {FORMAT}; upgrade it\n"
     )
 
@@ -138,8 +138,8 @@ def test_bytes_in_the_middle(cli: "Cli") -> None:
     data = cli.path.read_bytes()
     assert data.count(b"needle 1") >= 1
     cli.path.write_bytes(data.replace(b"needle 1", b"noodle 1"))
-    told = untouched(cli, "verify")
-    assert "are not as they were written; restore it from a backup" in told
+    refusal = untouched(cli, "verify")
+    assert "are not as they were written; restore it from a backup" in refusal
 
 
 def test_a_page_of_rubbish(cli: "Cli") -> None:
@@ -188,7 +188,7 @@ def read_only(folder: Path) -> Iterator[None]:
         subprocess.run(["umount", "-l", folder], check=True)
 
 
-def told(cli: "Cli") -> list[str]:
+def outputs(cli: "Cli") -> list[str]:
     """Return what every verb says that only reads."""
     return [cli.done(*verb).out for verb in READING]
 
@@ -207,7 +207,7 @@ def test_a_log_on_a_read_only_disk(cli: "Cli", lab: Lab, tmp_path: Path, way: st
         other.execute("SELECT count(*) FROM records").fetchone()  # while it is open, commits stay in the -wal
         cli.done("file", "write", f"a:{tmp_path}/x", "--content", "only in the -wal")
         assert Path(f"{cli.path}-wal").stat().st_size
-    wanted = told(cli) if way != "old" else []
+    wanted = outputs(cli) if way != "old" else []
     if way == "wal":  # as a backup that was made of the files while the log was open
         kept = {name: Path(f"{cli.path}{name}").read_bytes() for name in ("", "-wal")}
         other.close()
@@ -217,7 +217,7 @@ def test_a_log_on_a_read_only_disk(cli: "Cli", lab: Lab, tmp_path: Path, way: st
     elif way != "open":
         other.close()
     with read_only(cli.path.parent):
-        found = told(cli)
+        found = outputs(cli)
         for verb in (["file", "write", f"a:{tmp_path}/y", "--content", "y"], ["verify", "--repair"]):
             ran = cli(*verb)
             assert ran.code == 1
@@ -225,7 +225,7 @@ def test_a_log_on_a_read_only_disk(cli: "Cli", lab: Lab, tmp_path: Path, way: st
             assert ran.err.count("\n") == 1
         assert not (tmp_path / "y").exists()
     other.close()
-    assert found == (wanted or told(cli))
+    assert found == (wanted or outputs(cli))
     cli.verifies()
 
 
@@ -259,10 +259,10 @@ def test_something_else_in_place_of_the_log(cli: "Cli", what: str) -> None:
 def test_rubbish_beside_the_log(cli: "Cli") -> None:
     """A write-ahead log of rubbish holds no commit, so all that was committed is there."""
     fill(cli)
-    wanted = told(cli)
+    wanted = outputs(cli)
     for rubbish in (b"", b"x" * 40_000, os.urandom(40_000)):
         Path(f"{cli.path}-wal").write_bytes(rubbish)
-        assert told(cli) == wanted
+        assert outputs(cli) == wanted
 
 
 def test_a_damaged_resource_does_not_hide_the_others(cli: "Cli") -> None:
@@ -314,11 +314,11 @@ def test_an_environment_whose_log_would_be_another_file(cli: "Cli", name: str) -
     """A name that is none for an environment is refused, on the command line and in `lasercats.toml`."""
     files = sorted(cli.folder.rglob("*.db"))
     toml = cli.folder / "lasercats.toml"
-    told = cli.refuses("--env", name, "log") if name else ""
+    refusal = cli.refuses("--env", name, "log") if name else ""
     with toml.open("a") as file:
         file.write(f"\n[environments.{json.dumps(name)}.machines]\nlocal = 'local:'\n")
-    told = cli.refuses("--env", name, "log") if name else cli.refuses("log")
-    assert "environment" in told
+    refusal = cli.refuses("--env", name, "log") if name else cli.refuses("log")
+    assert "environment" in refusal
     assert cli.refuses("state")
     assert sorted(cli.folder.rglob("*.db")) == files
     assert sorted(cli.folder.parent.glob("*.db")) == []

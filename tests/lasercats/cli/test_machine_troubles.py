@@ -19,8 +19,8 @@ Place = Callable[..., str]
 
 def test_a_directory_at_the_path(cli: "Cli", place: Place) -> None:
     """A file is not written where a directory stands."""
-    told = cli.fails("file", "write", place(), "--content", "x", status="refused")
-    assert told == f"file/{place()}: {place()} is a directory; remove it first"
+    failure = cli.fails("file", "write", place(), "--content", "x", status="refused")
+    assert failure == f"file/{place()}: {place()} is a directory; remove it first"
 
 
 @pytest.mark.parametrize("line", ["chmod --mode 700", "chown --owner 0", "remove"])
@@ -28,15 +28,15 @@ def test_a_link_where_a_directory_is_meant(cli: "Cli", place: Place, line: str) 
     """What is of another kind is told as what it is, and not that nothing is there."""
     (cli.folder / "t/link").symlink_to("nowhere")
     verb, *options = line.split()
-    told = cli.fails("directory", verb, place("link"), *options, status="refused")
-    assert told == f"directory/{place('link')}: {cli.folder}/t/link is no directory but a symlink"
+    failure = cli.fails("directory", verb, place("link"), *options, status="refused")
+    assert failure == f"directory/{place('link')}: {cli.folder}/t/link is no directory but a symlink"
 
 
 def test_a_file_below_a_file(cli: "Cli", place: Place) -> None:
     """Nothing is put below a file that is managed."""
     cli.done("file", "write", place("f"), "--content", "x")
-    told = cli.fails("file", "write", place("f/g"), "--content", "x", status="refused")
-    assert told == f"file/{place('f/g')}: {place('f')} is a file, so nothing can be put below it"
+    failure = cli.fails("file", "write", place("f/g"), "--content", "x", status="refused")
+    assert failure == f"file/{place('f/g')}: {place('f')} is a file, so nothing can be put below it"
 
 
 def test_a_file_below_a_file_that_is_not_managed(cli: "Cli", place: Place) -> None:
@@ -48,16 +48,16 @@ def test_a_file_below_a_file_that_is_not_managed(cli: "Cli", place: Place) -> No
 
 def test_a_directory_that_is_missing(cli: "Cli", place: Place) -> None:
     """A file in a directory that is not there is refused by the machine, which names the directory."""
-    told = cli.fails("file", "write", place("no/f"), "--content", "x", status="failed")
-    assert f"directory {cli.folder}/t/no does not exist" in told
+    failure = cli.fails("file", "write", place("no/f"), "--content", "x", status="failed")
+    assert f"directory {cli.folder}/t/no does not exist" in failure
 
 
 def test_a_directory_that_is_not_empty(cli: "Cli", place: Place) -> None:
     """A directory with a managed file in it is not removed, and the file is named."""
     cli.done("directory", "create", place("d"))
     cli.done("file", "write", place("d/f"), "--content", "x")
-    told = cli.fails("directory", "remove", place("d"), status="refused")
-    assert told.endswith(f"is not empty: file/{place('d/f')} is in it; remove that first")
+    failure = cli.fails("directory", "remove", place("d"), status="refused")
+    assert failure.endswith(f"is not empty: file/{place('d/f')} is in it; remove that first")
     assert (cli.folder / "t/d/f").exists()
 
 
@@ -65,16 +65,18 @@ def test_a_directory_with_a_stranger_in_it(cli: "Cli", place: Place) -> None:
     """A directory with something in it that nobody manages is not removed either."""
     cli.done("directory", "create", place("d"))
     (cli.folder / "t/d/mine").write_text("mine")
-    told = cli.fails("directory", "remove", place("d"), status="failed")
-    assert "Directory not empty" in told
+    failure = cli.fails("directory", "remove", place("d"), status="failed")
+    assert "Directory not empty" in failure
     assert (cli.folder / "t/d/mine").read_text() == "mine"
     assert f"directory/{place('d')}" in cli.done("state", "--json").data["resources"]
 
 
 def test_an_owner_that_is_unknown(cli: "Cli", place: Place) -> None:
     """An owner that the machine does not know leaves no file behind."""
-    told = cli.fails("file", "write", place("f"), "--content", "x", "--owner", "nobody-such", status="failed")
-    assert "nobody-such" in told
+    failure = cli.fails(
+        "file", "write", place("f"), "--content", "x", "--owner", "nobody-such", status="failed"
+    )
+    assert "nobody-such" in failure
     assert list((cli.folder / "t").iterdir()) == []
 
 
@@ -97,16 +99,16 @@ def test_what_no_undo_brings_back_is_told(cli: "Cli", place: Place, line: list[s
     big = cli.folder / "t/big"
     big.write_bytes(b"x" * (8 * 1024 * 1024 + 1))
     cli.done("observe", f"file/{place('big')}")
-    told = f"! file/{place('big')}: its unrecorded content does not come back\n"
+    text = f"! file/{place('big')}: its unrecorded content does not come back\n"
     command = ["file", line[0], place("big"), *line[1:]]
-    assert told in cli.done(*command, "--check").err
+    assert text in cli.done(*command, "--check").err
     site = cli.file("site.yaml", f"resources:\n  file/{place('big')}: {{content: x}}\n")
-    assert told in cli.done("plan", site).err
+    assert text in cli.done("plan", site).err
     if line[0] == "write":
         assert "agree with --yes" in cli.refuses(*command)
         assert big.stat().st_size == 8 * 1024 * 1024 + 1
     ran = cli.done(*command, "--yes")
-    assert told in ran.err
+    assert text in ran.err
     assert "take it back" not in ran.err
     assert cli("undo", "HEAD").code == 1
     cli.done("file", "write", place("big"), "--content", "small")
@@ -115,8 +117,8 @@ def test_what_no_undo_brings_back_is_told(cli: "Cli", place: Place, line: list[s
 
 def test_exec_that_fails(cli: "Cli") -> None:
     """A raw command that fails ends with 1, its status told and its output kept."""
-    told = cli.fails("exec", "a", "--", "sh", "-c", "echo out; exit 7", status="failed")
-    assert told.endswith(": exit status 7")
+    failure = cli.fails("exec", "a", "--", "sh", "-c", "echo out; exit 7", status="failed")
+    assert failure.endswith(": exit status 7")
     ran = cli("exec", "a", "--json", "--", "sh", "-c", "echo out; echo err >&2; exit 7")
     (report,) = ran.data["results"][0]["reports"].values()
     assert report["status"] == 7
@@ -145,8 +147,8 @@ def test_no_permission(cli: "Cli", place: Place, tmp_path: Path) -> None:
 
 def test_an_address_is_told_once(cli: "Cli", place: Place) -> None:
     """A refusal does not repeat the address before its own reason."""
-    told = cli.fails("file", "chmod", place("nope"), "--mode", "600", status="refused")
-    assert told.endswith("does not exist; make it with `lasercats file write`")
+    failure = cli.fails("file", "chmod", place("nope"), "--mode", "600", status="refused")
+    assert failure.endswith("does not exist; make it with `lasercats file write`")
 
 
 def test_a_look_is_not_a_change(cli: "Cli", place: Place) -> None:
@@ -172,9 +174,9 @@ def test_exec_gets_its_words_as_they_are(cli: "Cli") -> None:
 
 def test_exec_has_a_time_limit_of_its_own(cli: "Cli") -> None:
     """A command that runs longer than its --timeout is ended, told, and its outcome is open."""
-    told = cli("exec", "--timeout", "0.3", "a", "--", "sleep", "30")
-    assert told.code == 1
-    assert "it ran longer than 0.3 s, and was ended" in told.err
+    ran = cli("exec", "--timeout", "0.3", "a", "--", "sleep", "30")
+    assert ran.code == 1
+    assert "it ran longer than 0.3 s, and was ended" in ran.err
     assert cli("exec", "--timeout", "-1", "a", "--", "true").code == 1
 
 

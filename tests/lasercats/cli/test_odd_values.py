@@ -41,7 +41,7 @@ def address(kind: str) -> Address:
     return make(kind, NAMES.get(kind, "x"))
 
 
-def told(domain: str) -> st.SearchStrategy[dict[Address, Resource]]:
+def odd_states(domain: str) -> st.SearchStrategy[dict[Address, Resource]]:
     """Return a strategy for what machines tell of one thing of some kinds of a domain."""
     (found,) = (one for one in kinds().domains if one.name == domain)
     parts = {address(kind.name): odd_resources(kind).map(_without_secrets) for kind in found.kinds}
@@ -70,7 +70,7 @@ def test_whatever_is_told_every_verb_works(bare: "Cli", domain: str) -> None:
     empty, count = bare.path.read_bytes(), 0
 
     @settings(max_examples=25, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck))
-    @given(one=told(domain), other=told(domain))
+    @given(one=odd_states(domain), other=odd_states(domain))
     def law(one: dict[Address, Resource], other: dict[Address, Resource]) -> None:
         nonlocal count
         count += 1

@@ -23,8 +23,8 @@ def test_what_goes_along_is_in_the_dry_run_and_comes_back(cli: "Cli", debian: De
     site = tmp_path / "site.yaml"
     site.write_text(SITE)
     assert ALONG in cli.done("plan", str(site), "--refresh").err
-    told = cli("apply", str(site), "--refresh")
-    assert (told.code, set(debian.installed())) == (1, {"lc-app", "lc-library"})
+    ran = cli("apply", str(site), "--refresh")
+    assert (ran.code, set(debian.installed())) == (1, {"lc-app", "lc-library"})
     cli.done("apply", str(site), "--refresh", "--yes")
     assert set(debian.installed()) == {"lc-rival", "lc-one", "lc-library"}
     cli.done("undo", "HEAD", "--yes")

@@ -78,9 +78,9 @@ def test_it_is_queried(went: "Cli") -> None:
 def test_it_is_never_acted_on(went: "Cli") -> None:
     """Undo and replay say that the plugin is missing; a rewrite keeps its commands as they are."""
     first = next(c["position"] for c in went.log() if c["type"] == "dns.set")
-    told = went("undo", str(first))
-    assert told.code == 1
-    assert "installed" in told.err
+    ran = went("undo", str(first))
+    assert ran.code == 1
+    assert "installed" in ran.err
     assert "no plugin is installed for dns.set" in went.refuses("replay", str(first))
     went.done("recover", "--force")
     assert msgspec.json.encode(SET).decode() in went.done("rewrite").out
@@ -88,9 +88,9 @@ def test_it_is_never_acted_on(went: "Cli") -> None:
 
 def test_its_open_commands_are_ended_by_force_only(went: "Cli") -> None:
     """Recover lists them, and with --force ends them; what was sent and answered stays in the log."""
-    told = went("recover")
-    assert told.code == 1
-    assert "no plugin is installed for dns.set" in told.out
+    ran = went("recover")
+    assert ran.code == 1
+    assert "no plugin is installed for dns.set" in ran.out
     ended = went.done("recover", "--force")
     assert "ended without its plugin" in ended.out
     assert went.done("recover").err == "nothing is open\n"

@@ -38,7 +38,7 @@ def printed(*parts: str) -> str:
 
 def test_nothing_else_prints() -> None:
     """No module but one calls what writes to a terminal, so no verb can forget to make data visible."""
-    found = [told for path in SOURCE.rglob("*.py") if path != PRINTER for told in _prints(path)]
+    found = [place for path in SOURCE.rglob("*.py") if path != PRINTER for place in _prints(path)]
     assert found == []
 
 

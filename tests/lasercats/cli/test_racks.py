@@ -13,6 +13,7 @@ from lasercats.core.errors import LogConflict
 from lasercats.instructions.work_order import Done
 from lasercats.operate import work
 from lasercats.operate.project import Project
+from lasercats.testing.running import finish
 
 if TYPE_CHECKING:
     from tests.lasercats.cli.conftest import Cli
@@ -53,8 +54,8 @@ def test_a_mount_is_an_order_and_is_done_when_it_is_reported(room: "Cli") -> Non
     assert "new database" in asked.out
     assert room.log()[-1]["status"] == "waiting"
     assert "rack.device/db1" not in room.done("state", "--json").data["resources"]
-    told = room.done("work", "done", str(order(room)), "--serial", "SN1", "--note", "upper bolt is worn")
-    assert "take it back with `lasercats undo" in told.err
+    ran = room.done("work", "done", str(order(room)), "--serial", "SN1", "--note", "upper bolt is worn")
+    assert "take it back with `lasercats undo" in ran.err
     assert state(room, "rack.device/db1")["serial"] == "SN1"
     assert room.log()[-1]["status"] == "done"
     (one,) = room.done("work", "list", "--all", "--json").data
@@ -98,9 +99,9 @@ def test_an_undo_never_forgets_what_stands_there(room: "Cli") -> None:
 def test_a_serial_that_is_not_as_decided_is_told(room: "Cli") -> None:
     """What is found is recorded, and the exit code and the log say that it is another than was asked for."""
     room.done("rack", "mount", "db1", "--unit", "1", "--serial", "WANTED")
-    told = room("work", "done", str(order(room)), "--serial", "FOUND")
-    assert told.code == 1
-    assert "did not do as asked with serial" in told.err
+    ran = room("work", "done", str(order(room)), "--serial", "FOUND")
+    assert ran.code == 1
+    assert "did not do as asked with serial" in ran.err
     assert state(room, "rack.device/db1")["serial"] == "FOUND"
     assert room.log()[-1]["status"] == "failed"
 
@@ -129,8 +130,8 @@ def test_a_failed_step_stops_what_depends_on_it_and_no_more(room: "Cli") -> None
     ]
     room.done("issue", "-", stdin="\n".join(map(json.dumps, commands)))
     number = str(order(room))
-    told = room.done("work", "fail", number, "1", "--why", "no screws")
-    assert "not done, because step 1 failed: no screws" in told.out
+    ran = room.done("work", "fail", number, "1", "--why", "no screws")
+    assert "not done, because step 1 failed: no screws" in ran.out
     room.done("work", "done", number)
     there = room.done("state", "--json").data["resources"]
     assert "rack.device/b" in there
@@ -252,7 +253,7 @@ def test_history_knows_what_waits(room: "Cli") -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         ("work done 99", "there is no work order 99; `lasercats work list` shows which there are"),
         ("work show 1", "there is no work order 1; `lasercats work list` shows which there are"),
@@ -292,20 +293,20 @@ def test_history_knows_what_waits(room: "Cli") -> None:
         ("observe rack.device/held", "only a person can look at rack.device/held"),
     ],
 )
-def test_bad_input_is_told_in_a_sentence(room: "Cli", words: str, told: str) -> None:
+def test_bad_input_is_told_in_a_sentence(room: "Cli", words: str, message: str) -> None:
     """Each has its sentence and exit code 1, and changes nothing."""
     room.done("rack", "mount", "held", "--unit", "1")
     number = order(room)
     refused = room(*shlex.split(words.format(order=number)))
     assert refused.code == 1
-    assert told.format(order=number) in refused.err
+    assert message.format(order=number) in refused.err
     assert refused.err.count("\n") <= 2
     assert [one["order"] for one in room.done("work", "list", "--json").data] == [number]
     room.verifies()
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         ("mount x --unit 3 --height 2", "U3-4 is out of rack/r1, which has U1-3"),
         ("mount x --unit 2", "U2 of rack/r1 is taken by rack.device/b"),
@@ -328,13 +329,13 @@ def test_bad_input_is_told_in_a_sentence(room: "Cli", words: str, told: str) -> 
         ("disconnect-nothing", "no verb is called 'disconnect-nothing'"),
     ],
 )
-def test_what_cannot_be_is_refused_with_what_is_in_the_way(room: "Cli", words: str, told: str) -> None:
+def test_what_cannot_be_is_refused_with_what_is_in_the_way(room: "Cli", words: str, message: str) -> None:
     """A refusal says what stands there, or what is missing; nobody is sent and nothing changes."""
     mounted(room, "a", "b")
     before = room.done("state", "--json").data
     refused = room("rack", *words.split())
     assert refused.code == 1
-    assert told in refused.err
+    assert message in refused.err
     assert room.done("state", "--json").data == before
     assert room.done("work", "list", "--json").data == []
 
@@ -345,9 +346,9 @@ def test_two_who_report_the_same_step_at_once(room: "Cli") -> None:
     number = order(room)
     first, second = Project(room.folder), Project(room.folder)
     seen = work.order(second, number)
-    work.done(first, number)
+    finish(first, work.done(first, number))
     with pytest.raises(LogConflict, match="somebody else has just reported on the work order"):
-        work.report(second, seen, {0: Done()})
+        finish(second, work.report(second, seen, {0: Done()}))
     first.close()
     second.close()
     with sqlite3.connect(room.path) as db:

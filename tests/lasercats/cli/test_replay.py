@@ -53,10 +53,10 @@ def replayed(cli: "Cli", position: object, *, count: int, beside: int = 0, until
     before = records(cli)
     ran = cli.done("replay", str(position))
     more = f", beside {beside} issued with it" if beside else ""
-    told = (
+    text = (
         f"{count} instruction{'' if count == 1 else 's'} answered from the record{more}: as recorded{until}"
     )
-    assert ran.err.splitlines()[-1] == told
+    assert ran.err.splitlines()[-1] == text
     data = cli.done("replay", str(position), "--json").data
     assert (data["same"], data["differences"], data["instructions"]) == (True, [], count)
     assert data["cut_off"] is bool(until)
@@ -108,8 +108,8 @@ def test_a_failed_write(cli: "Cli", place: Place, gone: Callable[[], None]) -> N
     problem = ran.err.splitlines()[0]
     gone()
     replayed(cli, 1, count=2)
-    told = cli.done("replay", "1")
-    assert told.err.splitlines()[0] == problem
+    result = cli.done("replay", "1")
+    assert result.err.splitlines()[0] == problem
     data = cli.done("replay", "1", "--json").data["result"]
     assert (data["status"], list(data["problems"])) == ("failed", [f"file/{place('missing/f')}"])
 
@@ -207,7 +207,7 @@ def test_a_change_that_it_met(cli: "Cli", place: Place, gone: Callable[[], None]
 
 
 def test_what_asks_no_machine(cli: "Cli", place: Place) -> None:
-    """To forget, and to find all as wished, is replayed too."""
+    """To forget, and to find all as desired, is replayed too."""
     cli.done("file", "write", place("f"), "--content", "x")
     cli.done("file", "write", place("f"), "--content", "x")
     assert "host.write" not in replayed(cli, "HEAD", count=1)
@@ -293,12 +293,12 @@ def test_a_planted_fault(cli: "Cli", place: Place, wrong: Callable[..., None]) -
     ):
         ran = cli("replay", str(position))
         assert ran.code == 1
-        told = ran.err.splitlines()
-        assert f"! {then} was asked then and is not now" in told
-        assert f"! {now} is asked now and was not then" in told
-        assert any(line.startswith(f"! what was changed at file/{place('f')} differs: ") for line in told)
-        assert any(line.startswith("! it ended as 'done' then, 'failed ") for line in told)
-        assert told[-1].endswith("answered from the record: not as recorded")
+        lines = ran.err.splitlines()
+        assert f"! {then} was asked then and is not now" in lines
+        assert f"! {now} is asked now and was not then" in lines
+        assert any(line.startswith(f"! what was changed at file/{place('f')} differs: ") for line in lines)
+        assert any(line.startswith("! it ended as 'done' then, 'failed ") for line in lines)
+        assert lines[-1].endswith("answered from the record: not as recorded")
         ran = cli("replay", str(position), "--json")
         assert (ran.code, ran.data["same"]) == (1, False)
         assert f"{then} was asked then and is not now" in ran.data["differences"]

@@ -46,8 +46,8 @@ def test_nothing_is_taken_from_under_an_order(room: "Cli", asked: str, meanwhile
     """What an open order is about, or leads to, is not removed, moved or cabled until it is reported."""
     room.done(*asked.split())
     number, before = order(room), len(room.log())
-    told = room.refuses(*meanwhile.split())
-    assert f"{what} is in the work order {number}" in told
+    refusal = room.refuses(*meanwhile.split())
+    assert f"{what} is in the work order {number}" in refusal
     assert len(room.log()) == before
     room.done("work", "fail", number, "--why", "called off")
     room.done(*meanwhile.split())
@@ -84,5 +84,5 @@ def test_a_cable_that_was_left_out_is_told(room: "Cli") -> None:
     room.done("rack", "swap", "a", "b")
     number = order(room)
     room.done("work", "done", number, "1-3")
-    told = room.done("work", "fail", number, "4-5", "--why", "too heavy").out
-    assert "cable ab has been pulled; put it back: a:1 and b:1" in told
+    output = room.done("work", "fail", number, "4-5", "--why", "too heavy").out
+    assert "cable ab has been pulled; put it back: a:1 and b:1" in output

@@ -76,9 +76,11 @@ def test_what_is_dropped_must_not_matter(
     """To drop what matters is refused with the place, and nothing is written."""
     editor(filled, monkeypatch, "/^squash 8 /d")
     out = tmp_path / "out"
-    told = filled.refuses("rewrite", "-i", "--out", str(out))
-    assert told.startswith(f"the rewritten log would not end in the same state: at file/a:{filled.folder}/f ")
-    assert "another mode" in told
+    refusal = filled.refuses("rewrite", "-i", "--out", str(out))
+    assert refusal.startswith(
+        f"the rewritten log would not end in the same state: at file/a:{filled.folder}/f "
+    )
+    assert "another mode" in refusal
     assert not out.exists()
     assert "they end in another state" in filled.done("rewrite", "-i", "--accept-difference").err
     editor(filled, monkeypatch, "s/^keep   15/d 15/")
@@ -86,7 +88,7 @@ def test_what_is_dropped_must_not_matter(
 
 
 @pytest.mark.parametrize(
-    ("script", "told"),
+    ("script", "message"),
     [
         ("s/^squash 8/burn 8/", "line 2: 'burn' is no choice; write squash, keep or drop"),
         ("s/^squash 8/squash 9/", "line 2: '9' is no command of this range; leave the numbers"),
@@ -94,11 +96,11 @@ def test_what_is_dropped_must_not_matter(
     ],
 )
 def test_a_list_that_cannot_be_read(
-    filled: "Cli", monkeypatch: pytest.MonkeyPatch, script: str, told: str
+    filled: "Cli", monkeypatch: pytest.MonkeyPatch, script: str, message: str
 ) -> None:
     """A line of the list that makes no sense is told with its number."""
     editor(filled, monkeypatch, script)
-    assert filled.refuses("rewrite", "-i") == told
+    assert filled.refuses("rewrite", "-i") == message
 
 
 def test_bad_input(filled: "Cli", monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,12 +53,12 @@ def test_all_of_it_is_shown(cli: "Cli", plan: dict[str, Any], place: Place, verb
     exec_ = {"command": "exec", "on": ["exec/a:"], "argv": WORDS}
     hold = {"command": "hold", "on": [f"file/{place('h')}"], "until": 4_000_000_000_000_000}
     forget = {"command": "forget", "on": [f"file/{place('f')}"]}
-    told = cli(*verb, carrying(cli, plan, exec_, hold, forget)).out
-    assert "the plan carries 4 commands:\n" in told
-    assert f"  file.write file/{place('x')}  content: x\n" in told
-    assert f"  exec exec/a  argv: {json.dumps(WORDS)}\n" in told
-    assert f"  hold file/{place('h')}  until: 4000000000000000\n" in told
-    assert f"  forget file/{place('f')}\n" in told
+    output = cli(*verb, carrying(cli, plan, exec_, hold, forget)).out
+    assert "the plan carries 4 commands:\n" in output
+    assert f"  file.write file/{place('x')}  content: x\n" in output
+    assert f"  exec exec/a  argv: {json.dumps(WORDS)}\n" in output
+    assert f"  hold file/{place('h')}  until: 4000000000000000\n" in output
+    assert f"  forget file/{place('f')}\n" in output
 
 
 def test_it_is_asked_after_it_was_shown(cli: "Cli", plan: dict[str, Any], tmp_path: Path) -> None:
@@ -77,11 +77,11 @@ def test_a_plan_of_staging(cli: "Cli", place: Place) -> None:
     file.write_text(file.read_text() + '\n[environments.staging.machines]\na = "local:"\n')
     document = cli.file("site.yaml", json.dumps({"resources": {f"file/{place('x')}": {"content": "x"}}}))
     cli.done("--env", "staging", "plan", document, "--out", "staging.plan")
-    told = cli.refuses("apply", "staging.plan", "--yes")
-    assert "was made for the environment 'staging', and this is 'default'" in told
+    refusal = cli.refuses("apply", "staging.plan", "--yes")
+    assert "was made for the environment 'staging', and this is 'default'" in refusal
     data = json.loads((cli.folder / "staging.plan").read_text())
-    told = cli.refuses("apply", changed(cli, data, environment="default"), "--yes")
-    assert f"was made for the log {data['log']}, and this is the log" in told
+    refusal = cli.refuses("apply", changed(cli, data, environment="default"), "--yes")
+    assert f"was made for the log {data['log']}, and this is the log" in refusal
     cli.done("--env", "staging", "apply", "staging.plan", "--yes")
 
 
@@ -113,7 +113,7 @@ def test_it_tells_no_url(cli: "Cli", place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "message"),
     [
         ({"machines": {}}, "does not say which machine 'a' is"),
         ({"versions": {}}, "does not say which version of file/a:"),
@@ -125,18 +125,18 @@ def test_it_tells_no_url(cli: "Cli", place: Place) -> None:
         ({"commands": [{"command": "nope", "on": ["file/a:/x"]}]}, "holds a command that cannot be read"),
     ],
 )
-def test_one_that_was_edited(cli: "Cli", plan: dict[str, Any], fields: dict[str, Any], told: str) -> None:
+def test_one_that_was_edited(cli: "Cli", plan: dict[str, Any], fields: dict[str, Any], message: str) -> None:
     """What has not exactly the form of a plan is refused, and never read as a document."""
-    assert told in cli.refuses("apply", changed(cli, plan, **fields), "--yes")
+    assert message in cli.refuses("apply", changed(cli, plan, **fields), "--yes")
 
 
 def test_one_that_was_cut_off(cli: "Cli", plan: dict[str, Any]) -> None:
     """However short what is left of a plan is, it is told as a plan."""
     whole = json.dumps(plan)
     for length in (25, 60, len(whole) // 2, len(whole) - 1):
-        told = cli.refuses("apply", cli.file("cut.plan", whole[:length]), "--yes")
-        assert "is no saved plan: " in told
-        assert told.endswith("make the plan again")
+        refusal = cli.refuses("apply", cli.file("cut.plan", whole[:length]), "--yes")
+        assert "is no saved plan: " in refusal
+        assert refusal.endswith("make the plan again")
 
 
 @pytest.mark.parametrize(
@@ -182,5 +182,5 @@ def test_a_pipe_is_written_as_it_is(cli: "Cli", plan: dict[str, Any]) -> None:
     there, here = os.pipe()
     cli.done("plan", "site.yaml", "--out", f"/dev/fd/{here}")
     os.close(here)
-    with os.fdopen(there) as told:
-        assert json.load(told) == {**plan, "documents": ["site.yaml"]}
+    with os.fdopen(there) as stream:
+        assert json.load(stream) == {**plan, "documents": ["site.yaml"]}

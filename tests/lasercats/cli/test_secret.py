@@ -114,8 +114,8 @@ def test_a_place_with_a_named_secret_is_rotated_by_its_name(cli: "Cli", place: P
     """The address of a secret that has a name is no place to change it: others have it, too."""
     cli.done("secret", "set", "db", "-", stdin=ONE)
     cli.done("file", "write", place("f"), "--secret", "secret:db")
-    told = cli.refuses("secret", "rotate", f"file/{place('f')}", "-", "--yes", stdin=TWO)
-    assert "holds the secret 'db'; `lasercats secret rotate db REFERENCE`" in told
+    refusal = cli.refuses("secret", "rotate", f"file/{place('f')}", "-", "--yes", stdin=TWO)
+    assert "holds the secret 'db'; `lasercats secret rotate db REFERENCE`" in refusal
 
 
 def test_new_keys_change_no_value_and_no_machine(cli: "Cli", place: Place) -> None:
@@ -164,10 +164,10 @@ def test_what_was_shredded_cannot_be_had_again(cli: "Cli", place: Place) -> None
     assert "1 past value would be gone for good" in ran.err
     assert "environment default" in ran.err
     assert states(cli, f"{address} secret") == ["destroyed", "current"]
-    told = cli("undo", "HEAD")
-    assert told.code == 1
-    assert f"a past value of {address} secret cannot be read any more" in told.err
-    assert "its key was destroyed by tester" in told.err
+    result = cli("undo", "HEAD")
+    assert result.code == 1
+    assert f"a past value of {address} secret cannot be read any more" in result.err
+    assert "its key was destroyed by tester" in result.err
     assert "its key was destroyed" in cli.refuses("plan", "-", stdin=document)
     for verb in (
         ["log"],
@@ -190,8 +190,8 @@ def test_nothing_is_shredded_that_is_in_use(cli: "Cli", place: Place) -> None:
     address = f"file/{place('f')}"
     cli.done("file", "write", place("f"), "--secret", "-", stdin=ONE)
     cli.done("file", "write", place("f"), "--secret", "-", stdin=TWO)
-    told = cli.refuses("secret", "shred", address, "--yes")
-    assert told == (
+    refusal = cli.refuses("secret", "shred", address, "--yes")
+    assert refusal == (
         f"a value that would be destroyed is in use, as it is in the state at {address}; seal that with "
         f"another key first, by `lasercats secret rotate --key {address}`"
     )

@@ -186,9 +186,9 @@ def test_a_token_for_another_address_is_sealed_again_on_record(cli: Cli, place: 
     first = token(cli, f"file/{place('db')}")
     site = folder / "site.yaml"
     site.write_text(f"resources:\n  file/{place('copy')}:\n    secret: {first}\n")
-    told = f"the secret of file/{place('db')} is sealed again for file/{place('copy')}"
-    assert told in cli.done("plan", str(site)).err
-    assert told in cli.done("apply", str(site), "--yes").err
+    text = f"the secret of file/{place('db')} is sealed again for file/{place('copy')}"
+    assert text in cli.done("plan", str(site)).err
+    assert text in cli.done("apply", str(site), "--yes").err
     assert (folder / "copy").read_text() == WORD
     assert token(cli, f"file/{place('copy')}") != first
     shown = cli.done("show", "HEAD", "--json").data

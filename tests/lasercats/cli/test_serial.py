@@ -59,8 +59,8 @@ def test_sizes(cli: "Cli", place: Place, size: str, expected: int) -> None:
 @pytest.mark.parametrize("size", ["0", "0%", "101%", "-1", "x", "1.5", "%", ""])
 def test_what_is_no_size(cli: "Cli", place: Place, size: str) -> None:
     """It is refused in a sentence, and nothing is done."""
-    told = cli.refuses("file", "write", place("a"), "--content", "x", f"--serial={size}")
-    assert "is no size of a group; write how many at a time, as 5, or a part, as 30%" in told
+    refusal = cli.refuses("file", "write", place("a"), "--content", "x", f"--serial={size}")
+    assert "is no size of a group; write how many at a time, as 5, or a part, as 30%" in refusal
 
 
 def test_a_direct_command_goes_on(cli: "Cli", place: Place, folder: Path) -> None:
@@ -76,8 +76,8 @@ def test_a_direct_command_goes_on(cli: "Cli", place: Place, folder: Path) -> Non
 def test_every_verb_that_acts(cli: "Cli", place: Place, folder: Path) -> None:
     """Documents, files of commands, undo, queries and reverts are carried out in turns too."""
     names = [place(f"{n}") for n in range(5)]
-    wish = {"resources": {f"file/{name}": {"content": "x", "mode": "0644"} for name in names}}
-    assert turns(cli, "apply", cli.file("d.json", json.dumps(wish)), "--yes", "--serial", "2") == 3
+    desired = {"resources": {f"file/{name}": {"content": "x", "mode": "0644"} for name in names}}
+    assert turns(cli, "apply", cli.file("d.json", json.dumps(desired)), "--yes", "--serial", "2") == 3
     lines = [json.dumps({"command": "file.chmod", "on": [f"file/{n}"], "mode": "0600"}) for n in names]
     assert turns(cli, "issue", cli.file("c.jsonl", "\n".join(lines)), "--serial", "2") == 3
     assert turns(cli, "undo", "HEAD~4..HEAD", "--serial", "4") == 2
@@ -109,10 +109,10 @@ def test_check_foresees_where_it_stops(cli: "Cli", place: Place, folder: Path) -
     cli.done("directory", "create", place("gone"))
     cli.done("directory", "remove", place("gone"))
     command = ["file", "write", place("a"), place("gone/b"), place("c"), place("d"), "--content", "x"]
-    told = cli(*command, "--serial", "1", "--check", "--json")
+    ran = cli(*command, "--serial", "1", "--check", "--json")
     done = cli(*command, "--serial", "1", "--json")
-    (foreseen,), (real,) = told.data["results"], done.data["results"]
-    assert (told.code, done.code) == (1, 1)
+    (foreseen,), (real,) = ran.data["results"], done.data["results"]
+    assert (ran.code, done.code) == (1, 1)
     assert foreseen["untried"] == real["untried"] == [f"file/{place('c')}", f"file/{place('d')}"]
     assert [p.name for p in folder.iterdir()] == ["a"]
 
@@ -159,8 +159,8 @@ def test_killed_in_the_middle(cli: "Cli", place: Place, folder: Path, tmp_path: 
     process.send_signal(signal.SIGKILL)
     process.wait()
     go.touch()
-    told = cli("recover")
-    assert told.out.count("not done") == 2, told
+    ran = cli("recover")
+    assert ran.out.count("not done") == 2, ran
     assert [Path(n.partition(":")[2]).read_text() for n in names] == ["new", "new", "old", "old"]
     assert "as the state says" in cli.done("drift").err
     cli.verifies()

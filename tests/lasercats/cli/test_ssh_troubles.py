@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.lab
 
 
-def write(cli: "Cli", url: str, told: str) -> None:
+def write(cli: "Cli", url: str, reason: str) -> None:
     """Write to a machine that cannot be reached: it is told, logged as failed, and the log is whole."""
     cli.done("machine", "add", "h", url)
     message = cli.fails("file", "write", "h:/tmp/x", "--content", "x", status="failed")
     assert message.startswith("file/h:/tmp/x: machine h (")
-    assert told in message
+    assert reason in message
     assert cli("machine", "check", "h").code == 1
     assert cli.done("state", "--json").data == {"resources": {}}
 
@@ -67,8 +67,8 @@ def test_no_space_left(cli: "Cli", lab: Lab) -> None:
     cli.done("machine", "add", "h", lab.hosts[1].url)
     source = cli.folder / "big"
     source.write_bytes(b"x" * 100_000)
-    told = cli.fails("file", "write", "h:/full/big", "--source", str(source), status="failed")
-    assert "No space left on device" in told
+    failure = cli.fails("file", "write", "h:/full/big", "--source", str(source), status="failed")
+    assert "No space left on device" in failure
     assert lab.hosts[1].ssh("ls -A /full").stdout == b""
     assert cli.done("state", "--json").data == {"resources": {}}
 
@@ -96,12 +96,12 @@ def test_check_tells_what_a_shell_prints(cli: "Cli", lab: Lab) -> None:
     cli.done("machine", "add", "h", lab.hosts[0].url)
     lab.hosts[0].ssh("echo 'echo Welcome' >/root/.bashrc")
     try:
-        told = cli.done("machine", "check", "h", "--json").data
+        data = cli.done("machine", "check", "h", "--json").data
         shown = cli.done("machine", "check", "h").out
     finally:
         lab.hosts[0].ssh("rm /root/.bashrc")
-    assert told[0]["error"] is None
-    assert "prints 'Welcome' before our script" in told[0]["told"]
+    assert data[0]["error"] is None
+    assert "prints 'Welcome' before our script" in data[0]["told"]
     assert "Welcome" in shown
 
 

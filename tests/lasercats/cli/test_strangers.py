@@ -50,8 +50,8 @@ def test_a_project_in_a_loop(cli: "Cli") -> None:
 
 def test_a_source_of_nobody(cli: "Cli") -> None:
     """`~who` of whom there is nobody, and a name that holds NUL, are told."""
-    told = cli.refuses("file", "write", "a:/x", "--source", "~nobody-at-all/x")
-    assert told == "~nobody-at-all/x cannot be read: there is no such home directory"
+    refusal = cli.refuses("file", "write", "a:/x", "--source", "~nobody-at-all/x")
+    assert refusal == "~nobody-at-all/x cannot be read: there is no such home directory"
     nul = cli.file("nul.yaml", 'resources: {"file/a:/x": {source: "a\\0b"}}')
     assert cli.refuses("plan", nul).endswith("its name holds NUL")
 
@@ -65,21 +65,21 @@ def test_commands_that_are_nested_without_end(cli: "Cli") -> None:
 @pytest.mark.parametrize("value", ["!!int x", "!!timestamp x", "!!bool 7", "9" * 5000])
 def test_a_value_that_is_none(cli: "Cli", value: str) -> None:
     """What is no value of its tag is told in our words, with a remedy."""
-    told = cli.refuses("plan", cli.file("v.yaml", f"resources: {{file/a:/x: {{content: {value}}}}}"))
-    assert told.endswith("it is none of its tag or too long; write it in quotes")
+    refusal = cli.refuses("plan", cli.file("v.yaml", f"resources: {{file/a:/x: {{content: {value}}}}}"))
+    assert refusal.endswith("it is none of its tag or too long; write it in quotes")
 
 
 @pytest.mark.parametrize("time", ["99999999999999999999m", "9" * 5000 + "d"])
 def test_a_time_beyond_all_times(cli: "Cli", time: str) -> None:
     """A time to confirm in may be written with any number of digits, and is then too long."""
-    told = cli.refuses("file", "write", "a:/x", "--content", "x", "--confirm-within", time)
-    assert told.endswith("take at least 1s and at most 7d")
+    refusal = cli.refuses("file", "write", "a:/x", "--content", "x", "--confirm-within", time)
+    assert refusal.endswith("take at least 1s and at most 7d")
 
 
 def test_numbers_beyond_all_logs(cli: "Cli") -> None:
     """A number that no log reaches is no damage to the log."""
-    told = cli.refuses("work", "show", "9" * 30)
-    assert told.startswith(f"there is no work order {'9' * 30}; ")
+    refusal = cli.refuses("work", "show", "9" * 30)
+    assert refusal.startswith(f"there is no work order {'9' * 30}; ")
     assert cli.done("query", "SELECT 1 AS one", "--json", "--max-rows", "9" * 30).data == [{"one": 1}]
 
 
@@ -100,16 +100,16 @@ def test_infinity_in_json(cli: "Cli") -> None:
 
 def test_a_value_beyond_all_memory(cli: "Cli") -> None:
     """A value that would take longer to make than a query may is refused before it is made."""
-    told = cli.refuses("query", "SELECT zeroblob(1000000000)")
-    assert told.startswith("the query has a value of more than 256 MiB; make it simpler, or allow more")
+    refusal = cli.refuses("query", "SELECT zeroblob(1000000000)")
+    assert refusal.startswith("the query has a value of more than 256 MiB; make it simpler, or allow more")
 
 
 def test_a_sentence_has_an_end(cli: "Cli") -> None:
     """What was given is told at its beginning and end, and the remedy is never lost behind it."""
-    told = cli.refuses("state", "--as-of", "x" * 100_000)
-    assert len(told) < 10_000
-    assert told.startswith("'xxx")
-    assert told.endswith("or @{10 minutes ago}")
+    refusal = cli.refuses("state", "--as-of", "x" * 100_000)
+    assert len(refusal) < 10_000
+    assert refusal.startswith("'xxx")
+    assert refusal.endswith("or @{10 minutes ago}")
 
 
 @pytest.fixture
@@ -126,24 +126,24 @@ def test_a_saved_plan_on_what_is_nowhere(cli: "Cli", saved: dict[str, Any], on: 
     """What a saved plan is on is checked as what is typed, and ends, whatever it is."""
     saved["commands"][0]["on"] = on
     saved["versions"] = dict.fromkeys(on, 0)
-    told = cli.refuses("apply", cli.file("other.plan", json.dumps(saved)), "--yes")
-    assert "holds a command that cannot be read" in told
-    assert told.endswith("make the plan again")
+    refusal = cli.refuses("apply", cli.file("other.plan", json.dumps(saved)), "--yes")
+    assert "holds a command that cannot be read" in refusal
+    assert refusal.endswith("make the plan again")
 
 
 def test_a_saved_plan_that_rests_on_nothing(cli: "Cli", saved: dict[str, Any]) -> None:
     """A saved plan from which a version was taken is not carried out, as it would be on any state."""
     saved["versions"] = {}
-    told = cli.refuses("apply", cli.file("other.plan", json.dumps(saved)), "--yes")
-    assert "does not say which version of file/a:" in told
+    refusal = cli.refuses("apply", cli.file("other.plan", json.dumps(saved)), "--yes")
+    assert "does not say which version of file/a:" in refusal
 
 
 def test_a_saved_plan_is_not_its_document(cli: "Cli", place: "Callable[..., str]") -> None:
     """A plan is never written over the document that it was made of."""
     text = json.dumps({"resources": {f"file/{place('x')}": {"content": "x"}}})
     document = cli.file("site.yaml", text)
-    told = cli.refuses("plan", document, "--out", f"{cli.folder}/../{cli.folder.name}/site.yaml")
-    assert "which is a document of it" in told
+    refusal = cli.refuses("plan", document, "--out", f"{cli.folder}/../{cli.folder.name}/site.yaml")
+    assert "which is a document of it" in refusal
     assert (cli.folder / "site.yaml").read_text() == text
 
 

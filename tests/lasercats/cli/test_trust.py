@@ -238,11 +238,11 @@ def test_one_that_is_named(bare: "Cli", planted: Path, way: str, monkeypatch: py
     give(planted)
     os.chdir("/")
     if way == "-C":
-        told = bare("-C", str(planted), "drift").err
+        message = bare("-C", str(planted), "drift").err
     else:
         monkeypatch.setenv(way, str(planted))
-        told = bare("drift").err
-    assert "belongs to nobody, so " in told
+        message = bare("drift").err
+    assert "belongs to nobody, so " in message
 
 
 @needs_root
@@ -281,14 +281,14 @@ def test_it_is_trusted_until_it_is_not(bare: "Cli", planted: Path) -> None:
     """A folder is marked in the user's own configuration, listed with its reason, and taken out again."""
     give(planted)
     assert f"{planted} is trusted" in bare.done("project", "trust").err
-    told = bare.done("project", "list", "--json").data
-    assert told == [{"project": str(planted), "why": f"{planted} belongs to nobody"}]
+    data = bare.done("project", "list", "--json").data
+    assert data == [{"project": str(planted), "why": f"{planted} belongs to nobody"}]
     bare.done("file", "write", f"local:{planted}/x", "--content", "x")
     assert (planted / "x").exists()
     bare.done("project", "untrust", str(planted))
     assert "belongs to nobody" in bare("file", "write", f"local:{planted}/x", "--content", "y").err
-    told = bare("project", "untrust", str(planted)).err
-    assert told.endswith("is not marked; `lasercats project list` shows which are\n")
+    data = bare("project", "untrust", str(planted)).err
+    assert data.endswith("is not marked; `lasercats project list` shows which are\n")
 
 
 @needs_root
@@ -313,9 +313,9 @@ def test_a_configuration_of_others(bare: "Cli", planted: Path, whose: str) -> No
         os.chown(config, NOBODY, NOBODY)
     else:
         config.chmod(0o666)
-    told = bare("drift").err
-    assert "belongs to nobody" in told
-    assert "so your configuration is not read; make it yours alone" in told
+    message = bare("drift").err
+    assert "belongs to nobody" in message
+    assert "so your configuration is not read; make it yours alone" in message
     assert bare.done("state")
 
 

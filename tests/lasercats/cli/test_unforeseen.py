@@ -36,7 +36,7 @@ def run(tmp_path: Path, how: str, **env: str) -> "subprocess.CompletedProcess[st
 
 
 @pytest.mark.parametrize(
-    ("how", "told"),
+    ("how", "message"),
     [
         ("raise type('Panic', (BaseException,), {})('index')", "Panic (index)"),
         ("raise KeyError('x')", "KeyError ('x')"),
@@ -51,13 +51,13 @@ def run(tmp_path: Path, how: str, **env: str) -> "subprocess.CompletedProcess[st
         ("raise type('Mute', (Exception,), {'__str__': lambda self: 1 / 0})", "Mute"),
     ],
 )
-def test_one_sentence_and_a_file(tmp_path: Path, how: str, told: str) -> None:
+def test_one_sentence_and_a_file(tmp_path: Path, how: str, message: str) -> None:
     """Any exception is one line that names the verb, the fault and the file; the file holds no value."""
     ran = run(tmp_path, how)
     assert ran.returncode == 1
     assert ran.stdout == ""
     assert ran.stderr.count("\n") == 1
-    assert ran.stderr.startswith(f"lasercats: an unforeseen fault in `lasercats state`: {told}")
+    assert ran.stderr.startswith(f"lasercats: an unforeseen fault in `lasercats state`: {message}")
     (path,) = (tmp_path / ".local" / "state" / "lasercats").iterdir()
     assert str(path) in ran.stderr
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -1,7 +1,8 @@
 """Work orders that nobody comes to harm by: power, cables, names on boxes, reports at once, corrections."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from lasercats.core.errors import BadInput
 from lasercats.operate import work
 from lasercats.operate.project import Project
+from lasercats.testing.running import finish
 from tests.lasercats.cli.test_racks import mounted, order, state
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ def room(cli: "Cli") -> "Cli":
     return cli
 
 
-def told(cli: "Cli", words: str) -> "Ran":
+def done(cli: "Cli", words: str) -> "Ran":
     """Run a line that must succeed."""
     return cli.done(*shlex.split(words))
 
@@ -50,7 +52,7 @@ def refused(cli: "Cli", words: str) -> str:
 
 def report(cli: "Cli") -> "Ran":
     """Report that all of the last order is done."""
-    return told(cli, f"work done {order(cli)}")
+    return done(cli, f"work done {order(cli)}")
 
 
 def steps(cli: "Cli") -> dict[str, list[str]]:
@@ -62,23 +64,23 @@ def test_what_gets_its_power_by_modules_is_shut_down_and_a_panel_is_not(room: "C
     """A type with bays is lifted when it is off; its bay takes a power cable; a panel is just lifted."""
     room.done("issue", room.file("types.yaml", TYPES))
     for name, unit in (("modular", 1), ("panel", 2)):
-        told(room, f"rack mount {name} --type {name} --unit {unit}")
+        done(room, f"rack mount {name} --type {name} --unit {unit}")
         report(room)
-    assert "Shut modular (modular) down" in told(room, "rack unmount modular --interpreter script").out
-    assert "Shut" not in told(room, "rack unmount panel --interpreter script").out
-    told(room, "rack add-feed F --rack r1")
-    assert "Connect F (rack r1) to modular:P0" in told(room, "rack connect p --a F --b modular:P0").out
+    assert "Shut modular (modular) down" in done(room, "rack unmount modular --interpreter script").out
+    assert "Shut" not in done(room, "rack unmount panel --interpreter script").out
+    done(room, "rack add-feed F --rack r1")
+    assert "Connect F (rack r1) to modular:P0" in done(room, "rack connect p --a F --b modular:P0").out
 
 
 def test_cables_leave_at_the_first_lift_and_come_back_after_the_last(room: "Cli") -> None:
     """Of two that change places, the one by the spare place has its cables put back in its last place."""
     mounted(room, "a", "b", "c")
     for name, cable in (("a", "ca"), ("b", "cb")):
-        told(room, f"rack connect {cable} --a {name}:e --b c:{name}")
+        done(room, f"rack connect {cable} --a {name}:e --b c:{name}")
         report(room)
-    told(room, "rack connect ab --a a:x --b b:x")
+    done(room, "rack connect ab --a a:x --b b:x")
     report(room)
-    told(room, "rack swap a b")
+    done(room, "rack swap a b")
     lifts = [notes for text, notes in steps(room).items() if text.startswith("Move")]
     c = "(rack r1, U3, front)"
     assert lifts == [
@@ -91,19 +93,19 @@ def test_cables_leave_at_the_first_lift_and_come_back_after_the_last(room: "Cli"
 def test_kept_cables_are_named_when_the_device_goes_and_when_it_is_back(room: "Cli") -> None:
     """They are pulled with the device, and put back when both of their devices are there again."""
     mounted(room, "a", "b")
-    told(room, "rack connect c --a a:1 --b b:1")
+    done(room, "rack connect c --a a:1 --b b:1")
     report(room)
-    told(room, "rack unmount a --keep-cables")
+    done(room, "rack unmount a --keep-cables")
     kept = "pull cable c, and keep it for when it comes back: a:1 and b:1 (rack r1, U2, front)"
     assert [kept] in steps(room).values()
     report(room)
-    told(room, "rack unmount b --keep-cables")
+    done(room, "rack unmount b --keep-cables")
     assert not any("cable c" in note for notes in steps(room).values() for note in notes)
     report(room)
-    told(room, "rack mount a --unit 7")
+    done(room, "rack mount a --unit 7")
     assert list(steps(room).values()) == [[]]
     report(room)
-    told(room, "rack mount b --unit 8")
+    done(room, "rack mount b --unit 8")
     assert list(steps(room).values()) == [["put cable c back: a:1 (rack r1, U7, front) and b:1"]]
 
 
@@ -111,25 +113,25 @@ def test_kept_cables_are_named_when_the_device_goes_and_when_it_is_back(room: "C
 def test_nothing_is_cabled_to_what_is_not_there(room: "Cli", absent: str) -> None:
     """A cable to what is only planned, or in stock, is planned, and connected when that is mounted."""
     mounted(room, "a")
-    told(room, absent)
+    done(room, absent)
     assert "so p:1 is not there; mount it first, or plan the cable" in refused(
         room, "rack connect c --a a:1 --b p:1"
     )
-    told(room, "rack plan-cable c --a a:1 --b p:1 --color blue")
+    done(room, "rack plan-cable c --a a:1 --b p:1 --color blue")
     assert room.done("work", "list", "--json").data == []
     assert "taken by rack.cable/c" in refused(room, "rack plan-cable d --a a:1 --b p:2")
-    told(room, "rack mount p --rack r1 --unit 3")
+    done(room, "rack mount p --rack r1 --unit 3")
     report(room)
-    told(room, "rack connect c")
+    done(room, "rack connect c")
     report(room)
     assert state(room, "rack.cable/c") == {"a": "a:1", "b": "p:1", "color": "blue", "status": "connected"}
-    told(room, "undo HEAD")
+    done(room, "undo HEAD")
     assert list(steps(room)) == [
         "Disconnect cable c (blue): a:1 (rack r1, U1, front) and p:1 (rack r1, U3, front)"
     ]
     report(room)
     assert state(room, "rack.cable/c")["status"] == "planned"
-    told(room, "rack unmount p")
+    done(room, "rack unmount p")
     report(room)
     assert "cable c is in it" in refused(room, "rack retire p")
     room.verifies()
@@ -152,30 +154,30 @@ def test_a_document_plans_cables(room: "Cli") -> None:
 
 def test_a_step_says_what_is_on_the_box_and_where_both_ends_are(room: "Cli") -> None:
     """Serial number and asset tag, and rack and unit of both ends, also of what the same order mounts."""
-    told(room, "rack create r2")
-    told(room, "rack mount a --rack r1 --unit 1 --serial SN1 --asset-tag T1")
+    done(room, "rack create r2")
+    done(room, "rack mount a --rack r1 --unit 1 --serial SN1 --asset-tag T1")
     report(room)
-    told(room, "rack move a --unit 2")
+    done(room, "rack move a --unit 2")
     assert list(steps(room)) == [
         "Shut a (serial SN1, tag T1) down and switch it off, in rack r1, U1, front",
         "Move a (serial SN1, tag T1) from rack r1, U1, front to rack r1, U2, front",
     ]
     report(room)
-    wish = "resources:\n  rack.device/b: {rack: r2, unit: 9}\n  rack.cable/c: {a: 'b:1', b: 'a:1'}\n"
-    room.done("apply", room.file("a.yaml", wish), "--yes")
+    desired = "resources:\n  rack.device/b: {rack: r2, unit: 9}\n  rack.cable/c: {a: 'b:1', b: 'a:1'}\n"
+    room.done("apply", room.file("a.yaml", desired), "--yes")
     assert "Connect b:1 (rack r2, U9, front) to a:1 (rack r1, U2, front) by cable c" in steps(room)
 
 
 def test_racks_are_done_one_after_another(room: "Cli") -> None:
     """All of one rack is done before the other, and the paper has a heading for each."""
-    told(room, "rack create r2")
-    wish = "".join(
+    done(room, "rack create r2")
+    desired = "".join(
         f"  rack.device/{r}{n}: {{rack: {r}, unit: {n}}}\n" for n in (1, 2) for r in ("r1", "r2")
     ) + "".join(f"  rack.cable/{r}: {{a: '{r}1:e', b: '{r}2:e'}}\n" for r in ("r1", "r2"))
-    room.done("apply", room.file("a.yaml", f"resources:\n{wish}"), "--yes")
+    room.done("apply", room.file("a.yaml", f"resources:\n{desired}"), "--yes")
     racks = ["r1" if "rack r1" in text else "r2" for text in steps(room)]
     assert racks == ["r1"] * 3 + ["r2"] * 3
-    paper = told(room, f"work show {order(room)} --markdown").out
+    paper = done(room, f"work show {order(room)} --markdown").out
     assert (
         paper.index("### Rack r1")
         < paper.index("**3.**")
@@ -188,9 +190,9 @@ def test_the_hint_takes_back_what_was_on_record_only(room: "Cli") -> None:
     """After an order that took a device out and had it retired, `undo` as told has it mounted again."""
     mounted(room, "a")
     before = state(room, "rack.device/a")
-    told(room, "undo HEAD")
+    done(room, "undo HEAD")
     hint = report(room).err.partition("`lasercats ")[2].partition("`")[0]
-    told(room, hint)
+    done(room, hint)
     report(room)
     assert state(room, "rack.device/a") == before
 
@@ -198,18 +200,18 @@ def test_the_hint_takes_back_what_was_on_record_only(room: "Cli") -> None:
 @pytest.fixture
 def three(room: "Cli") -> Callable[[], Project]:
     """An order of three steps that need not wait for each other, and other processes that look at it."""
-    told(room, "rack mount a b c --rack r1 --height 0")
-    return lambda: Project(room.folder)
+    done(room, "rack mount a b c --rack r1 --height 0")
+    return lambda: Project(room.folder, actor="tester")
 
 
-def meanwhile(monkeypatch: pytest.MonkeyPatch, does: Callable[[], Any]) -> None:
+def meanwhile(monkeypatch: pytest.MonkeyPatch, does: Callable[[], Coroutine[Any, Any, object]]) -> None:
     """Have something done after a report has read its order, and before it is recorded."""
     real, left = work.report, [does]
 
-    def report_(*args: Any) -> work.Reported:  # noqa: ANN401
+    async def report_(*args: Any) -> work.Reported:  # noqa: ANN401
         while left:
-            left.pop()()
-        return real(*args)
+            await left.pop()()
+        return await real(*args)
 
     monkeypatch.setattr(work, "report", report_)
 
@@ -220,7 +222,7 @@ def test_two_who_report_of_different_steps_at_once(
     """Both reports count, and nothing is told twice."""
     number, mine, other = order(room), three(), three()
     meanwhile(monkeypatch, lambda: work.done(other, number, [2]))
-    assert [task.number for task in work.done(mine, number, [3]).tasks] == [3]
+    assert [task.number for task in finish(mine, work.done(mine, number, [3])).tasks] == [3]
     assert [task.number for task in work.order(mine, number).open] == [1]
     mine.close()
     other.close()
@@ -231,20 +233,27 @@ def test_who_is_beaten_to_the_lease_waits_for_it(
     room: "Cli", three: Callable[[], Project], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where another process takes the lease between the look and the taking, that is waited for."""
-    number, mine, other = order(room), three(), three()
+    number, mine = order(room), three()
     looked, left = mine.log.leases, [True]
+
+    def beaten() -> None:
+        other = three()
+        finish(other, work.done(other, number, [2]))
+        other.close()
 
     def leases() -> Any:  # noqa: ANN401
         found = looked()
         while left:
             left.pop()
-            work.done(other, number, [2])
+            other = Thread(target=beaten)
+            other.start()
+            other.join()
         return found
 
     monkeypatch.setattr(mine.log, "leases", leases)
-    assert [task.number for task in work.done(mine, number, [3]).tasks] == [3]
+    assert [task.number for task in finish(mine, work.done(mine, number, [3])).tasks] == [3]
+    assert [task.number for task in work.order(mine, number).open] == [1]
     mine.close()
-    other.close()
 
 
 @pytest.mark.parametrize("steps_", [(), (range(2, 4),)])
@@ -255,7 +264,7 @@ def test_two_who_report_of_the_same_step_at_once(
     number, mine, other = order(room), three(), three()
     meanwhile(monkeypatch, lambda: work.fail(other, number, [2], why="no rails"))
     with pytest.raises(BadInput, match=r"step 2 of work order \d+ is reported already: failed, by tester"):
-        work.done(mine, number, steps_)
+        finish(mine, work.done(mine, number, steps_))
     assert [task.number for task in work.order(mine, number).open] == [1, 3]
     mine.close()
     other.close()
@@ -279,43 +288,43 @@ def test_what_names_no_step_is_told(word: str) -> None:
 
 def test_a_range_is_reported_at_once_and_one_too_long_is_not(room: "Cli") -> None:
     """A range within the order counts; one beyond it is refused, and not counted to its end."""
-    told(room, "rack mount a b c --rack r1 --height 0")
+    done(room, "rack mount a b c --rack r1 --height 0")
     number = order(room)
     assert "has no step 4; it has 1 to 3" in refused(room, f"work done {number} 1-999999999")
-    told(room, f"work done {number} 1-2,3")
+    done(room, f"work done {number} 1-2,3")
     assert room.done("work", "list", "--json").data == []
 
 
 def test_who_reported_is_told_everywhere(room: "Cli", monkeypatch: pytest.MonkeyPatch) -> None:
     """In SQL, the log, `show`, the order and its page, and not for those of whom nobody reported."""
-    told(room, "rack mount a b --rack r1 --height 0")
+    done(room, "rack mount a b --rack r1 --height 0")
     number = order(room)
     monkeypatch.setenv("LASERCATS_ACTOR", "nora@dc")
-    told(room, f"work done {number} 1")
+    done(room, f"work done {number} 1")
     rows = room.done("query", "SELECT reported_by FROM instructions", "--format", "json").data
     assert [row["reported_by"] for row in rows] == ["nora@dc", None]
-    assert "(reported by nora@dc)" in told(room, "log").out.splitlines()[-1]
+    assert "(reported by nora@dc)" in done(room, "log").out.splitlines()[-1]
     assert [c.get("reported_by") for c in room.done("log", "--json").data] == [None, ["nora@dc"]]
-    assert "reported by nora@dc" in told(room, "show HEAD").out
-    assert told(room, f"work show {number} --markdown").out.count("reported by nora@dc") == 1
-    assert told(room, f"work show {number} --html -").out.count("reported by nora@dc") == 1
+    assert "reported by nora@dc" in done(room, "show HEAD").out
+    assert done(room, f"work show {number} --markdown").out.count("reported by nora@dc") == 1
+    assert done(room, f"work show {number} --html -").out.count("reported by nora@dc") == 1
 
 
 def test_a_false_report_is_corrected_on_record(room: "Cli") -> None:
     """Place and serial number are set right, and taken back, and nobody is sent for either."""
     mounted(room, "a", "b")
     before = state(room, "rack.device/a")
-    told(room, "rack correct a --unit 5 --serial RIGHT --asset-tag T9")
+    done(room, "rack correct a --unit 5 --serial RIGHT --asset-tag T9")
     now = state(room, "rack.device/a")
     assert (now["unit"], now["serial"], now["asset_tag"], now["status"]) == (5, "RIGHT", "T9", "mounted")
     assert room.log()[-1]["type"] == "rack.correct"
-    hint = told(room, "undo HEAD").err.partition("`lasercats ")[2].partition("`")[0]
+    hint = done(room, "undo HEAD").err.partition("`lasercats ")[2].partition("`")[0]
     assert state(room, "rack.device/a") == before
-    told(room, hint)
+    done(room, hint)
     assert state(room, "rack.device/a") == now
-    told(room, "rack correct a --status removed")
+    done(room, "rack correct a --status removed")
     assert "unit" not in state(room, "rack.device/a")
-    told(room, "rack correct a --status mounted --rack r1 --unit 7")
+    done(room, "rack correct a --status mounted --rack r1 --unit 7")
     assert room.done("work", "list", "--json").data == []
     room.verifies()
 
@@ -323,27 +332,27 @@ def test_a_false_report_is_corrected_on_record(room: "Cli") -> None:
 def test_what_was_forgotten_is_put_on_record_again_and_nobody_is_sent(room: "Cli") -> None:
     """`forget` is on record only, and so is its undo, for a device and a cable."""
     mounted(room, "a", "b")
-    told(room, "rack connect c --a a:1 --b b:1")
+    done(room, "rack connect c --a a:1 --b b:1")
     report(room)
-    before = told(room, "document").out
-    told(room, "forget rack.cable/c rack.device/a")
-    told(room, "undo HEAD")
-    assert told(room, "document").out == before
+    before = done(room, "document").out
+    done(room, "forget rack.cable/c rack.device/a")
+    done(room, "undo HEAD")
+    assert done(room, "document").out == before
     assert room.done("work", "list", "--json").data == []
 
 
 def test_a_device_gets_its_right_name_with_its_cables(room: "Cli") -> None:
     """A rename keeps place, size and cables, sends nobody, and is taken back by the hint."""
     mounted(room, "a", "b")
-    told(room, "rack connect c --a a:1 --b b:1")
+    done(room, "rack connect c --a a:1 --b b:1")
     report(room)
     before = room.done("state", "--json").data["resources"]
-    hint = told(room, "rack rename a new").err.partition("`lasercats ")[2].partition("`")[0]
+    hint = done(room, "rack rename a new").err.partition("`lasercats ")[2].partition("`")[0]
     after = dict(before)
     after["rack.device/new"] = after.pop("rack.device/a")
     after["rack.cable/c"] = {**before["rack.cable/c"], "a": "new:1"}
     assert room.done("state", "--json").data["resources"] == after
-    told(room, hint)
+    done(room, hint)
     assert room.done("state", "--json").data["resources"] == before
     assert room.done("work", "list", "--json").data == []
 
@@ -371,7 +380,7 @@ def test_a_device_gets_its_right_name_with_its_cables(room: "Cli") -> None:
 def test_a_misspelt_name_is_an_error(room: "Cli", words: str, fact: str) -> None:
     """What is not there is told, exit code 1, and nothing is recorded as done."""
     mounted(room, "a", "b")
-    told(room, "rack mount held --unit 9")
+    done(room, "rack mount held --unit 9")
     before = room.done("state", "--json").data["resources"]
     assert fact in refused(room, words.format(order=order(room)))
     assert room.done("state", "--json").data["resources"] == before

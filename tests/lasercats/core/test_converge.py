@@ -65,17 +65,17 @@ def test_undo_takes_back_only_its_own_fields() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "now", "told"),
+    ("change", "now", "message"),
     [
         (Change(None, FILE), File(content="2", mode="0644"), "content changed since"),
         (Change(FILE, None), File(content="2"), "something is there again"),
         (Change(FILE, File(content="2", mode="0644")), None, "it has been removed since"),
     ],
 )
-def test_conflicts_are_told(change: Change[File], now: File | None, told: str) -> None:
+def test_conflicts_are_told(change: Change[File], now: File | None, message: str) -> None:
     """What stands in the way of an undo is told."""
     state = State.of({F: now}) if now else State()
-    assert retract(Delta({F: change}), state).conflicts == {F: told}
+    assert retract(Delta({F: change}), state).conflicts == {F: message}
 
 
 def test_what_is_forgotten_is_not_known_to_be_absent() -> None:

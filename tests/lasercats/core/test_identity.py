@@ -13,11 +13,11 @@ SAID = st.one_of(st.none(), st.integers(), st.text(), st.binary(), st.lists(st.t
 @given(SAID)
 def test_whatever_is_said_is_a_line_within_bounds(said: object) -> None:
     """A fact is one line of text that any log can hold, and the same each time that it is said."""
-    told = fact(said)
-    assert told == fact(said)
-    assert len(told) <= MOST
-    assert told.isprintable() or not any(ord(letter) < 32 or ord(letter) == 127 for letter in told)
-    told.encode()
+    line = fact(said)
+    assert line == fact(said)
+    assert len(line) <= MOST
+    assert line.isprintable() or not any(ord(letter) < 32 or ord(letter) == 127 for letter in line)
+    line.encode()
 
 
 def test_what_is_too_long_is_known_by_all_of_it() -> None:
@@ -61,4 +61,4 @@ def test_facts_are_bounded_in_number() -> None:
     """A machine that tells ever more facts is known by the first of them."""
     who = Who("odd")
     who.meet({f"{n}": "x" for n in range(1000)})
-    assert len(who.told) == FACTS
+    assert len(who.reported) == FACTS

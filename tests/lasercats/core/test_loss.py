@@ -144,7 +144,7 @@ def test_what_grows_does_not_shrink(before: Resource, after: Resource, found: li
     """A field that only grows tells, also deep in a value, that it would have to become less."""
     assert list(shrinks(before, after)) == found
     delta = Delta({WEB: Change(before, after)})
-    assert one_way(delta) == ({WEB: {path: f"cannot go {told}" for path, told in found}} if found else {})
+    assert one_way(delta) == ({WEB: {path: f"cannot go {sizes}" for path, sizes in found}} if found else {})
 
 
 def test_what_is_stuck_does_not_hold_up_the_rest() -> None:

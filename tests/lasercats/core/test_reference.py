@@ -13,7 +13,7 @@ from lasercats.core.order import Dependencies
 from lasercats.core.parts import Part, ordered
 from lasercats.core.reference import let_go, needed, references, refers, renamed
 from lasercats.core.registry import Domain, Kinds
-from lasercats.core.resource import GIVEN, Resource
+from lasercats.core.resource import COMPUTED, Resource
 from lasercats.core.state import State, diff
 from lasercats.interpreters.looking import addressed
 
@@ -30,7 +30,7 @@ class Belt(Resource, frozen=True):
     """Refers to others of its kind, and to itself, by its rules."""
 
     rules: tuple[Rule, ...] | None = None
-    id: Annotated[str | None, GIVEN] = None
+    id: Annotated[str | None, COMPUTED] = None
 
 
 class Box(Resource, frozen=True):
@@ -38,7 +38,7 @@ class Box(Resource, frozen=True):
 
     belts: tuple[Annotated[str, refers("belt")], ...] | None = None
     size: int | None = None
-    id: Annotated[str | None, GIVEN] = None
+    id: Annotated[str | None, COMPUTED] = None
 
 
 class Link(msgspec.Struct, frozen=True):

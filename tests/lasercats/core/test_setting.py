@@ -15,7 +15,7 @@ from lasercats.core.kind import Kind
 from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program
 from lasercats.core.registry import Domain, Kinds
-from lasercats.core.resource import GIVEN, Resource
+from lasercats.core.resource import COMPUTED, Resource
 from lasercats.core.setting import Makes, Removes, Sets, settable
 from lasercats.core.state import State
 from lasercats.testing.laws import KindLaws
@@ -29,7 +29,7 @@ class Lamp(Resource, frozen=True):
     size: Size | None = None
     lit: bool | None = None
     colour: Annotated[str, Meta(extra=LOADS)] | None = None
-    hours: Annotated[int | None, GIVEN] = None
+    hours: Annotated[int | None, COMPUTED] = None
 
     forms: ClassVar[Forms] = {"colour": str.lower}
 

@@ -57,7 +57,7 @@ def test_a_content_has_a_limit() -> None:
 def test_fields_have_roles() -> None:
     """A field's role is read off its annotation, in a union too."""
     assert fields_of(File, Role.SECRET) == ("secret",)
-    assert fields_of(File, Role.GIVEN) == ("modified",)
+    assert fields_of(File, Role.COMPUTED) == ("modified",)
     assert fields_of(File, Role.SPECIFIED) == ("content", "mode", "owner", "group", "protect")
 
 
@@ -70,8 +70,8 @@ def test_given_fields_are_not_compared() -> None:
     assert same(None, None)
 
 
-def test_a_wish_lies_over_what_is_there() -> None:
-    """An overlay takes each decision of the wish and leaves the rest."""
+def test_a_desired_state_lies_over_what_is_there() -> None:
+    """An overlay takes each decision of the desired one and leaves the rest."""
     assert overlay(File(content="x", mode="0600"), File(mode="0644")) == File(content="x", mode="0644")
     assert overlay(None, File(mode="0644")) == File(mode="0644")
 

@@ -65,7 +65,7 @@ def test_words_of_the_switch_and_texts_are_read_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "desired",
     [
         Settings(description="a\x1bb"),
         Settings(vlan=0),
@@ -76,10 +76,10 @@ def test_words_of_the_switch_and_texts_are_read_as_they_are() -> None:
     ],
     ids=repr,
 )
-def test_what_has_no_form_is_refused(wish: Settings) -> None:
+def test_what_has_no_form_is_refused(desired: Settings) -> None:
     """What XML or the models cannot say is refused before anything is sent."""
     with pytest.raises(Refused):
-        ALL.check("eth1", wish)
+        ALL.check("eth1", desired)
 
 
 def test_a_switch_is_known_by_the_serial_of_its_chassis() -> None:

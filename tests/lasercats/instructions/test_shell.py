@@ -50,18 +50,18 @@ def framed(key: bytes, *fields: bytes) -> bytes:
 
 
 @given(st.lists(st.tuples(WORDS, st.lists(WORDS, max_size=3)), max_size=6), WORDS)
-def test_records_are_exact(told: list[tuple[bytes, list[bytes]]], noise: bytes) -> None:
+def test_records_are_exact(entries: list[tuple[bytes, list[bytes]]], noise: bytes) -> None:
     """Whatever keys and fields are made of, and whatever stands between, records come out as they went in."""
-    output = noise + noise.join(framed(key, *fields) for key, fields in told) + noise
-    assert list(records(output, MARK)) == [(key, tuple(fields)) for key, fields in told]
+    output = noise + noise.join(framed(key, *fields) for key, fields in entries) + noise
+    assert list(records(output, MARK)) == [(key, tuple(fields)) for key, fields in entries]
 
 
 @given(st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=4), st.data())
-def test_what_is_cut_is_no_record(told: list[tuple[bytes, bytes]], data: st.DataObject) -> None:
+def test_what_is_cut_is_no_record(entries: list[tuple[bytes, bytes]], data: st.DataObject) -> None:
     """An answer that is cut anywhere holds only records that were whole."""
-    output = b"".join(framed(key, field) for key, field in told)
+    output = b"".join(framed(key, field) for key, field in entries)
     cut = data.draw(st.integers(0, len(output)))
-    whole = [(key, (field,)) for key, field in told]
+    whole = [(key, (field,)) for key, field in entries]
     found = list(records(output[:cut], MARK))
     assert found == whole[: len(found)]
 

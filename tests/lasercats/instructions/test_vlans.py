@@ -66,5 +66,5 @@ def test_what_is_no_range(text: str) -> None:
 def test_names_are_read_as_they_are_told(pairs: list[tuple[str, int]]) -> None:
     """Names told as ranges are read as the same names."""
     names = [f"{stem}{number}" for stem, number in pairs if stem or number]
-    told = vlans.ranges(sorted(names, key=lambda name: bool(name.rstrip("0123456789"))))
-    assert sorted(vlans.names(told)) == sorted(names)
+    written = vlans.ranges(sorted(names, key=lambda name: bool(name.rstrip("0123456789"))))
+    assert sorted(vlans.names(written)) == sorted(names)

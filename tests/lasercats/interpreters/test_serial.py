@@ -40,15 +40,15 @@ def acts(context: Context) -> list[int]:
     found = []
     for record in context.log.read(names=("started",)):
         assert isinstance(record.entry, Started)
-        told = [context.kinds.decode_instruction(bytes(i)) for i in record.entry.instructions]
-        found.append(sum(not instruction.looks for instruction in told))
+        instructions = [context.kinds.decode_instruction(bytes(i)) for i in record.entry.instructions]
+        found.append(sum(not instruction.looks for instruction in instructions))
     return [count for count in found if count]
 
 
 def replays(context: Context) -> None:
     """Check that all commands on record do now, with the answers of then, what they did."""
     for record in context.log.read(names=("accepted",)):
-        assert not replay_command(context.log, context.kinds, record.position).differences
+        assert not asyncio.run(replay_command(context.log, context.kinds, record.position)).differences
 
 
 def test_turns_are_slices_of_addresses_that_respect_what_waits() -> None:
@@ -117,12 +117,12 @@ def test_a_dry_run_stops_where_the_run_does(context: Context, tmp_path: Path) ->
     asked = command(
         context, "file.write", tmp_path / "a", removed / "b", tmp_path / "c", tmp_path / "d", content="x"
     )
-    (told,) = asyncio.run(Simulate().run([asked], replace(context, serial=2)))
+    (result,) = asyncio.run(Simulate().run([asked], replace(context, serial=2)))
     (done,) = run(replace(context, run="3"), asked, serial=2)
-    assert told.untried == done.untried == {asked.on[2], asked.on[3]}
-    assert told.problems.keys() == done.problems.keys()
-    assert told.delta.keys() == done.delta.keys() == {asked.on[0]}
-    assert told.status == done.status == "failed"
+    assert result.untried == done.untried == {asked.on[2], asked.on[3]}
+    assert result.problems.keys() == done.problems.keys()
+    assert result.delta.keys() == done.delta.keys() == {asked.on[0]}
+    assert result.status == done.status == "failed"
 
 
 def test_raw_commands_stop_at_an_exit_status(make_context: MakeContext, tmp_path: Path) -> None:

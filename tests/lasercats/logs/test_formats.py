@@ -8,7 +8,6 @@ from threading import Thread
 import msgspec
 import pytest
 
-from lasercats import PROGRAM
 from lasercats.core.address import Address
 from lasercats.core.errors import LogCorrupt
 from lasercats.core.formats import modern
@@ -21,6 +20,7 @@ from lasercats.domains.host.file import KIND, File
 from lasercats.instructions.host import ReadPath, WriteFile
 from lasercats.logs.sqlite import SqliteLog
 from lasercats.machines.vault import KeyVault
+from lasercats.program import PROGRAM
 from lasercats.testing.logs import event
 
 FORMATS = sorted((Path(__file__).parent / "formats").glob("*.sql"))

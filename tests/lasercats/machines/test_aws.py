@@ -79,8 +79,8 @@ async def on_machine(
     work: Callable[[AwsMachine], Coroutine[Any, Any, T]], folder: Path, **options: object
 ) -> T:
     """Connect, work, disconnect."""
-    told = {"poll": 0.02, "grace": 0.4, "timeout": 5, "attempts": 3, **options}
-    query = "&".join(f"{name}={value}" for name, value in told.items())
+    options_ = {"poll": 0.02, "grace": 0.4, "timeout": 5, "attempts": 3, **options}
+    query = "&".join(f"{name}={value}" for name, value in options_.items())
     url = AwsMachine.check_url(f"aws://us-east-1?{query}")
     machine = AwsMachine("aws", url, KeyVault(folder / "key"))
     try:
@@ -656,7 +656,7 @@ def test_endpoint_down(tmp_path: Path, aws: StrictEc2) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "message"),
     [
         ("AuthFailure", r"refuses the credentials: .* check its profile and the clock; a region that is not"),
         ("InvalidClientTokenId", r"refuses the credentials: .* check its profile, or AWS_ACCESS_KEY_ID"),
@@ -669,16 +669,16 @@ def test_endpoint_down(tmp_path: Path, aws: StrictEc2) -> None:
         ("Whatever", r"machine aws: Said so \(Whatever\)"),
     ],
 )
-def test_check(aws: StrictEc2, using: Using, code: str, told: str) -> None:
+def test_check(aws: StrictEc2, using: Using, code: str, message: str) -> None:
     """A region that is there passes; why an account cannot be used is told apart, each with its remedy."""
     assert using(lambda machine: machine.check()) is None
     aws.fail("DescribeInstances", code, "Said so.", 401)
-    with pytest.raises(MachineError, match=told):
+    with pytest.raises(MachineError, match=message):
         using(lambda machine: machine.check())
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "message"),
     [
         (Answer(200, b"<html>Hello</html>", endless=True), "cannot be understood: the answer "),
         (Answer(200, b"Hello"), "cannot be understood: Unable to parse"),
@@ -688,10 +688,10 @@ def test_check(aws: StrictEc2, using: Using, code: str, told: str) -> None:
         ),
     ],
 )
-def test_what_is_no_ec2(aws: StrictEc2, using: Using, answer: Answer, told: str) -> None:
+def test_what_is_no_ec2(aws: StrictEc2, using: Using, answer: Answer, message: str) -> None:
     """Where something else answers, that is told, and that the endpoint may be wrong."""
     aws.twist("DescribeInstances", lambda _: answer)
-    with pytest.raises(MachineError, match=told):
+    with pytest.raises(MachineError, match=message):
         using(lambda machine: machine.check())
 
 
@@ -764,7 +764,7 @@ def test_profile(aws: StrictEc2, using: Using, bare: None, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "message"),
     [
         ("aws:", "names no region"),
         ("aws://", "names no region"),
@@ -782,9 +782,9 @@ def test_profile(aws: StrictEc2, using: Using, bare: None, tmp_path: Path) -> No
         ("aws://key:secret@us-east-1", "must not carry a password"),
     ],
 )
-def test_bad_urls(url: str, told: str) -> None:
+def test_bad_urls(url: str, message: str) -> None:
     """A URL that cannot be used is refused with what is wrong with it."""
-    with pytest.raises(BadInput, match=told):
+    with pytest.raises(BadInput, match=message):
         AwsMachine.check_url(url)
 
 

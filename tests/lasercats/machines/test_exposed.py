@@ -6,7 +6,7 @@ from lasercats.operate.machines import exposed
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "message"),
     [
         ("ovsdb://sw1.example:6640?bridge=br0", "it is plain TCP"),
         ("ovsdb://192.0.2.7?bridge=br0", "?key=FILE&cert=FILE&ca=FILE"),
@@ -21,9 +21,9 @@ from lasercats.operate.machines import exposed
         ),
     ],
 )
-def test_an_open_way_is_told_of(url: str, told: str) -> None:
+def test_an_open_way_is_told_of(url: str, message: str) -> None:
     """Whoever is on the way, and what to do about it, stands in the sentence."""
-    assert told in str(exposed(url))
+    assert message in str(exposed(url))
 
 
 @pytest.mark.parametrize(

@@ -81,14 +81,14 @@ def test_a_spoiled_answer_makes_outcomes(
         WriteFile(machine="m", path=f"{folder}/no/f", content="x"),
     )
     host = LyingHost(vault, seed, how)
-    told = asyncio.run(host.run(batch(*items)))
-    assert len(told) == len(items)
-    assert all(isinstance(one, PathStatus | Failure) for one in told), told
+    outcomes = asyncio.run(host.run(batch(*items)))
+    assert len(outcomes) == len(items)
+    assert all(isinstance(one, PathStatus | Failure) for one in outcomes), outcomes
     if how != "reordered":  # the parts of a shuffled answer may tell of each other
         true = asyncio.run(LyingHost(vault, seed, "honest").run(batch(*items[:3])))
-        assert all(isinstance(one, Failure) or one == so for one, so in zip(told, true, strict=False))
-        assert isinstance(told[5], Failure)
-        assert not isinstance(told[4], PathStatus) or (folder / "d/f").read_text() == "x"
+        assert all(isinstance(one, Failure) or one == so for one, so in zip(outcomes, true, strict=False))
+        assert isinstance(outcomes[5], Failure)
+        assert not isinstance(outcomes[4], PathStatus) or (folder / "d/f").read_text() == "x"
     try:
         (ran,) = asyncio.run(host.run(batch(Execute(machine="m", argv=("echo", "hello")))))
     except OtherMachine:  # what was told as its machine-id before was none

@@ -35,7 +35,7 @@ class Silent(NamedTuple):
     """A tool of a host that does not what it should, and what is told of it."""
 
     stat: str
-    told: str
+    reason: str
 
 
 BROKEN = {
@@ -84,7 +84,7 @@ class TestLocal(HostContract):
         looks = batch(*(ReadPath(machine="m", path=f"{self.folder()}/{name}") for name in ("f", "none")))
         outcomes = asyncio.run(machine.run(looks))
         assert all(isinstance(one, Failure) for one in outcomes), outcomes
-        assert re.search(broken.told, outcomes[0].reason), outcomes
+        assert re.search(broken.reason, outcomes[0].reason), outcomes
 
     @pytest.mark.skipif(os.getuid() != 0, reason="needs root to become another user")
     def test_sudo_is_asked_for(self) -> None:
@@ -147,8 +147,8 @@ class SshContract(HostContract):
 
     async def _started(self, machine: Machine) -> int:
         """Return how many processes the host has started: the last number that one got."""
-        (told,) = await machine.run(batch(Execute(machine="m", argv=("cat", "/proc/loadavg"))))
-        return int(told.output.split()[-1])
+        (outcome,) = await machine.run(batch(Execute(machine="m", argv=("cat", "/proc/loadavg"))))
+        return int(outcome.output.split()[-1])
 
     def test_owners_of_a_directory_service_are_told(self) -> None:
         """Owners and groups with any characters are given and told; numbers stand for the nameless."""
@@ -191,9 +191,9 @@ class TestBusybox(SshContract):
 
     def test_check_answers(self) -> None:
         """It passes its check, which tells what its sshd prints before us, and that it has no flock."""
-        told = str(self.using(lambda machine: machine.check()))
-        assert "prints 'Changed root directory" in told
-        assert "it has no flock, so that only /proc can tell" in told
+        answer = str(self.using(lambda machine: machine.check()))
+        assert "prints 'Changed root directory" in answer
+        assert "it has no flock, so that only /proc can tell" in answer
 
 
 @pytest.mark.lab
@@ -231,12 +231,12 @@ class TestSsh(SshContract):
         try:
             (wrote,) = self.run(WriteFile(machine="m", path="/contract/f", content="x"))
             (ran,) = self.run(Execute(machine="m", argv=("echo", "done")))
-            told = self.using(lambda machine: machine.check())
+            answer = self.using(lambda machine: machine.check())
         finally:
             self._host.ssh("rm /root/.bashrc")
         assert wrote.type == "file"
         assert ran == ExecResult(0, "done\n")
-        assert "prints 'Welcome'" in str(told)
+        assert "prints 'Welcome'" in str(answer)
 
     @pytest.mark.parametrize("how", BROKEN)
     def test_a_broken_tool_is_told(self, how: str) -> None:
@@ -249,7 +249,7 @@ class TestSsh(SshContract):
             machine = self.connect(url)
             outcomes = asyncio.run(self._run_and_close(machine, looks))
         assert all(isinstance(one, Failure) for one in outcomes), outcomes
-        assert re.search(broken.told, outcomes[0].reason), outcomes
+        assert re.search(broken.reason, outcomes[0].reason), outcomes
         assert self._host.ssh("pidof yes sleep").stdout == b""
 
     def test_a_change_by_a_broken_tool_is_in_doubt(self) -> None:
@@ -262,7 +262,7 @@ class TestSsh(SshContract):
         assert outcomes[1] == Failure(reason="the host told nothing for 1 s, and was given up", in_doubt=True)
 
     @pytest.mark.parametrize(
-        ("tool", "instead", "told"),
+        ("tool", "instead", "message"),
         [
             ("mv", "echo 'mv: illegal option -- T' >&2; exit 64", "lacks mv -T;"),
             ("stat", "echo 'stat: illegal option -- c' >&2; exit 1", "lacks stat -c;"),
@@ -270,9 +270,9 @@ class TestSsh(SshContract):
             ("sha256sum", "exit 127", "lacks sha256sum;"),
         ],
     )
-    def test_check_tells_which_tool_is_missing(self, tool: str, instead: str, told: str) -> None:
+    def test_check_tells_which_tool_is_missing(self, tool: str, instead: str, message: str) -> None:
         """A host with the tools of another make is told by what it lacks."""
-        with self._instead(tool, instead), pytest.raises(MachineError, match=told):
+        with self._instead(tool, instead), pytest.raises(MachineError, match=message):
             self.using(lambda machine: machine.check())
 
     @contextlib.contextmanager

@@ -110,8 +110,8 @@ class TestFaults:
 
     def two(self, text: str = "ours") -> tuple[Instruction, ...]:
         """Describe two ports."""
-        wish = Settings(description=text)
-        return port("eth1", Settings(description=""), wish), port("eth2", Settings(), wish)
+        desired = Settings(description=text)
+        return port("eth1", Settings(description=""), desired), port("eth2", Settings(), desired)
 
     def test_nothing_is_judged_while_a_session_has_the_lock(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """While another session has the lock a commit may be under way; when it has not, a look may tell."""

@@ -161,8 +161,8 @@ class TestFaults:
 
     def access(self, *names: str) -> list[Instruction]:
         """Let ports be in VLAN 1."""
-        wish = Settings(mode="access", vlan=1)
-        return [port(name, Settings(mode="trunk"), wish) for name in names]
+        desired = Settings(mode="access", vlan=1)
+        return [port(name, Settings(mode="trunk"), desired) for name in names]
 
     @pytest.mark.parametrize(
         ("theirs", "said"),

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from lasercats.core.instruction import Failure, Instruction, Item
-from lasercats.instructions.switch import Configure, Look, Seen, Settings, What, given
+from lasercats.instructions.switch import Configure, Look, Seen, Settings, What, values_of
 from lasercats.testing.ovs import OvsLab, why_not
 from lasercats.testing.peers import need
 from lasercats.testing.switches import port
@@ -58,15 +58,15 @@ def look(lab: OvsLab, what: What, name: str) -> Settings:
     return seen.settings
 
 
-def there_and_back(lab: OvsLab, what: What, name: str, wish: Settings) -> None:
+def there_and_back(lab: OvsLab, what: What, name: str, desired: Settings) -> None:
     """Change something, and set what was changed to what it was."""
     before = look(lab, what, name)
-    change = Configure(machine="m", what=what, name=name, before=before, after=wish)
+    change = Configure(machine="m", what=what, name=name, before=before, after=desired)
     (done,) = run(lab, change)
     assert isinstance(done, Seen), done
     assert done.settings is not None
-    assert {field: getattr(done.settings, field) for field in given(wish)} == given(wish)
-    back = Settings(**{field: getattr(before, field) for field in given(wish)})
+    assert {field: getattr(done.settings, field) for field in values_of(desired)} == values_of(desired)
+    back = Settings(**{field: getattr(before, field) for field in values_of(desired)})
     (undone,) = run(lab, replace(change, before=done.settings, after=back))
     assert isinstance(undone, Seen), undone
     assert look(lab, what, name) == before
@@ -97,11 +97,11 @@ def test_vlans_that_are_not_ours_come_back(lab: OvsLab, row: str) -> None:
     )
     columns = ("get", "Port", "e1", "tag", "trunks", "cvlans")
     before = lab.vsctl(*columns)
-    for wish in CHANGES.values():
-        there_and_back(lab, "port", "e1", wish)
-        assert lab.vsctl(*columns) == before, wish
-    told = look(lab, "port", "e1")
-    (same,) = run(lab, port("e1", told, Settings(mode=told.mode, allowed=told.allowed)))
+    for desired in CHANGES.values():
+        there_and_back(lab, "port", "e1", desired)
+        assert lab.vsctl(*columns) == before, desired
+    seen = look(lab, "port", "e1")
+    (same,) = run(lab, port("e1", seen, Settings(mode=seen.mode, allowed=seen.allowed)))
     assert isinstance(same, Seen), same
 
 
@@ -118,13 +118,13 @@ REDUNDANT = {
 def test_what_is_set_in_an_odd_way_is_told_as_it_works(lab: OvsLab, row: str) -> None:
     """Columns that mean nothing in their mode, or are missing there, hinder no change and no way back."""
     lab.vsctl("set", "Bridge", "sw1", "external_ids:lasercats-vlan-7=a")
-    for wish in CHANGES.values():
+    for desired in CHANGES.values():
         lab.vsctl("clear", "Port", "e1", "tag", "trunks", "--", "set", "Port", "e1", *REDUNDANT[row])
-        told = look(lab, "port", "e1")
-        assert told.mode == "trunk" or told.vlan == 0
+        seen = look(lab, "port", "e1")
+        assert seen.mode == "trunk" or seen.vlan == 0
         ways = lab.leaves("sw1", "e1"), lab.leaves("sw1", "e1", 4)
-        there_and_back(lab, "port", "e1", wish)
-        assert (lab.leaves("sw1", "e1"), lab.leaves("sw1", "e1", 4)) == ways, wish
+        there_and_back(lab, "port", "e1", desired)
+        assert (lab.leaves("sw1", "e1"), lab.leaves("sw1", "e1", 4)) == ways, desired
 
 
 def test_untagged_stays_where_a_vlan_comes_or_goes(lab: OvsLab) -> None:
@@ -219,7 +219,7 @@ def test_a_port_of_an_odd_name(lab: OvsLab, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "desired",
     [
         Settings(mode="dynamic auto"),
         Settings(mtu=67),
@@ -230,11 +230,11 @@ def test_a_port_of_an_odd_name(lab: OvsLab, name: str) -> None:
     ],
     ids=repr,
 )
-def test_what_it_cannot_be_is_not_sent(lab: OvsLab, wish: Settings) -> None:
+def test_what_it_cannot_be_is_not_sent(lab: OvsLab, desired: Settings) -> None:
     """What Open vSwitch cannot hold is refused before anything is sent."""
     columns = ("--columns=name,tag,trunks,vlan_mode", "list", "Port")
     before = lab.vsctl(*columns)
-    (refused,) = run(lab, port("e1", Settings(), wish))
+    (refused,) = run(lab, port("e1", Settings(), desired))
     assert isinstance(refused, Failure)
     assert "Open vSwitch" in refused.reason
     assert lab.vsctl(*columns) == before

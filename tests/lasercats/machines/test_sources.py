@@ -25,7 +25,7 @@ from lasercats.testing.peers import need
 CLEAR = "hunter2-in-clear"
 
 
-def told(reference: str, sources: Sources) -> str:
+def refusal(reference: str, sources: Sources) -> str:
     """Return what is told of a secret that cannot be had; it never holds one."""
     with pytest.raises(BadInput) as caught:
         sources.read(reference)
@@ -36,7 +36,9 @@ def told(reference: str, sources: Sources) -> str:
 def test_what_is_given_in_clear_is_never_repeated(tmp_path: Path) -> None:
     """What is no reference is refused in one sentence, without what was given."""
     for clear in (CLEAR, f"{CLEAR}:x", f"x:{CLEAR}", f"-{CLEAR}", "", "-", ":"):
-        assert told(clear, Sources(tmp_path)).startswith("a secret is never written in clear; give env:NAME")
+        assert refusal(clear, Sources(tmp_path)).startswith(
+            "a secret is never written in clear; give env:NAME"
+        )
 
 
 def test_variables_and_files_are_taken_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,11 +48,11 @@ def test_variables_and_files_are_taken_as_they_are(tmp_path: Path, monkeypatch: 
     sources = Sources(tmp_path)
     assert sources.read("env:LC_SECRET") == b"caf\xe9\n"
     assert sources.read("file:f") == sources.read(f"file:{tmp_path}/f") == b"\0\xff\r\n"
-    assert told("env:LC_NONE", sources).endswith("the variable LC_NONE, which is not set; export it")
-    assert told("file:none", sources) == "none cannot be read: No such file or directory"
-    assert told("file:a\0b", sources).startswith("a\0b cannot be read")
-    assert told("file:", sources) == " cannot be read: Is a directory"
-    assert "has more than" in told("file:/dev/zero", sources)
+    assert refusal("env:LC_NONE", sources).endswith("the variable LC_NONE, which is not set; export it")
+    assert refusal("file:none", sources) == "none cannot be read: No such file or directory"
+    assert refusal("file:a\0b", sources).startswith("a\0b cannot be read")
+    assert refusal("file:", sources) == " cannot be read: Is a directory"
+    assert "has more than" in refusal("file:/dev/zero", sources)
 
 
 def test_a_command_prints_a_secret(tmp_path: Path) -> None:
@@ -60,11 +62,11 @@ def test_a_command_prints_a_secret(tmp_path: Path) -> None:
     assert sources.read("cmd:printf 'a\\n\\n'") == b"a\n"
     assert sources.read("cmd:pwd") == str(tmp_path).encode()
     assert sources.read("cmd:cat") == b""
-    assert "names no command" in told("cmd:", sources)
-    assert "cannot be read" in told("cmd:echo 'a", sources)
-    assert "the command 'no-such-program' cannot be run" in told(f"cmd:no-such-program {CLEAR}", sources)
+    assert "names no command" in refusal("cmd:", sources)
+    assert "cannot be read" in refusal("cmd:echo 'a", sources)
+    assert "the command 'no-such-program' cannot be run" in refusal(f"cmd:no-such-program {CLEAR}", sources)
     failing = shlex.quote(f"echo {CLEAR}; exit 3")
-    assert "failed with status 3; run it by hand" in told(f"cmd:sh -c {failing}", sources)
+    assert "failed with status 3; run it by hand" in refusal(f"cmd:sh -c {failing}", sources)
 
 
 def test_a_command_runs_only_where_it_may(tmp_path: Path) -> None:
@@ -74,7 +76,7 @@ def test_a_command_runs_only_where_it_may(tmp_path: Path) -> None:
         raise BadInput(f"no {command}")
 
     sources = Sources(tmp_path, may_run=never)
-    assert told("cmd:touch ran", sources) == "no ['touch', 'ran']"
+    assert refusal("cmd:touch ran", sources) == "no ['touch', 'ran']"
     assert not (tmp_path / "ran").exists()
 
 
@@ -82,7 +84,7 @@ def test_standard_input_is_a_source_only_where_it_is_given(tmp_path: Path) -> No
     """`-` reads what was typed, without one newline at its end."""
     assert Sources(tmp_path, stdin=lambda: b"x\n\n").read("-") == b"x\n"
     assert Sources(tmp_path, stdin=lambda: b"").read("-") == b""
-    assert "never written in clear" in told("-", Sources(tmp_path))
+    assert "never written in clear" in refusal("-", Sources(tmp_path))
 
 
 def test_a_password_of_a_machine_comes_from_any_source(tmp_path: Path) -> None:
@@ -121,18 +123,18 @@ def test_a_file_that_age_encrypted(tmp_path: Path, recipient: str, monkeypatch: 
     assert sources.read("age:s.age") == CLEAR.encode()
     other = pyrage.x25519.Identity.generate()
     (tmp_path / "o.age").write_bytes(pyrage.encrypt(CLEAR.encode(), [other.to_public()]))
-    assert "o.age cannot be opened with the age identity in" in told("age:o.age", sources)
+    assert "o.age cannot be opened with the age identity in" in refusal("age:o.age", sources)
     (tmp_path / "junk.age").write_bytes(b"junk")
-    assert "junk.age cannot be opened" in told("age:junk.age", sources)
-    assert told("age:none", sources) == "none cannot be read: No such file or directory"
+    assert "junk.age cannot be opened" in refusal("age:junk.age", sources)
+    assert refusal("age:none", sources) == "none cannot be read: No such file or directory"
     (tmp_path / "age.txt").chmod(0o644)
-    assert "can be read by others" in told("age:s.age", sources)
+    assert "can be read by others" in refusal("age:s.age", sources)
     (tmp_path / "age.txt").chmod(0o600)
     (tmp_path / "age.txt").write_text("AGE-CLEAR-KEY-NONE\n")
-    assert "s.age cannot be opened with the age identity" in told("age:s.age", sources)
+    assert "s.age cannot be opened with the age identity" in refusal("age:s.age", sources)
     monkeypatch.delenv("LASERCATS_AGE_IDENTITY")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    assert f"{tmp_path}/config/lasercats/age.txt cannot be read" in told("age:s.age", sources)
+    assert f"{tmp_path}/config/lasercats/age.txt cannot be read" in refusal("age:s.age", sources)
 
 
 def test_what_the_age_program_encrypts_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,16 +230,16 @@ def test_hashicorp_vault(tmp_path: Path, vault: str, monkeypatch: pytest.MonkeyP
     assert sources.read("vault:secret/team/app#k") == b"v"
     assert sources.read("vault:kv/db#password") == b"of-version-1"
     assert sources.read("vault:database/creds/role#password") == CLEAR.encode()
-    assert told("vault:secret/db", sources) == (
+    assert refusal("vault:secret/db", sources) == (
         "vault:secret/db has the fields password, port; name one, as vault:secret/db#password"
     )
-    assert "has no field 'x'; it has password, port" in told("vault:secret/db#x", sources)
-    assert "vault:secret/none cannot be read from Vault" in told("vault:secret/none#x", sources)
-    assert "vault:nowhere/x cannot be read from Vault" in told("vault:nowhere/x#y", sources)
+    assert "has no field 'x'; it has password, port" in refusal("vault:secret/db#x", sources)
+    assert "vault:secret/none cannot be read from Vault" in refusal("vault:secret/none#x", sources)
+    assert "vault:nowhere/x cannot be read from Vault" in refusal("vault:nowhere/x#y", sources)
     monkeypatch.setenv("VAULT_TOKEN", "bad")
-    assert "permission denied" in told("vault:secret/db#password", sources)
+    assert "permission denied" in refusal("vault:secret/db#password", sources)
     monkeypatch.setenv("VAULT_ADDR", "http://127.0.0.1:1")
-    assert "cannot be read from Vault" in told("vault:secret/db#password", sources)
+    assert "cannot be read from Vault" in refusal("vault:secret/db#password", sources)
 
 
 def test_a_client_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,8 +247,8 @@ def test_a_client_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.Monk
     for name in ("hvac", "pyrage"):
         monkeypatch.setitem(sys.modules, name, None)
     (tmp_path / "f").write_text("x")
-    assert "pip install 'lasercats[vault]'" in told("vault:secret/db#x", Sources(tmp_path))
-    assert "pip install 'lasercats[age]'" in told("age:f", Sources(tmp_path))
+    assert "pip install 'lasercats[vault]'" in refusal("vault:secret/db#x", Sources(tmp_path))
+    assert "pip install 'lasercats[age]'" in refusal("age:f", Sources(tmp_path))
 
 
 @pytest.mark.slow
@@ -260,7 +262,7 @@ def test_aws_secrets_manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         arn = client.create_secret(Name="db/text", SecretString=CLEAR)["ARN"]
         sources = Sources(tmp_path)
         assert sources.read(f"aws:{arn}") == CLEAR.encode()
-        assert "aws:db/text cannot be read from Secrets Manager" in told("aws:db/text", sources)
+        assert "aws:db/text cannot be read from Secrets Manager" in refusal("aws:db/text", sources)
         monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
         client.create_secret(Name="json", SecretString=json.dumps({"password": CLEAR, "port": 5432}))
         client.create_secret(Name="bytes", SecretBinary=b"\0\xff")
@@ -268,6 +270,6 @@ def test_aws_secrets_manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert sources.read("aws:json#password") == CLEAR.encode()
         assert sources.read("aws:json#port") == b"5432"
         assert sources.read("aws:bytes") == b"\0\xff"
-        assert "has no field 'x'; it has password, port" in told("aws:json#x", sources)
-        assert "is no JSON object" in told("aws:db/text#x", sources)
-    assert "cannot be read from Secrets Manager" in told("aws:db/text", sources)
+        assert "has no field 'x'; it has password, port" in refusal("aws:json#x", sources)
+        assert "is no JSON object" in refusal("aws:db/text#x", sources)
+    assert "cannot be read from Secrets Manager" in refusal("aws:db/text", sources)

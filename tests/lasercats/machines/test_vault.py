@@ -118,13 +118,13 @@ def test_another_key_opens_nothing(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="was not sealed with the key"):
         KeyVault(tmp_path / "one").open(Sealed("hunter2"), HERE[0])
     good = (tmp_path / "one").read_bytes()
-    for bad, told in (
+    for bad, message in (
         ((tmp_path / "two").read_bytes(), "is not the one that the keyring beside it is locked with"),
         (b"hunter2\n", "is damaged; bring back a copy"),
         (b"", "is damaged; bring back a copy"),
     ):
         (tmp_path / "one").write_bytes(bad)
-        with pytest.raises(BadInput, match=told):
+        with pytest.raises(BadInput, match=message):
             KeyVault(tmp_path / "one").open(token, HERE[0])
     (tmp_path / "one").unlink()
     with pytest.raises(BadInput, match=r"cannot be read \(No such file or directory\); secrets need it"):
@@ -142,7 +142,7 @@ def test_a_damaged_keyring_is_told(tmp_path: Path) -> None:
     KeyVault(tmp_path / "key").seal(b"x", THERE)
     ring = tmp_path / "keys"
     good = ring.read_bytes()
-    for bad, told in (
+    for bad, message in (
         (b"junk\n" + good, "is damaged in line 1"),
         (b"", "is damaged in line 1"),
         (good.replace(b'"id":"', b'"id":', 2), "is damaged in line 1"),
@@ -151,7 +151,7 @@ def test_a_damaged_keyring_is_told(tmp_path: Path) -> None:
         (good.replace(b"/etc/key", b"/etc/kez", 1), "is damaged; bring back a copy"),
     ):
         ring.write_bytes(bad)
-        with pytest.raises(BadInput, match=told):
+        with pytest.raises(BadInput, match=message):
             KeyVault(tmp_path / "key").open(
                 token, HERE[0].replace("key", "kez") if b"kez" in bad else HERE[0]
             )
@@ -285,19 +285,19 @@ def test_eight_processes_lose_no_key(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_kill_loses_no_key_of_a_token_that_was_told(tmp_path: Path) -> None:
     """However often a process is killed while it seals, each token that it told of is opened."""
-    told = list[str]()
+    lines = list[str]()
     for n in range(12):
         with _sealing(tmp_path, f"p{n}", 100_000) as process:
             assert process.stdout is not None
-            told += [process.stdout.readline() for _ in range(1 + 3 * n)]
+            lines += [process.stdout.readline() for _ in range(1 + 3 * n)]
             process.send_signal(signal.SIGKILL)
-            told += process.stdout.readlines()
+            lines += process.stdout.readlines()
     vault = KeyVault(tmp_path / "key")
-    for line in told:
+    for line in lines:
         if line.endswith("\n"):
             place, _, token = line.rstrip().partition("|")
             assert vault.open(Sealed(token), place) == place.partition("/")[2].partition(":")[0].encode()
-    assert sum(line.endswith("\n") for line in told) > 200
+    assert sum(line.endswith("\n") for line in lines) > 200
 
 
 def test_half_a_line_is_of_a_process_that_was_killed(tmp_path: Path) -> None:

@@ -79,8 +79,8 @@ def test_the_root_key_goes_round_all_its_places(
     first, tokens = KeyVault(folder / "key").seal(b"0", [HERE]), list[Sealed]()
     places = [f"age:{recipient}", "keyring", f"cmd:cat {printed}", "file", "keyring", "file"]
     for number, place in enumerate(places):
-        told = KeyVault(folder / "key").keys.move(place)
-        assert told == KeyVault(folder / "key").keys.kept()
+        kept = KeyVault(folder / "key").keys.move(place)
+        assert kept == KeyVault(folder / "key").keys.kept()
         assert (folder / "key").exists() == (place == "file")
         assert bool(system.held) == (place == "keyring")
         tokens.append(KeyVault(folder / "key").seal(b"%d" % number, [f"{HERE}{number}"]))
@@ -116,7 +116,7 @@ def test_the_root_key_is_not_moved_where_it_cannot_be_had_from(
     stranger = pyrage.x25519.Identity.generate().to_public()
     (tmp_path / "short").write_text(base64.b64encode(b"short").decode())
     keyring.set_keyring(NoKeyring())  # type: ignore[no-untyped-call]
-    for place, told in (
+    for place, message in (
         (f"age:{stranger}", "the root key cannot be opened with the age identity"),
         ("age:nobody", "'nobody' is no recipient of age"),
         ("age:", "age: needs more"),
@@ -125,7 +125,7 @@ def test_the_root_key_is_not_moved_where_it_cannot_be_had_from(
         (f"cmd:cat {tmp_path}/short", "prints no root key; it is to print 64 random bytes"),
         ("keyring", "the keyring of the system does not answer"),
     ):
-        with pytest.raises(BadInput, match=told):
+        with pytest.raises(BadInput, match=message):
             KeyVault(folder / "key").keys.move(place)
         assert opened(folder, sealed) == [b"x"]
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

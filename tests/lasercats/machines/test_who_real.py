@@ -97,7 +97,7 @@ def test_another_host_is_refused(project: Project, lab: Lab) -> None:
     assert "1 removed outside" in project.run("drift")
 
 
-def told(host: Host, folder: Path, known: Identity, *items: Instruction) -> Identity:
+def identity_of(host: Host, folder: Path, known: Identity, *items: Instruction) -> Identity:
     """Return who a host says that it is, where it has to be something, and do something there."""
 
     async def whole() -> Identity:
@@ -108,7 +108,7 @@ def told(host: Host, folder: Path, known: Identity, *items: Instruction) -> Iden
             assert not any(isinstance(outcome, Failure) for outcome in outcomes)
         finally:
             await machine.close()
-        return machine.who.told
+        return machine.who.reported
 
     return asyncio.run(whole())
 
@@ -116,10 +116,10 @@ def told(host: Host, folder: Path, known: Identity, *items: Instruction) -> Iden
 @pytest.mark.parametrize("how", ODD)
 def test_a_machine_id_that_cannot_be_told_is_unknown(host: Host, tmp_path: Path, how: str) -> None:
     """A host that tells no machine-id, now or ever, is known by its host key, and is not another one."""
-    known = told(host, tmp_path, {})
+    known = identity_of(host, tmp_path, {})
     assert set(known) == {"machine-id", "ssh-ed25519"}
     assert host.ssh(ODD[how]).returncode == 0
-    assert set(told(host, tmp_path, known)) == {"ssh-ed25519"}
+    assert set(identity_of(host, tmp_path, known)) == {"ssh-ed25519"}
 
 
 @pytest.mark.parametrize("how", LIES)
@@ -127,21 +127,21 @@ def test_an_odd_machine_id_is_data(host: Host, tmp_path: Path, how: str) -> None
     """Whatever a host says its machine-id is, it is compared and kept as a bounded text, and never run."""
     assert host.ssh(LIES[how]).returncode == 0
     command = Execute(machine="web", argv=("touch", "/tmp/who"))  # noqa: S108 - on a host of the lab
-    known = told(host, tmp_path, {}, command)
+    known = identity_of(host, tmp_path, {}, command)
     assert known["machine-id"].isprintable()
     assert len(known["machine-id"]) < MOST
-    assert told(host, tmp_path, known, command) == known
+    assert identity_of(host, tmp_path, known, command) == known
     assert host.ssh("rm /tmp/who; echo another >/etc/machine-id").returncode == 0
     with pytest.raises(OtherMachine, match="machine-id is another and was "):
-        told(host, tmp_path, known, command)
+        identity_of(host, tmp_path, known, command)
     assert host.ssh("test -e /tmp/who || test -e /tmp/ran").returncode == 1
 
 
 def test_names_of_one_host_are_told(project: Project, lab: Lab) -> None:
     """Several names may lead to one machine: `machine check` and `machine list` say so, and it works."""
     project.run("machine", "add", "www", lab.hosts[0].url)
-    told = "web, www are one machine, as far as they tell: ssh-ed25519 SHA256:"
-    assert told in project.run("machine", "check", "web", "www")
-    assert told in project.run("machine", "list")
+    text = "web, www are one machine, as far as they tell: ssh-ed25519 SHA256:"
+    assert text in project.run("machine", "check", "web", "www")
+    assert text in project.run("machine", "list")
     project.run("machine", "add", "crew", "human:")
     assert "machine crew tells nothing by which it is known" in project.run("machine", "check", "crew")

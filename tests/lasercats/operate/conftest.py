@@ -14,6 +14,7 @@ from lasercats.interpreters.context import Result
 from lasercats.operate import begin
 from lasercats.operate import project as projects
 from lasercats.operate.issue import carry_out
+from lasercats.testing.running import finish
 
 Issue = Callable[..., Result]
 
@@ -35,7 +36,7 @@ def issue(project: projects.Project) -> Issue:
 
     def run(command: str, on: str, **fields: Any) -> Result:  # noqa: ANN401
         built = project.kinds.command({"command": command, "on": on, **fields})
-        (result,) = carry_out(project, [built])
+        (result,) = finish(project, carry_out(project, [built]))
         return result
 
     return run

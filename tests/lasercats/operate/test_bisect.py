@@ -17,6 +17,7 @@ from lasercats.domains.host.file import File
 from lasercats.operate import begin, observe
 from lasercats.operate.bisect import Check, Found, Probe, bisect
 from lasercats.operate.project import Project
+from lasercats.testing.running import finish
 from tests.lasercats.operate.test_undo import Issue
 
 MANY = 100
@@ -98,10 +99,10 @@ def test_a_made_up_boundary_with_skips(long: Project, data: st.DataObject) -> No
 def test_what_is_left_goes_down(long: Project, count: int, data: st.DataObject) -> None:
     """Each step tells how many are still to come, and in the end none is."""
     culprit = data.draw(st.integers(1, count))
-    told: list[Probe] = []
-    found = bisect(long, 1, count, lambda position: position < culprit, told.append)
-    assert tuple(told) == found.steps
-    left = [step.left for step in told]
+    probes: list[Probe] = []
+    found = bisect(long, 1, count, lambda position: position < culprit, probes.append)
+    assert tuple(probes) == found.steps
+    left = [step.left for step in probes]
     assert all(later < earlier for earlier, later in pairwise(left))
     assert left[-1] in (0, 1)
 
@@ -113,7 +114,7 @@ def test_all_is_dark(long: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answers", "told"),
+    ("answers", "message"),
     [
         ((False, False), "the check does not hold before position 11; begin where it still held"),
         ((None, False), "the check cannot tell before position 11; begin where it still held"),
@@ -121,7 +122,7 @@ def test_all_is_dark(long: Project) -> None:
         ((True, None), "the check cannot tell at position 20; end where it fails"),
     ],
 )
-def test_a_check_that_does_not_change(long: Project, answers: Sequence[bool | None], told: str) -> None:
+def test_a_check_that_does_not_change(long: Project, answers: Sequence[bool | None], message: str) -> None:
     """A check must hold before the range and fail at its end; two checks are enough to tell."""
     asked: list[int] = []
 
@@ -131,7 +132,7 @@ def test_a_check_that_does_not_change(long: Project, answers: Sequence[bool | No
 
     with pytest.raises(BadInput) as caught:
         search(long, check, 11, 20)
-    assert str(caught.value) == told
+    assert str(caught.value) == message
     assert len(asked) <= 2
 
 
@@ -185,7 +186,7 @@ def test_an_observation(project: Project, issue: Issue, tmp_path: Path) -> None:
     """An observation can be what is found."""
     issue("file.write", f"a:{tmp_path}/f", content="1")
     (tmp_path / "f").write_text("by hand")
-    seen = observe.record(project, observe.observe(project))
+    seen = observe.record(project, finish(project, observe.observe(project)))
     issue("file.chmod", f"a:{tmp_path}/f", mode="0600")
     found = search(project, lambda position: content(project, position) != "by hand")
     assert (found.position, found.happening.type, found.happening.command) == (seen.position, OBSERVED, None)

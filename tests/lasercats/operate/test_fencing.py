@@ -25,6 +25,7 @@ from lasercats.operate.issue import carry_out
 from lasercats.operate.project import Project
 from lasercats.operate.recover import recover
 from lasercats.operate.verify import verify
+from lasercats.testing.running import finish
 from tests.lasercats.operate.conftest import interfered
 
 LASERCATS = "from lasercats.cli.main import main; main()"
@@ -230,9 +231,9 @@ main()
     assert "is still at it" in room.run("recover", code=1)
     assert "done" in room.run("recover", "--force")
     (tmp_path / "on").touch()
-    told, _ = first.communicate(timeout=60)
+    output, _ = first.communicate(timeout=60)
     assert first.returncode == 1
-    assert "cannot be ended: command 8 was ended by another process" in told
+    assert "cannot be ended: command 8 was ended by another process" in output
     room.check()
 
 
@@ -300,9 +301,9 @@ def forced(root: Path, *then: Any) -> Callable[[], None]:  # noqa: ANN401
 
     def do() -> None:
         other = Project(root)
-        recover(other, force=True)
+        finish(other, recover(other, force=True))
         for command in then:
-            carry_out(other, [other.kinds.command(command)])
+            finish(other, carry_out(other, [other.kinds.command(command)]))
         other.close()
 
     return do
@@ -317,7 +318,7 @@ def _without_signals(monkeypatch: pytest.MonkeyPatch) -> None:
 def fenced(project: Project, do: Callable[[], object], *, before: bool, **command: Any) -> int:  # noqa: ANN401
     """Carry out a command that is fenced off in the middle; return the position of what came late."""
     with interfered(project, before=before, do=do), pytest.raises(Fenced, match="is recorded at position"):
-        carry_out(project, [project.kinds.command(command)])
+        finish(project, carry_out(project, [project.kinds.command(command)]))
     (position,) = (p for p, opened in project.log.open().items() if opened.late)
     verify(project)
     return position
@@ -336,19 +337,19 @@ def test_what_came_late_is_observed(
     position = fenced(project, forced(project.root), before=before, command=command, on=on, **more)
     address = project.kinds.command({"command": command, "on": on, **more}).on[0]
     assert (project.state().get(address) is None) == before
-    (found,) = recover(project)
+    (found,) = finish(project, recover(project))
     assert (found.position, found.late, found.status) == (position, True, "failed" if before else "done")
     assert found.facts == {address: "recorded as observed" if before else "as recorded"}
     assert project.state().get(address) is not None
     verify(project)
-    assert recover(project) == []
+    assert finish(project, recover(project)) == []
 
 
 def test_several_addresses_come_late_together(project: Project, tmp_path: Path) -> None:
     """All that one process was told is one matter, and each address is looked at."""
     on = [f"a:{tmp_path}/{n}" for n in range(3)]
     fenced(project, forced(project.root), before=True, command="file.write", on=on, content="x")
-    (found,) = recover(project)
+    (found,) = finish(project, recover(project))
     assert list(found.facts.values()) == ["recorded as observed"] * 3
     assert len(project.state().resources()) == 3
 
@@ -356,9 +357,9 @@ def test_several_addresses_come_late_together(project: Project, tmp_path: Path) 
 def test_a_raw_command_that_ran_after_all_is_told(project: Project) -> None:
     """It claims nothing, so it stands in nobody's way, and is told once."""
     fenced(project, forced(project.root), before=True, command="exec", on=["exec/a:"], argv=["true"])
-    (found,) = recover(project)
+    (found,) = finish(project, recover(project))
     assert (found.status, list(found.facts.values())) == ("failed", ["it ran after all"])
-    assert recover(project) == []
+    assert finish(project, recover(project)) == []
 
 
 def test_the_next_command_looks_first(project: Project, tmp_path: Path) -> None:
@@ -366,9 +367,11 @@ def test_the_next_command_looks_first(project: Project, tmp_path: Path) -> None:
     on = f"a:{tmp_path}/f"
     fenced(project, forced(project.root), before=True, command="file.write", on=on, content="x")
     elsewhere = {"command": "file.write", "on": f"a:{tmp_path}/g", "content": "y"}
-    carry_out(project, [project.kinds.command(elsewhere)])
+    finish(project, carry_out(project, [project.kinds.command(elsewhere)]))
     assert any(opened.late for opened in project.log.open().values())
-    (result,) = carry_out(project, [project.kinds.command({"command": "file.remove", "on": on})])
+    (result,) = finish(
+        project, carry_out(project, [project.kinds.command({"command": "file.remove", "on": on})])
+    )
     assert (result.status, project.log.open()) == ("done", {})
     assert not (tmp_path / "f").exists()
     verify(project)
@@ -380,10 +383,10 @@ def test_a_plan_looks_first(project: Project, tmp_path: Path) -> None:
     on = f"a:{tmp_path}/f"
     fenced(project, forced(project.root), before=True, command="file.write", on=on, content="x")
     other = f"resources: {{'file/a:{tmp_path}/g': {{content: y}}}}"
-    assert plan.make(project, plan.read_documents(project, ["-"], other)).delta
+    assert finish(project, plan.make(project, plan.read_documents(project, ["-"], other))).delta
     assert project.log.open()
-    wish = plan.read_documents(project, ["-"], f"resources: {{'{address}': {{content: y}}}}")
-    assert plan.make(project, wish).delta[address].before is not None
+    desired = plan.read_documents(project, ["-"], f"resources: {{'{address}': {{content: y}}}}")
+    assert finish(project, plan.make(project, desired)).delta[address].before is not None
     assert project.log.open() == {}
 
 
@@ -395,9 +398,9 @@ def test_where_it_cannot_be_looked_at_nothing_is_decided(project: Project, tmp_p
     other.urls["a"] = "ssh://127.0.0.1:1?connect_timeout=1"
     command = project.kinds.command({"command": "file.write", "on": on, "content": "y"})
     with pytest.raises(LogConflict, match=r"is in doubt.*cannot be reached.*`lasercats recover`"):
-        carry_out(other, [command])
-    assert [found.status for found in recover(other)] == ["open"]
-    (found,) = recover(other, force=True)
+        finish(other, carry_out(other, [command]))
+    assert [found.status for found in finish(other, recover(other))] == ["open"]
+    (found,) = finish(other, recover(other, force=True))
     assert "not looked at" in next(iter(found.facts.values()))
     other.close()
 
@@ -432,7 +435,7 @@ def test_a_long_command_says_that_it_lives(
 
     command = project.kinds.command({"command": "file.write", "on": f"a:{tmp_path}/f", "content": "x"})
     with interfered(project, before=True, do=renewed):
-        (result,) = carry_out(project, [command])
+        (result,) = finish(project, carry_out(project, [command]))
     assert (result.status, project.log.leases()) == ("done", {})
 
 
@@ -444,9 +447,9 @@ def test_what_is_not_known_needs_no_lease(project: Project, tmp_path: Path) -> N
 
     command = project.kinds.command({"command": "file.write", "on": f"a:{tmp_path}/f", "content": "x"})
     with interfered(project, before=False, do=lost):
-        (result,) = carry_out(project, [command])
+        (result,) = finish(project, carry_out(project, [command]))
     assert (result.status, project.log.leases()) == ("open", {})
-    (found,) = recover(project)
+    (found,) = finish(project, recover(project))
     assert found.status == "done"
     verify(project)
 
@@ -462,7 +465,7 @@ def test_what_was_reported_counts_though_it_came_late(
         {"command": "rack.create", "on": "rack/r1"},
         {"command": "rack.mount", "on": "rack.device/db1", "unit": 1},
     ):
-        carry_out(site, [site.kinds.command(command)])
+        finish(site, carry_out(site, [site.kinds.command(command)]))
     assert site.log.leases() == {}
     (order,) = work.orders(site)
     real, left = site.log.append, [forced(site.root)]
@@ -475,10 +478,10 @@ def test_what_was_reported_counts_though_it_came_late(
 
     monkeypatch.setattr(site.log, "append", append)
     with pytest.raises(Fenced):
-        work.done(site, order.number)
+        finish(site, work.done(site, order.number))
     assert site.state().get(Address("rack.device/db1")) is None
     assert {opened.late for opened in site.log.open().values()} == {True, False}
-    assert {found.status for found in recover(site)} == {"done"}
+    assert {found.status for found in finish(site, recover(site))} == {"done"}
     assert site.state().get(Address("rack.device/db1")) is not None
     assert (site.log.open(), site.log.leases()) == ({}, {})
     verify(site)

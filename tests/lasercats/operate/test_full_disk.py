@@ -11,6 +11,7 @@ from lasercats.operate.issue import carry_out
 from lasercats.operate.project import Project
 from lasercats.operate.recover import recover
 from lasercats.operate.verify import verify
+from lasercats.testing.running import finish
 from tests.lasercats.operate.conftest import interfered
 
 LONG = "x" * 100_000
@@ -43,10 +44,10 @@ def test_what_was_done_is_told(project: Project, tmp_path: Path) -> None:
             Unrecorded, match=rf"is full; .*{tmp_path}/f is done, which is not recorded; .*recover"
         ),
     ):
-        carry_out(project, [command])
+        finish(project, carry_out(project, [command]))
     assert (tmp_path / "f").read_text() == LONG
     free(project)
-    (found,) = recover(project)
+    (found,) = finish(project, recover(project))
     assert found.status == "done"
     assert len(project.state().resources()) == 1
     verify(project)
@@ -61,13 +62,13 @@ def test_what_failed_and_what_is_not_known_is_told_apart(project: Project, tmp_p
     ]
     with (
         interfered(project, before=True, do=fill(project), apart=False),
-        pytest.raises(Unrecorded) as told,
+        pytest.raises(Unrecorded) as raised,
     ):
-        carry_out(project, commands)
-    assert "nothing was done" not in str(told.value)
+        finish(project, carry_out(project, commands))
+    assert "nothing was done" not in str(raised.value)
     free(project)
-    assert next(found.status for found in recover(project)) == "done"
-    assert recover(project) == []
+    assert next(found.status for found in finish(project, recover(project))) == "done"
+    assert finish(project, recover(project)) == []
     verify(project)
 
 
@@ -76,7 +77,7 @@ def test_where_nothing_was_sent_nothing_was_changed(project: Project, tmp_path: 
     command = project.kinds.command({"command": "file.write", "on": f"a:{tmp_path}/f", "content": LONG})
     fill(project)()
     with pytest.raises(LogError, match="is full; nothing was written"):
-        carry_out(project, [command])
+        finish(project, carry_out(project, [command]))
     free(project)
     assert project.log.head() == 0
     look = project.machines.get("a").run
@@ -87,9 +88,9 @@ def test_where_nothing_was_sent_nothing_was_changed(project: Project, tmp_path: 
 
     project.machines.get("a").run = filling  # type: ignore[method-assign, assignment]
     with pytest.raises(Unrecorded, match="nothing was changed; run the command again"):
-        carry_out(project, [command])
+        finish(project, carry_out(project, [command]))
     assert not (tmp_path / "f").exists()
     free(project)
-    (found,) = recover(project)
+    (found,) = finish(project, recover(project))
     assert list(found.facts.values()) == ["not done"]
     verify(project)

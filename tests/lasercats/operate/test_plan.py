@@ -12,6 +12,7 @@ from lasercats.domains.host.file import File
 from lasercats.interpreters.context import Result
 from lasercats.operate import plan as plans
 from lasercats.operate.project import Project
+from lasercats.testing.running import finish
 
 Issue = Callable[..., Result]
 
@@ -24,37 +25,44 @@ def tags(plan: plans.Plan) -> list[tuple[str, str]]:
 def test_a_directory_comes_first_and_goes_last(project: Project, issue: Issue, tmp_path: Path) -> None:
     """A plan makes a directory before what is in it, and removes it after."""
     d, f = Address(f"directory/a:{tmp_path}/d"), Address(f"file/a:{tmp_path}/d/f")
-    made = plans.make(project, {f: File(content="x"), d: Directory()})
+    made = finish(project, plans.make(project, {f: File(content="x"), d: Directory()}))
     assert tags(made) == [("directory.create", "d"), ("file.write", "f")]
     assert made.problems == {}
     assert made.versions == {d: 0, f: 0}
     issue("directory.create", d)
     issue("file.write", f, content="x")
-    assert tags(plans.make(project, {}, prune=True)) == [("file.remove", "f"), ("directory.remove", "d")]
-    assert tags(plans.make(project, {})) == []
+    assert tags(finish(project, plans.make(project, {}, prune=True))) == [
+        ("file.remove", "f"),
+        ("directory.remove", "d"),
+    ]
+    assert tags(finish(project, plans.make(project, {}))) == []
 
 
 def test_only_what_is_selected(project: Project, tmp_path: Path) -> None:
     """The patterns of only and exclude choose the addresses."""
-    wish = {Address(f"file/a:{tmp_path}/{n}"): File(content=n) for n in "xyz"}
-    assert len(plans.make(project, wish, only=["*/x", "*/y"]).commands) == 2
-    assert tags(plans.make(project, wish, only=["*/x", "*/y"], exclude=["*/x"])) == [("file.write", "y")]
-    assert tags(plans.make(project, wish, exclude=["*"])) == []
+    desired = {Address(f"file/a:{tmp_path}/{n}"): File(content=n) for n in "xyz"}
+    assert len(finish(project, plans.make(project, desired, only=["*/x", "*/y"])).commands) == 2
+    assert tags(finish(project, plans.make(project, desired, only=["*/x", "*/y"], exclude=["*/x"]))) == [
+        ("file.write", "y")
+    ]
+    assert tags(finish(project, plans.make(project, desired, exclude=["*"]))) == []
 
 
-def test_what_is_as_wished_needs_nothing(project: Project, issue: Issue, tmp_path: Path) -> None:
-    """A wish that decides no more than is so makes an empty plan; another mode makes one chmod."""
+def test_what_is_as_desired_needs_nothing(project: Project, issue: Issue, tmp_path: Path) -> None:
+    """A desired state that decides no more than is so makes an empty plan; another mode makes one chmod."""
     f = Address(f"file/a:{tmp_path}/f")
     issue("file.write", f, content="x", mode="600")
-    assert tags(plans.make(project, {f: File(content="x")})) == []
-    assert tags(plans.make(project, {f: File(content="x", mode="644")})) == [("file.chmod", "f")]
+    assert tags(finish(project, plans.make(project, {f: File(content="x")}))) == []
+    assert tags(finish(project, plans.make(project, {f: File(content="x", mode="644")}))) == [
+        ("file.chmod", "f")
+    ]
 
 
 def test_a_plan_that_is_refused(project: Project, issue: Issue, tmp_path: Path) -> None:
     """What would be refused is in the problems of the plan."""
     issue("file.write", f"a:{tmp_path}/f", content="x")
     below = Address(f"file/a:{tmp_path}/f/g")
-    made = plans.make(project, {below: File(content="x")})
+    made = finish(project, plans.make(project, {below: File(content="x")}))
     assert list(made.problems) == [below]
     assert not made.delta
 
@@ -62,7 +70,7 @@ def test_a_plan_that_is_refused(project: Project, issue: Issue, tmp_path: Path) 
 def test_a_plan_is_the_same_after_it_was_saved(project: Project, tmp_path: Path) -> None:
     """A saved plan is loaded as it was, and knows its documents."""
     f = Address(f"file/a:{tmp_path}/f")
-    made = plans.make(project, {f: File(content="x\n\x00")}, documents=["site.yaml"])
+    made = finish(project, plans.make(project, {f: File(content="x\n\x00")}, documents=["site.yaml"]))
     path = tmp_path / "plan"
     plans.save(project, made, path)
     assert plans.is_saved(path)
@@ -73,7 +81,7 @@ def test_a_plan_is_the_same_after_it_was_saved(project: Project, tmp_path: Path)
 def test_a_plan_is_stale(project: Project, issue: Issue, tmp_path: Path) -> None:
     """A saved plan is refused once an address of it moved, and only then."""
     f, path = Address(f"file/a:{tmp_path}/f"), tmp_path / "plan"
-    plans.save(project, plans.make(project, {f: File(content="x")}), path)
+    plans.save(project, finish(project, plans.make(project, {f: File(content="x")})), path)
     issue("file.write", f"a:{tmp_path}/other", content="y")
     assert plans.load(project, path).commands
     issue("file.write", f, content="y")
@@ -89,4 +97,4 @@ def test_what_is_no_plan(project: Project, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="nope cannot be read: No such file"):
         plans.load(project, tmp_path / "nope")
     with pytest.raises(BadInput, match="the plan cannot be written to"):
-        plans.save(project, plans.make(project, {}), tmp_path)
+        plans.save(project, finish(project, plans.make(project, {})), tmp_path)

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from lasercats import PROGRAM
-from lasercats.core.errors import Interrupted
 from lasercats.core.instruction import Batch, Failure
 from lasercats.core.ports import Machine, Sink
 from lasercats.core.record import Accepted, Finished, Started, raw
@@ -22,6 +20,8 @@ from lasercats.operate.issue import carry_out
 from lasercats.operate.project import Project
 from lasercats.operate.recover import Recovered, recover
 from lasercats.operate.verify import verify
+from lasercats.program import PROGRAM
+from lasercats.testing.running import finish
 
 HOST = socket.gethostname()
 DEAD = f"{2**22 + 1}@{HOST}"
@@ -56,8 +56,8 @@ def cut_off(project: Project, monkeypatch: pytest.MonkeyPatch, **command: Any) -
 
     with monkeypatch.context() as patch:
         patch.setattr(project.machines, "get", lambda name: Dying(get(name)))
-        with pytest.raises(Interrupted):
-            carry_out(project, [project.kinds.command(command)])
+        with pytest.raises(asyncio.CancelledError):
+            finish(project, carry_out(project, [project.kinds.command(command)]))
 
 
 class Counting:
@@ -88,7 +88,7 @@ class Counting:
 
 def judged(project: Project, *, force: bool = False) -> Recovered:
     """Recover the one command that is open; the log is whole afterwards."""
-    (found,) = recover(project, force=force)
+    (found,) = finish(project, recover(project, force=force))
     verify(project)
     return found
 
@@ -101,7 +101,7 @@ def test_it_was_done(project: Project, tmp_path: Path) -> None:
     found = judged(project)
     assert (found.position, found.status, set(found.facts.values())) == (position, "done", {"done"})
     assert list(project.state().resources()) == [f"file/a:{tmp_path}/f"]
-    assert recover(project) == []
+    assert finish(project, recover(project)) == []
 
 
 def test_it_was_not_done(project: Project, tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_the_living_are_left_alone(project: Project, tmp_path: Path, process: st
     found = judged(project)
     assert (found.status, set(found.facts.values())) == ("open", {f"process {process} is still at it"})
     assert judged(project, force=True).status == "failed"
-    assert recover(project) == []
+    assert finish(project, recover(project)) == []
 
 
 def test_a_machine_that_cannot_be_asked(project: Project, tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_what_another_version_began_is_judged_by_a_look(
         (tmp_path / "f").chmod(0o644)
     found = judged(project)
     assert set(found.facts.values()) == {"done" if there else "not done"}
-    assert recover(project) == []
+    assert finish(project, recover(project)) == []
 
 
 def test_an_outcome_of_another_version_is_not_believed(project: Project, tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_what_this_version_would_send_too_is_run_again(
     written_by(project, PROGRAM)
     (tmp_path / "f").write_text("x")
     (tmp_path / "f").chmod(0o644)
-    assert set(recover(project, force=True)[0].facts.values()) == {"done"}
+    assert set(finish(project, recover(project, force=True))[0].facts.values()) == {"done"}
 
 
 def test_a_tag_that_says_hold_is_no_hold(project: Project, tmp_path: Path) -> None:
@@ -268,7 +268,7 @@ def test_a_tag_that_says_hold_is_no_hold(project: Project, tmp_path: Path) -> No
     words = 'x "command":"hold"'
     die(project, command="file.write", on=f"a:{tmp_path}/f", content=words)
     die(project, command="exec", on="exec/a:", argv=["echo", '"command":"hold"', "hold"])
-    assert [found.status for found in recover(project)] == ["failed", "failed"]
+    assert [found.status for found in finish(project, recover(project))] == ["failed", "failed"]
 
 
 @pytest.mark.parametrize(
@@ -287,10 +287,10 @@ def test_one_bad_command_stops_no_other(project: Project, tmp_path: Path, record
     bad = Accepted(**{"actor": "t", "run": "bad", **record, "command": raw(record["command"])})
     project.log.append([bad])
     die(project, command="file.write", on=f"a:{tmp_path}/g", content="x")
-    found = {one.position: one.status for one in recover(project)}
+    found = {one.position: one.status for one in finish(project, recover(project))}
     assert (found[1], found[3]) == ("failed", "failed")
     pending(project)
-    recover(project, force=True)
+    finish(project, recover(project, force=True))
     assert project.log.open() == {}
 
 
@@ -309,7 +309,7 @@ def test_words_are_no_facts(
 
     monkeypatch.setattr(machine, "run", run)
     command = {"command": "file.write", "on": f"a:{tmp_path}/f", "content": "x"}
-    (result,) = carry_out(project, [project.kinds.command(command)])
+    (result,) = finish(project, carry_out(project, [project.kinds.command(command)]))
     assert (result.status, list(result.problems.values()), result.untried) == ("failed", [words], set())
 
 
@@ -324,6 +324,6 @@ def test_machines_are_asked_at_once(
     on = [f"{name}:{folder}/f" for name, folder in zip("ab", folders, strict=True)]
     cut_off(project, monkeypatch, command="file.write", on=on, content="x")
     counting = Counting(project, monkeypatch)
-    (found,) = recover(project, force=True)
+    (found,) = finish(project, recover(project, force=True))
     assert set(found.facts.values()) == {"not done"}
     assert counting.most == len(set(counting.tokens)) == len(counting.tokens) == 2

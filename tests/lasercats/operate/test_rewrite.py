@@ -15,6 +15,7 @@ from lasercats.domains.host import DOMAIN, file
 from lasercats.operate import observe
 from lasercats.operate.project import Project
 from lasercats.operate.rewrite import RewritePlan, plan_rewrite, spans, write
+from lasercats.testing.running import finish
 from tests.lasercats.operate.test_undo import Issue
 
 
@@ -90,7 +91,7 @@ def test_what_was_observed_becomes_a_command(project: Project, issue: Issue, tmp
     """A change from outside that was recorded is part of the state, so a command tells it."""
     issue("file.write", f"a:{tmp_path}/f", content="1")
     (tmp_path / "f").write_text("by hand")
-    observe.record(project, observe.observe(project))
+    observe.record(project, finish(project, observe.observe(project)))
     made = plan_rewrite(project, 1, None)
     assert (made.observed, len(made.commands), made.differs) == (1, 1, {})
     assert made.commands[0].command.content == "by hand"  # type: ignore[attr-defined]

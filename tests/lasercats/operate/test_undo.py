@@ -11,6 +11,7 @@ from lasercats.operate import observe
 from lasercats.operate.issue import carry_out
 from lasercats.operate.project import Project
 from lasercats.operate.undo import plan_undo
+from lasercats.testing.running import finish
 
 Issue = Callable[..., Result]
 
@@ -19,7 +20,7 @@ def undo(project: Project, *results: Result) -> None:
     """Take commands back."""
     plan = plan_undo(project, [result.position or 0 for result in results])
     assert plan.problems == {}
-    assert all(result.ok for result in carry_out(project, plan.commands))
+    assert all(result.ok for result in finish(project, carry_out(project, plan.commands)))
 
 
 def test_an_undo_of_an_undo(project: Project, issue: Issue, tmp_path: Path) -> None:
@@ -32,7 +33,7 @@ def test_an_undo_of_an_undo(project: Project, issue: Issue, tmp_path: Path) -> N
     position = next(r.position for r in project.log.read(names=("accepted",)) if r.position > second.position)  # type: ignore[operator]
     assert last.resources()
     made = plan_undo(project, [position])
-    carry_out(project, made.commands)
+    finish(project, carry_out(project, made.commands))
     assert (tmp_path / "f").read_text() == "2"
 
 
@@ -96,10 +97,10 @@ def test_an_observation_is_taken_back(project: Project, issue: Issue, tmp_path: 
     """What changed outside and was recorded can be put back as it was."""
     issue("file.write", f"a:{tmp_path}/f", content="1")
     (tmp_path / "f").write_text("mine")
-    seen = observe.record(project, observe.observe(project))
+    seen = observe.record(project, finish(project, observe.observe(project)))
     assert seen.position is not None
     plan = plan_undo(project, [seen.position])
-    carry_out(project, plan.commands)
+    finish(project, carry_out(project, plan.commands))
     assert (tmp_path / "f").read_text() == "1"
 
 
@@ -113,6 +114,6 @@ def test_what_is_refused_needs_no_undo(project: Project, issue: Issue, tmp_path:
 def test_an_opaque_command_is_a_barrier(project: Project) -> None:
     """A raw command cannot be undone."""
     command = project.kinds.command({"command": "exec", "on": ["exec/a:"], "argv": ["true"]})
-    (result,) = carry_out(project, [command], watcher=None)
+    (result,) = finish(project, carry_out(project, [command], watcher=None))
     with pytest.raises(Refused, match="did something that is not in the state, so it cannot be undone"):
         plan_undo(project, [result.position or 0])

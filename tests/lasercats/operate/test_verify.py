@@ -15,6 +15,7 @@ from lasercats.operate import history
 from lasercats.operate.project import Project
 from lasercats.operate.recover import recover
 from lasercats.operate.verify import verify
+from lasercats.testing.running import finish
 from tests.lasercats.logs.test_formats import restore
 
 WRITTEN = Path(__file__).parents[1] / "logs" / "after-the-end.sql"
@@ -47,12 +48,12 @@ def test_it_is_told_and_mended(mended: Project) -> None:
     verify(mended, repair=True)
     assert mended.log.head() == 24
     verify(mended)
-    (found,) = recover(mended)
+    (found,) = finish(mended, recover(mended))
     assert (found.late, found.facts) == (True, {FILE: "recorded as observed"})
     assert mended.state().resources() == {}  # there is no such file on this machine
     verify(mended)
     assert records(mended) == before
-    assert recover(mended) == []
+    assert finish(mended, recover(mended)) == []
 
 
 def test_its_history_is_read(mended: Project) -> None:
@@ -84,7 +85,7 @@ def test_the_next_command_may_start_from_what_was_there(project: Project) -> Non
     with pytest.raises(LogCorrupt, match=r"position 6 .* as the one at position 5 was recorded"):
         verify(project)
     verify(project, repair=True)
-    assert {found.late for found in recover(project)} == {True}
+    assert {found.late for found in finish(project, recover(project))} == {True}
     verify(project)
 
 

@@ -119,9 +119,9 @@ class Refused:
         from botocore.exceptions import ClientError
 
         assert isinstance(error, ClientError), f"not refused: {error!r}"
-        told = error.response
-        assert (told["Error"]["Code"], told["ResponseMetadata"]["HTTPStatusCode"]) == self.expected
-        self.message = told["Error"]["Message"]
+        response = error.response
+        assert (response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]) == self.expected
+        self.message = response["Error"]["Message"]
         return True
 
 
@@ -287,8 +287,8 @@ def test_type_is_changed_while_stopped_only(aws: StrictEc2, ec2: "EC2Client") ->
     with Refused("InvalidParameterValue"):
         ec2.modify_instance_attribute(InstanceId=instance, InstanceType={"Value": "t9.huge"})
     ec2.modify_instance_attribute(InstanceId=instance, InstanceType={"Value": "t3.small"})
-    told = ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]
-    assert told["InstanceType"] == "t3.small"
+    described = ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]
+    assert described["InstanceType"] == "t3.small"
 
 
 def test_other_attributes_change_while_running(aws: StrictEc2, ec2: "EC2Client") -> None:
@@ -312,7 +312,7 @@ def test_terminated_has_no_network(aws: StrictEc2, ec2: "EC2Client") -> None:
     """A terminated instance is told without addresses, network and groups."""
     instance = launch(ec2)
     ec2.terminate_instances(InstanceIds=[instance])
-    told = ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]
+    described = ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]
     parts = {
         "NetworkInterfaces",
         "SecurityGroups",
@@ -321,7 +321,7 @@ def test_terminated_has_no_network(aws: StrictEc2, ec2: "EC2Client") -> None:
         "PrivateIpAddress",
         "PublicIpAddress",
     }
-    assert parts & set(told) == set()
+    assert parts & set(described) == set()
 
 
 def test_change_of_nothing_tells_so(aws: StrictEc2, ec2: "EC2Client") -> None:
@@ -341,8 +341,8 @@ def test_protected_is_not_terminated(aws: StrictEc2, ec2: "EC2Client", *, at_lau
     instance = launch(ec2, DisableApiTermination=at_launch)
     if not at_launch:
         ec2.modify_instance_attribute(InstanceId=instance, DisableApiTermination={"Value": True})
-    told = ec2.describe_instance_attribute(InstanceId=instance, Attribute="disableApiTermination")
-    assert told["DisableApiTermination"] == {"Value": True}
+    described = ec2.describe_instance_attribute(InstanceId=instance, Attribute="disableApiTermination")
+    assert described["DisableApiTermination"] == {"Value": True}
     with Refused("OperationNotPermitted"):
         ec2.terminate_instances(InstanceIds=[neighbour, instance])
     assert set(instances(ec2).values()) == {"running"}
@@ -459,8 +459,8 @@ def test_volumes_of_an_instance_are_told(aws: StrictEc2, ec2: "EC2Client") -> No
     ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device="/dev/sdf")
     goes = {
         held["Device"]: held["DeleteOnTermination"]
-        for told in ec2.describe_volumes()["Volumes"]
-        for held in told["Attachments"]
+        for volume in ec2.describe_volumes()["Volumes"]
+        for held in volume["Attachments"]
     }
     assert goes == {"/dev/sda1": True, "/dev/sdf": False}
     with Refused("InvalidParameterValue"):
@@ -474,7 +474,7 @@ def test_volumes_take_time(aws: StrictEc2, ec2: "EC2Client") -> None:
     aws.delay = AGES
     volume = ec2.create_volume(AvailabilityZone="us-east-1a", Size=1)["VolumeId"]
 
-    def told() -> tuple[str, int, list[str]]:
+    def shown() -> tuple[str, int, list[str]]:
         (found,) = ec2.describe_volumes(VolumeIds=[volume])["Volumes"]
         return found["State"], found["Size"], [held["State"] for held in found["Attachments"]]
 
@@ -482,25 +482,25 @@ def test_volumes_take_time(aws: StrictEc2, ec2: "EC2Client") -> None:
         (found,) = ec2.describe_volumes_modifications(VolumeIds=[volume])["VolumesModifications"]
         return found["ModificationState"]
 
-    assert told() == ("creating", 1, [])
+    assert shown() == ("creating", 1, [])
     with Refused("IncorrectState"):
         ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device="/dev/sdf")
     aws.settle()
     ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device="/dev/sdf")
     ec2.modify_volume(VolumeId=volume, Size=2)
-    assert told() == ("in-use", 1, ["attached"])
+    assert shown() == ("in-use", 1, ["attached"])
     assert modification() == "modifying"
     aws.settle()
-    assert told() == ("in-use", 2, ["attached"])
+    assert shown() == ("in-use", 2, ["attached"])
     assert modification() in ("optimizing", "completed")
     with Refused("InvalidParameterValue"):
         ec2.modify_volume(VolumeId=volume, Size=1)
     ec2.detach_volume(VolumeId=volume)
-    assert told() == ("in-use", 2, ["detaching"])
+    assert shown() == ("in-use", 2, ["detaching"])
     with Refused("VolumeInUse"):
         ec2.delete_volume(VolumeId=volume)
     aws.settle()
-    assert told() == ("available", 2, [])
+    assert shown() == ("available", 2, [])
     with Refused("IncorrectState"):
         ec2.detach_volume(VolumeId=volume)
     ec2.delete_volume(VolumeId=volume)
@@ -551,16 +551,16 @@ def test_changes_take_time(aws: StrictEc2, ec2: "EC2Client") -> None:
     """An instance is told pending, stopping and shutting down before it is what it becomes."""
     aws.delay = AGES
     instance = launch(ec2)
-    told = [state(ec2, instance)]
+    states = [state(ec2, instance)]
     aws.settle()
-    told.append(state(ec2, instance))
+    states.append(state(ec2, instance))
     for change in (ec2.stop_instances, ec2.start_instances, ec2.terminate_instances):
         change(InstanceIds=[instance])
-        told.append(state(ec2, instance))
+        states.append(state(ec2, instance))
         aws.settle()
-        told.append(state(ec2, instance))
+        states.append(state(ec2, instance))
     launched, stopped = ["pending", "running"], ["stopping", "stopped"]
-    assert told == [*launched, *stopped, *launched, "shutting-down", "terminated"]
+    assert states == [*launched, *stopped, *launched, "shutting-down", "terminated"]
 
 
 def test_pending_has_no_public_address(aws: StrictEc2, ec2: "EC2Client") -> None:
@@ -775,9 +775,9 @@ def test_moto_ends() -> None:
 def test_moto_that_does_not_start_tells_why(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that ends at once is an error with its last words."""
     monkeypatch.setattr(sys, "executable", "/bin/ls")
-    with pytest.raises(RuntimeError, match="does not answer") as told:
+    with pytest.raises(RuntimeError, match="does not answer") as raised:
         MotoServer().__enter__()
-    assert "ls:" in told.value.__notes__[0]
+    assert "ls:" in raised.value.__notes__[0]
 
 
 def test_missing_moto_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from lasercats.testing.cli_switch import SimulatedDriver, make
 from lasercats.testing.kept import check_kept
 from lasercats.testing.ovs import OvsLab, why_not
 from lasercats.testing.peers import need
+from lasercats.testing.running import finish
 
 MANY = 5
 """It has failed more often than this, or the law was not tried."""
@@ -27,7 +28,7 @@ def a_project(folder: Path, url: str, ground: Callable[[Project], Sequence[Comma
     begin.init(folder)
     (folder / projects.FILE).write_text(f'[environments.default.machines]\nm = "{url}"\n')
     made = Project(folder)
-    results = carry_out(made, ground(made))
+    results = finish(made, carry_out(made, ground(made)))
     assert all(result.ok for result in results), results
     return made
 

@@ -62,8 +62,8 @@ def test_hosts_are_apart(lab: Lab) -> None:
 
 def test_input_and_exit_status_pass_through(lab: Lab) -> None:
     """A command gets its input as bytes and its exit status comes back."""
-    told = lab.hosts[0].ssh("cat; exit 7", b"\x00\xff\n")
-    assert (told.returncode, told.stdout) == (7, b"\x00\xff\n")
+    ran = lab.hosts[0].ssh("cat; exit 7", b"\x00\xff\n")
+    assert (ran.returncode, ran.stdout) == (7, b"\x00\xff\n")
 
 
 def test_sessions_are_counted(lab: Lab) -> None:
@@ -77,8 +77,8 @@ def test_sessions_are_counted(lab: Lab) -> None:
 
 def test_small_disk_fills_up(lab: Lab) -> None:
     """Writing more than 64 KiB to /full fails for want of space."""
-    told = lab.hosts[0].ssh("head -c 100000 /dev/zero >/full/x; rm /full/x")
-    assert b"No space left on device" in told.stderr
+    ran = lab.hosts[0].ssh("head -c 100000 /dev/zero >/full/x; rm /full/x")
+    assert b"No space left on device" in ran.stderr
 
 
 def test_stop_and_start_keep_the_disk(lab: Lab) -> None:
@@ -123,10 +123,10 @@ def test_a_busybox_host_has_busybox_only(possible: None) -> None:
     with Lab(hosts=1, busybox=1) as other:
         debian, busybox = other.hosts
         for _ in range(2):
-            told = busybox.ssh("stat --help 2>&1 | head -n 1; ls /; ls /usr /lib")
-            assert told.stdout.startswith(b"BusyBox")
-            assert told.returncode != 0
-            assert b"sbin" not in told.stdout
+            ran = busybox.ssh("stat --help 2>&1 | head -n 1; ls /; ls /usr /lib")
+            assert ran.stdout.startswith(b"BusyBox")
+            assert ran.returncode != 0
+            assert b"sbin" not in ran.stdout
             busybox.stop()
             busybox.start()
             busybox.wait()

@@ -11,7 +11,7 @@ import pytest
 from lasercats.testing.unasked import LOSES, Harm, Line, check_unasked
 
 
-class Told(NamedTuple):
+class Answer(NamedTuple):
     """What came of a line."""
 
     code: int = 0
@@ -22,19 +22,19 @@ class Told(NamedTuple):
 class Careless:
     """A world that destroys `a/b` by whatever line, and says and records what it is made to."""
 
-    def __init__(self, folder: Path, told: Told, agreed: Iterable[str] = ()) -> None:
-        self.log, self.told, self.agreed = folder / "log.db", told, agreed
+    def __init__(self, folder: Path, answer: Answer, agreed: Iterable[str] = ()) -> None:
+        self.log, self.answer, self.agreed = folder / "log.db", answer, agreed
         self.db = sqlite3.connect(self.log)
         self.db.execute("CREATE TABLE records (position INTEGER PRIMARY KEY, type TEXT, body BLOB)")
 
-    def run(self, line: Line) -> Told:
+    def run(self, line: Line) -> Answer:
         """Record that it is accepted, with what was agreed to."""
         del line
         losses = [{"address": address, "sort": LOSES, "what": "it"} for address in self.agreed]
         body = json.dumps({"agreed": losses}).encode()
         self.db.execute("INSERT INTO records (type, body) VALUES ('accepted', ?)", (body,))
         self.db.commit()
-        return self.told
+        return self.answer
 
     def look(self) -> object:
         """See nothing."""
@@ -46,38 +46,40 @@ class Careless:
         return [Harm("a/b", LOSES)]
 
 
-SAID = Told(err="! a/b: it would be lost for good\n")
-DATA = Told(out=json.dumps({"losses": [{"address": "a/b", "sort": LOSES, "what": "it"}]}))
+SAID = Answer(err="! a/b: it would be lost for good\n")
+DATA = Answer(out=json.dumps({"losses": [{"address": "a/b", "sort": LOSES, "what": "it"}]}))
 YES = Line(("undo", "1", "--yes"))
 
 
 @pytest.mark.parametrize(
-    ("line", "told", "agreed"),
+    ("line", "answer", "agreed"),
     [
-        (Line(("remove", "a/b"), frozenset([("a/b", LOSES)])), Told(), ()),
+        (Line(("remove", "a/b"), frozenset([("a/b", LOSES)])), Answer(), ()),
         (YES, SAID, ("a/b",)),
         (YES, DATA, ("a/b",)),
     ],
 )
-def test_what_was_asked_for_may_go(tmp_path: Path, line: Line, told: Told, agreed: tuple[str, ...]) -> None:
+def test_what_was_asked_for_may_go(
+    tmp_path: Path, line: Line, answer: Answer, agreed: tuple[str, ...]
+) -> None:
     """Harm that the words name, or that was told and agreed to, breaks no law."""
-    assert check_unasked(Careless(tmp_path, told, agreed), [line]).harmed == 1
+    assert check_unasked(Careless(tmp_path, answer, agreed), [line]).harmed == 1
 
 
 @pytest.mark.parametrize(
-    ("line", "told", "agreed", "why"),
+    ("line", "answer", "agreed", "why"),
     [
         (Line(("undo", "1")), SAID, ("a/b",), "unasked"),
         (Line(("remove", "a/c"), frozenset([("a/c", LOSES)])), SAID, ("a/b",), "unasked"),
         (YES, SAID, ("a/c",), "unasked"),
-        (YES, Told(), ("a/b",), "untold"),
-        (YES, Told(err="! a/b: it would be stopped\n"), ("a/b",), "untold"),
-        (YES, Told(out='{"losses": []}'), ("a/b",), "untold"),
+        (YES, Answer(), ("a/b",), "untold"),
+        (YES, Answer(err="! a/b: it would be stopped\n"), ("a/b",), "untold"),
+        (YES, Answer(out='{"losses": []}'), ("a/b",), "untold"),
     ],
 )
 def test_what_was_not_is_found(
-    tmp_path: Path, line: Line, told: Told, agreed: tuple[str, ...], why: str
+    tmp_path: Path, line: Line, answer: Answer, agreed: tuple[str, ...], why: str
 ) -> None:
     """Harm without a word, with the wrong one, or that nobody agreed to is found."""
     with pytest.raises(AssertionError, match=why):
-        check_unasked(Careless(tmp_path, told, agreed), [line])
+        check_unasked(Careless(tmp_path, answer, agreed), [line])

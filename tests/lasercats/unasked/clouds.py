@@ -79,8 +79,8 @@ class Cloud:
         )
 
     def _protected(self, id_: str) -> bool:
-        told = self.ec2.describe_instance_attribute(InstanceId=id_, Attribute="disableApiTermination")
-        return bool(told["DisableApiTermination"]["Value"])
+        described = self.ec2.describe_instance_attribute(InstanceId=id_, Attribute="disableApiTermination")
+        return bool(described["DisableApiTermination"]["Value"])
 
     def harm(self, before: object) -> Iterator[Harm]:
         """Tell what is gone, stopped, taken from what it was attached to, or no longer protected."""
@@ -225,10 +225,10 @@ class Cloud:
 
     def _document(self) -> Line:
         data = json.loads(json.dumps(_yaml(self.random.choice(self.documents))))
-        wish = data["resources"]
-        for address in [a for a in wish if self.random.random() < 0.15]:
-            del wish[address]
-        for address, fields in wish.items():
+        desired = data["resources"]
+        for address in [a for a in desired if self.random.random() < 0.15]:
+            del desired[address]
+        for address, fields in desired.items():
             if address.startswith("ec2.instance/") and self.random.random() < 0.15:
                 fields["type"] = self._type()
         site = self.cli.file("site.yaml", json.dumps(data))

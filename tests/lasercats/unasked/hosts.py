@@ -174,21 +174,21 @@ class Folder:
         return Line((*words, *([] if words[0] == "observe" else self._held())))
 
     def _document(self) -> Line:
-        wish: dict[str, dict[str, Any]] = {}
+        desired: dict[str, dict[str, Any]] = {}
         for name in NAMES:
             match self.random.choice(("file", "file", "directory", "symlink", "", "")):
                 case "file":
-                    wish[self.address(name)] = {"content": self.token()}
+                    desired[self.address(name)] = {"content": self.token()}
                 case "directory":
-                    wish[self.address(name, "directory")] = {}
+                    desired[self.address(name, "directory")] = {}
                 case "symlink":
-                    wish[self.address(name, "symlink")] = {"target": "here"}
+                    desired[self.address(name, "symlink")] = {"target": "here"}
                 case _:
                     pass
-        for fields in wish.values():
+        for fields in desired.values():
             if self.random.random() < 0.2:
                 fields["protect"] = self.random.random() < 0.5
-        site = self.cli.file("site.yaml", json.dumps({"resources": wish}))
+        site = self.cli.file("site.yaml", json.dumps({"resources": desired}))
         prune = ["--prune"] if self.random.random() < 0.5 else []
         if self.random.random() < 0.4:
             self.cli("plan", site, *prune, "--out", f"{self.cli.folder}/saved.plan")

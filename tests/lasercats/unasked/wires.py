@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 PORTS = ("eth1", "eth2", "eth3", "eth4", "eth5")
 COLUMNS = ("tag", "trunks", "vlan_mode", "lacp", "bond_mode", "other_config")
-UNTOLD = "untold"
+UNREPORTED = "untold"
 """What changed at an address of which no event tells."""
 
 
@@ -50,8 +50,8 @@ class Wires:
 
     def _table(self, table: str, *columns: str) -> dict[str, dict[str, str]]:
         names = f"--columns=name,{','.join(columns)}"
-        told = json.loads(self.ovs.vsctl("--format=json", names, "list", table))
-        rows = [dict(zip(told["headings"], map(json.dumps, row), strict=True)) for row in told["data"]]
+        data = json.loads(self.ovs.vsctl("--format=json", names, "list", table))
+        rows = [dict(zip(data["headings"], map(json.dumps, row), strict=True)) for row in data["data"]]
         return {json.loads(row.pop("name")): row for row in rows}
 
     def harm(self, before: object) -> Iterator[Harm]:
@@ -60,15 +60,15 @@ class Wires:
         now = self.look()
         bodies = self._rows("SELECT body FROM records WHERE type = 'event' AND position > ?", before.head)
         deltas = [json.loads(body)["delta"] for (body,) in bodies]
-        told = {address for delta in deltas for address in delta}
+        recorded = {address for delta in deltas for address in delta}
         moved = {
             m for d in deltas for pair in d.values() for one in pair for m in (one or {}).get("members", ())
         }
         for name in {*before.rows, *now.rows}:
             addresses = {f"switch.{kind}/sw1:{name}" for kind in ("port", "lag")}
             old, new = before.rows.get(name), now.rows.get(name)
-            if old != new and not addresses & told and name not in moved:
-                yield Harm(f"switch.port/sw1:{name}", UNTOLD, f"{old} is {new}")
+            if old != new and not addresses & recorded and name not in moved:
+                yield Harm(f"switch.port/sw1:{name}", UNREPORTED, f"{old} is {new}")
             if old is not None and "by-hand" in old["other_config"]:
                 if "by-hand" not in (new or {}).get("other_config", "") + now.beside.get(name, ""):
                     kind = "lag" if name.startswith("bond") else "port"
@@ -137,9 +137,9 @@ class Wires:
 
     def _document(self) -> Line:
         data = json.loads(self.random.choice(self.documents))
-        wish = data["resources"]
-        for address in [a for a in wish if self.random.random() < 0.2]:
-            del wish[address]
+        desired = data["resources"]
+        for address in [a for a in desired if self.random.random() < 0.2]:
+            del desired[address]
         site = self.cli.file("site.json", json.dumps(data))
         return Line(("apply", site, *(["--prune"] if self.random.random() < 0.5 else [])))
 

@@ -82,7 +82,7 @@ def places(elevation: Elevation, face: str = "front") -> dict[str, tuple[float, 
     return found
 
 
-def told(elevation: Elevation, face: str = "front", width: int = 60) -> list[str]:
+def in_terminal(elevation: Elevation, face: str = "front", width: int = 60) -> list[str]:
     """Return the lines in a terminal."""
     return elevation_terminal.draw(elevation, face, width, color=False).splitlines()
 
@@ -119,7 +119,7 @@ def test_units_are_numbered_on_both_sides_as_they_are_on_the_posts(from_above: b
         side = [text for text in texts if text.get("text-anchor") == anchor]
         assert [int(text.text or "") for text in side] == [*expected]
         assert all(float(a.get("y", "")) < float(b.get("y", "")) for a, b in pairwise(side))
-    rows = [line.split() for line in told(rack(from_above=from_above)) if "│" in line]
+    rows = [line.split() for line in in_terminal(rack(from_above=from_above)) if "│" in line]
     assert [(int(row[0]), int(row[-1])) for row in rows] == [(n, n) for n in expected]
 
 
@@ -130,7 +130,9 @@ def test_each_face_shows_what_is_seen_on_it() -> None:
     assert sorted(places(elevation, "rear")) == ["deep", "switch"]
     backs = [g for g in devices(drawn(elevation, "rear")) if "back" in [t.text for t in g.iter(f"{SVG}text")]]
     assert [g.findtext(f"{SVG}title") for g in backs] == ["deep"]
-    rear = [line.split()[1:4] for line in told(elevation, "rear") if re.search("deep|switch|panel", line)]
+    rear = [
+        line.split()[1:4] for line in in_terminal(elevation, "rear") if re.search("deep|switch|panel", line)
+    ]
     assert rear == [["│■", "switch", "│"], ["│▒", "deep", "back│"]]
 
 
@@ -148,7 +150,7 @@ def test_what_is_not_in_the_frame_is_listed_under_it() -> None:
         assert places(elevation, face) == {}
         texts = [text.text for text in drawn(elevation, face).iter(f"{SVG}text")]
         assert texts[texts.index("Not in the frame") + 1 :][:4] == listed
-        assert [line for line in told(elevation, face) if ":" in line] == listed
+        assert [line for line in in_terminal(elevation, face) if ":" in line] == listed
 
 
 @pytest.mark.parametrize("mark", MARKS)
@@ -158,7 +160,7 @@ def test_a_mark_is_told_in_words_and_without_colour(mark: str) -> None:
     (group,) = devices(drawn(elevation))
     written = [mark] if mark not in ("mounted", "stays") else []
     assert [text.text for text in group.iter(f"{SVG}text")] == ["db1", *written]
-    *_, line, _, legend = told(elevation)
+    *_, line, _, legend = in_terminal(elevation)
     assert re.findall(r"[a-z]+[0-9]?", line) == ["db1", *written]
     assert legend.split(":")[0].split() == [line.split()[1].strip("│"), mark]
     words = {
@@ -175,7 +177,7 @@ def test_two_in_one_place_are_both_drawn_and_named() -> None:
     assert rects["old"][2] == pytest.approx(rects["new"][2])
     assert rects["old"][2] == pytest.approx(rects["else"][2] / 2, abs=1)
     for width in (30, 80):
-        (line,) = (line for line in told(elevation, width=width) if line.startswith(" 3"))
+        (line,) = (line for line in in_terminal(elevation, width=width) if line.startswith(" 3"))
         assert line.index("✕") < line.index("old") < line.index("□") < line.index("new")
 
 
@@ -188,7 +190,7 @@ def test_what_somebody_wrote_stays_text() -> None:
     (group,) = devices(root)
     assert group.findtext(f"{SVG}title") == f"{EVIL}a\ufffd\ufffd[31m\ufffd\ufffdb"
     assert not [*root.iter(f"{SVG}script")]
-    assert "\x1b" not in "".join(told(elevation))
+    assert "\x1b" not in "".join(in_terminal(elevation))
 
 
 @pytest.mark.parametrize("width", [30, 31, 32, 33, 37, 41, 48, 55, 64, 80, 97, 120, 200])
@@ -198,7 +200,7 @@ def test_a_terminal_is_never_too_narrow(width: int) -> None:
         some = crowded([*NASTY, "db1"], mark).boxes
         elevation = rack(*some, *some[:4], height=height, totals=tuple(NASTY), beside=tuple(NASTY))
         for face in ("front", "rear"):
-            lines = told(elevation, face, width)
+            lines = in_terminal(elevation, face, width)
             assert max(map(columns, lines)) <= width
             assert len({columns(line.rstrip(" 0123456789")) for line in lines if "│" in line}) == 1
 
@@ -209,13 +211,13 @@ def test_colours_say_nothing_more() -> None:
     for face in ("front", "rear"):
         colored = elevation_terminal.draw(elevation, face, 60, color=True)
         assert "\x1b[" in colored
-        assert ANSI.sub("", colored).splitlines() == told(elevation, face)
+        assert ANSI.sub("", colored).splitlines() == in_terminal(elevation, face)
 
 
 def test_a_terminal_takes_two_lines_for_a_unit_only_where_halves_are_used() -> None:
     """A rack of whole units has a line for each; one half-unit device makes that two."""
-    assert sum("│" in line for line in told(rack(box("a", 1)))) == 10
-    halves = [line for line in told(rack(box("a", 1.5, 0.5), box("b", 1, 0.5))) if "│" in line]
+    assert sum("│" in line for line in in_terminal(rack(box("a", 1)))) == 10
+    halves = [line for line in in_terminal(rack(box("a", 1.5, 0.5), box("b", 1, 0.5))) if "│" in line]
     assert len(halves) == 20
     assert [re.findall(r"[ab]", line) for line in halves[-2:]] == [["a"], ["b"]]
 

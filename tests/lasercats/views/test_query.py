@@ -376,8 +376,8 @@ def test_events_are_those_of_the_records(steps: list[list[tuple[Address, str | N
 def worked(log: Log) -> Log:
     """A log with a command that was done, one that failed, and one that is open."""
     chmod = raw({"command": "file.chmod", "mode": "0600", "on": [FILE]})
-    told: dict[str, Any] = {"command": chmod, "actor": "ada", "run": "r1"}
-    log.log.append([Accepted(**told, message="why", claims=(FILE,))])
+    fields: dict[str, Any] = {"command": chmod, "actor": "ada", "run": "r1"}
+    log.log.append([Accepted(**fields, message="why", claims=(FILE,))])
     look = raw({"do": "host.read", "machine": "web1"})
     log.log.append(
         [
@@ -392,9 +392,9 @@ def worked(log: Log) -> Log:
     log.log.append([Finished(started=2, outcomes=outcomes)])
     log.put((FILE, file(mode="0600")), command=1, type="file.mode_changed")
     log.log.append([Ended(command=1, status="done")])
-    log.log.append([Accepted(**{**told, "actor": "bob"}, because="undo 1")])
+    log.log.append([Accepted(**{**fields, "actor": "bob"}, because="undo 1")])
     log.log.append([Ended(command=6, status="failed", error="it broke")])
-    log.log.append([Accepted(**told)])
+    log.log.append([Accepted(**fields)])
     log.log.append([Started(machine="web1", commands=(8,), instructions=(look,))])
     log.put((OTHER, file()), actor="eve", message="found")
     return log
@@ -483,9 +483,9 @@ def test_secrets_stay_sealed(sealed: Log) -> None:
     assert sealed.rows("SELECT DISTINCT password FROM rack_server") == [("(sealed)",)]
     for table in EVERY_TABLE:
         for clause in ("", " FOR SYSTEM_TIME ALL", " FOR SYSTEM_TIME AS OF 'last'"):
-            told = str(sealed.rows(f"SELECT * FROM {table}{clause}"))
-            assert "(sealed)" in told, (table, clause)
-            assert "AAAABBBB" not in told, (table, clause)
+            text = str(sealed.rows(f"SELECT * FROM {table}{clause}"))
+            assert "(sealed)" in text, (table, clause)
+            assert "AAAABBBB" not in text, (table, clause)
 
 
 @pytest.mark.parametrize(
@@ -519,9 +519,9 @@ def test_no_expression_gets_hold_of_a_token(sealed: Log, expression: str) -> Non
             f"SELECT {expression.format(column)} AS x FROM {table} FOR SYSTEM_TIME ALL",
             f"WITH t AS (SELECT {column} AS y FROM {table}) SELECT {expression.format('y')} AS x FROM t",
         ):
-            told = sealed.rows(sql)
-            assert not any("AAAABBBB" in str(cell) for row in told for cell in row)
-            held = bytes.fromhex("".join(re.findall("[0-9A-F]{16,}", str(told))))
+            rows = sealed.rows(sql)
+            assert not any("AAAABBBB" in str(cell) for row in rows for cell in row)
+            held = bytes.fromhex("".join(re.findall("[0-9A-F]{16,}", str(rows))))
             assert b"AAAABBBB" not in held
 
 
@@ -580,9 +580,9 @@ def test_the_tables_below_cannot_be_named(sealed: Log, name: str) -> None:
 def test_a_name_of_with_hides_the_table_below(sealed: Log) -> None:
     """A part of a query may be called as a table of the log is, and stands for itself alone."""
     assert sealed.rows("WITH present AS (SELECT 1 AS body) SELECT body FROM present") == [(1,)]
-    told = sealed.refuses("WITH present AS (SELECT body FROM present) SELECT * FROM present")
-    assert "AAAABBBB" not in told
-    assert "circular" in told
+    refusal = sealed.refuses("WITH present AS (SELECT body FROM present) SELECT * FROM present")
+    assert "AAAABBBB" not in refusal
+    assert "circular" in refusal
 
 
 @pytest.mark.parametrize(
@@ -644,7 +644,7 @@ def test_the_end_of_a_command_is_found_by_its_cause(worked: Log) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sql", "told"),
+    ("sql", "message"),
     [
         ("SELECT * FORM file", "mistake in its syntax at line 1, column 10, near 'FORM'; did you mean FROM?"),
         ("SELECT *\n  FROM file WHERE (", "at line 2, column 19, near '('"),
@@ -709,9 +709,9 @@ def test_the_end_of_a_command_is_found_by_its_cause(worked: Log) -> None:
         ),
     ],
 )
-def test_what_is_refused(three: Log, sql: str, told: str) -> None:
+def test_what_is_refused(three: Log, sql: str, message: str) -> None:
     """A query that cannot be answered is refused in one sentence that says where and why."""
-    assert told in three.refuses(sql)
+    assert message in three.refuses(sql)
 
 
 RUNAWAY = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c"

@@ -86,9 +86,9 @@ def test_a_member_of_a_lag_is_drawn_as_the_lag_is_set() -> None:
     """What a member had before is not shown; the LAG's VLANs are, and which LAG it is."""
     lag = Lag(members=("eth1", "eth2"), lacp="active", mode="access", vlan=30)
     drawn = picture(3, lag_bond0=lag)
-    told = jacks(drawn.svg())
-    assert "access VLAN 30; in bond0" in f"{told['eth1'].findtext(f'{SVG}title')}"
-    assert "access VLAN 20" in f"{told['eth3'].findtext(f'{SVG}title')}"
+    found = jacks(drawn.svg())
+    assert "access VLAN 30; in bond0" in f"{found['eth1'].findtext(f'{SVG}title')}"
+    assert "access VLAN 20" in f"{found['eth3'].findtext(f'{SVG}title')}"
     assert "LAG bond0: eth1, eth2; LACP active; access VLAN 30" in drawn.svg()
     shown = drawn.terminal(80, color=False)
     assert "1a" in shown

@@ -33,14 +33,14 @@ class ToyKind(MadeKind[Resource]):
         """Put it there, or take it away."""
         fields = None if change.after is None else decisions(change.after)
         put = Put(machine="toy", name=f"{kind_of(address)}/{rest_of(address)}", fields=fields)
-        return Step(put, lambda told: self._told(told.fields))
+        return Step(put, lambda answer: self._read(answer.fields))
 
     def observe(self, machine: str, known: Mapping[Address, Resource | None]) -> Program[Found]:
         """Get each."""
-        told = yield tuple(Get(machine=machine, name=f"{kind_of(a)}/{rest_of(a)}") for a in known)
-        return {address: self._told(one.fields) for address, one in zip(known, told, strict=True)}
+        answers = yield tuple(Get(machine=machine, name=f"{kind_of(a)}/{rest_of(a)}") for a in known)
+        return {address: self._read(one.fields) for address, one in zip(known, answers, strict=True)}
 
-    def _told(self, fields: Mapping[str, Any] | None) -> Resource | None:
+    def _read(self, fields: Mapping[str, Any] | None) -> Resource | None:
         return None if fields is None else self.resource(**fields)
 
 
@@ -56,10 +56,10 @@ def domain(root: Path, settings: Mapping[str, Any]) -> Domain:
 
 
 def _kind(name: str, fields: Mapping[str, str]) -> ToyKind:
-    told: list[Any] = [(field, TYPES[type_] | None, None) for field, type_ in fields.items()]
+    annotated: list[Any] = [(field, TYPES[type_] | None, None) for field, type_ in fields.items()]
     made = msgspec.defstruct(
         name.title().replace("_", ""),
-        told,
+        annotated,
         bases=(Resource,),
         frozen=True,
         namespace={"__doc__": f"A {name}."},

@@ -85,7 +85,7 @@ class PipeKind(OnHost[Pipe]):
         """Return `MACHINE:/PATH`."""
         return place.canonical(name)
 
-    def looks(self, machine: str, address: Address, told: Knowledge) -> LookAtPipe:
+    def looks(self, machine: str, address: Address, knowledge: Knowledge) -> LookAtPipe:
         """Look at it."""
         return LookAtPipe(machine=machine, path=rest_of(address))
 
@@ -94,7 +94,7 @@ class PipeKind(OnHost[Pipe]):
         mode = "" if change.after is None else change.after.mode
         return MakePipe(machine=machine_of(address) or "", path=rest_of(address), mode=mode)
 
-    def told(self, answer: str, known: Pipe | None) -> Pipe | None:
+    def read(self, answer: str, known: Pipe | None) -> Pipe | None:
         """Return the pipe of those permission bits."""
         return Pipe(mode=place.mode_of(answer)) if answer else None
 

@@ -31,7 +31,7 @@ MACHINE = "aws"
 ID = re.compile(r"(i|vpc|subnet|sg|vol|eipalloc|key)-[0-9a-f]{8,32}")
 """Ids as EC2 gives them."""
 IDENTITY: dict[str, str] = {}
-"""What a reference may be the address of: by kind, the given field by which others refer to one."""
+"""What a reference may be the address of: by kind, the computed field by which others refer to one."""
 
 MOST_KEY, MOST_VALUE = 128, 256
 """How many characters the key and the value of a tag may have (EC2 User Guide, "Tag restrictions")."""
@@ -115,6 +115,8 @@ def ordered_tags(tags: Mapping[str, str]) -> dict[str, str]:
 
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 TAGS: Forms = {"tags": ordered_tags}
+TAGGED = ("volume", "elastic_ip", "vpc", "subnet", "security_group", "key_pair")
+"""The kinds that had commands of their own for tags, beside instances; their names and verbs are aliases."""
 """The forms of what has nothing else than tags."""
 
 
@@ -172,8 +174,8 @@ def check_new(address: Address, state: State, resource: Resource) -> None:
     """
     there = state.get(address)
     if there is not None:
-        told = getattr(there, "id", None)
-        raise Refused("it is there already" + (f" ({told})" if told else ""))
+        id_ = getattr(there, "id", None)
+        raise Refused("it is there already" + (f" ({id_})" if id_ else ""))
     check_references(address, state, resource)
 
 
@@ -244,10 +246,10 @@ class LetsGo(
     """Takes something from its instance."""
 
     @classmethod
-    def sets(cls, before: Resource, wish: Mapping[str, Any]) -> frozenset[str]:
-        """Return the fields for which it must be let go of on the way to what is wished."""
-        gone = lets_go(before, wish.get("instance"), wish.get("device"))
-        return differing(before, wish) & {"instance", "device"} if gone else frozenset()
+    def sets(cls, before: Resource, desired: Mapping[str, Any]) -> frozenset[str]:
+        """Return the fields for which it must be let go of on the way to what is desired."""
+        gone = lets_go(before, desired.get("instance"), desired.get("device"))
+        return differing(before, desired) & {"instance", "device"} if gone else frozenset()
 
 
 class Makes(setting.Makes, frozen=True, init=False):
@@ -280,9 +282,10 @@ class Delete(Removes, frozen=True, init=False):
         check_unused(address, state)
 
 
-class Tag(Sets, frozen=True, init=False, takes=()):
-    """Sets tags; others stay."""
+class Tag(Sets, frozen=True, init=False, takes=(), tag="ec2.tag", past="ec2.tagged"):
+    """Set tags; others stay."""
 
+    aliases: ClassVar[Mapping[str, str]] = {f"ec2.tag_{kind}": f"ec2.{kind}" for kind in TAGGED}
     forms: ClassVar[Forms] = TAGS
 
     tags: Tags
@@ -294,19 +297,21 @@ class Tag(Sets, frozen=True, init=False, takes=()):
         return replace(found, tags={**others, **self.tags})
 
     @classmethod
-    def sets(cls, before: Any, wish: Mapping[str, Any]) -> frozenset[str]:  # noqa: ANN401 - of any kind
+    def sets(cls, before: Any, desired: Mapping[str, Any]) -> frozenset[str]:  # noqa: ANN401 - of any kind
         """Return the tags, where some are new or have another value, or nobody knew of any."""
-        new = before.tags is None or changed_tags(before, wish)[1]
-        return differing(before, wish) & {"tags"} if new else frozenset()
+        new = before.tags is None or changed_tags(before, desired)[1]
+        return differing(before, desired) & {"tags"} if new else frozenset()
 
     @classmethod
-    def bring(cls, on: tuple[Address, ...], before: Any, wish: Mapping[str, Any]) -> Iterator["Tag"]:  # noqa: ANN401
+    def bring(cls, on: tuple[Address, ...], before: Any, desired: Mapping[str, Any]) -> Iterator["Tag"]:  # noqa: ANN401
         """Set those that differ; of what nobody knew, none is to stay."""
-        yield cls(on=on, tags=changed_tags(before, wish)[1], only=before.tags is None)
+        yield cls(on=on, tags=changed_tags(before, desired)[1], only=before.tags is None)
 
 
-class Untag(Sets, frozen=True, init=False, takes=()):
-    """Removes tags."""
+class Untag(Sets, frozen=True, init=False, takes=(), tag="ec2.untag", past="ec2.untagged"):
+    """Remove tags."""
+
+    aliases: ClassVar[Mapping[str, str]] = {f"ec2.untag_{kind}": f"ec2.{kind}" for kind in TAGGED}
 
     keys: Annotated[tuple[str, ...], Meta(min_length=1, description="the keys of the tags")]
 
@@ -315,19 +320,23 @@ class Untag(Sets, frozen=True, init=False, takes=()):
         return replace(found, tags={k: v for k, v in (found.tags or {}).items() if k not in self.keys})
 
     @classmethod
-    def sets(cls, before: Any, wish: Mapping[str, Any]) -> frozenset[str]:  # noqa: ANN401 - of any kind
+    def sets(cls, before: Any, desired: Mapping[str, Any]) -> frozenset[str]:  # noqa: ANN401 - of any kind
         """Return the tags, where some are no more."""
-        return frozenset({"tags"} if changed_tags(before, wish)[0] else ())
+        return frozenset({"tags"} if changed_tags(before, desired)[0] else ())
 
     @classmethod
-    def bring(cls, on: tuple[Address, ...], before: Any, wish: Mapping[str, Any]) -> Iterator["Untag"]:  # noqa: ANN401
+    def bring(cls, on: tuple[Address, ...], before: Any, desired: Mapping[str, Any]) -> Iterator["Untag"]:  # noqa: ANN401
         """Remove those that are no more."""
-        yield cls(on=on, keys=changed_tags(before, wish)[0])
+        yield cls(on=on, keys=changed_tags(before, desired)[0])
 
 
-def changed_tags(before: Any, wish: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, str]]:  # noqa: ANN401
+TAGGING = (Untag, Tag)
+"""The commands of tags, for all kinds; what nothing is to be left of is taken away first."""
+
+
+def changed_tags(before: Any, desired: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, str]]:  # noqa: ANN401
     """Return the keys of the tags that are no more, and those tags that are new or have another value."""
-    old, tags = before.tags or {}, wish.get("tags")
+    old, tags = before.tags or {}, desired.get("tags")
     if tags is None:
         return (), {}
     new = {key: value for key, value in tags.items() if old.get(key) != value}
@@ -410,8 +419,8 @@ def own_id(resource: Any) -> str:  # noqa: ANN401
 
 def change_tags(machine: str, id_: str, change: Change[Any]) -> Program[None]:
     """Make the tags of something as they should be."""
-    old, wish = sides(change)
-    gone, new = changed_tags(old, {"tags": wish.tags})
+    old, desired = sides(change)
+    gone, new = changed_tags(old, {"tags": desired.tags})
     if new:
         parameters = {"Resources": [id_], "Tags": tagged(new)}
         yield Call(machine=machine, operation="CreateTags", parameters=parameters)

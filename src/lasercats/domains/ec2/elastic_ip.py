@@ -12,7 +12,7 @@ from lasercats.core.errors import Refused
 from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program
 from lasercats.core.reference import NOTHING
-from lasercats.core.resource import GIVEN, Resource
+from lasercats.core.resource import COMPUTED, Resource
 from lasercats.core.state import State
 from lasercats.domains.ec2 import account, steps
 from lasercats.domains.ec2.account import Holder, Tags
@@ -26,9 +26,9 @@ class ElasticIp(Resource, frozen=True):
     instance: Holder | None = None
     """What it is associated with; "" for nothing."""
     tags: Tags | None = None
-    id: Annotated[str | None, GIVEN] = None
-    public_ip: Annotated[str | None, GIVEN] = None
-    association: Annotated[str | None, GIVEN] = None
+    id: Annotated[str | None, COMPUTED] = None
+    public_ip: Annotated[str | None, COMPUTED] = None
+    association: Annotated[str | None, COMPUTED] = None
     """The id of its association with the instance."""
 
     forms: ClassVar[Forms] = account.TAGS
@@ -92,28 +92,6 @@ def _by_holder(_address: Address, resource: Resource) -> tuple[str, ...]:
     return (resource.instance,) if isinstance(resource, ElasticIp) and resource.instance else ()
 
 
-class Tag(
-    account.Tag,
-    frozen=True,
-    init=False,
-    tag="ec2.tag_elastic_ip",
-    past="ec2.elastic_ip.tagged",
-    of=ElasticIp,
-):
-    """Set tags of elastic IP addresses; others stay."""
-
-
-class Untag(
-    account.Untag,
-    frozen=True,
-    init=False,
-    tag="ec2.untag_elastic_ip",
-    past="ec2.elastic_ip.untagged",
-    of=ElasticIp,
-):
-    """Remove tags of elastic IP addresses."""
-
-
 class Release(
     account.Removes, frozen=True, init=False, tag="ec2.release", past="ec2.elastic_ip.released", of=ElasticIp
 ):
@@ -130,36 +108,36 @@ class ElasticIpKind(steps.Held[ElasticIp]):
 
     name = "ec2.elastic_ip"
     resource = ElasticIp
-    commands = (Allocate, Untag, Tag, Disassociate, Associate, Release)
+    commands = (Allocate, *account.TAGGING, Disassociate, Associate, Release)
     what = "address"
     deletion = ("ReleaseAddress", "AllocationId")
 
-    def making(self, address: Address, wish: ElasticIp, known: Known) -> Call:
+    def making(self, address: Address, desired: ElasticIp, known: Known) -> Call:
         """Allocate it."""
         machine, _ = account.at(address)
         parameters = {"Domain": "vpc"}
         return Call(machine=machine, operation="AllocateAddress", parameters=parameters, at="AllocationId")
 
-    def create(self, address: Address, wish: ElasticIp, known: Known) -> Program[ElasticIp]:
+    def create(self, address: Address, desired: ElasticIp, known: Known) -> Program[ElasticIp]:
         """Allocate it; all that there is to know of it is answered."""
-        id_, told = yield from self.made(address, wish, known)
+        id_, answer = yield from self.made(address, desired, known)
         yield Unmark(machine=account.at(address)[0], id=id_)
-        return replace(wish, id=id_, public_ip=told.get("PublicIp"))
+        return replace(desired, id=id_, public_ip=answer.get("PublicIp"))
 
     def alter(
-        self, address: Address, change: Change[Any], wish: ElasticIp, known: Known
+        self, address: Address, change: Change[Any], desired: ElasticIp, known: Known
     ) -> Program[ElasticIp]:
         """Disassociate it from what it should not be associated with, associate it with what it should."""
         before, _ = account.sides(change)
         there: Any = known(address) or before
         association = there.association
-        if wish.instance is not None and wish.instance != before.instance:
-            if account.lets_go(before, wish.instance):
+        if desired.instance is not None and desired.instance != before.instance:
+            if account.lets_go(before, desired.instance):
                 yield from _disassociate(account.at(address)[0], there)
                 association = None
-            if wish.instance:
-                association = yield from _associate(address, str(wish.id), wish.instance, known)
-        return replace(wish, public_ip=there.public_ip, association=association)
+            if desired.instance:
+                association = yield from _associate(address, str(desired.id), desired.instance, known)
+        return replace(desired, public_ip=there.public_ip, association=association)
 
     def holds(self, resource: ElasticIp) -> Iterator[str]:
         """Return what it has to itself: the place that an instance has for one such address."""
@@ -191,8 +169,8 @@ def _associate(address: Address, id_: str, instance: str, known: Known) -> Progr
     """
     machine, _ = account.at(address)
     holder = account.id_of(known, instance)
-    told = yield Describe(machine=machine, what="address", by="instance-id", value=holder)
-    for other in told.found:
+    described = yield Describe(machine=machine, what="address", by="instance-id", value=holder)
+    for other in described.found:
         if other.get("AllocationId") != id_:
             raise Refused(
                 f"{instance} has the elastic IP address {other.get('PublicIp')} "
@@ -214,8 +192,8 @@ def _disassociate(machine: str, there: ElasticIp) -> Program[None]:
     """Disassociate it, by the association that is known or is found."""
     association = there.association
     if association is None:
-        told = yield Describe(machine=machine, what="address", by="allocation-id", value=there.id)
-        association = next((a["AssociationId"] for a in told.found if a.get("AssociationId")), None)
+        described = yield Describe(machine=machine, what="address", by="allocation-id", value=there.id)
+        association = next((a["AssociationId"] for a in described.found if a.get("AssociationId")), None)
     if association is not None:
         parameters = {"AssociationId": association}
         yield Call(machine=machine, operation="DisassociateAddress", parameters=parameters)

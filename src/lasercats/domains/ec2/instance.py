@@ -13,7 +13,7 @@ from lasercats.core.command import LOADS, Command, Effect, Forget
 from lasercats.core.errors import Refused
 from lasercats.core.loose import Forms, Part
 from lasercats.core.program import Known, Program
-from lasercats.core.resource import GIVEN, PROTECTS, Resource
+from lasercats.core.resource import COMPUTED, PROTECTS, Resource
 from lasercats.core.setting import settable
 from lasercats.core.state import State
 from lasercats.domains.ec2 import account, looks, unmodelled
@@ -85,12 +85,12 @@ class Instance(Resource, frozen=True):
     tags: Tags | None = None
     state: Power | None = None
     protected: Annotated[bool, Meta(extra=PROTECTS, description="protected from termination")] | None = None
-    id: Annotated[str | None, GIVEN] = None
-    private_ip: Annotated[str | None, GIVEN] = None
-    public_ip: Annotated[str | None, GIVEN] = None
-    launched: Annotated[str | None, GIVEN] = None
+    id: Annotated[str | None, COMPUTED] = None
+    private_ip: Annotated[str | None, COMPUTED] = None
+    public_ip: Annotated[str | None, COMPUTED] = None
+    launched: Annotated[str | None, COMPUTED] = None
     """When it was last started, RFC 3339."""
-    zone: Annotated[str | None, GIVEN] = None
+    zone: Annotated[str | None, COMPUTED] = None
     unmodelled: Unmodelled | None = None
     """What EC2 tells of it beside that, and a new one in its place has, too."""
 
@@ -263,16 +263,6 @@ class Unprotect(
     """Lift the protection of instances from termination."""
 
 
-class Untag(
-    account.Untag, frozen=True, init=False, tag="ec2.untag", past="ec2.instance.untagged", of=Instance
-):
-    """Remove tags of instances."""
-
-
-class Tag(account.Tag, frozen=True, init=False, tag="ec2.tag", past="ec2.instance.tagged", of=Instance):
-    """Set tags of instances; others stay."""
-
-
 class Start(
     account.Sets,
     frozen=True,
@@ -316,7 +306,7 @@ class Deciding(looks.InAccount[Instance]):
     resource = Instance
     commands = (
         *(Launch, Stop, Reboot, ChangeType, ChangeUserData, ChangeGroups, Grow),
-        *(Protect, Unprotect, Untag, Tag, Start, Terminate),
+        *(Protect, Unprotect, *account.TAGGING, Start, Terminate),
     )
     what = "instance"
     fixed = ("image", "subnet", "key")

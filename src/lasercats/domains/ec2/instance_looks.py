@@ -49,7 +49,7 @@ class Looking(instance.Deciding):
             type=thing["InstanceType"],
             subnet=thing.get("SubnetId"),
             security_groups=tuple(group["GroupId"] for group in thing.get("SecurityGroups", ())) or None,
-            key=looks.told_as_known(thing.get("KeyName"), known.key),
+            key=looks.as_known(thing.get("KeyName"), known.key),
             user_data=known.user_data,
             volumes=known.volumes,
             tags=tags_of(thing),
@@ -76,10 +76,10 @@ class Looking(instance.Deciding):
             (yield Each(_attribute(machine, t["InstanceId"], a) for t in things.values() for a in names))
         )
         for address, thing in things.items():
-            told = (next(answers), next(answers))
-            failed = next((answer for answer in told if isinstance(answer, Failure)), None)
+            pair = (next(answers), next(answers))
+            failed = next((answer for answer in pair if isinstance(answer, Failure)), None)
             try:
-                found[address] = failed or _whole(found[address], thing, volumes.found, *told)
+                found[address] = failed or _whole(found[address], thing, volumes.found, *pair)
             except Refused as refused:
                 found[address] = Failure(reason=str(refused))
         return found
@@ -123,16 +123,16 @@ def _look_at_the_rest(
         operation = "DescribeInstanceCreditSpecifications"
         asks["CpuCredits"] = Ask(machine=machine, operation=operation, parameters=asked)
     answers = dict(zip(asks, (yield Each(asks.values())), strict=True))
-    told: dict[str, Any] = {
+    members: dict[str, Any] = {
         "NotSeen": sorted(name for name, answer in answers.items() if isinstance(answer, Failure)) or None
     }
     for name, (member, kept) in wanted.items():
-        told[member] = (
-            kept(_value(answers[name], member, None)) if name not in (told["NotSeen"] or ()) else None
+        members[member] = (
+            kept(_value(answers[name], member, None)) if name not in (members["NotSeen"] or ()) else None
         )
-    for name in answers.keys() - {*wanted, *(told["NotSeen"] or ())}:
-        told["UserData" if name == "userData" else name] = _rest_of(name, answers[name])
-    return _with(seen, **told)
+    for name in answers.keys() - {*wanted, *(members["NotSeen"] or ())}:
+        members["UserData" if name == "userData" else name] = _rest_of(name, answers[name])
+    return _with(seen, **members)
 
 
 def _rest_of(name: str, answer: Answered) -> str | None:
@@ -143,9 +143,9 @@ def _rest_of(name: str, answer: Answered) -> str | None:
     return credit
 
 
-def _with(seen: Instance, **told: Any) -> Instance:  # noqa: ANN401
+def _with(seen: Instance, **members: Any) -> Instance:  # noqa: ANN401
     """Return an instance with more that nobody decides; what is None is not."""
-    all_ = {**(seen.unmodelled or {}), **told}
+    all_ = {**(seen.unmodelled or {}), **members}
     return replace(seen, unmodelled={n: v for n, v in sorted(all_.items()) if v is not None})
 
 
@@ -167,23 +167,23 @@ def _whole(
     protected: Answered,
     data: Answered,
 ) -> Instance:
-    """Return an instance with what is not told with it."""
-    told: Any = {"volumes": _disks_of(thing, volumes, None), "user_data": _data(data) or None}
-    told["protected"] = _value(protected, "DisableApiTermination", None)
-    return _with(replace(seen, **told), Volumes=_kept_of(thing, volumes))
+    """Return an instance with what is not described with it."""
+    fields: Any = {"volumes": _disks_of(thing, volumes, None), "user_data": _data(data) or None}
+    fields["protected"] = _value(protected, "DisableApiTermination", None)
+    return _with(replace(seen, **fields), Volumes=_kept_of(thing, volumes))
 
 
 def _unmodelled(thing: Thing, known: Instance) -> dict[str, Any]:
-    """Return what is kept of what nobody decides; what is not told with an instance is as known of it."""
-    told = unmodelled.told_of(thing, unmodelled.INSTANCE)
+    """Return what is kept of what nobody decides; what is not described with it is as known of it."""
+    kept = unmodelled.kept_of(thing, unmodelled.INSTANCE)
     if known.security_groups is None and thing.get("SecurityGroups"):
-        told["SecurityGroups"] = sorted(group["GroupId"] for group in thing["SecurityGroups"])
+        kept["SecurityGroups"] = sorted(group["GroupId"] for group in thing["SecurityGroups"])
     if known.key is None and thing.get("KeyName"):
-        told["KeyName"] = thing["KeyName"]
+        kept["KeyName"] = thing["KeyName"]
     if known.id == thing["InstanceId"]:
         asked = {member for member, _ in unmodelled.ASKED.values()} | {"Volumes", "UserData", "CpuCredits"}
-        told |= {n: v for n, v in (known.unmodelled or {}).items() if n in asked}
-    return dict(sorted(told.items()))
+        kept |= {n: v for n, v in (known.unmodelled or {}).items() if n in asked}
+    return dict(sorted(kept.items()))
 
 
 def _power_of(thing: Thing) -> str:
@@ -197,9 +197,9 @@ def _power_of(thing: Thing) -> str:
     return POWER.get(state, state)
 
 
-def _image(told: str, known: str | None) -> str:
+def _image(id_: str, known: str | None) -> str:
     """Return the image, as the parameter by which it was found: EC2 tells what stood in it at the time."""
-    return known if known and known.startswith(instance.PARAMETER) else told
+    return known if known and known.startswith(instance.PARAMETER) else id_
 
 
 def volumes_of(machine: str, id_: str) -> Describe:
@@ -227,14 +227,14 @@ def _disks_of(thing: Thing, volumes: tuple[dict[str, Any], ...], known: Instance
         Refused: what is told of one cannot be understood.
 
     """
-    wished = {} if known is None else known.volumes or {}
+    desired = {} if known is None else known.volumes or {}
     disks = {}
     for device, one in devices(thing, volumes).items():
-        if known is None or device in wished:
-            disk = wished.get(device, Disk(size=1, type=""))
-            told = volume.KIND.understood(one, None)
-            size = None if disk.size is None else told.size
-            disks[device] = Disk(size=size, type=None if disk.type is None else told.type)
+        if known is None or device in desired:
+            disk = desired.get(device, Disk(size=1, type=""))
+            read = volume.KIND.understood(one, None)
+            size = None if disk.size is None else read.size
+            disks[device] = Disk(size=size, type=None if disk.type is None else read.type)
     return disks
 
 
@@ -259,5 +259,5 @@ def _data(answer: Answered) -> str:
 
 
 def _value(answer: Any, name: str, default: Any) -> Any:  # noqa: ANN401
-    told = answer.response.get(name)
-    return told.get("Value", default) if isinstance(told, dict) else default
+    value = answer.response.get(name)
+    return value.get("Value", default) if isinstance(value, dict) else default

@@ -40,14 +40,14 @@ class InstanceKind(Looking):
             return self._terminate(address, change.before, known)
         return self._change(address, change, known)
 
-    def _launch(self, address: Address, wish: Any, known: Known) -> Program[Any]:  # noqa: ANN401
+    def _launch(self, address: Address, desired: Any, known: Known) -> Program[Any]:  # noqa: ANN401
         machine, _ = account.at(address)
-        root = (yield from _root(machine, wish)) if "root" in _own(wish) else Root("", 0)
-        kept = yield from _kept(machine, wish, known)
+        root = (yield from _root(machine, desired)) if "root" in _own(desired) else Root("", 0)
+        kept = yield from _kept(machine, desired, known)
         call = Call(
             machine=machine,
             operation="RunInstances",
-            parameters=_parameters(wish, known, root, kept),
+            parameters=_parameters(desired, known, root, kept),
             token="",
             gives=variable(address),
             at="Instances[0].InstanceId",
@@ -61,17 +61,19 @@ class InstanceKind(Looking):
                 n: v for n, v in call.parameters.items() if n != "PrivateIpAddress"
             }  # somebody else has it
             answered = yield replace(call, parameters=free)
-        new = replace(wish, id=answered.response["Instances"][0]["InstanceId"])
+        new = replace(desired, id=answered.response["Instances"][0]["InstanceId"])
 
         def finish() -> Program[Any]:
-            if (wish.unmodelled or {}).get("SourceDestCheck") is False:
+            if (desired.unmodelled or {}).get("SourceDestCheck") is False:
                 yield _modify(machine, str(new.id), SourceDestCheck={"Value": False})
-            told = yield Wait(machine=machine, what="instance", id=new.id, state="running")
-            if wish.state == "stopped":
+            waited = yield Wait(machine=machine, what="instance", id=new.id, state="running")
+            if desired.state == "stopped":
                 yield _power(machine, "StopInstances", new.id)
-                told = yield Wait(machine=machine, what="instance", id=new.id, state="stopped")
-            return looks.as_wished(
-                self.read(told.found[0] if told.found else {"InstanceId": new.id}, wish), wish, known
+                waited = yield Wait(machine=machine, what="instance", id=new.id, state="stopped")
+            return looks.as_desired(
+                self.read(waited.found[0] if waited.found else {"InstanceId": new.id}, desired),
+                desired,
+                known,
             )
 
         return (yield from account.leaving(str(new.id), finish(), lambda: self._left(address, new, known)))
@@ -83,8 +85,8 @@ class InstanceKind(Looking):
             return found
         machine, _ = account.at(address)
         by_id = {"Filters": [{"Name": "instance-id", "Values": [new.id]}]}
-        told = yield Ask(machine=machine, operation="DescribeInstances", parameters=by_id)
-        return None if told.response.get("Reservations") else new  # what has ended is told of for a while
+        answer = yield Ask(machine=machine, operation="DescribeInstances", parameters=by_id)
+        return None if answer.response.get("Reservations") else new  # what has ended is told of for a while
 
     def _terminate(self, address: Address, before: Instance, known: Known) -> Program[Any]:
         machine, _ = account.at(address)
@@ -120,11 +122,11 @@ class InstanceKind(Looking):
         return (yield from account.leaving(id_, steps(), lambda: self.seen(address, after, known, before)))
 
     def seen(
-        self, address: Address, wish: Instance, known: Known, before: Instance | None = None
+        self, address: Address, desired: Instance, known: Known, before: Instance | None = None
     ) -> Program[Any]:
-        """Look at it, and tell what is there in the words of a wish; at its user data, too."""
-        wish = replace(wish, id=(before or wish).id, launched=None)
-        return super().seen(address, wish, known, before)
+        """Look at it, and tell what is there as what is desired says it; at its user data, too."""
+        desired = replace(desired, id=(before or desired).id, launched=None)
+        return super().seen(address, desired, known, before)
 
 
 class Root(NamedTuple):
@@ -132,40 +134,41 @@ class Root(NamedTuple):
 
     name: str
     size: int
-    """The least size of its volume, in GiB; 0 where that is not told."""
+    """The least size of its volume, in GiB; 0 where that is not known."""
 
 
-def _root(machine: str, wish: Instance) -> Program[Root]:
+def _root(machine: str, desired: Instance) -> Program[Root]:
     """Return the root device of the image, which only EC2 can tell.
 
     Raises:
         Refused: it does not tell.
 
     """
-    told = yield Describe(machine=machine, what="image", by="image-id", value=wish.image)
-    image = told.found[0] if told.found else {}
+    described = yield Describe(machine=machine, what="image", by="image-id", value=desired.image)
+    image = described.found[0] if described.found else {}
     root = image.get("RootDeviceName")
-    if not root and "root" not in (wish.volumes or {}):
+    if not root and "root" not in (desired.volumes or {}):
         return Root("", 0)  # nobody decided anything of it, so a launch does not fail for that
     if not root:
         raise Refused(
-            f"EC2 tells no root device of {wish.image}; take another image, or name the volume by its device"
+            f"EC2 tells no root device of {desired.image}; take another image, or name the volume by its "
+            "device"
         )
     mapped = [one for one in image.get("BlockDeviceMappings", ()) if one.get("DeviceName") == root]
     sizes = (one.get("Ebs", {}).get("VolumeSize") for one in mapped)
     return Root(str(root), next((size for size in sizes if isinstance(size, int)), 0))
 
 
-def _kept(machine: str, wish: Instance, known: Known) -> Program[dict[str, Any]]:
+def _kept(machine: str, desired: Instance, known: Known) -> Program[dict[str, Any]]:
     """Return the parameters for what it has of one in whose place it is launched."""
-    if wish.unmodelled is None:
+    if desired.unmodelled is None:
         return {}
-    subnet = None if wish.subnet is None else account.id_of(known, wish.subnet)
-    kept = unmodelled.launched(wish.unmodelled, str(wish.type), subnet)
+    subnet = None if desired.subnet is None else account.id_of(known, desired.subnet)
+    kept = unmodelled.launched(desired.unmodelled, str(desired.type), subnet)
     if "PrivateIpAddress" in kept and not (yield from _is_free(machine, kept)):
         kept.pop("PrivateIpAddress")
-    if "CpuOptions" in kept:  # which are told of all types, and taken by those that have any to choose from
-        asked = {"InstanceTypes": [wish.type]}
+    if "CpuOptions" in kept:  # reported for all types, and taken by those that have any to choose from
+        asked = {"InstanceTypes": [desired.type]}
         (answer,) = yield Each([Ask(machine=machine, operation="DescribeInstanceTypes", parameters=asked)])
         types = [] if isinstance(answer, Failure) else answer.response.get("InstanceTypes", [])
         usual = types[0].get("VCpuInfo", {}) if types else {}
@@ -179,66 +182,66 @@ def _is_free(machine: str, kept: Mapping[str, Any]) -> Program[bool]:
     """Tell whether a private address is one of its subnet and free, so that a launch there can have it."""
     address, where = kept["PrivateIpAddress"], {"Name": "subnet-id", "Values": [kept["SubnetId"]]}
     filters = [where, {"Name": "private-ip-address", "Values": [address]}]
-    told, others = yield (
+    described, others = yield (
         Describe(machine=machine, what="subnet", by="subnet-id", value=kept["SubnetId"]),
         Ask(machine=machine, operation="DescribeInstances", parameters={"Filters": filters}),
     )
-    if not told.looked:
+    if not described.looked:
         return True
     with suppress(*ODD):
         there = [one for r in others.response.get("Reservations", ()) for one in r["Instances"]]
-        inside = ip_address(address) in ip_network(told.found[0]["CidrBlock"])
+        inside = ip_address(address) in ip_network(described.found[0]["CidrBlock"])
         return inside and all(one.get("PrivateIpAddress") != address for one in there)
     return False
 
 
-def _parameters(wish: Instance, known: Known, root: Root, kept: Mapping[str, Any]) -> dict[str, Any]:
+def _parameters(desired: Instance, known: Known, root: Root, kept: Mapping[str, Any]) -> dict[str, Any]:
     parameters: dict[str, Any] = {
         **kept,
-        "ImageId": wish.image,
-        "InstanceType": wish.type,
+        "ImageId": desired.image,
+        "InstanceType": desired.type,
         "MinCount": 1,
         "MaxCount": 1,
     }
-    if wish.subnet:
-        parameters["SubnetId"] = account.id_of(known, wish.subnet)
-    if wish.security_groups:
-        parameters["SecurityGroupIds"] = [account.id_of(known, group) for group in wish.security_groups]
-    if wish.key:
-        parameters["KeyName"] = account.id_of(known, wish.key)
-    data = (wish.unmodelled or {}).get("UserData") if wish.user_data is None else wish.user_data
+    if desired.subnet:
+        parameters["SubnetId"] = account.id_of(known, desired.subnet)
+    if desired.security_groups:
+        parameters["SecurityGroupIds"] = [account.id_of(known, group) for group in desired.security_groups]
+    if desired.key:
+        parameters["KeyName"] = account.id_of(known, desired.key)
+    data = (desired.unmodelled or {}).get("UserData") if desired.user_data is None else desired.user_data
     if data:
         parameters["UserData"] = data
-    if wish.protected:
+    if desired.protected:
         parameters["DisableApiTermination"] = True
-    if wish.tags:
-        parameters["TagSpecifications"] = [{"ResourceType": "instance", "Tags": tagged(wish.tags)}]
-    if _own(wish):
+    if desired.tags:
+        parameters["TagSpecifications"] = [{"ResourceType": "instance", "Tags": tagged(desired.tags)}]
+    if _own(desired):
         parameters["BlockDeviceMappings"] = [
-            {"DeviceName": root.name if device == "root" else device, "Ebs": _ebs(wish, device, root)}
-            for device in _own(wish)
+            {"DeviceName": root.name if device == "root" else device, "Ebs": _ebs(desired, device, root)}
+            for device in _own(desired)
             if device != "root" or root.name
         ]
     return parameters
 
 
-def _own(wish: Instance) -> list[str]:
+def _own(desired: Instance) -> list[str]:
     """Return the devices of its own volumes: those that are decided, or those of another where none are."""
-    decided = wish.volumes
-    return sorted((wish.unmodelled or {}).get("Volumes", {}) if decided is None else decided)
+    decided = desired.volumes
+    return sorted((desired.unmodelled or {}).get("Volumes", {}) if decided is None else decided)
 
 
-def _ebs(wish: Instance, device: str, root: Root) -> dict[str, Any]:
+def _ebs(desired: Instance, device: str, root: Root) -> dict[str, Any]:
     """Return the parameters of one of its own volumes, as it is decided, and as it was as to the rest."""
-    disk = (wish.volumes or {}).get(device, Disk())
-    was = (wish.unmodelled or {}).get("Volumes", {}).get(device, {})
+    disk = (desired.volumes or {}).get(device, Disk())
+    was = (desired.unmodelled or {}).get("Volumes", {}).get(device, {})
     size, type_ = disk.size or was.get("Size"), disk.type or was.get("VolumeType")
     if disk.size is None and size is not None and device == "root":
         size = max(size, root.size)
-    told = {"VolumeSize": size, "VolumeType": type_, "DeleteOnTermination": True}
-    told |= {"Encrypted": was.get("Encrypted")} | unmodelled.ebs(was, size, type_)
-    told.pop("MultiAttachEnabled", None)
-    return {name: value for name, value in told.items() if value is not None}
+    parameters = {"VolumeSize": size, "VolumeType": type_, "DeleteOnTermination": True}
+    parameters |= {"Encrypted": was.get("Encrypted")} | unmodelled.ebs(was, size, type_)
+    parameters.pop("MultiAttachEnabled", None)
+    return {name: value for name, value in parameters.items() if value is not None}
 
 
 def _power(machine: str, operation: str, id_: str) -> Call:
@@ -270,8 +273,8 @@ def _disks(machine: str, address: Address, id_: str, change: Change[Any]) -> Pro
         raise Refused(
             "only a look tells the ids of its own volumes, and a script does not look; grow them live"
         )
-    told = yield Describe(machine=machine, what="instance", by="instance-id", value=id_)
-    ids = devices(told.found[0] if told.found else {}, volumes.found)
+    described = yield Describe(machine=machine, what="instance", by="instance-id", value=id_)
+    ids = devices(described.found[0] if described.found else {}, volumes.found)
     for device, disk in after.volumes.items():
         old = (before.volumes or {}).get(device)
         if disk == old:
@@ -297,8 +300,8 @@ def _offline(machine: str, id_: str, change: Change[Any]) -> Program[None]:
         encoded = base64.b64encode(contents.decode(after.user_data)).decode()
         changes.append(_modify(machine, id_, Attribute="userData", Value=encoded))
     if power is None and (changes or wanted):
-        told = yield Describe(machine=machine, what="instance", by="instance-id", value=id_)
-        power = POWER.get(state_of(told.found[0]) or "") if told.found else "running"
+        described = yield Describe(machine=machine, what="instance", by="instance-id", value=id_)
+        power = POWER.get(state_of(described.found[0]) or "") if described.found else "running"
     wanted = wanted or power
     if power == "running" and (changes or wanted == "stopped"):
         yield _power(machine, "StopInstances", id_)

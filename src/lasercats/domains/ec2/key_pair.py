@@ -14,7 +14,7 @@ from lasercats.core.command import LOADS
 from lasercats.core.errors import Refused
 from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program
-from lasercats.core.resource import GIVEN, Resource
+from lasercats.core.resource import COMPUTED, Resource
 from lasercats.core.state import State
 from lasercats.domains.ec2 import account, steps
 from lasercats.domains.ec2.account import Tags
@@ -54,9 +54,9 @@ class KeyPair(Resource, frozen=True):
 
     public_key: PublicKey | None = None
     tags: Tags | None = None
-    id: Annotated[str | None, GIVEN] = None
-    name: Annotated[str | None, GIVEN] = None
-    fingerprint: Annotated[str | None, GIVEN] = None
+    id: Annotated[str | None, COMPUTED] = None
+    name: Annotated[str | None, COMPUTED] = None
+    fingerprint: Annotated[str | None, COMPUTED] = None
 
     forms: ClassVar[Forms] = FORMS
 
@@ -100,23 +100,6 @@ def _bad_name(name: str) -> str | None:
     return None
 
 
-class Tag(
-    account.Tag, frozen=True, init=False, tag="ec2.tag_key_pair", past="ec2.key_pair.tagged", of=KeyPair
-):
-    """Set tags of key pairs; others stay."""
-
-
-class Untag(
-    account.Untag,
-    frozen=True,
-    init=False,
-    tag="ec2.untag_key_pair",
-    past="ec2.key_pair.untagged",
-    of=KeyPair,
-):
-    """Remove tags of key pairs."""
-
-
 class Delete(
     account.Removes,
     frozen=True,
@@ -133,15 +116,15 @@ class KeyPairKind(steps.Made[KeyPair]):
 
     name = "ec2.key_pair"
     resource = KeyPair
-    commands = (Import, Untag, Tag, Delete)
+    commands = (Import, *account.TAGGING, Delete)
     identity = "name"
     what = "key_pair"
     fixed = ("public_key",)
 
-    def making(self, address: Address, wish: KeyPair, known: Known) -> Call:
+    def making(self, address: Address, desired: KeyPair, known: Known) -> Call:
         """Import it."""
         machine, name = account.at(address)
-        parameters = {"KeyName": name, "PublicKeyMaterial": wish.public_key}
+        parameters = {"KeyName": name, "PublicKeyMaterial": desired.public_key}
         return Call(machine=machine, operation="ImportKeyPair", parameters=parameters, at="KeyPairId")
 
     def delete(self, address: Address, before: Any, known: Known) -> Program[None]:  # noqa: ANN401
@@ -151,10 +134,10 @@ class KeyPairKind(steps.Made[KeyPair]):
         yield Call(machine=machine, operation="DeleteKeyPair", parameters=parameters)
 
     def read(self, thing: Thing, known: KeyPair | None) -> KeyPair:
-        """Return the key pair that a description tells of; a key of another sort is not told."""
-        told = thing.get("PublicKey")
+        """Return the key pair that a description tells of; a key of another sort is left out."""
+        material = thing.get("PublicKey")
         try:
-            key = None if told is None else _plain(told)
+            key = None if material is None else _plain(material)
         except ValueError:
             key = None if known is None else known.public_key
         return KeyPair(

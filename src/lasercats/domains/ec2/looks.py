@@ -76,10 +76,10 @@ class InAccount(Kind[R]):
 
     def loses(self, resource: Any) -> Iterator[str]:  # noqa: ANN401 - of any kind
         """Return what does not come back when it is made again: what EC2 gave it."""
-        for name, told in (("id", "id"), ("public_ip", "public address")):
+        for name, word in (("id", "id"), ("public_ip", "public address")):
             value = getattr(resource, name, None)
             if value is not None:
-                yield f"{told} {value}"
+                yield f"{word} {value}"
 
     def observe(self, machine: str, known: Mapping[Address, R | None]) -> Program[Found]:
         """Look at addresses by one description each; equal looks of many programs become one call.
@@ -103,10 +103,10 @@ class InAccount(Kind[R]):
         answer = yield Describe(machine=machine, what=self.what)
         return self.read_all(machine, tuple(filter(self.counts, answer.found)))
 
-    def seen(self, address: Address, wish: R, known: Known, before: R | None = None) -> Program[Any]:
-        """Look at it by its id, and tell what is there in the words of a wish, and of what was before."""
-        found = (yield from self.observe(at(address)[0], {address: wish}))[address]
-        return None if found is None else as_wished(found, wish, known, before)
+    def seen(self, address: Address, desired: R, known: Known, before: R | None = None) -> Program[Any]:
+        """Look at it by its id, and tell what is there as what is desired, and what was before, says it."""
+        found = (yield from self.observe(at(address)[0], {address: desired}))[address]
+        return None if found is None else as_desired(found, desired, known, before)
 
     def describe(self, address: Address, known: Any) -> Describe:  # noqa: ANN401 - of any kind
         """Return the look at one address: by the id, where that is known or is its name, else by its name."""
@@ -191,15 +191,15 @@ def _name(thing: Thing, by_name: str) -> str | None:
     return next(iter(values_of(thing, "instance", "tag:Name")), None)
 
 
-def told_as_known(told: str | None, known: str | None) -> str | None:
+def as_known(found: str | None, known: str | None) -> str | None:
     """Return a name that EC2 tells, as the address that is known where that is of the same name."""
-    return known if known and "/" in known and told == at(Address(known))[1] else told
+    return known if known and "/" in known and found == at(Address(known))[1] else found
 
 
-def as_wished(found: R, wished: Resource, known: Known, before: Resource | None = None) -> R:
-    """Return what was found, with references as they were wished for, or were, where they mean the same."""
+def as_desired(found: R, desired: Resource, known: Known, before: Resource | None = None) -> R:
+    """Return what was found, with references as they were desired, or were, where they mean the same."""
     meant: dict[tuple[str, str], str] = {}
-    for kind, value in (*references(before), *references(wished)):
+    for kind, value in (*references(before), *references(desired)):
         resource = known(Address(value)) if value.startswith(f"{kind}/") else None
         identity = getattr(resource, IDENTITY.get(kind, "id"), None)
         if identity is not None:

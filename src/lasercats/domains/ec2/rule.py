@@ -155,16 +155,18 @@ def changes(before: Sequence[Rule], after: Sequence[Rule]) -> tuple[Rules, Rules
     old, new = {rule.key: rule for rule in before}, {rule.key: rule for rule in after}
     gone = tuple(rule for key, rule in old.items() if key not in new)
     added = tuple(rule for key, rule in new.items() if key not in old)
-    told = tuple(rule for key, rule in new.items() if key in old and old[key] != rule)
-    return gone, added, told
+    described = tuple(rule for key, rule in new.items() if key in old and old[key] != rule)
+    return gone, added, described
 
 
-def permissions(rules: Sequence[Rule], id_of: Callable[[str], str], *, told: bool) -> list[dict[str, Any]]:
-    """Return rules as the API wants them; `told` with what they are for."""
-    return [_permission(rule, id_of, told=told) for rule in rules]
+def permissions(
+    rules: Sequence[Rule], id_of: Callable[[str], str], *, described: bool
+) -> list[dict[str, Any]]:
+    """Return rules as the API wants them; with what they are for, where `described`."""
+    return [_permission(rule, id_of, described=described) for rule in rules]
 
 
-def _permission(rule: Rule, id_of: Callable[[str], str], *, told: bool) -> dict[str, Any]:
+def _permission(rule: Rule, id_of: Callable[[str], str], *, described: bool) -> dict[str, Any]:
     permission: dict[str, Any] = {"IpProtocol": "-1" if rule.protocol == "all" else rule.protocol}
     if rule.protocol in _ICMP:
         first, _, last = (rule.ports or "").partition("-")
@@ -172,7 +174,7 @@ def _permission(rule: Rule, id_of: Callable[[str], str], *, told: bool) -> dict[
     elif rule.ports is not None:
         first, _, last = rule.ports.partition("-")
         permission |= {"FromPort": int(first), "ToPort": int(last or first)}
-    about = {"Description": rule.description or ""} if told and rule.description is not None else {}
+    about = {"Description": rule.description or ""} if described and rule.description is not None else {}
     for ranges, member, fits in _PEERS:
         if fits(rule.peer):
             peer = _pair(rule.peer, id_of) if ranges == "UserIdGroupPairs" else {member: rule.peer}
@@ -202,22 +204,22 @@ _PEERS: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
 """The members of a permission for each sort of peer."""
 
 
-def read(told: Iterable[Mapping[str, Any]], owner: str | None) -> Rules:
+def read(groups: Iterable[Mapping[str, Any]], owner: str | None) -> Rules:
     """Return the rules that EC2 tells as permissions of a group of an account."""
     return tuple(
         Rule(
-            peer=_told_peer(peer, member, owner),
+            peer=_read_peer(peer, member, owner),
             protocol=_NUMBERS.get(str(permission["IpProtocol"]), str(permission["IpProtocol"])),
-            ports=_told_ports(permission),
+            ports=_read_ports(permission),
             description=peer.get("Description") or None,
         )
-        for permission in told
+        for permission in groups
         for ranges, member, _ in _PEERS
         for peer in permission.get(ranges, ())
     )
 
 
-def _told_peer(peer: Mapping[str, Any], member: str, owner: str | None) -> str:
+def _read_peer(peer: Mapping[str, Any], member: str, owner: str | None) -> str:
     """Return with whom a rule is, a group of another account with that."""
     if member != "GroupId":
         return str(peer[member])
@@ -225,7 +227,7 @@ def _told_peer(peer: Mapping[str, Any], member: str, owner: str | None) -> str:
     return f"{account_}/{group}" if account_ and owner and account_ != owner else str(group)
 
 
-def _told_ports(permission: Mapping[str, Any]) -> str | None:
+def _read_ports(permission: Mapping[str, Any]) -> str | None:
     first, last = permission.get("FromPort"), permission.get("ToPort")
     protocol = _NUMBERS.get(str(permission["IpProtocol"]), permission["IpProtocol"])
     if first is None or first < 0 or protocol not in ("tcp", "udp", *_ICMP):

@@ -13,7 +13,7 @@ from lasercats.core.change import Change
 from lasercats.core.errors import Refused
 from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program
-from lasercats.core.resource import GIVEN, Resource
+from lasercats.core.resource import COMPUTED, Resource
 from lasercats.core.state import State
 from lasercats.domains.ec2 import account, looks, rule, steps
 from lasercats.domains.ec2.account import Tags, Vpc
@@ -40,7 +40,7 @@ class SecurityGroup(Resource, frozen=True):
     ingress: Ingress | None = None
     egress: Egress | None = None
     tags: Tags | None = None
-    id: Annotated[str | None, GIVEN] = None
+    id: Annotated[str | None, COMPUTED] = None
 
     forms: ClassVar[Forms] = {**RULES, **account.TAGS}
 
@@ -94,19 +94,19 @@ class Ruling(account.Sets, frozen=True, init=False, takes=()):
 
     def put(self, found: Resource) -> Resource:
         """Return it with other rules."""
-        told = {name: getattr(self, name) for name in DIRECTIONS if getattr(self, name)}
-        new = {name: self.applied(getattr(found, name), rules) for name, rules in told.items()}
+        values = {name: getattr(self, name) for name in DIRECTIONS if getattr(self, name)}
+        new = {name: self.applied(getattr(found, name), rules) for name, rules in values.items()}
         return replace(found, **new)
 
     @staticmethod
-    def applied(rules: Iterable[Rule] | None, told: Iterable[Rule], /) -> Rules:
-        """Return the rules of a direction with those that are told, or without."""
+    def applied(rules: Iterable[Rule] | None, given: Iterable[Rule], /) -> Rules:
+        """Return the rules of a direction with those that are given, or without."""
         raise NotImplementedError
 
     @classmethod
-    def rules(cls, before: Resource, wish: Mapping[str, Any]) -> dict[str, Rules]:
+    def rules(cls, before: Resource, desired: Mapping[str, Any]) -> dict[str, Rules]:
         """Return the rules to tell, by direction; none where nobody knows those that are there."""
-        pairs = {name: (getattr(before, name), wish[name]) for name in DIRECTIONS if name in wish}
+        pairs = {name: (getattr(before, name), desired[name]) for name in DIRECTIONS if name in desired}
         parts = {n: [*rule.changes(*pair)][cls.needed] for n, pair in pairs.items() if pair[0] is not None}
         return {
             name: rules
@@ -115,14 +115,16 @@ class Ruling(account.Sets, frozen=True, init=False, takes=()):
         }
 
     @classmethod
-    def sets(cls, before: Resource, wish: Mapping[str, Any]) -> frozenset[str]:
+    def sets(cls, before: Resource, desired: Mapping[str, Any]) -> frozenset[str]:
         """Return the directions in which there are rules to tell."""
-        return frozenset(cls.rules(before, wish))
+        return frozenset(cls.rules(before, desired))
 
     @classmethod
-    def bring(cls, on: tuple[Address, ...], before: Resource, wish: Mapping[str, Any]) -> Iterator["Ruling"]:
+    def bring(
+        cls, on: tuple[Address, ...], before: Resource, desired: Mapping[str, Any]
+    ) -> Iterator["Ruling"]:
         """Tell them."""
-        yield cls(on=on, **cls.rules(before, wish))
+        yield cls(on=on, **cls.rules(before, desired))
 
 
 class ChangeRules(
@@ -143,9 +145,9 @@ class ChangeRules(
         return super().found(address, state)
 
     @classmethod
-    def sets(cls, before: Resource, wish: Mapping[str, Any]) -> frozenset[str]:
+    def sets(cls, before: Resource, desired: Mapping[str, Any]) -> frozenset[str]:
         """Return the directions in which nobody knows what is there, and none of it is to stay."""
-        return frozenset(name for name in super().sets(before, wish) if getattr(before, name) is None)
+        return frozenset(name for name in super().sets(before, desired) if getattr(before, name) is None)
 
 
 class Revoke(
@@ -176,28 +178,6 @@ class Authorize(
         account.check_references(address, state, after)
 
 
-class Tag(
-    account.Tag,
-    frozen=True,
-    init=False,
-    tag="ec2.tag_security_group",
-    past="ec2.security_group.tagged",
-    of=SecurityGroup,
-):
-    """Set tags of security groups; others stay."""
-
-
-class Untag(
-    account.Untag,
-    frozen=True,
-    init=False,
-    tag="ec2.untag_security_group",
-    past="ec2.security_group.untagged",
-    of=SecurityGroup,
-):
-    """Remove tags of security groups."""
-
-
 class Delete(
     account.Delete,
     frozen=True,
@@ -214,28 +194,28 @@ class SecurityGroupKind(steps.Made[SecurityGroup]):
 
     name = "ec2.security_group"
     resource = SecurityGroup
-    commands = (Create, ChangeRules, Revoke, Authorize, Untag, Tag, Delete)
+    commands = (Create, ChangeRules, Revoke, Authorize, *account.TAGGING, Delete)
     what = "security_group"
     fixed = ("vpc", "description")
     deletion = ("DeleteSecurityGroup", "GroupId")
 
-    def making(self, address: Address, wish: SecurityGroup, known: Known) -> Call:
+    def making(self, address: Address, desired: SecurityGroup, known: Known) -> Call:
         """Create it."""
         machine, name = account.at(address)
-        vpc = None if wish.vpc is None else account.id_of(known, wish.vpc)
-        parameters = {"GroupName": name, "Description": wish.description, "VpcId": vpc}
+        vpc = None if desired.vpc is None else account.id_of(known, desired.vpc)
+        parameters = {"GroupName": name, "Description": desired.description, "VpcId": vpc}
         return Call(machine=machine, operation="CreateSecurityGroup", parameters=parameters, at="GroupId")
 
     def finish(self, address: Address, new: SecurityGroup, known: Known) -> Program[None]:
         """Change the rules that EC2 gave it."""
         machine, _ = account.at(address)
-        told = yield Describe(machine=machine, what="security_group", by="group-id", value=new.id)
+        answer = yield Describe(machine=machine, what="security_group", by="group-id", value=new.id)
         given = SecurityGroup(ingress=(), egress=rule.DEFAULT)
-        there = self.read(told.found[0], None) if told.found else given
-        yield from self.alter(address, Change(looks.as_wished(there, new, known), new), new, known)
+        there = self.read(answer.found[0], None) if answer.found else given
+        yield from self.alter(address, Change(looks.as_desired(there, new, known), new), new, known)
 
     def alter(
-        self, address: Address, change: Change[Any], wish: SecurityGroup, known: Known
+        self, address: Address, change: Change[Any], desired: SecurityGroup, known: Known
     ) -> Program[None]:
         """Revoke the rules that are no more, authorize the new ones, and tell of others what they are for."""
         before, after = account.sides(change)
@@ -243,17 +223,17 @@ class SecurityGroupKind(steps.Made[SecurityGroup]):
             rules = getattr(after, field)
             if rules is None:
                 continue
-            gone, new, told = rule.changes(getattr(before, field) or (), rules)
-            for operation, some in (("Revoke", gone), ("Authorize", new), ("Update", told)):
+            gone, new, described = rule.changes(getattr(before, field) or (), rules)
+            for operation, some in (("Revoke", gone), ("Authorize", new), ("Update", described)):
                 if some:
                     permissions = rule.permissions(
-                        some, partial(account.id_of, known), told=operation != "Revoke"
+                        some, partial(account.id_of, known), described=operation != "Revoke"
                     )
-                    changed = f"RuleDescriptions{field.title()}" if some is told else field.title()
+                    changed = f"RuleDescriptions{field.title()}" if some is described else field.title()
                     yield Call(
                         machine=account.at(address)[0],
                         operation=f"{operation}SecurityGroup{changed}",
-                        parameters={"GroupId": wish.id, "IpPermissions": permissions},
+                        parameters={"GroupId": desired.id, "IpPermissions": permissions},
                     )
 
     def counts(self, thing: Thing) -> bool:

@@ -28,16 +28,16 @@ class Made(InAccount[R]):
     ready: ClassVar[str | None] = None
     """The state that is waited for when it has been made."""
     born: ClassVar[Mapping[str, Any]] = {}
-    """What is true of one that has just been made, whatever is wished."""
+    """What is true of one that has just been made, whatever is desired."""
 
-    def making(self, address: Address, wish: R, known: Known) -> Call:
+    def making(self, address: Address, desired: R, known: Known) -> Call:
         """Return the call that makes it, but for its tags; what is None in it is left out."""
         raise NotImplementedError
 
-    def alter(self, address: Address, change: Change[Any], wish: R, known: Known) -> Program[R | None]:
-        """Change what is more than its tags; `wish` has its id.
+    def alter(self, address: Address, change: Change[Any], desired: R, known: Known) -> Program[R | None]:
+        """Change what is more than its tags; `desired` has its id.
 
-        The result is what it then is by the answers of the calls, None where that is as wished.
+        The result is what it then is by the answers of the calls, None where that is as desired.
         """
         yield from ()
         return None
@@ -50,23 +50,23 @@ class Made(InAccount[R]):
             return self.create(address, change.after, known)
         return self.change(address, change, known)
 
-    def made(self, address: Address, wish: Any, known: Known) -> Program[tuple[str, Any]]:  # noqa: ANN401
+    def made(self, address: Address, desired: Any, known: Known) -> Program[tuple[str, Any]]:  # noqa: ANN401
         """Make it by a call that takes a token; return its id, and what was answered."""
-        call = self.making(address, wish, known)
+        call = self.making(address, desired, known)
         parameters = {name: value for name, value in call.parameters.items() if value is not None}
-        if wish.tags:
+        if desired.tags:
             sort = self.name.partition(".")[2].replace("_", "-")
-            parameters["TagSpecifications"] = [{"ResourceType": sort, "Tags": tagged(wish.tags)}]
+            parameters["TagSpecifications"] = [{"ResourceType": sort, "Tags": tagged(desired.tags)}]
         answered = yield replace(call, parameters=parameters, token="", gives=variable(address))
-        told: Any = answered.response
+        thing: Any = answered.response
         for member in (call.at or "").split("."):
-            told = told[member]
-        return told, answered.response
+            thing = thing[member]
+        return thing, answered.response
 
-    def create(self, address: Address, wish: Any, known: Known) -> Program[Any]:  # noqa: ANN401
+    def create(self, address: Address, desired: Any, known: Known) -> Program[Any]:  # noqa: ANN401
         """Make it, do the rest, and look at it."""
-        id_, _ = yield from self.made(address, wish, known)
-        new = replace(wish, id=id_)
+        id_, _ = yield from self.made(address, desired, known)
+        new = replace(desired, id=id_)
 
         def known_now(asked: Address) -> Any:  # noqa: ANN401
             return new if asked == address else known(asked)
@@ -94,15 +94,15 @@ class Made(InAccount[R]):
     def change(self, address: Address, change: Change[Any], known: Known) -> Program[Any]:
         """Change its tags and do the rest, and look at it."""
         before, after = account.sides(change)
-        wish = replace(after, id=account.own_id(known(address) or before))
+        desired = replace(after, id=account.own_id(known(address) or before))
 
         def steps() -> Program[Any]:
-            yield from account.change_tags(account.at(address)[0], wish.id, change)
-            now = yield from self.alter(address, change, wish, known)
-            return (yield from self.seen(address, now or wish, known))
+            yield from account.change_tags(account.at(address)[0], desired.id, change)
+            now = yield from self.alter(address, change, desired, known)
+            return (yield from self.seen(address, now or desired, known))
 
-        left = self.seen(address, wish, known, before)
-        return (yield from account.leaving(wish.id, steps(), lambda: left))
+        left = self.seen(address, desired, known, before)
+        return (yield from account.leaving(desired.id, steps(), lambda: left))
 
     def delete(self, address: Address, before: Any, known: Known) -> Program[None]:  # noqa: ANN401
         """Delete it by one call."""

@@ -9,7 +9,7 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change
 from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program
-from lasercats.core.resource import GIVEN, Resource
+from lasercats.core.resource import COMPUTED, Resource
 from lasercats.domains.ec2 import account, steps
 from lasercats.domains.ec2.account import Cidr, Tags, Vpc, Zone
 from lasercats.domains.ec2.looks import Thing
@@ -26,7 +26,7 @@ class Subnet(Resource, frozen=True):
     zone: Zone | None = None
     public_ips: PublicIps | None = None
     tags: Tags | None = None
-    id: Annotated[str | None, GIVEN] = None
+    id: Annotated[str | None, COMPUTED] = None
 
     forms: ClassVar[Forms] = account.RANGED
 
@@ -71,16 +71,6 @@ class DisablePublicIps(
     """Give instances that are launched in subnets from now on no public IPv4 address."""
 
 
-class Tag(account.Tag, frozen=True, init=False, tag="ec2.tag_subnet", past="ec2.subnet.tagged", of=Subnet):
-    """Set tags of subnets; others stay."""
-
-
-class Untag(
-    account.Untag, frozen=True, init=False, tag="ec2.untag_subnet", past="ec2.subnet.untagged", of=Subnet
-):
-    """Remove tags of subnets."""
-
-
 class Delete(
     account.Delete, frozen=True, init=False, tag="ec2.delete_subnet", past="ec2.subnet.deleted", of=Subnet
 ):
@@ -92,24 +82,24 @@ class SubnetKind(steps.Made[Subnet]):
 
     name = "ec2.subnet"
     resource = Subnet
-    commands = (Create, EnablePublicIps, DisablePublicIps, Untag, Tag, Delete)
+    commands = (Create, EnablePublicIps, DisablePublicIps, *account.TAGGING, Delete)
     what = "subnet"
     fixed = ("vpc", "cidr", "zone")
     ready = "available"
     born: ClassVar[Mapping[str, Any]] = {"public_ips": False}
     deletion = ("DeleteSubnet", "SubnetId")
 
-    def making(self, address: Address, wish: Subnet, known: Known) -> Call:
+    def making(self, address: Address, desired: Subnet, known: Known) -> Call:
         """Create it."""
         machine, _ = account.at(address)
-        vpc = account.id_of(known, wish.vpc or "")
-        parameters = {"VpcId": vpc, "CidrBlock": wish.cidr, "AvailabilityZone": wish.zone}
+        vpc = account.id_of(known, desired.vpc or "")
+        parameters = {"VpcId": vpc, "CidrBlock": desired.cidr, "AvailabilityZone": desired.zone}
         return Call(machine=machine, operation="CreateSubnet", parameters=parameters, at="Subnet.SubnetId")
 
-    def alter(self, address: Address, change: Change[Any], wish: Subnet, known: Known) -> Program[None]:
+    def alter(self, address: Address, change: Change[Any], desired: Subnet, known: Known) -> Program[None]:
         """Have it give public addresses, or not any more."""
-        if "public_ips" in change.fields and wish.public_ips is not None:
-            parameters = {"SubnetId": wish.id, "MapPublicIpOnLaunch": {"Value": wish.public_ips}}
+        if "public_ips" in change.fields and desired.public_ips is not None:
+            parameters = {"SubnetId": desired.id, "MapPublicIpOnLaunch": {"Value": desired.public_ips}}
             machine, _ = account.at(address)
             yield Call(machine=machine, operation="ModifySubnetAttribute", parameters=parameters)
 

@@ -1,9 +1,9 @@
 """What EC2 tells of instances and volumes that nobody decides here, and a new one in their place has, too.
 
-It stands in the given field `unmodelled`, in the words of EC2, as far as it is not as EC2 makes it by itself.
-So it is recorded when something is looked at or adopted, and never compared. Where one is made anew, because
-it cannot be changed in place or its removal is undone, it goes into the call that makes it, by the tables
-here; what no call takes is told as lost.
+It stands in the computed field `unmodelled`, in the words of EC2, as far as it is not as EC2 makes it by
+itself. So it is recorded when something is looked at or adopted, and never compared. Where one is made anew,
+because it cannot be changed in place or its removal is undone, it goes into the call that makes it, by the
+tables here; what no call takes is told as lost.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,28 +14,28 @@ from msgspec.structs import replace
 
 from lasercats.core.address import Address
 from lasercats.core.loose import ODD
-from lasercats.core.resource import GIVEN, Resource
+from lasercats.core.resource import COMPUTED, Resource
 from lasercats.core.state import State
 from lasercats.domains.ec2 import account
 
-Unmodelled = Annotated[dict[str, Any], GIVEN]
-Told = Mapping[str, Any]
+Unmodelled = Annotated[dict[str, Any], COMPUTED]
+Members = Mapping[str, Any]
 ODDLY_BOUND = ("CpuOptions", "EbsOptimized", "EnclaveOptions", "HibernationOptions", "CpuCredits")
 """What makes sense for the instance type only for which it was said."""
 
 
 def _picked(*names: str) -> Callable[[Any], Any]:
-    """Return what picks some members, those that are told."""
-    return lambda told: {name: told[name] for name in names if told.get(name) not in (None, "")} or None
+    """Return what picks some members, those that are there."""
+    return lambda value: {name: value[name] for name in names if value.get(name) not in (None, "")} or None
 
 
 def _only(value: Any) -> Callable[[Any], Any]:  # noqa: ANN401
     """Return what keeps one value alone: others are as EC2 makes them by itself."""
-    return lambda told: value if told == value else None
+    return lambda fields: value if fields == value else None
 
 
 def _on(member: str) -> Callable[[Any], Any]:
-    return lambda told: {member: True} if told.get(member) is True else None
+    return lambda value: {member: True} if value.get(member) is True else None
 
 
 class Taken(NamedTuple):
@@ -47,14 +47,14 @@ class Taken(NamedTuple):
     """What is kept of the member, as the parameter has it; None for what EC2 makes by itself."""
 
 
-def _monitored(told: Any) -> Any:  # noqa: ANN401
-    return {"Enabled": True} if told.get("State") in ("enabled", "pending") else None
+def _monitored(value: Any) -> Any:  # noqa: ANN401
+    return {"Enabled": True} if value.get("State") in ("enabled", "pending") else None
 
 
-def _placed(told: Any) -> Any:  # noqa: ANN401
+def _placed(value: Any) -> Any:  # noqa: ANN401
     names = ("Affinity", "GroupName", "HostId", "HostResourceGroupArn", "PartitionNumber")
-    tenancy = {} if told.get("Tenancy") in (None, "default") else {"Tenancy": told["Tenancy"]}
-    return (tenancy | (_picked(*names)(told) or {})) or None
+    tenancy = {} if value.get("Tenancy") in (None, "default") else {"Tenancy": value["Tenancy"]}
+    return (tenancy | (_picked(*names)(value) or {})) or None
 
 
 INSTANCE: Mapping[str, Taken] = {
@@ -73,7 +73,8 @@ INSTANCE: Mapping[str, Taken] = {
     "EnclaveOptions": Taken("EnclaveOptions", _on("Enabled")),
     "CpuOptions": Taken("CpuOptions", _picked("CoreCount", "ThreadsPerCore", "AmdSevSnp")),
     "MaintenanceOptions": Taken(
-        "MaintenanceOptions", lambda told: _only({"AutoRecovery": "disabled"})(_picked("AutoRecovery")(told))
+        "MaintenanceOptions",
+        lambda value: _only({"AutoRecovery": "disabled"})(_picked("AutoRecovery")(value)),
     ),
     "PrivateDnsNameOptions": Taken(
         "PrivateDnsNameOptions",
@@ -81,49 +82,49 @@ INSTANCE: Mapping[str, Taken] = {
     ),
     "CapacityReservationSpecification": Taken(
         "CapacityReservationSpecification",
-        lambda told: (
+        lambda value: (
             None
-            if told.get("CapacityReservationPreference") == "open"
-            else _picked("CapacityReservationPreference", "CapacityReservationTarget")(told)
+            if value.get("CapacityReservationPreference") == "open"
+            else _picked("CapacityReservationPreference", "CapacityReservationTarget")(value)
         ),
     ),
-    "Licenses": Taken("LicenseSpecifications", lambda told: told or None),
+    "Licenses": Taken("LicenseSpecifications", lambda value: value or None),
     "InstanceLifecycle": Taken(None, _only("spot")),
-    "SpotInstanceRequestId": Taken(None, lambda told: told or None),
+    "SpotInstanceRequestId": Taken(None, lambda value: value or None),
     "SourceDestCheck": Taken(None, _only(value=False)),
-    "InstanceType": Taken(None, lambda told: told or None),
-    "SubnetId": Taken(None, lambda told: told or None),
-    "PrivateIpAddress": Taken(None, lambda told: told or None),
-    "Ipv6Address": Taken(None, lambda told: told or None),
-    "NetworkInterfaces": Taken(None, lambda told: len(told) if len(told) > 1 else None),
+    "InstanceType": Taken(None, lambda value: value or None),
+    "SubnetId": Taken(None, lambda value: value or None),
+    "PrivateIpAddress": Taken(None, lambda value: value or None),
+    "Ipv6Address": Taken(None, lambda value: value or None),
+    "NetworkInterfaces": Taken(None, lambda value: len(value) if len(value) > 1 else None),
 }
 """What is kept of an instance, by the member of its description; with the parameter of `RunInstances`."""
 ASKED = {
     "disableApiStop": ("DisableApiStop", _only(value=True)),
     "instanceInitiatedShutdownBehavior": ("InstanceInitiatedShutdownBehavior", _only("terminate")),
 }
-"""What is not told with an instance, and asked for where it is made again, by attribute; and what is kept."""
+"""What its description lacks, and is asked for where it is made again, by attribute; and what is kept."""
 VOLUME: Mapping[str, Taken] = {
-    "KmsKeyId": Taken("KmsKeyId", lambda told: told or None),
+    "KmsKeyId": Taken("KmsKeyId", lambda value: value or None),
     "MultiAttachEnabled": Taken("MultiAttachEnabled", _only(value=True)),
-    "Iops": Taken("Iops", lambda told: told or None),
-    "Throughput": Taken("Throughput", lambda told: told or None),
-    "VolumeType": Taken(None, lambda told: told or None),
+    "Iops": Taken("Iops", lambda value: value or None),
+    "Throughput": Taken("Throughput", lambda value: value or None),
+    "VolumeType": Taken(None, lambda value: value or None),
 }
 """What is kept of a volume, with the parameter of `CreateVolume`, and of `Ebs` in a launch."""
 MOST_IOPS = {"gp3": 500, "io1": 50, "io2": 1000}
 """How many operations a second a volume of a type may have for each GiB, where that can be said at all."""
 
 
-def of_volume(thing: Told) -> dict[str, Any]:
+def of_volume(thing: Members) -> dict[str, Any]:
     """Return what is kept of the description of a volume; what its type brings by itself is not."""
-    told, kind = told_of(thing, VOLUME), thing.get("VolumeType")
+    kept, kind = kept_of(thing, VOLUME), thing.get("VolumeType")
     usual = {"Iops": 3000, "Throughput": 125} if kind == "gp3" else {}
     no = ("Iops", "Throughput") if kind not in MOST_IOPS else ()
-    return {n: v for n, v in told.items() if n not in no and usual.get(n) != v}
+    return {n: v for n, v in kept.items() if n not in no and usual.get(n) != v}
 
 
-def told_of(thing: Told, table: Mapping[str, Taken]) -> dict[str, Any]:
+def kept_of(thing: Members, table: Mapping[str, Taken]) -> dict[str, Any]:
     """Return what is kept of a description; what cannot be understood is not."""
     kept = dict[str, Any]()
     for name, taken in table.items():
@@ -132,9 +133,9 @@ def told_of(thing: Told, table: Mapping[str, Taken]) -> dict[str, Any]:
     return {name: value for name, value in sorted(kept.items()) if value is not None}
 
 
-def parameters_of(told: Told, table: Mapping[str, Taken]) -> dict[str, Any]:
+def parameters_of(kept: Members, table: Mapping[str, Taken]) -> dict[str, Any]:
     """Return the parameters of a call that what is kept goes into as it is."""
-    pairs = ((taken.parameter, told.get(name)) for name, taken in table.items())
+    pairs = ((taken.parameter, kept.get(name)) for name, taken in table.items())
     return {parameter: value for parameter, value in pairs if parameter is not None and value is not None}
 
 
@@ -151,51 +152,53 @@ class Makes(account.Makes, frozen=True, init=False):
         return made if self.unmodelled is None else replace(made, unmodelled=dict(was or self.unmodelled))
 
 
-def ebs(told: Told, size: int | None, type_: str | None, *, encrypted: bool | None = None) -> dict[str, Any]:
+def ebs(
+    was: Members, size: int | None, type_: str | None, *, encrypted: bool | None = None
+) -> dict[str, Any]:
     """Return the parameters of a volume that is made again, in another size, type or encryption maybe."""
-    kept = parameters_of(told, VOLUME)
-    kind = type_ or told.get("VolumeType")
+    kept = parameters_of(was, VOLUME)
+    kind = type_ or was.get("VolumeType")
     if encrypted is False:
         kept.pop("KmsKeyId", None)
     most = MOST_IOPS.get(str(kind))
-    if kind != told.get("VolumeType") or most is None:
+    if kind != was.get("VolumeType") or most is None:
         kept = {name: value for name, value in kept.items() if name not in ("Iops", "Throughput")}
     elif size and "Iops" in kept:
         kept["Iops"] = min(kept["Iops"], max(most * size, 3000 if kind == "gp3" else 100))
     return kept
 
 
-def launched(told: Told, type_: str, subnet: str | None) -> dict[str, Any]:
+def launched(was: Members, type_: str, subnet: str | None) -> dict[str, Any]:
     """Return the parameters of a launch that what is kept goes into, for an instance type and a subnet."""
-    fits = told.get("InstanceType") == type_
-    kept = parameters_of({n: v for n, v in told.items() if fits or n not in ODDLY_BOUND}, INSTANCE)
-    kept |= {parameter: told[parameter] for parameter, _ in ASKED.values() if parameter in told}
-    if told.get("InstanceLifecycle") == "spot":
+    fits = was.get("InstanceType") == type_
+    kept = parameters_of({n: v for n, v in was.items() if fits or n not in ODDLY_BOUND}, INSTANCE)
+    kept |= {parameter: was[parameter] for parameter, _ in ASKED.values() if parameter in was}
+    if was.get("InstanceLifecycle") == "spot":
         kept["InstanceMarketOptions"] = {"MarketType": "spot"}
-    if fits and "CpuCredits" in told:
-        kept["CreditSpecification"] = {"CpuCredits": told["CpuCredits"]}
-    if "Licenses" in told:
-        names = [one.get("LicenseConfigurationArn") for one in told["Licenses"]]
+    if fits and "CpuCredits" in was:
+        kept["CreditSpecification"] = {"CpuCredits": was["CpuCredits"]}
+    if "Licenses" in was:
+        names = [one.get("LicenseConfigurationArn") for one in was["Licenses"]]
         kept["LicenseSpecifications"] = [{"LicenseConfigurationArn": name} for name in names]
     kept |= {
-        parameter: told[name]
+        parameter: was[name]
         for name, parameter in (("SecurityGroups", "SecurityGroupIds"), ("KeyName", "KeyName"))
-        if name in told
+        if name in was
     }
-    if "SubnetId" in told and subnet in (None, told["SubnetId"]):
-        own = {"SubnetId": told["SubnetId"], "PrivateIpAddress": told.get("PrivateIpAddress")}
+    if "SubnetId" in was and subnet in (None, was["SubnetId"]):
+        own = {"SubnetId": was["SubnetId"], "PrivateIpAddress": was.get("PrivateIpAddress")}
         kept |= {name: value for name, value in own.items() if value is not None}
     return kept
 
 
-def lost(told: Told | None) -> Iterator[str]:
+def lost(kept: Members | None) -> Iterator[str]:
     """Return what of an instance no launch takes."""
-    told = told or {}
-    if "SpotInstanceRequestId" in told:
-        yield f"spot request {told['SpotInstanceRequestId']}, with its price and when it is interrupted"
-    if "Ipv6Address" in told:
-        yield f"IPv6 address {told['Ipv6Address']}"
-    if "NetworkInterfaces" in told:
-        yield f"{told['NetworkInterfaces'] - 1} further network interfaces"
-    if told.get("NotSeen"):
-        yield f"what it has of {', '.join(told['NotSeen'])}, which could not be looked at"
+    kept = kept or {}
+    if "SpotInstanceRequestId" in kept:
+        yield f"spot request {kept['SpotInstanceRequestId']}, with its price and when it is interrupted"
+    if "Ipv6Address" in kept:
+        yield f"IPv6 address {kept['Ipv6Address']}"
+    if "NetworkInterfaces" in kept:
+        yield f"{kept['NetworkInterfaces'] - 1} further network interfaces"
+    if kept.get("NotSeen"):
+        yield f"what it has of {', '.join(kept['NotSeen'])}, which could not be looked at"

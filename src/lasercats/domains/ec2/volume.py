@@ -12,7 +12,7 @@ from lasercats.core.errors import Refused
 from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program
 from lasercats.core.reference import NOTHING
-from lasercats.core.resource import GIVEN, Resource
+from lasercats.core.resource import COMPUTED, Resource
 from lasercats.core.state import State
 from lasercats.domains.ec2 import account, looks, steps, unmodelled
 from lasercats.domains.ec2.account import Attached, Holder, Size, Tags, Zone
@@ -38,7 +38,7 @@ class Volume(Resource, frozen=True):
     """What it is attached to; "" for nothing."""
     device: Device | None = None
     tags: Tags | None = None
-    id: Annotated[str | None, GIVEN] = None
+    id: Annotated[str | None, COMPUTED] = None
     unmodelled: Unmodelled | None = None
     """What EC2 tells of it beside that, and a new one in its place has, too."""
 
@@ -117,16 +117,6 @@ class Attach(
         return there
 
 
-class Tag(account.Tag, frozen=True, init=False, tag="ec2.tag_volume", past="ec2.volume.tagged", of=Volume):
-    """Set tags of volumes; others stay."""
-
-
-class Untag(
-    account.Untag, frozen=True, init=False, tag="ec2.untag_volume", past="ec2.volume.untagged", of=Volume
-):
-    """Remove tags of volumes."""
-
-
 class Delete(
     account.Removes, frozen=True, init=False, tag="ec2.delete_volume", past="ec2.volume.deleted", of=Volume
 ):
@@ -143,7 +133,7 @@ class VolumeKind(steps.Held[Volume]):
 
     name = "ec2.volume"
     resource = Volume
-    commands = (Create, Grow, Untag, Tag, Detach, Attach, Delete)
+    commands = (Create, Grow, *account.TAGGING, Detach, Attach, Delete)
     what = "volume"
     fixed = ("zone", "encrypted")
     ready = "available"
@@ -164,24 +154,26 @@ class VolumeKind(steps.Held[Volume]):
         smaller = before and after and before.size and after.size and after.size < before.size
         return bool(smaller) or super().replaces(change)
 
-    def making(self, address: Address, wish: Volume, known: Known) -> Call:
+    def making(self, address: Address, desired: Volume, known: Known) -> Call:
         """Create it."""
         machine, _ = account.at(address)
-        told = {"AvailabilityZone": wish.zone, "Size": wish.size}
-        told |= {"VolumeType": wish.type, "Encrypted": wish.encrypted}
-        told |= ebs(wish.unmodelled or {}, wish.size, wish.type, encrypted=wish.encrypted)
-        return Call(machine=machine, operation="CreateVolume", parameters=told, at="VolumeId")
+        parameters = {"AvailabilityZone": desired.zone, "Size": desired.size}
+        parameters |= {"VolumeType": desired.type, "Encrypted": desired.encrypted}
+        parameters |= ebs(desired.unmodelled or {}, desired.size, desired.type, encrypted=desired.encrypted)
+        return Call(machine=machine, operation="CreateVolume", parameters=parameters, at="VolumeId")
 
-    def alter(self, address: Address, change: Change[Any], wish: Volume, known: Known) -> Program[None]:
+    def alter(self, address: Address, change: Change[Any], desired: Volume, known: Known) -> Program[None]:
         """Change its size and type, and what it is attached to."""
         machine, _ = account.at(address)
         names = {"Size": "size", "VolumeType": "type"}
-        grown = {member: getattr(wish, name) for member, name in names.items() if name in change.fields}
+        grown = {member: getattr(desired, name) for member, name in names.items() if name in change.fields}
         grown = {member: value for member, value in grown.items() if value is not None}
         if grown:
-            yield Call(machine=machine, operation="ModifyVolume", parameters={"VolumeId": wish.id, **grown})
-            yield steps.modified(machine, str(wish.id))
-        yield from _move(machine, str(wish.id), change, known)
+            yield Call(
+                machine=machine, operation="ModifyVolume", parameters={"VolumeId": desired.id, **grown}
+            )
+            yield steps.modified(machine, str(desired.id))
+        yield from _move(machine, str(desired.id), change, known)
 
     def holds(self, resource: Volume) -> Iterator[str]:
         """Return what it has to itself: the device of the instance that it is attached to."""

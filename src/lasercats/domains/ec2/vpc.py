@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from lasercats.core.address import Address
 from lasercats.core.loose import Forms
 from lasercats.core.program import Known
-from lasercats.core.resource import GIVEN, Resource
+from lasercats.core.resource import COMPUTED, Resource
 from lasercats.domains.ec2 import account, steps
 from lasercats.domains.ec2.account import Cidr, Tags
 from lasercats.domains.ec2.looks import Thing
@@ -17,7 +17,7 @@ class Vpc(Resource, frozen=True):
 
     cidr: Cidr | None = None
     tags: Tags | None = None
-    id: Annotated[str | None, GIVEN] = None
+    id: Annotated[str | None, COMPUTED] = None
 
     forms: ClassVar[Forms] = account.RANGED
 
@@ -34,14 +34,6 @@ class Create(
     """Create networks."""
 
 
-class Tag(account.Tag, frozen=True, init=False, tag="ec2.tag_vpc", past="ec2.vpc.tagged", of=Vpc):
-    """Set tags of networks; others stay."""
-
-
-class Untag(account.Untag, frozen=True, init=False, tag="ec2.untag_vpc", past="ec2.vpc.untagged", of=Vpc):
-    """Remove tags of networks."""
-
-
 class Delete(account.Delete, frozen=True, init=False, tag="ec2.delete_vpc", past="ec2.vpc.deleted", of=Vpc):
     """Delete networks in which nothing is any more."""
 
@@ -51,16 +43,16 @@ class VpcKind(steps.Made[Vpc]):
 
     name = "ec2.vpc"
     resource = Vpc
-    commands = (Create, Untag, Tag, Delete)
+    commands = (Create, *account.TAGGING, Delete)
     what = "vpc"
     fixed = ("cidr",)
     ready = "available"
     deletion = ("DeleteVpc", "VpcId")
 
-    def making(self, address: Address, wish: Vpc, known: Known) -> Call:
+    def making(self, address: Address, desired: Vpc, known: Known) -> Call:
         """Create it."""
         machine, _ = account.at(address)
-        parameters = {"CidrBlock": wish.cidr}
+        parameters = {"CidrBlock": desired.cidr}
         return Call(machine=machine, operation="CreateVpc", parameters=parameters, at="Vpc.VpcId")
 
     def read(self, thing: Thing, known: Vpc | None) -> Vpc:

@@ -73,9 +73,9 @@ class DirectoryKind(place.OnPath[Directory]):
             return SetAttributes(machine=machine, path=path, type="directory", **changed)
         return MakeDirectory(machine=machine, path=path, **place.attributes(change.after))
 
-    def told(self, answer: PathStatus, known: Directory | None) -> Directory:
+    def read(self, answer: PathStatus, known: Directory | None) -> Directory:
         """Return the directory that an answer tells of."""
-        return Directory(**place.attributes_told(answer, known or Directory()))
+        return Directory(**place.read_attributes(answer, known or Directory()))
 
 
 KIND = DirectoryKind()

@@ -16,7 +16,7 @@ R = TypeVar("R", bound=Resource)
 class OnHost(Kind[R]):
     """What is on a host; all looks at one are one round trip, and so are all acts."""
 
-    def looks(self, machine: str, address: Address, told: Knowledge) -> Instruction:
+    def looks(self, machine: str, address: Address, knowledge: Knowledge) -> Instruction:
         """Return the look at an address, given what is known, and what is about to be made."""
         raise NotImplementedError
 
@@ -24,26 +24,26 @@ class OnHost(Kind[R]):
         """Return the instruction that makes, changes or removes it; its answer is that of a look."""
         raise NotImplementedError
 
-    def told(self, answer: Any, known: R | None) -> R | None:  # noqa: ANN401 - of the instruction
+    def read(self, answer: Any, known: R | None) -> R | None:  # noqa: ANN401 - of the instruction
         """Return the resource that an answer tells of, where `known` is what was expected."""
         raise NotImplementedError
 
     def act(self, address: Address, change: Change[R], known: Known) -> Step:
         """Make, change or remove it."""
-        return Step(self.acts(address, change), lambda answer: self.told(answer, change.after))
+        return Step(self.acts(address, change), lambda answer: self.read(answer, change.after))
 
     def observe(self, machine: str, known: Mapping[Address, R | None]) -> Program[Found]:
         """Look at all of them at once."""
         if not known:
             return {}
-        told = known if isinstance(known, Knowledge) else Knowledge(known)
-        answers = yield tuple(self.looks(machine, address, told) for address in known)
+        knowledge = known if isinstance(known, Knowledge) else Knowledge(known)
+        answers = yield tuple(self.looks(machine, address, knowledge) for address in known)
         found: dict[Address, Resource | None] = {}
         for address, answer in zip(known, answers, strict=True):
-            wish: Any = told.expected.get(address)
-            found |= self.finds(address, answer, known[address] or wish)
+            desired: Any = knowledge.expected.get(address)
+            found |= self.finds(address, answer, known[address] or desired)
         return found
 
     def finds(self, address: Address, answer: Any, known: R | None) -> Mapping[Address, Resource | None]:  # noqa: ANN401
         """Return what the look at an address found there, and what it met beside it."""
-        return {address: self.told(answer, known)}
+        return {address: self.read(answer, known)}

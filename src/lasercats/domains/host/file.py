@@ -15,7 +15,7 @@ from lasercats.core.errors import Refused
 from lasercats.core.instruction import Instruction
 from lasercats.core.kind import Knowledge
 from lasercats.core.loose import Forms
-from lasercats.core.resource import GIVEN, Resource, secret_of
+from lasercats.core.resource import COMPUTED, Resource, secret_of
 from lasercats.core.secret import Sealed
 from lasercats.core.state import State
 from lasercats.domains.host import place
@@ -37,7 +37,7 @@ class File(Resource, frozen=True):
     mode: Mode | None = None
     owner: User | None = None
     group: Group | None = None
-    modified: Annotated[str | None, GIVEN] = None
+    modified: Annotated[str | None, COMPUTED] = None
     """When the content last changed, RFC 3339; years beyond 9999 are signed."""
 
     forms: ClassVar[Forms] = {"content": contents.canonical, **place.FORMS}
@@ -109,23 +109,23 @@ class FileKind(place.OnPath[File]):
         own = place.attributes(after)
         return WriteFile(machine=machine, path=path, content=content, place=where, **own, new=before is None)
 
-    def looks(self, machine: str, address: Address, told: Knowledge) -> Instruction:
+    def looks(self, machine: str, address: Address, knowledge: Knowledge) -> Instruction:
         """Return the look at a file; what is there where a secret is, or is about to be, comes sealed.
 
         So does what nobody manages, where not everybody may read it: keys, passwords. Where only attributes
         are known, and what is about to be made has no content either, nothing is read; else it would not come
         back.
         """
-        known, wish = told[address], told.expected.get(address)
+        known, desired = knowledge[address], knowledge.expected.get(address)
         if isinstance(known, File) and known.content is None and known.secret is None:
-            if isinstance(wish, File) and wish.content is not None:
+            if isinstance(desired, File) and desired.content is not None:
                 known = None
-        file = next((one for one in (known, wish) if isinstance(one, File)), None)
-        brought = any(isinstance(one, File) and one.secret is not None for one in (known, wish))
+        file = next((one for one in (known, desired) if isinstance(one, File)), None)
+        brought = any(isinstance(one, File) and one.secret is not None for one in (known, desired))
         if file is not None and file.content is None and not brought:
-            return super().looks(machine, address, told)
+            return super().looks(machine, address, knowledge)
         seal: Literal["always", "closed"] | None = "always" if brought else "closed"
-        if not brought and (known is not None or told.in_clear):
+        if not brought and (known is not None or knowledge.in_clear):
             seal = None
         expect: str | Sealed | None = None if file is None else file.secret
         if file is not None and file.content is not None:
@@ -133,7 +133,7 @@ class FileKind(place.OnPath[File]):
         where, path = secrets.place(address, "secret") if seal else "", place.at(address)[1]
         return ReadPath(machine=machine, path=path, whole=True, expect=expect, seal=seal, place=where)
 
-    def told(self, answer: PathStatus, known: File | None) -> File:
+    def read(self, answer: PathStatus, known: File | None) -> File:
         """Return the file that an answer tells of, where `known` is what was expected."""
         known = known or File()
         content, secret = known.content, known.secret
@@ -145,7 +145,7 @@ class FileKind(place.OnPath[File]):
         return File(
             content=content,
             secret=secret,
-            **place.attributes_told(answer, known),
+            **place.read_attributes(answer, known),
             modified=None if answer.modified is None else time_of(answer.modified),
         )
 

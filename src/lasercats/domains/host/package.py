@@ -17,7 +17,7 @@ from lasercats.core.command import Command
 from lasercats.core.errors import BadInput, Refused
 from lasercats.core.kind import Knowledge
 from lasercats.core.program import Known, Step
-from lasercats.core.resource import GIVEN, PROTECTS, Resource
+from lasercats.core.resource import COMPUTED, PROTECTS, Resource
 from lasercats.core.setting import Makes, Removes, Sets
 from lasercats.core.state import State
 from lasercats.domains.host.family import OnHost
@@ -35,13 +35,13 @@ class Package(Resource, frozen=True):
 
     version: Version | None = None
     hold: Held | None = None
-    installed: Annotated[str | None, GIVEN] = None
+    installed: Annotated[str | None, COMPUTED] = None
     """The version that is installed."""
-    brought: Annotated[tuple[str, ...] | None, GIVEN] = None
+    brought: Annotated[tuple[str, ...] | None, COMPUTED] = None
     """What was installed along with it, and goes with it where nothing needs it any more."""
-    yields_to: Annotated[Address | None, GIVEN] = None
+    yields_to: Annotated[Address | None, COMPUTED] = None
     """What it makes way for, as the last look found."""
-    becomes: Annotated[str | None, GIVEN] = None
+    becomes: Annotated[str | None, COMPUTED] = None
     """The version that it has then; none where it goes."""
 
 
@@ -159,13 +159,13 @@ class PackageKind(OnHost[Package]):
     def act(self, address: Address, change: Change[Package], known: Known) -> Step:
         """Set or remove the package; what it once brought is known on."""
         was = change.before if change.after is not None else None
-        return Step(self.acts(address, change), lambda status: self.told(status, was))
+        return Step(self.acts(address, change), lambda status: self.read(status, was))
 
-    def looks(self, machine: str, address: Address, told: Knowledge) -> ReadPackage:
+    def looks(self, machine: str, address: Address, knowledge: Knowledge) -> ReadPackage:
         """Look at a package; where it is about to be set or to go, at what would go along, too."""
-        wish = told.expected.get(address)
-        goes = wish is None if address in told.expected else None
-        version = wish.version if isinstance(wish, Package) else None
+        desired = knowledge.expected.get(address)
+        goes = desired is None if address in knowledge.expected else None
+        version = desired.version if isinstance(desired, Package) else None
         return ReadPackage(machine=machine, name=rest_of(address), version=version, goes=goes)
 
     def finds(
@@ -180,7 +180,7 @@ class PackageKind(OnHost[Package]):
             )
         return found
 
-    def told(self, answer: PackageStatus, known: Package | None) -> Package | None:
+    def read(self, answer: PackageStatus, known: Package | None) -> Package | None:
         """Return the package that a status tells of, with what it is known to have brought."""
         if answer.version is None:
             return None

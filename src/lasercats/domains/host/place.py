@@ -222,7 +222,7 @@ def changed(change: Change[Any]) -> dict[str, Any]:
     return new
 
 
-def attributes_told(status: PathStatus, known: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+def read_attributes(status: PathStatus, known: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
     """Return the attributes that a status tells of, names and numbers as they are known."""
     return {
         "mode": status.mode or known.mode,
@@ -246,7 +246,7 @@ class OnPath(OnHost[R]):
         """Return the addresses of the same path under the other kinds."""
         return place(address).rivals
 
-    def looks(self, machine: str, address: Address, told: Knowledge) -> Instruction:
+    def looks(self, machine: str, address: Address, knowledge: Knowledge) -> Instruction:
         """Return the look at a path, not into it."""
         return ReadPath(machine=machine, path=rest_of(address))
 

@@ -12,7 +12,7 @@ from lasercats.core.command import Command
 from lasercats.core.errors import BadInput, Refused
 from lasercats.core.kind import Knowledge
 from lasercats.core.program import Known, Step
-from lasercats.core.resource import GIVEN, Resource
+from lasercats.core.resource import COMPUTED, Resource
 from lasercats.core.setting import Removes, Sets
 from lasercats.core.state import State
 from lasercats.domains.host.family import OnHost
@@ -29,9 +29,9 @@ class Service(Resource, frozen=True):
 
     enabled: Annotated[bool, Meta(description="started at boot")] | None = None
     running: Annotated[bool, Meta(description="running now")] | None = None
-    file: Annotated[str | None, GIVEN] = None
+    file: Annotated[str | None, COMPUTED] = None
     """What systemd says of its file: `enabled`, `disabled`, `static`, `masked`."""
-    active: Annotated[str | None, GIVEN] = None
+    active: Annotated[str | None, COMPUTED] = None
     """What systemd says of it: `active`, `inactive`, `failed`."""
 
 
@@ -115,22 +115,22 @@ class ServiceKind(OnHost[Service]):
         """Retire it, or set what differs: nothing makes a unit but what brings it."""
         return super().converge(address, Change(change.before or Service(), change.after))
 
-    def looks(self, machine: str, address: Address, told: Knowledge) -> ReadUnit:
+    def looks(self, machine: str, address: Address, knowledge: Knowledge) -> ReadUnit:
         """Look at a unit."""
         return ReadUnit(machine=machine, name=rest_of(address))
 
     def acts(self, address: Address, change: Change[Any]) -> SetUnit:
         """Enable, disable, start or stop it."""
-        wish = change.after or Service(enabled=False, running=False)
+        desired = change.after or Service(enabled=False, running=False)
         machine, name = machine_of(address) or "", rest_of(address)
-        return SetUnit(machine=machine, name=name, enabled=wish.enabled, running=wish.running)
+        return SetUnit(machine=machine, name=name, enabled=desired.enabled, running=desired.running)
 
     def act(self, address: Address, change: Change[Service], known: Known) -> Step:
         """Act on it; what is retired is managed no more, though its unit is there."""
         step = super().act(address, change, known)
         return step if change.after is not None else Step(step.instruction, lambda _: None)
 
-    def told(self, answer: UnitStatus, known: Service | None) -> Service | None:
+    def read(self, answer: UnitStatus, known: Service | None) -> Service | None:
         """Return the service that a status tells of."""
         if answer.load == "not-found":
             return None

@@ -63,10 +63,10 @@ class SymlinkKind(place.OnPath[Symlink]):
     def acts(self, address: Address, change: Change[Any]) -> Instruction:
         """Make the link, or have it point elsewhere."""
         machine, path = place.at(address)
-        wish: Any = change.after
-        return MakeSymlink(machine=machine, path=path, target=wish.target)
+        desired: Any = change.after
+        return MakeSymlink(machine=machine, path=path, target=desired.target)
 
-    def told(self, answer: PathStatus, known: Symlink | None) -> Symlink:
+    def read(self, answer: PathStatus, known: Symlink | None) -> Symlink:
         """Return the link that an answer tells of."""
         return Symlink(target=answer.target)
 

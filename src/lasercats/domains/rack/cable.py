@@ -220,11 +220,11 @@ def _check_fit(ends: tuple[str, str], sorts: list[str | None]) -> None:
     known = {sort for sort in sorts if sort is not None}
     special = known & {*POWER, *CONSOLE, "feed"}
     if special and not any(known <= pair and (len(known) == 2 or None in sorts) for pair in pairs):  # noqa: PLR2004
-        told = " and ".join(f"{end} ({sort})" for end, sort in zip(ends, sorts, strict=True))
-        raise Refused(f"no cable fits both {told}")
+        described = " and ".join(f"{end} ({sort})" for end, sort in zip(ends, sorts, strict=True))
+        raise Refused(f"no cable fits both {described}")
 
 
-def _told(address: Address, cable: Cable, known: Known) -> dict[str, Any]:
+def _found_by(address: Address, cable: Cable, known: Known) -> dict[str, Any]:
     """Return by what a technician finds a cable."""
     ends = (str(cable.a), str(cable.b))
     where = tuple(place.spot_of_end(address, end, known) for end in ends)
@@ -290,7 +290,7 @@ class CableKind(place.ByHand[Cable]):
         was, is_ = is_connected(before), is_connected(after)
         if was == is_ and (not was or (after.label or "") == (before.label or "")):
             return place.recorded(after)
-        common = _told(address, after or before, known)
+        common = _found_by(address, after or before, known)
         act: work_order.WorkStep
         if not was:
             act = work_order.Connect(**common, about=_about(after), power=_is_power(address, after, known))

@@ -62,16 +62,16 @@ class DeviceKind(place.ByHand[Device]):
                 yield UnmountDevice(on=on, keep_cables=True)
             yield Retire(on=on)
             return
-        wish = decisions(after)
-        was, status = before and before.status, _status(before, wish)
+        desired = decisions(after)
+        was, status = before and before.status, _status(before, desired)
         arrives = ARRIVES.get(status or "", Reserve)
         if before is None or was is None:
-            yield arrives.complete(on, wish)
+            yield arrives.complete(on, desired)
             return
-        differs = _of(wish, setting.differing(before, wish))
+        differs = _of(desired, setting.differing(before, desired))
         if was != status and (was == MOUNTED or status == REMOVED):
             yield UnmountDevice(on=on, keep_cables=True)
-            differs |= _of(wish, PLACE)
+            differs |= _of(desired, PLACE)
         moves = status != REMOVED and (was != status or bool(differs.keys() & {*PLACE}))
         if moves:
             yield (MoveDevice if was == status else arrives)(on=on, **_of(differs, (*PLACE, *SIZE)))
@@ -108,10 +108,10 @@ class DeviceKind(place.ByHand[Device]):
         return Step((*down, act), lambda outcomes: _with_found(after, outcomes))
 
 
-def _status(before: Device | None, wish: Mapping[str, Any]) -> str | None:
+def _status(before: Device | None, desired: Mapping[str, Any]) -> str | None:
     """Return what a device is to be, where a document may only say where."""
-    status: str | None = wish.get("status") or (before.status if before else MOUNTED)
-    return MOUNTED if status == REMOVED and wish.get("rack") else status
+    status: str | None = desired.get("status") or (before.status if before else MOUNTED)
+    return MOUNTED if status == REMOVED and desired.get("rack") else status
 
 
 def _of(fields: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:

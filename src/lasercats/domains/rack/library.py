@@ -87,8 +87,8 @@ def write(slug: str, type_: DeviceType) -> dict[str, Any]:
         data[name] = getattr(type_, name)
     if type_.weight is None or _kilograms(data) != type_.weight:
         data |= {"weight": type_.weight, "weight_unit": None if type_.weight is None else "kg"}
-    told = ("manufacturer", "model", "u_height", "is_full_depth", "weight", "weight_unit")
-    data = {name: value for name, value in data.items() if name not in told or value is not None}
+    names = ("manufacturer", "model", "u_height", "is_full_depth", "weight", "weight_unit")
+    data = {name: value for name, value in data.items() if name not in names or value is not None}
     for key, sort in KEYS.items():
         listed = [_item(port) for port in type_.ports or () if port.sort == sort]
         if listed:
@@ -205,9 +205,9 @@ def _converted(values: dict[str, Any], type_: type[Any], path: Path) -> Any:  # 
         return strict(values, type_)
     except Fault as fault:
         fact, name = fault.fact, fault.path.partition("[")[0].partition(".")[0]
-        told = fact[:1].lower() + fact[1:]
+        text = fact[:1].lower() + fact[1:]
         if fact in _NO_TEXT:
-            told += "; write it in quotes"
+            text += "; write it in quotes"
         if "matching regex" in fact:
-            told = f"{values[name]!r} holds a control character"
-        raise Flaw((*path, name) if name in values else path, f"{name!r}: {told}" if name else told) from None
+            text = f"{values[name]!r} holds a control character"
+        raise Flaw((*path, name) if name in values else path, f"{name!r}: {text}" if name else text) from None

@@ -241,17 +241,17 @@ class ByHand(InRoom[R]):
 
     def amend(self, address: Address, change: Change[R]) -> Iterator[Command]:
         """Set right what is on record, and send nobody."""
-        on, now, wish = (address,), change.before, decisions(change.after)
+        on, now, desired = (address,), change.before, decisions(change.after)
         if change.after is None:
             yield Forget(on=on)
             return
         if now is None:
-            entered = self.enters.complete(on, wish)
+            entered = self.enters.complete(on, desired)
             yield entered
             now = cast("R", entered.put(entered.fresh()))
-        differs = setting.differing(now, wish)
+        differs = setting.differing(now, desired)
         if differs:
-            yield self.corrects(on=on, **{name: wish[name] for name in wish if name in differs})
+            yield self.corrects(on=on, **{name: desired[name] for name in desired if name in differs})
 
 
 def users(address: Address, resource: Resource) -> Iterator[object]:

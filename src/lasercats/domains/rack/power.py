@@ -34,9 +34,9 @@ def is_passive(type_: DeviceType) -> bool:
     The library says so (`is_powered: false`), or they are panels. What has bays gets its power by modules, a
     blade by its chassis, a camera by its network port; and of what lists nothing it is not known.
     """
-    told = (type_.more or {}).get("is_powered")
+    powered = (type_.more or {}).get("is_powered")
     listed = type_.ports or ()
-    return told is False or (told is None and bool(listed) and all(p.sort in PASSIVE for p in listed))
+    return powered is False or (powered is None and bool(listed) and all(p.sort in PASSIVE for p in listed))
 
 
 def draw_of(type_: DeviceType) -> int | float | None:

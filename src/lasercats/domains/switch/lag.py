@@ -15,10 +15,10 @@ from lasercats.domains.switch import port, settings, verbs
 from lasercats.domains.switch.settings import (
     LAG,
     PORT,
+    Computed,
     Lacp,
     Members,
     Switched,
-    Told,
 )
 
 
@@ -29,8 +29,8 @@ class Lag(Switched, frozen=True):
 
     members: Members | None = None
     lacp: Lacp | None = None
-    link: Told = None
-    other: Told = None
+    link: Computed = None
+    other: Computed = None
 
 
 class Create(
@@ -53,11 +53,11 @@ class Create(
         return found
 
     @classmethod
-    def complete(cls, on: tuple[Address, ...], wish: Mapping[str, Any]) -> setting.Makes:
-        """Return the command that says all that is wished."""
-        if "members" not in wish:
+    def complete(cls, on: tuple[Address, ...], desired: Mapping[str, Any]) -> setting.Makes:
+        """Return the command that says all that is desired."""
+        if "members" not in desired:
             raise Refused(f"{on[0]} cannot be made without members")
-        return super().complete(on, wish)
+        return super().complete(on, desired)
 
 
 def _check_ports(address: Address, state: State, asked: tuple[str, ...] | None, found: Any) -> None:  # noqa: ANN401
@@ -95,7 +95,7 @@ class _Gathering(settings.Sets, frozen=True, init=False, takes=("members",), nee
     announces: ClassVar[tuple[str, ...]] = ("interrupts",)
 
     @classmethod
-    def sets(cls, before: Resource, wish: Mapping[str, Any]) -> frozenset[str]:
+    def sets(cls, before: Resource, desired: Mapping[str, Any]) -> frozenset[str]:
         """Return nothing: `set-members` leads from one state to another."""
         return frozenset()
 

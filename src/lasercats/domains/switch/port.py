@@ -16,10 +16,10 @@ from lasercats.domains.switch import settings, verbs
 from lasercats.domains.switch.settings import (
     LAG,
     PORT,
+    Computed,
     Mtu,
     Speed,
     Switched,
-    Told,
 )
 
 Type = Annotated[
@@ -37,10 +37,10 @@ class Port(Switched, frozen=True):
     speed: Speed | None = None
     mtu: Mtu | None = None
     type: Type | None = None
-    link: Told = None
-    mac: Told = None
-    lag: Told = None
-    other: Told = None
+    link: Computed = None
+    mac: Computed = None
+    lag: Computed = None
+    other: Computed = None
 
 
 class Add(settings.Makes, frozen=True, init=False, tag="switch.add_port", past="switch.port.added", of=Port):
@@ -109,9 +109,9 @@ class PortKind(settings.SwitchKind[Port]):
 
     def lag_of(self, address: Address, change: Change[Port], known: Known) -> str | None:
         """Return the LAG of which it is known to be a member."""
-        told = None if change.before is None else change.before.lag
-        lag = None if told is None else known(settings.sibling(address, LAG, told))
-        return told if settings.at(address).name in settings.ports(getattr(lag, "members", None)) else None
+        was = None if change.before is None else change.before.lag
+        lag = None if was is None else known(settings.sibling(address, LAG, was))
+        return was if settings.at(address).name in settings.ports(getattr(lag, "members", None)) else None
 
 
 KIND = PortKind()

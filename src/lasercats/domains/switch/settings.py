@@ -16,7 +16,7 @@ from lasercats.core.instruction import Failure, PartlyDone
 from lasercats.core.kind import Found, Kind, Listed
 from lasercats.core.loose import Forms
 from lasercats.core.program import Known, Program, Step
-from lasercats.core.resource import GIVEN, Resource, decisions, of_machine
+from lasercats.core.resource import COMPUTED, Resource, decisions, of_machine
 from lasercats.core.state import State
 from lasercats.core.text import escape, one_form, unescape
 from lasercats.instructions import vlans
@@ -55,7 +55,7 @@ Lacp = Annotated[
         description="active, passive, or off for a static one, or another word that the switch has",
     ),
 ]
-Told = Annotated[str | None, GIVEN]
+Computed = Annotated[str | None, COMPUTED]
 
 
 def members(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -85,9 +85,9 @@ def member(port: str) -> str:
     return port if plain else f"{LITERAL}{port}"
 
 
-def ports(told: tuple[str, ...] | None) -> tuple[str, ...]:
+def ports(held: tuple[str, ...] | None) -> tuple[str, ...]:
     """Return the names of the members of a LAG, as its machine has them."""
-    return tuple(sorted(name.removeprefix(LITERAL) for name in told or ()))
+    return tuple(sorted(name.removeprefix(LITERAL) for name in held or ()))
 
 
 class Switched(Resource, frozen=True):
@@ -181,10 +181,10 @@ def existing(address: Address, state: State) -> Any:  # noqa: ANN401 - a resourc
         other = sibling(address, kind, name)
         if other != address and addresses.kind_of(address) in (PORT, LAG) and state.get(other) is not None:
             raise Refused(f"{name} is a {kind.partition('.')[2]} of {machine}; write {other}")
-    told = f"there is no {addresses.kind_of(address).partition('.')[2]} {name} on {machine}"
+    fact = f"there is no {addresses.kind_of(address).partition('.')[2]} {name} on {machine}"
     if state.known_absent(address):
-        raise Refused(told)
-    raise Refused(f"{told}, as far as is known; `lasercats adopt {machine}` takes in what there is")
+        raise Refused(fact)
+    raise Refused(f"{fact}, as far as is known; `lasercats adopt {machine}` takes in what there is")
 
 
 def check_vlan(address: Address, state: State, *numbers: int | None) -> None:
@@ -238,8 +238,8 @@ def holder(address: Address, state: State) -> str | None:
     for other, lag in lags.items():
         if name in ports(lag.members):
             return at(other).name
-    told = getattr(state.get(address), "lag", None)
-    return None if told is None or sibling(address, LAG, told) in lags else str(told)
+    reported = getattr(state.get(address), "lag", None)
+    return None if reported is None or sibling(address, LAG, reported) in lags else str(reported)
 
 
 def check_free(address: Address, state: State) -> None:
@@ -261,10 +261,10 @@ def settings(resource: Resource | None, only: Iterable[str] | None = None) -> Se
     """Return what is decided in a resource as settings, all of it or only some fields."""
     if resource is None:
         return None
-    told = decisions(of_machine(resource))
-    if "members" in told:
-        told["members"] = ports(told["members"])
-    return Settings(**{name: value for name, value in told.items() if only is None or name in only})
+    values = decisions(of_machine(resource))
+    if "members" in values:
+        values["members"] = ports(values["members"])
+    return Settings(**{name: value for name, value in values.items() if only is None or name in only})
 
 
 class Sets(setting.Sets, frozen=True, init=False):
@@ -340,9 +340,9 @@ class SwitchKind(Kind[R]):
 
     def loses(self, resource: R) -> Iterator[str]:
         """Return what does not come back when it is made again: what is not managed."""
-        told = getattr(resource, "other", None)
-        if told is not None:
-            yield f"what else is set on it: {told}"
+        unmodelled = getattr(resource, "other", None)
+        if unmodelled is not None:
+            yield f"what else is set on it: {unmodelled}"
 
     def interrupts(self, before: R, after: R | None) -> Iterator[str]:
         """Iterate over how a change cuts off a port or LAG: its shutdown, or members that it loses.
@@ -379,23 +379,23 @@ class SwitchKind(Kind[R]):
         )
         return Step(instruction, lambda seen: self._concluded(seen, after))
 
-    def _concluded(self, seen: Seen, wish: R | None) -> R | None:
+    def _concluded(self, seen: Seen, desired: R | None) -> R | None:
         """Return what there is now.
 
         Raises:
             PartlyDone: the switch says what is wrong with it.
 
         """
-        real = self.read(seen.settings) if seen.looked else wish
+        real = self.read(seen.settings) if seen.looked else desired
         if seen.problem is not None:
             raise PartlyDone(Failure(reason=seen.problem), real)
         return real
 
-    def read(self, told: Settings | None) -> R | None:
+    def read(self, seen: Settings | None) -> R | None:
         """Return the resource that settings tell of."""
-        if told is None:
+        if seen is None:
             return None
-        fields: dict[str, Any] = {name: getattr(told, name, None) for name in self.resource.__struct_fields__}
+        fields: dict[str, Any] = {name: getattr(seen, name, None) for name in self.resource.__struct_fields__}
         if fields.get("members") is not None:
             fields["members"] = tuple(member(port) for port in fields["members"])
         return cast("R", self.resource(**fields))

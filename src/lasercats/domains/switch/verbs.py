@@ -21,7 +21,7 @@ Some = Annotated[str, Meta(description="VLANs: 10,20-30")]
 
 class _Verb(settings.Sets, frozen=True, init=False):
     @classmethod
-    def sets(cls, before: Resource, wish: Mapping[str, Any]) -> frozenset[str]:
+    def sets(cls, before: Resource, desired: Mapping[str, Any]) -> frozenset[str]:
         """Return nothing: `configure` leads from one state to another."""
         return frozenset()
 
@@ -91,7 +91,7 @@ def _carried(found: Switched) -> frozenset[int]:
     return there - {vlans.UNTAGGED} if found.allowed == vlans.ALL and found.native else there
 
 
-def _set(text: str, told: str) -> frozenset[int]:
+def _set(text: str, summary: str) -> frozenset[int]:
     """Return a set of VLANs.
 
     Raises:
@@ -101,7 +101,7 @@ def _set(text: str, told: str) -> frozenset[int]:
     try:
         return vlans.carried(text)
     except ValueError as error:
-        raise Refused(f"{told}: {error}") from None
+        raise Refused(f"{summary}: {error}") from None
 
 
 class Allow(_Allowing, frozen=True, tag="switch.allow"):

@@ -80,7 +80,7 @@ class Instances:
             what = f"ID '{unseen[0]}' does" if len(unseen) == 1 else f"IDs '{', '.join(unseen)}' do"
             raise Refusal("InvalidInstanceID.NotFound", f"The instance {what} not exist")
 
-    def _told(self, instance: str, state: str) -> str:
+    def _shown_state(self, instance: str, state: str) -> str:
         change = self._changes.get(instance)
         return change.state if change is not None and time.monotonic() < change.until else state
 
@@ -97,8 +97,8 @@ class Instances:
         for instances in root.findall(path):
             for item in list(instances):
                 seen = time.monotonic() >= self._unseen.get(item.findtext("instanceId", ""), 0.0)
-                told = tokens is None or item.findtext("clientToken") in tokens
-                if not (seen and told) or self._tell(item) not in wanted:
+                chosen = tokens is None or item.findtext("clientToken") in tokens
+                if not (seen and chosen) or self._tell(item) not in wanted:
                     instances.remove(item)
         for reservations in root.findall("reservationSet"):
             for item in list(reservations):
@@ -107,8 +107,8 @@ class Instances:
         return Answer(answer.status, write(root))
 
     def _tell(self, item: ET.Element) -> str:
-        """Rewrite the description of an instance to the state that is told; return that."""
-        state = self._told(item.findtext("instanceId", ""), item.findtext("instanceState/name", ""))
+        """Rewrite the description of an instance to the state that is shown; return that."""
+        state = self._shown_state(item.findtext("instanceId", ""), item.findtext("instanceState/name", ""))
         set_state(item, "instanceState", state)
         for name in _HIDDEN.get(state, ()):
             for child in item.findall(name):
@@ -130,7 +130,7 @@ class Instances:
         root = self._back.ask(call, "DescribeInstances", **(named or {"MaxResults": "1000"}))
         for item in root.findall("reservationSet/item/instancesSet/item"):
             name = item.findtext("instanceId", "")
-            yield name, self._told(name, item.findtext("instanceState/name", "")), item
+            yield name, self._shown_state(name, item.findtext("instanceState/name", "")), item
 
     # Launching and changing.
 
@@ -176,12 +176,12 @@ class Instances:
         if answer.status != http.HTTPStatus.OK:
             return answer
         root, now = parse(answer), time.monotonic()
-        for told in root.findall("instancesSet/item"):
-            name = told.findtext("instanceId", "")
+        for changed in root.findall("instancesSet/item"):
+            name = changed.findtext("instanceId", "")
             state, item = before[name]
-            set_state(told, "previousState", state)
+            set_state(changed, "previousState", state)
             if is_there(call.action, state):
-                set_state(told, "currentState", state)
+                set_state(changed, "currentState", state)
                 continue
             uses = uses_of(item) if call.action == "TerminateInstances" else frozenset()
             self._changes[name] = Change(_CHANGES[call.action], now + self._settings.delay, uses=uses)

@@ -13,10 +13,10 @@ from lasercats.testing.aws.wire import Answer, Call, Refusal, parse, write
 
 @dataclasses.dataclass(frozen=True)
 class Busy:
-    """What is told of a volume until a time, in place of what moto has done at once."""
+    """What is shown of a volume until a time, in place of what moto has done at once."""
 
     until: float
-    told: dict[str, str]
+    members: dict[str, str]
     """Members of its description, by name."""
     attachment: ET.Element | None = None
     """What is left of an attachment that is being made or taken away."""
@@ -51,9 +51,9 @@ class Storage:
         return Answer(answer.status, write(root))
 
     def _tell(self, item: ET.Element) -> None:
-        """Rewrite the description of a volume to what is told of it."""
+        """Rewrite the description of a volume to what is shown of it."""
         busy = self._now(item.findtext("volumeId", ""))
-        for name, text in {} if busy is None else busy.told.items():
+        for name, text in {} if busy is None else busy.members.items():
             for element in item.findall(name):
                 element.text = text
         if busy is not None and busy.attachment is not None:
@@ -62,8 +62,8 @@ class Storage:
 
     def _going(self, call: Call) -> dict[str, str]:
         """Return whether attached volumes go with their instance, which moto tells there."""
-        told = [item for _, _, item in self._instances.look(call)]
-        disks = [ebs for item in told for ebs in item.findall("blockDeviceMapping/item/ebs")]
+        items = [item for _, _, item in self._instances.look(call)]
+        disks = [ebs for item in items for ebs in item.findall("blockDeviceMapping/item/ebs")]
         return {e.findtext("volumeId", ""): e.findtext("deleteOnTermination", "false") for e in disks}
 
     def _now(self, volume: str) -> Busy | None:
@@ -96,13 +96,13 @@ class Storage:
             raise Refusal("VolumeInUse", f"{name} is already attached to an instance")
         if item.findtext("status") != "available":
             raise Refusal("IncorrectState", f"{name} is not 'available'.")
-        for instance, state, told in self._instances.look(call, call.instances):
+        for instance, state, holder in self._instances.look(call, call.instances):
             if state not in ("running", "stopped"):
                 raise Refusal("IncorrectState", f"Instance '{instance}' is not 'running'.")
-            if item.findtext("availabilityZone") != told.findtext("placement/availabilityZone"):
+            if item.findtext("availabilityZone") != holder.findtext("placement/availabilityZone"):
                 text = f"The volume '{name}' is not in the same availability zone as instance '{instance}'"
                 raise Refusal("InvalidVolume.ZoneMismatch", text)
-            devices = [e.text for e in told.findall("blockDeviceMapping/item/deviceName")]
+            devices = [e.text for e in holder.findall("blockDeviceMapping/item/deviceName")]
             if call.params.get("Device") in devices:
                 device = call.params["Device"]
                 text = f"Invalid value '{device}' for unixDevice. Attachment point {device} is already in use"
@@ -133,8 +133,8 @@ class Storage:
             raise Refusal("InvalidParameterValue", text)
         answer = self._back.forward(call)
         if answer.status == http.HTTPStatus.OK:
-            told = {part: item.findtext(part, "") for part in ("size", "volumeType")}
-            self._busy[name] = Busy(self._till(), told)
+            fields = {part: item.findtext(part, "") for part in ("size", "volumeType")}
+            self._busy[name] = Busy(self._till(), fields)
         return answer
 
     def modifications(self, call: Call) -> Answer:

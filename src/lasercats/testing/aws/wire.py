@@ -89,9 +89,9 @@ def write(root: ET.Element) -> bytes:
 
 def set_state(item: ET.Element, name: str, state: str) -> None:
     """Write a state into an element of a description."""
-    for told in item.findall(name):
+    for found in item.findall(name):
         for part, text in (("code", str(CODES[state])), ("name", state)):
-            for element in told.findall(part):
+            for element in found.findall(part):
                 element.text = text
 
 

@@ -107,8 +107,8 @@ class Project:
 
     def state(self) -> dict[str, Any]:
         """Return what the log says there is."""
-        told: dict[str, Any] = json.loads(self.run("state", "--json"))["resources"]
-        return told
+        data: dict[str, Any] = json.loads(self.run("state", "--json"))["resources"]
+        return data
 
     def check(self) -> dict[str, Any]:
         """Check that nothing is open, the log is whole, and AWS has what it says and nothing else."""

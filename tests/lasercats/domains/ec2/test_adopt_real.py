@@ -92,8 +92,8 @@ def test_only_what_is_new_is_taken_in(project: "Project", estate: dict[str, Any]
     (other,) = launch(ec2, "front")
     ec2.create_tags(Resources=[estate["front"]], Tags=[{"Key": "Name", "Value": "was-front"}])
     ec2.close()
-    told = json.loads(project.run("adopt", "--check", "--json", *ONLY))
-    assert (list(told["new"]), told["managed"], told["position"]) == ([f"ec2.instance/{other}"], 5, None)
+    data = json.loads(project.run("adopt", "--check", "--json", *ONLY))
+    assert (list(data["new"]), data["managed"], data["position"]) == ([f"ec2.instance/{other}"], 5, None)
     assert f"ec2.instance/{other}" not in project.state()
     assert f"ec2.instance/{other}" in adopted(project)
 
@@ -101,8 +101,8 @@ def test_only_what_is_new_is_taken_in(project: "Project", estate: dict[str, Any]
 def test_the_machine_is_only_looked_at(project: "Project", estate: dict[str, Any], aws: StrictEc2) -> None:
     """Neither taking in nor taking it back changes anything; undo forgets."""
     adopted(project)
-    told = project.run("undo", "1")
-    assert "5 forgotten" in told
+    output = project.run("undo", "1")
+    assert "5 forgotten" in output
     assert project.state() == {}
     assert {action for action in aws.calls if not action.startswith("Describe")} == set()
     assert len(project.there()) == 3
@@ -121,9 +121,9 @@ def test_what_was_changed_outside_is_corrective(project: "Project", estate: dict
     ec2.close()
     project.aws.settle()
     for look in (("--refresh",), ()):
-        told = json.loads(project.run("plan", str(document), "--json", *look).partition("\nfound")[0])
-        assert told["corrective"].keys() == {f"ec2.instance/{first}", f"ec2.instance/{second}"}
-        assert told["corrective"][f"ec2.instance/{first}"] == ["tags"]
+        data = json.loads(project.run("plan", str(document), "--json", *look).partition("\nfound")[0])
+        assert data["corrective"].keys() == {f"ec2.instance/{first}", f"ec2.instance/{second}"}
+        assert data["corrective"][f"ec2.instance/{first}"] == ["tags"]
         text = project.run("plan", str(document), *look)
         assert f"~ ec2.instance/{first}  (corrective)" in text
         assert f"+ ec2.instance/{second}  (corrective)" in text
@@ -145,6 +145,6 @@ def test_the_account_cannot_be_asked(project: "Project", aws: StrictEc2) -> None
     """Where AWS refuses one sort, that is told, and the others are taken in."""
     launch(project.ec2(), "front")
     aws.fail("DescribeAddresses", "UnauthorizedOperation", "You are not authorized to do this.", 403, times=9)
-    told = project.run("adopt", *ONLY, fails=True)
-    assert "ec2.elastic_ip/aws: You are not authorized" in told
+    output = project.run("adopt", *ONLY, fails=True)
+    assert "ec2.elastic_ip/aws: You are not authorized" in output
     assert list(project.state()) == ["ec2.instance/front"]

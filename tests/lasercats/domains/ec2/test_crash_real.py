@@ -22,8 +22,8 @@ def test_killed_while_a_launch_is_under_way(project: "Project") -> None:
     project.killed_at("RunInstances", *LAUNCH)
     assert len(project.there()) == 3
     assert "is being changed by command" in project.run(*LAUNCH, fails=True)
-    told = project.run("recover")
-    assert told.count(": done\n") == 4
+    output = project.run("recover")
+    assert output.count(": done\n") == 4
     state = project.check()
     assert {r["state"] for r in state.values()} == {"running"}
     assert project.aws.calls["RunInstances"] == 1
@@ -76,8 +76,8 @@ def test_killed_between_launch_and_stop(project: "Project") -> None:
     process.kill()
     process.wait()
     assert not project.aws.calls["StopInstances"]
-    told = project.run("recover")
-    assert told.count("done in part: the next step was never sent") == 3
+    output = project.run("recover")
+    assert output.count("done in part: the next step was never sent") == 3
     assert {r["state"] for r in project.check().values()} == {"running"}
     project.run("ec2", "stop", "web-1", "web-2", "web-3")
     project.check()
@@ -155,8 +155,8 @@ def test_the_endpoint_is_down_when_it_recovers(project: "Project") -> None:
     """While AWS cannot be asked, a command stays open; later it is found out."""
     project.killed_at("RunInstances", *LAUNCH)
     project.aws.throttle("*", 100)
-    told = project.run("recover", fails=True)
-    assert "throttles our calls" in told
+    output = project.run("recover", fails=True)
+    assert "throttles our calls" in output
     project.aws.forgive()
     assert project.run("recover").count(": done\n") == 4
     assert len(project.check()) == 3

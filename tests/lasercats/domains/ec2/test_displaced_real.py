@@ -48,12 +48,12 @@ def devices(account: "Account") -> dict[Address, tuple[str, str]]:
 def public_ips(account: "Account") -> list[str | None]:
     """Return the public addresses of the instances, as EC2 tells them."""
     ids = [account.get(address).id for address in (A, B)]
-    told = account.ec2.describe_instances(InstanceIds=ids)["Reservations"]
-    found = {i["InstanceId"]: i.get("PublicIpAddress") for r in told for i in r["Instances"]}
+    described = account.ec2.describe_instances(InstanceIds=ids)["Reservations"]
+    found = {i["InstanceId"]: i.get("PublicIpAddress") for r in described for i in r["Instances"]}
     return [found[id_] for id_ in ids]
 
 
-def wish(account: "Account", *changes: tuple[Address, dict[str, Any]]) -> list[Command]:
+def desired(account: "Account", *changes: tuple[Address, dict[str, Any]]) -> list[Command]:
     """Bring other values about all at once, as a document does; return the commands."""
     state = account.state()
     sides = {a: Change(account.get(a), replace(account.get(a), **fields)) for a, fields in changes}
@@ -124,15 +124,15 @@ def test_given_fields_elsewhere_are_known_anew(account: "Account") -> None:
 def test_what_is_launched_in_the_same_run_is_known_anew(account: "Account") -> None:
     """An instance that is launched together with its address is known by that address."""
     account.do(LAUNCH, ALLOCATE, associate(X, A), associate(Y, B))
-    told = [account.get(A).public_ip, account.get(B).public_ip]
-    assert told == public_ips(account) == [account.get(X).public_ip, account.get(Y).public_ip]
+    addresses = [account.get(A).public_ip, account.get(B).public_ip]
+    assert addresses == public_ips(account) == [account.get(X).public_ip, account.get(Y).public_ip]
 
 
 def test_two_addresses_change_places(account: "Account") -> None:
     """A document swaps two addresses, and its undo swaps them back."""
     account.do(LAUNCH, ALLOCATE, associate(X, A), associate(Y, B))
     before = account.state()
-    wish(account, (X, {"instance": B}), (Y, {"instance": A}))
+    desired(account, (X, {"instance": B}), (Y, {"instance": A}))
     assert holders(account) == {X: B, Y: A}
     back = Delta({a: Change(account.get(a), before.get(a)) for a in (X, Y)})
     account.do(*converge(KINDS, back, account.state()))
@@ -142,7 +142,7 @@ def test_two_addresses_change_places(account: "Account") -> None:
 def test_an_address_follows_one_that_leaves(account: "Account") -> None:
     """Where one address goes on and another takes its place, the first one leaves first."""
     account.do(LAUNCH, ALLOCATE, associate(X, A))
-    wish(account, (X, {"instance": B}), (Y, {"instance": A}))
+    desired(account, (X, {"instance": B}), (Y, {"instance": A}))
     assert holders(account) == {X: B, Y: A}
 
 
@@ -151,7 +151,7 @@ def test_two_volumes_change_places(account: "Account") -> None:
     on = [volume.Attach(on=(v,), instance=i, device="/dev/sdf") for v, i in ((V, A), (W, B))]
     account.do(LAUNCH, CREATE, *on)
     before = account.state()
-    wish(account, (V, {"instance": B}), (W, {"instance": A}))
+    desired(account, (V, {"instance": B}), (W, {"instance": A}))
     assert devices(account) == {V: (B, "/dev/sdf"), W: (A, "/dev/sdf")}
     back = Delta({a: Change(account.get(a), before.get(a)) for a in (V, W)})
     account.do(*converge(KINDS, back, account.state()))

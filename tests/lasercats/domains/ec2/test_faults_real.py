@@ -25,7 +25,7 @@ def changed(aws: StrictEc2) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "message"),
     [
         ("aws://", "names no region of AWS; write aws://us-east-1"),
         ("aws://nowhere", "names no region of AWS"),
@@ -36,9 +36,9 @@ def changed(aws: StrictEc2) -> set[str]:
         ("aws://us-east-1?grace=-1", "grace"),
     ],
 )
-def test_a_url_that_is_none(project: "Project", url: str, told: str) -> None:
+def test_a_url_that_is_none(project: "Project", url: str, message: str) -> None:
     """It is refused when it is given, with what is wrong with it."""
-    assert told in project.run("machine", "add", "other", url, fails=True)
+    assert message in project.run("machine", "add", "other", url, fails=True)
     assert "other" not in project.run("machine", "list")
 
 
@@ -46,8 +46,8 @@ def test_no_credentials(project: "Project") -> None:
     """Without credentials nothing is asked, and the remedy is named."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         del project.environment[name]
-    told = project.run(*LAUNCH, fails=True)
-    assert "machine aws: no AWS credentials are found; run `aws configure`, or set AWS_PROFILE" in told
+    output = project.run(*LAUNCH, fails=True)
+    assert "machine aws: no AWS credentials are found; run `aws configure`, or set AWS_PROFILE" in output
     assert "no AWS credentials" in project.run("machine", "check", "aws", fails=True)
     assert not project.aws.calls
     assert "nothing is open" in project.run("recover")
@@ -56,9 +56,9 @@ def test_no_credentials(project: "Project") -> None:
 def test_an_unknown_profile(project: "Project") -> None:
     """A profile that there is not is named."""
     project.run("machine", "add", "prod", "aws://us-east-1?profile=nobody")
-    told = project.run("ec2", "launch", "prod:x", "--image", IMAGE, "--type", "t3.micro", fails=True)
-    assert "The config profile (nobody) could not be found" in told
-    assert "aws configure list-profiles" in told
+    output = project.run("ec2", "launch", "prod:x", "--image", IMAGE, "--type", "t3.micro", fails=True)
+    assert "The config profile (nobody) could not be found" in output
+    assert "aws configure list-profiles" in output
 
 
 def test_an_endpoint_that_is_down(project: "Project") -> None:
@@ -66,15 +66,15 @@ def test_an_endpoint_that_is_down(project: "Project") -> None:
     project.run(
         "machine", "add", "far", "aws://us-east-1?endpoint=http://127.0.0.1:9&attempts=1&connect_timeout=1"
     )
-    told = project.run("ec2", "launch", "far:x", "--image", IMAGE, "--type", "t3.micro", fails=True)
-    assert "machine far does not answer" in told
+    output = project.run("ec2", "launch", "far:x", "--image", IMAGE, "--type", "t3.micro", fails=True)
+    assert "machine far does not answer" in output
     assert "nothing is open" in project.run("recover")
     assert project.state() == {}
     assert "does not answer" in project.run("adopt", "far", fails=True)
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (
             ("--image", "ami-0badbad0badbad0ba", "--type", "t3.micro"),
@@ -97,10 +97,10 @@ def test_an_endpoint_that_is_down(project: "Project") -> None:
         (("--image", IMAGE), "Missing option '--type'"),
     ],
 )
-def test_a_launch_that_cannot_be(project: "Project", options: tuple[str, ...], told: str) -> None:
+def test_a_launch_that_cannot_be(project: "Project", options: tuple[str, ...], message: str) -> None:
     """What EC2 does not know, or what is no value at all, is told in one sentence; nothing is launched."""
     said = project.run("ec2", "launch", "x", *options, fails=True)
-    assert told in said
+    assert message in said
     assert project.there() == project.state() == {}
     assert "nothing is open" in project.run("recover")
 
@@ -108,9 +108,9 @@ def test_a_launch_that_cannot_be(project: "Project", options: tuple[str, ...], t
 def test_a_quota(project: "Project") -> None:
     """Of three there is room for two: two are launched and known, the third is told with the remedy."""
     project.aws.max_instances = 2
-    told = project.run(*LAUNCH, fails=True)
-    assert "ask for a larger quota, or take another type" in told
-    assert "2 created; take it back" in told
+    output = project.run(*LAUNCH, fails=True)
+    assert "ask for a larger quota, or take another type" in output
+    assert "2 created; take it back" in output
     assert len(project.check()) == 2
     project.aws.max_instances = None
     missing = next(name for name in LAUNCH[2:5] if f"ec2.instance/{name}" not in project.state())
@@ -124,9 +124,10 @@ def test_throttling(project: "Project") -> None:
     project.run(*LAUNCH)
     assert len(project.check()) == 3
     project.aws.throttle("StopInstances", 100)
-    told = project.run("ec2", "stop", "web-1", fails=True)
+    output = project.run("ec2", "stop", "web-1", fails=True)
     assert (
-        "AWS throttles our calls (RequestLimitExceeded), also after several attempts; try again later" in told
+        "AWS throttles our calls (RequestLimitExceeded), also after several attempts; try again later"
+        in output
     )
     project.aws.forgive()
     assert {r["state"] for r in project.check().values()} == {"running"}
@@ -145,10 +146,10 @@ def test_a_connection_that_is_cut(project: "Project", when: Any) -> None:  # noq
 def test_a_connection_that_is_always_cut(project: "Project", when: Any) -> None:  # noqa: ANN401
     """What became of a launch that is never answered is asked for by its token."""
     project.aws.cut("RunInstances", when, 100)
-    told = project.run(*LAUNCH, fails=when == "before")
+    output = project.run(*LAUNCH, fails=when == "before")
     if when == "before":
-        assert "the connection to machine aws was lost in the middle" in told
-        assert "some outcomes are not known; run `lasercats recover`" in told
+        assert "the connection to machine aws was lost in the middle" in output
+        assert "some outcomes are not known; run `lasercats recover`" in output
         assert project.run("recover").count(": not done\n") == 3
     assert len(project.check()) == (0 if when == "before" else 3)
 
@@ -161,9 +162,9 @@ def test_gone_behind_our_back(project: "Project") -> None:
     ec2.terminate_instances(InstanceIds=[ids["ec2.instance/web-1"], ids["ec2.instance/web-2"]])
     ec2.close()
     project.aws.settle()
-    told = project.run("ec2", "stop", "web-1", fails=True)
-    assert "found changed outside:" in told
-    assert "ec2.instance/web-1: it is not there" in told
+    output = project.run("ec2", "stop", "web-1", fails=True)
+    assert "found changed outside:" in output
+    assert "ec2.instance/web-1: it is not there" in output
     assert "- ec2.instance/web-2" in project.run("observe")
     assert list(project.check()) == ["ec2.instance/web-3"]
     assert "unchanged" in project.run("log") or "nothing changed" in project.run("ec2", "terminate", "web-1")
@@ -193,9 +194,9 @@ def test_two_of_one_name(project: "Project") -> None:
     tags: Any = [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "twin"}]}]
     made = ec2.run_instances(ImageId=IMAGE, MinCount=2, MaxCount=2, TagSpecifications=tags)["Instances"]
     ec2.close()
-    told = project.run("observe", "ec2.instance/twin", fails=True)
-    assert "2 have the name 'twin'" in told
-    assert all(instance["InstanceId"] in told for instance in made)
+    output = project.run("observe", "ec2.instance/twin", fails=True)
+    assert "2 have the name 'twin'" in output
+    assert all(instance["InstanceId"] in output for instance in made)
     project.run("observe", f"ec2.instance/{made[0]['InstanceId']}")
     assert list(project.state()) == [f"ec2.instance/{made[0]['InstanceId']}"]
 
@@ -227,8 +228,8 @@ def test_a_denied_call(project: "Project") -> None:
     project.aws.fail(
         "CreateTags", "UnauthorizedOperation", "You are not authorized to perform this operation.", 403
     )
-    told = project.run("ec2", "tag", "web-1", "--tag", "a=b", fails=True)
-    assert "(UnauthorizedOperation); give the credentials the permission for it" in told
+    output = project.run("ec2", "tag", "web-1", "--tag", "a=b", fails=True)
+    assert "(UnauthorizedOperation); give the credentials the permission for it" in output
     assert json.loads(project.run("log", "--json"))[-1]["status"] == "failed"
     assert not project.check()["ec2.instance/web-1"].get("tags")
 
@@ -264,25 +265,25 @@ def expire_after(project: "Project", action: str, *arguments: str) -> str:
     assert hold.wait(), f"{action} was never called"
     project.aws.fail("*", *EXPIRED, times=100_000)
     hold.set()
-    told, _ = process.communicate(timeout=120)
-    assert process.returncode == 1, told
-    return told
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 1, output
+    return output
 
 
 @pytest.mark.parametrize("address", SPOKEN)
 def test_what_cannot_be_looked_at_is_not_dropped(project: "Project", address: str) -> None:
     """The id is told at once; the command stays open until somebody can look, and nothing is made twice."""
     action, words = SPOKEN[address]
-    told = expire_after(project, action, "ec2", *words)
-    assert re.search("(i|vol|vpc)-[0-9a-f]+ cannot be looked at: .*credentials have expired", told)
-    assert "what changed is not known" in told
-    assert "nothing changed" not in told
+    output = expire_after(project, action, "ec2", *words)
+    assert re.search("(i|vol|vpc)-[0-9a-f]+ cannot be looked at: .*credentials have expired", output)
+    assert "what changed is not known" in output
+    assert "nothing changed" not in output
     assert "is being changed by command" in project.run("ec2", *words, fails=True)
     for _ in range(2):
         assert "credentials have expired" in project.run("recover", fails=True)
     project.aws.forgive()
     assert f"{address}: done\n" in project.run("recover")
-    assert project.state()[address]["id"] in told
+    assert project.state()[address]["id"] in output
     assert "there already" in project.run("ec2", *words, fails=True)
     assert project.aws.calls[action] == 1
     project.check()

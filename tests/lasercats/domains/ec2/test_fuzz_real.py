@@ -14,6 +14,7 @@ from lasercats.core.command import Command
 from lasercats.core.kind import Kind
 from lasercats.core.settle import believe, drift
 from lasercats.domains.ec2 import DOMAIN, elastic_ip, instance, key_pair, security_group, subnet, volume, vpc
+from lasercats.domains.ec2.account import Tag
 from lasercats.interpreters.driver import Driver, Task
 from lasercats.interpreters.looking import look
 from lasercats.testing.aws import StrictEc2
@@ -106,11 +107,11 @@ def test_commands_that_are_answered_with_garbage(account: "Account") -> None:
         action, name = random.choice(actions), f"n{seed}"
         account.aws.twist(action, twist, times=random.choice((1, 9)))
         results = account.run(
-            instance.Tag(on=(Address("ec2.instance/a"),), tags={"seed": str(seed)}),
+            Tag(on=(Address("ec2.instance/a"),), tags={"seed": str(seed)}),
             instance.Launch(on=(Address(f"ec2.instance/{name}"),), image=IMAGE, type="t3.micro"),
             volume.Create(on=(Address(f"ec2.volume/{name}"),), zone="us-east-1a", size=1),
             elastic_ip.Allocate(on=(Address(f"ec2.elastic_ip/{name}"),)),
-            subnet.Tag(on=(Address("ec2.subnet/s"),), tags={"seed": str(seed)}),
+            Tag(on=(Address("ec2.subnet/s"),), tags={"seed": str(seed)}),
         )
         account.aws.forgive()
         assert {r.status for r in results} <= {"done", "failed", "open", "refused", "unchanged"}, seed
@@ -156,8 +157,8 @@ def measured(project: "Project", *arguments: str) -> tuple[int, str, int]:
         text=True,
         check=False,
     )
-    told, _, peak = ran.stdout.rpartition("VmHWM:")
-    return ran.returncode, told, int(peak.split()[0]) // 1024
+    output, _, peak = ran.stdout.rpartition("VmHWM:")
+    return ran.returncode, output, int(peak.split()[0]) // 1024
 
 
 @pytest.mark.parametrize(
@@ -168,11 +169,11 @@ def test_an_answer_without_end(project: "Project", aws: StrictEc2, twist: Twist,
     project.run("ec2", "launch", "a", "--image", IMAGE, "--type", "t3.micro")
     project.run("ec2", "create-volume", "d", "--zone", "us-east-1a", "--size", "1")
     aws.twist("DescribeVolumes", twist, times=99)
-    code, told, peak = measured(project, "observe")
+    code, output, peak = measured(project, "observe")
     assert code == 1
-    assert "Traceback" not in told
-    assert f"ec2.volume/d: what machine aws answers cannot be understood: {why}" in told
-    assert "looked at 1" in told
+    assert "Traceback" not in output
+    assert f"ec2.volume/d: what machine aws answers cannot be understood: {why}" in output
+    assert "looked at 1" in output
     assert peak < 400
     aws.forgive()
     project.check()

@@ -33,8 +33,8 @@ def test_small_and_then_large_is_one_launch(project: "Project", aws: StrictEc2) 
     """The seed's example: launched small and changed to large is rewritten to one launch, which does it."""
     launch(project, "seed", "t3.small")
     project.run("ec2", "change-type", "seed", "--type", "t3.large")
-    told = project.run("rewrite", "1..HEAD", "--out", "shorter.jsonl")
-    assert "2 commands are 1 now; both end in the same state" in told
+    output = project.run("rewrite", "1..HEAD", "--out", "shorter.jsonl")
+    assert "2 commands are 1 now; both end in the same state" in output
     (line,) = [x for x in (project.folder / "shorter.jsonl").read_text().splitlines() if x[0] != "#"]
     assert json.loads(line) == {
         "command": "ec2.launch",
@@ -57,9 +57,9 @@ def test_undo_of_a_terminate_tells_what_does_not_come_back(project: "Project", a
     was = project.state()["ec2.instance/web"]
     project.run("ec2", "terminate", "web")
     for arguments in (["undo", "HEAD", "--check"], ["undo", "HEAD", "--yes"]):
-        told = project.run(*arguments)
-        assert f"ec2.instance/web is made anew: id {id_}, public address {was['public_ip']}" in told
-        assert "data on its instance store and on its own volumes do not come back" in told
+        output = project.run(*arguments)
+        assert f"ec2.instance/web is made anew: id {id_}, public address {was['public_ip']}" in output
+        assert "data on its instance store and on its own volumes do not come back" in output
     now = project.check()["ec2.instance/web"]
     assert (now["id"] != id_, now["type"], now["state"]) == (True, "t3.micro", "running")
     project.run("ec2", "terminate", "web")
@@ -82,17 +82,17 @@ def test_another_image_is_a_replacement(project: "Project", aws: StrictEc2) -> N
     project.run("apply", str(document), "--yes")
     (old,) = project.there()
     document.write_text(DOCUMENT.format(image=OTHER))
-    told = project.run("plan", str(document))
-    assert "± ec2.instance/web  (removed and made anew)" in told
-    assert f"image: {IMAGE} → {OTHER}" in told
-    assert f"ec2.instance/web is made anew: id {old}, " in told
+    output = project.run("plan", str(document))
+    assert "± ec2.instance/web  (removed and made anew)" in output
+    assert f"image: {IMAGE} → {OTHER}" in output
+    assert f"ec2.instance/web is made anew: id {old}, " in output
     planned = json.loads(project.run("plan", str(document), "--json"))
     assert planned["replaced"] == ["ec2.instance/web"]
     assert planned["lost"]["ec2.instance/web"][0] == f"id {old}"
     aws.clear()
     for arguments in ([], ["--json"]):
-        told = project.run("apply", str(document), *arguments, fails=True)
-        assert "agree with --yes" in told
+        output = project.run("apply", str(document), *arguments, fails=True)
+        assert "agree with --yes" in output
     assert all(call.startswith("Describe") for call in aws.calls)
     assert list(project.there()) == [old]
     assert json.loads(project.run("apply", str(document), "--json", "--yes"))["ok"]
@@ -119,14 +119,14 @@ def test_only_what_was_given_differs(project: "Project", aws: StrictEc2) -> None
     aws.settle()
     ec2.close()
     assert "all as the state says" in project.run("drift")
-    told = project.run("ec2", "start", "web")
-    assert told == "nothing changed\n"
+    output = project.run("ec2", "start", "web")
+    assert output == "nothing changed\n"
 
 
 def test_a_machine_of_another_sort(project: "Project") -> None:
     """A command on a machine that cannot run it is refused before anything is accepted."""
-    told = project.run("ec2", "launch", "local:web", "--image", IMAGE, "--type", "t3.micro", fails=True)
-    assert told == "lasercats: machine 'local' (local:) is none for ec2; name another\n"
+    output = project.run("ec2", "launch", "local:web", "--image", IMAGE, "--type", "t3.micro", fails=True)
+    assert output == "lasercats: machine 'local' (local:) is none for ec2; name another\n"
     assert "is none for host" in project.run("exec", "aws", "--", "true", fails=True)
     assert "is none for ec2" in project.run("observe", "ec2.instance/local:web", fails=True)
     assert json.loads(project.run("log", "--json")) == []
@@ -137,8 +137,8 @@ def test_the_log_reads_as_it_was_typed(project: "Project") -> None:
     launch(project)
     project.run("ec2", "change-type", "web", "--type", "t3.small", "-m", "more room")
     assert "ec2 change-type web" in project.run("log")
-    told = project.run("blame", "ec2.instance/web")
-    assert "more room" in told
+    output = project.run("blame", "ec2.instance/web")
+    assert "more room" in output
 
 
 def test_a_volume_that_grew_is_waited_for(project: "Project", aws: StrictEc2) -> None:
@@ -173,10 +173,10 @@ def test_what_only_ec2_decides_is_kept_up_to_date(project: "Project") -> None:
             ec2.disassociate_address(PublicIp=address["PublicIp"])
         else:
             ec2.associate_address(AllocationId=address["AllocationId"], InstanceId=id_)
-        (told,) = project.there().values()
-        assert project.state()["ec2.instance/web"].get("public_ip") != told.get("PublicIpAddress")
+        (found,) = project.there().values()
+        assert project.state()["ec2.instance/web"].get("public_ip") != found.get("PublicIpAddress")
         project.run(*look)
-        assert project.state()["ec2.instance/web"].get("public_ip") == told.get("PublicIpAddress")
+        assert project.state()["ec2.instance/web"].get("public_ip") == found.get("PublicIpAddress")
         assert "all as the state says" in project.run("drift", "--detailed-exitcode")
     assert project.run("log", "--command", "observed").count("nothing changed outside") == 3
     project.run("verify")
@@ -209,8 +209,8 @@ def test_user_data_of_any_bytes_comes_back(project: "Project") -> None:
 
     def there() -> bytes:
         (id_,) = project.there()
-        told = ec2.describe_instance_attribute(InstanceId=id_, Attribute="userData")
-        return base64.b64decode(told["UserData"]["Value"])
+        described = ec2.describe_instance_attribute(InstanceId=id_, Attribute="userData")
+        return base64.b64decode(described["UserData"]["Value"])
 
     project.run("adopt", "--only", "ec2.instance/*")
     document = project.folder / "d.yaml"
@@ -253,6 +253,6 @@ def test_a_protection_that_nobody_told_us_of_is_told_with_its_remedy(project: "P
     project.run("ec2", "launch", "web", "--image", IMAGE, "--type", "t3.micro")
     (id_,) = project.there()
     project.ec2().modify_instance_attribute(InstanceId=id_, DisableApiTermination={"Value": True})
-    told = project.run("ec2", "terminate", "web", fails=True)
-    assert "`lasercats ec2 unprotect ec2.instance/web` lifts that" in told
+    output = project.run("ec2", "terminate", "web", fails=True)
+    assert "`lasercats ec2 unprotect ec2.instance/web` lifts that" in output
     assert id_ in project.there()

@@ -22,6 +22,7 @@ from lasercats.testing.aws import StrictEc2, environment
 from lasercats.testing.aws.faults import Fault
 from lasercats.testing.aws.wire import Answer, error
 from lasercats.testing.kept import check_kept
+from lasercats.testing.running import finish
 
 pytestmark = pytest.mark.slow
 IMAGE = "ami-03cf127a"
@@ -122,7 +123,7 @@ def make(aws: StrictEc2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cal
         begin.init(folder)
         (folder / projects.FILE).write_text(f'[environments.default.machines]\naws = "{URL}"\n')
         made = Project(folder)
-        results = carry_out(made, build(made, ground))
+        results = finish(made, carry_out(made, build(made, ground)))
         assert all(result.ok for result in results), results
         return made
 

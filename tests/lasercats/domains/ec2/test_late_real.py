@@ -58,8 +58,8 @@ def test_what_stands_beside_another_is_told(project: "Project") -> None:
     (second,) = project.there()
     goes_on(process)
     (first,) = project.there().keys() - {second}
-    told = project.run("recover")
-    assert re.search(rf"{first} was made as well, and is not in the state", told)
+    output = project.run("recover")
+    assert re.search(rf"{first} was made as well, and is not in the state", output)
     assert project.state()["ec2.instance/web-1"]["id"] == second
     assert project.run("recover") == "nothing is open\n"
     project.run("verify")

@@ -121,7 +121,7 @@ class TestInstance(KindLaws):
 
 
 @pytest.mark.parametrize(
-    ("rule", "told"),
+    ("rule", "form"),
     [
         ({"peer": "10.1.2.3/8", "protocol": "6"}, ("tcp", "0-65535", "10.0.0.0/8")),
         ({"peer": "0.0.0.0/0", "protocol": "udp", "ports": "053"}, ("udp", "53", "0.0.0.0/0")),
@@ -134,13 +134,13 @@ class TestInstance(KindLaws):
         ({"peer": "0.0.0.0/0", "protocol": "006"}, ("tcp", "0-65535", "0.0.0.0/0")),
     ],
 )
-def test_a_rule_has_one_form(rule: dict[str, str], told: tuple[str, str, str]) -> None:
+def test_a_rule_has_one_form(rule: dict[str, str], form: tuple[str, str, str]) -> None:
     """As EC2 tells it, however it was written."""
-    assert Rule(**rule).key == told
+    assert Rule(**rule).key == form
 
 
 @pytest.mark.parametrize(
-    ("rule", "told"),
+    ("rule", "message"),
     [
         ({"peer": "10.1.2.3/88"}, "is no range"),
         ({"peer": "0.0.0.0/0", "ports": "22"}, "protocol all has no ports"),
@@ -150,9 +150,9 @@ def test_a_rule_has_one_form(rule: dict[str, str], told: tuple[str, str, str]) -
         ({"peer": "0.0.0.0/0", "protocol": "256"}, "protocol 256 is out of bounds; the most is 255"),
     ],
 )
-def test_a_rule_that_is_none(rule: dict[str, str], told: str) -> None:
+def test_a_rule_that_is_none(rule: dict[str, str], message: str) -> None:
     """What EC2 does not take is refused with the reason."""
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         strict(rule, Rule)
 
 
@@ -166,11 +166,11 @@ def test_a_rule_is_given_once() -> None:
 
 @pytest.mark.parametrize("rules", [(), (Rule(peer="10.0.0.0/8"),)])
 def test_rules_that_were_not_decided(rules: tuple[Rule, ...]) -> None:
-    """They become exactly those that are wished for, which may be none; the rest stays undecided."""
+    """They become exactly those that are desired, which may be none; the rest stays undecided."""
     address = Address("ec2.security_group/g")
     before = security_group.SecurityGroup(description="x", id="sg-0123456789abcdef0")
-    wish = security_group.SecurityGroup(description="x", ingress=rules, id="sg-0123456789abcdef0")
+    desired = security_group.SecurityGroup(description="x", ingress=rules, id="sg-0123456789abcdef0")
     state = State().put([(address, before)])
-    commands = converge(KINDS, Delta({address: Change(before, wish)}), state)
+    commands = converge(KINDS, Delta({address: Change(before, desired)}), state)
     assert commands == [security_group.ChangeRules(on=(address,), ingress=rules)]
-    assert state_after(commands, state).get(address) == wish
+    assert state_after(commands, state).get(address) == desired

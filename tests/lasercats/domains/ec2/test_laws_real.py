@@ -104,9 +104,9 @@ def test_law_6_fidelity_and_law_8_replay(
 
 
 def test_law_7_recreate(account: "Account") -> None:
-    """A wish of every kind is brought about on an empty account and seen as it is."""
+    """A desired state of every kind is brought about on an empty account and seen as it is."""
     rule = Rule(peer=WEB, protocol="tcp", ports="22", description="from each other")
-    wish: dict[Address, Resource] = {
+    desired: dict[Address, Resource] = {
         NET: vpc.Vpc(cidr="10.0.0.0/16", tags={"Name": "net"}),
         PART: subnet.Subnet(vpc=NET, cidr="10.0.0.0/24", zone="us-east-1a", public_ips=True, tags={}),
         WEB: security_group.SecurityGroup(
@@ -130,4 +130,4 @@ def test_law_7_recreate(account: "Account") -> None:
         ),
         Address("ec2.elastic_ip/ip"): elastic_ip.ElasticIp(instance=X, tags={}),
     }
-    check_recreate(wish, account.context, account.runner)
+    check_recreate(desired, account.context, account.runner)

@@ -37,8 +37,8 @@ def test_nothing_has_our_tag_after_a_command(account: "Account") -> None:
     """Whatever is made, the tag by which it would be found after a crash is gone when its command is over."""
     account.do(*COMMANDS)
     assert marked(account.ec2) == []
-    (told,) = account.ec2.describe_volumes()["Volumes"]
-    assert told["Tags"] == [{"Key": "team", "Value": "a"}]
+    (described,) = account.ec2.describe_volumes()["Volumes"]
+    assert described["Tags"] == [{"Key": "team", "Value": "a"}]
     check_replay(account.context)
 
 

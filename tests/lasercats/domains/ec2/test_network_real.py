@@ -97,7 +97,7 @@ def rules(permissions: list[dict[str, Any]]) -> set[tuple[Any, ...]]:
 
 
 def test_an_estate_is_built_in_order(estate: "Project") -> None:
-    """All of it is made, each after what it refers to, and seen by others as it was wished."""
+    """All of it is made, each after what it refers to, and seen by others as it was desired."""
     state = estate.check()
     web, db = group(estate, "web"), group(estate, "db")
     assert (
@@ -120,7 +120,7 @@ def test_an_estate_is_built_in_order(estate: "Project") -> None:
 
 
 def test_nothing_is_left_to_do(estate: "Project") -> None:
-    """What was built is what was wished, also with a fresh look, which takes a call for each kind."""
+    """What was built is what was desired, also with a fresh look, which takes a call for each kind."""
     assert "nothing to do" in estate.run("plan", "estate.yaml", "--refresh")
     assert sum(estate.aws.calls.values()) == 5, estate.aws.calls
 
@@ -140,10 +140,10 @@ def test_all_of_it_goes_in_order(estate: "Project") -> None:
 def test_rules_come_and_go(estate: "Project") -> None:
     """Authorized, told for what, and revoked: each is one call, and others stay."""
     before = rules(group(estate, "web")["IpPermissions"])
-    told = estate.run(
+    output = estate.run(
         "ec2", "authorize", "web", "--ingress", "protocol:tcp,ports:22,peer:10.9.8.7/24,description:x, y"
     )
-    assert "+ peer:10.9.8.0/24,protocol:tcp,ports:22,description:x, y" in told
+    assert "+ peer:10.9.8.0/24,protocol:tcp,ports:22,description:x, y" in output
     new = ("tcp", 22, 22, "10.9.8.0/24", "x, y")
     assert rules(group(estate, "web")["IpPermissions"]) == before | {new}
     estate.run("ec2", "authorize", "web", "--ingress", "protocol:tcp,ports:22,peer:10.9.8.0/24,description:z")
@@ -177,17 +177,17 @@ def test_a_rule_that_somebody_else_adds_is_found(estate: "Project") -> None:
     assert rules(group(estate, "web")["IpPermissions"]) == rules(web["IpPermissions"])
 
 
-def test_rules_that_were_not_decided_become_those_that_are_wished(estate: "Project") -> None:
+def test_rules_that_were_not_decided_become_those_that_are_desired(estate: "Project") -> None:
     """What nobody decided is open no more when a document decides; an undo opens it again."""
     document, egress = estate.folder / "rules.yaml", rules(group(estate, "web")["IpPermissionsEgress"])
-    wish = "resources: {ec2.security_group/web: {ingress: [%s]}}"
-    for wished, left in (
+    desired = "resources: {ec2.security_group/web: {ingress: [%s]}}"
+    for wanted, left in (
         ("{protocol: tcp, ports: '22', peer: 10.0.0.0/8}", {("tcp", 22, 22, "10.0.0.0/8", None)}),
         ("", set[Any]()),
     ):
         before = rules(group(estate, "web")["IpPermissions"])
         estate.run("forget", "ec2.security_group/web", "--field", "ingress")
-        document.write_text(wish % wished)
+        document.write_text(desired % wanted)
         assert "ec2.security_group/web" in estate.run("apply", str(document), "--yes")
         assert rules(group(estate, "web")["IpPermissions"]) == left
         assert "nothing to do" in estate.run("plan", str(document), "--refresh")
@@ -213,9 +213,9 @@ def test_what_is_in_use_is_not_deleted(estate: "Project") -> None:
         SubnetId=state["ec2.subnet/a"]["id"],
     )
     ec2.close()
-    told = estate.run("ec2", "delete-subnet", "a", fails=True)
-    assert "has dependencies and cannot be deleted" in told
-    assert "something that LaserCats does not manage may use it" in told
+    output = estate.run("ec2", "delete-subnet", "a", fails=True)
+    assert "has dependencies and cannot be deleted" in output
+    assert "something that LaserCats does not manage may use it" in output
     assert "ec2.subnet/a" in estate.state()
 
 
@@ -226,8 +226,8 @@ def test_public_ips_change_in_place_and_a_range_does_not(estate: "Project") -> N
     estate.run("apply", "estate.yaml", "--yes")
     assert {a for a in estate.aws.calls if not a.startswith("Describe")} == {"ModifySubnetAttribute"}
     document.write_text(ESTATE.replace("10.0.1.0/24", "10.0.2.0/24"))
-    told = json.loads(estate.run("plan", "estate.yaml", "--json"))
-    assert sorted(told["replaced"]) == ["ec2.instance/web-1", "ec2.subnet/a"]
+    data = json.loads(estate.run("plan", "estate.yaml", "--json"))
+    assert sorted(data["replaced"]) == ["ec2.instance/web-1", "ec2.subnet/a"]
     estate.run("apply", "estate.yaml", "--yes")
     state = estate.check()
     assert state["ec2.subnet/a"]["cidr"] == "10.0.2.0/24"
@@ -258,8 +258,8 @@ def test_groups_that_need_each_other(project: "Project") -> None:
     assert "nothing to do" in project.run("plan", "circle.yaml", "--refresh")
     assert "ec2.security_group/b uses it" in project.run("ec2", "delete-security-group", "a", fails=True)
     (project.folder / "circle.yaml").write_text(CIRCLE.replace("description: b", "description: other"))
-    told = json.loads(project.run("plan", "circle.yaml", "--json"))
-    assert told["replaced"] == ["ec2.security_group/b"]
+    data = json.loads(project.run("plan", "circle.yaml", "--json"))
+    assert data["replaced"] == ["ec2.security_group/b"]
     project.run("apply", "circle.yaml", "--yes")
     project.check()
     assert group(project, "a")["GroupId"] == a["GroupId"]
@@ -285,8 +285,8 @@ def test_an_instance_changes_groups_where_it_can(project: "Project") -> None:
     document.write_text(document.read_text().replace(", ec2.security_group/b]", "]"))
     project.run("apply", "groups.yaml", "--yes")
     document.write_text(document.read_text().replace("description: a", "description: other"))
-    told = json.loads(project.run("plan", "groups.yaml", "--json"))
-    assert sorted(told["replaced"]) == ["ec2.instance/x", "ec2.security_group/a"]
+    data = json.loads(project.run("plan", "groups.yaml", "--json"))
+    assert sorted(data["replaced"]) == ["ec2.instance/x", "ec2.security_group/a"]
 
 
 def test_an_estate_is_adopted_and_built_again(estate: "Project", tmp_path: Path) -> None:
@@ -334,7 +334,7 @@ def test_a_script_builds_the_estate(project: "Project", tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("create-vpc v --cidr 10.0.0.0/99", "'10.0.0.0/99' is no range of IP addresses"),
         ("create-vpc v --cidr here", "is not of the form"),
@@ -361,11 +361,11 @@ def test_a_script_builds_the_estate(project: "Project", tmp_path: Path) -> None:
         ),
     ],
 )
-def test_bad_input(project: "Project", line: str, told: str) -> None:
+def test_bad_input(project: "Project", line: str, message: str) -> None:
     """Each is one sentence, and nothing is made."""
     import shlex
 
-    assert told in project.run("ec2", *shlex.split(line), fails=True)
+    assert message in project.run("ec2", *shlex.split(line), fails=True)
     assert {a for a in project.aws.calls if not a.startswith("Describe")} == set()
     assert project.state() == {}
 

@@ -196,15 +196,15 @@ PEERS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("told", "peer"), PEERS)
+@pytest.mark.parametrize(("described", "peer"), PEERS)
 @pytest.mark.parametrize("protocol", ["tcp", "50", "icmp"])
-def test_a_peer_of_any_form(told: dict[str, Any], peer: str, protocol: str) -> None:
+def test_a_peer_of_any_form(described: dict[str, Any], peer: str, protocol: str) -> None:
     """A rule that is told is authorized again as it was, with the account where that is another."""
     ports = {} if protocol == "50" else {"FromPort": 8, "ToPort": 9}
-    (rule,) = read([{"IpProtocol": protocol, **ports, **told}], "111122223333")
+    (rule,) = read([{"IpProtocol": protocol, **ports, **described}], "111122223333")
     assert (rule.peer, rule.protocol) == (peer, protocol)
-    (again,) = permissions([rule], lambda reference: reference, told=True)
-    expected = {"IpProtocol": protocol, **ports, **told}
+    (again,) = permissions([rule], lambda reference: reference, described=True)
+    expected = {"IpProtocol": protocol, **ports, **described}
     if peer == "sg-1":
         del expected["UserIdGroupPairs"][0]["UserId"]
     assert again == expected
@@ -236,6 +236,6 @@ def test_rules_that_were_recorded_twice() -> None:
     group = security_group.SecurityGroup(ingress=twice)
     assert group.ingress == twice
     address = Address("ec2.security_group/g")
-    wish = security_group.SecurityGroup(ingress=twice[:1])
+    desired = security_group.SecurityGroup(ingress=twice[:1])
     state = State().put([(address, group)])
-    assert converge(KINDS, Delta({address: Change(group, wish)}), state)
+    assert converge(KINDS, Delta({address: Change(group, desired)}), state)

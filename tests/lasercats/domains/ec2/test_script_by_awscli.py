@@ -65,10 +65,10 @@ def accounts(motos: tuple[MotoServer, MotoServer]) -> Iterator[tuple[StrictEc2, 
 
 def credentials(aws: StrictEc2) -> dict[str, str]:
     """Return the variables that have the credentials, and neither the region nor the endpoint."""
-    told = {n: value for n, value in os.environ.items() if not n.startswith(("AWS_", "LASERCATS_"))}
-    told |= environment(aws.endpoint)
-    del told["AWS_ENDPOINT_URL_EC2"], told["AWS_DEFAULT_REGION"]
-    return told
+    variables = {n: value for n, value in os.environ.items() if not n.startswith(("AWS_", "LASERCATS_"))}
+    variables |= environment(aws.endpoint)
+    del variables["AWS_ENDPOINT_URL_EC2"], variables["AWS_DEFAULT_REGION"]
+    return variables
 
 
 def project(folder: Path, aws: StrictEc2, commands: str = COMMANDS) -> Path:
@@ -188,15 +188,15 @@ def test_a_script_of_volumes_and_addresses(accounts: tuple[StrictEc2, StrictEc2]
         ["sh", script], cwd=tmp_path, env=credentials(other), capture_output=True, text=True, check=False
     )
     assert (ran.returncode, ran.stderr) == (0, "")
-    told = found(tmp_path / "found-one", one)
-    assert {line.strip(" :") for line in told.splitlines() if line.startswith("  ec2")} == {
+    answer = found(tmp_path / "found-one", one)
+    assert {line.strip(" :") for line in answer.splitlines() if line.startswith("  ec2")} == {
         "ec2.elastic_ip/one",
         "ec2.instance/db",
         "ec2.instance/web",
         "ec2.security_group/ops",
         "ec2.volume/a",
     }
-    assert found(tmp_path / "found-other", other) == told
+    assert found(tmp_path / "found-other", other) == answer
 
 
 BYTES = gzip.compress(b"#cloud-config\n", mtime=0)
@@ -220,8 +220,8 @@ def disks(aws: StrictEc2) -> Counter[Any]:
     for volume in ec2.describe_volumes()["Volumes"]:
         for held in volume["Attachments"]:
             data = ec2.describe_instance_attribute(InstanceId=held["InstanceId"], Attribute="userData")
-            told = base64.b64decode(data["UserData"].get("Value", ""))
-            counts[held["Device"], volume["Size"], told] += 1
+            script = base64.b64decode(data["UserData"].get("Value", ""))
+            counts[held["Device"], volume["Size"], script] += 1
     ec2.close()
     return counts
 

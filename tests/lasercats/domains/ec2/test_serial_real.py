@@ -34,8 +34,8 @@ def test_those_after_a_failure_are_neither_stopped_nor_changed(five: "Project") 
     """The first turn is done, the one that fails ends it, the others run on as they were; then it goes on."""
     five.aws.twist("ModifyInstanceAttribute", lambda answer: answer, times=2)
     five.aws.fail("ModifyInstanceAttribute", "InsufficientInstanceCapacity", "none of that type is left")
-    told = five.run(*CHANGE, "--serial", "2", "--json", fails=True)
-    (result,) = json.loads(told[: told.rindex("}") + 1])["results"]
+    output = five.run(*CHANGE, "--serial", "2", "--json", fails=True)
+    (result,) = json.loads(output[: output.rindex("}") + 1])["results"]
     assert result["untried"] == ["ec2.instance/web-4"]
     five.aws.settle()
     found = types(five)

@@ -16,6 +16,7 @@ from lasercats.core.program import drive
 from lasercats.core.registry import Domain, Kinds
 from lasercats.core.resource import Resource
 from lasercats.domains.ec2 import elastic_ip, instance, instance_programs, volume
+from lasercats.domains.ec2.account import Tag, Untag
 from lasercats.instructions.aws import VOCABULARY
 from lasercats.interpreters.context import Result
 from lasercats.interpreters.live import Live
@@ -63,16 +64,16 @@ def test_volume_from_beginning_to_end(account: "Account") -> None:
         CREATE,
         ATTACH,
         volume.Grow(on=(DISK,), size=5, type="gp2"),
-        volume.Tag(on=(DISK,), tags={"env": "b"}),
-        volume.Untag(on=(DISK,), keys=("team",)),
+        Tag(on=(DISK,), tags={"env": "b"}),
+        Untag(on=(DISK,), keys=("team",)),
         volume.Detach(on=(DISK,)),
     ):
         (result,) = check_fidelity([command], account.context, account.runner)
         assert result.ok, result
-        told = volume_of(account)
+        found = volume_of(account)
         account.aws.settle()  # a larger size is told only then
-        tags = {tag["Key"]: tag["Value"] for tag in told["Tags"] if tag["Key"] != "lasercats:token"}
-        seen.append((told["State"], told["at"], tags))
+        tags = {tag["Key"]: tag["Value"] for tag in found["Tags"] if tag["Key"] != "lasercats:token"}
+        seen.append((found["State"], found["at"], tags))
     attached = [(x, "/dev/sdf")]
     assert seen == [
         ("available", [], {"team": "a"}),
@@ -82,8 +83,8 @@ def test_volume_from_beginning_to_end(account: "Account") -> None:
         ("in-use", attached, {"env": "b"}),
         ("available", [], {"env": "b"}),
     ]
-    told = volume_of(account)
-    assert (told["Size"], told["VolumeType"], told["Encrypted"]) == (5, "gp2", False)
+    found = volume_of(account)
+    assert (found["Size"], found["VolumeType"], found["Encrypted"]) == (5, "gp2", False)
     (result,) = check_fidelity([volume.Delete(on=(DISK,))], account.context, account.runner)
     assert result.ok
     assert own_volumes(account) == []
@@ -98,17 +99,17 @@ def test_address_from_beginning_to_end(account: "Account") -> None:
     for command in (
         ALLOCATE,
         ASSOCIATE,
-        elastic_ip.Tag(on=(IP,), tags={"env": "b"}),
-        elastic_ip.Untag(on=(IP,), keys=("team",)),
+        Tag(on=(IP,), tags={"env": "b"}),
+        Untag(on=(IP,), keys=("team",)),
         elastic_ip.Disassociate(on=(IP,)),
         elastic_ip.Associate(on=(IP,), instance=Y),
         elastic_ip.Disassociate(on=(IP,)),
     ):
         (result,) = check_fidelity([command], account.context, account.runner)
         assert result.ok, result
-        told, known = address_of(account), account.get(IP)
-        assert (told["PublicIp"], told.get("AssociationId")) == (known.public_ip, known.association)
-        seen.append(told["at"])
+        found, known = address_of(account), account.get(IP)
+        assert (found["PublicIp"], found.get("AssociationId")) == (known.public_ip, known.association)
+        seen.append(found["at"])
     assert seen == ["", x, x, x, "", y, ""]
     assert {t["Key"] for t in address_of(account)["Tags"]} - {"lasercats:token"} == {"env"}
     check_fidelity([elastic_ip.Release(on=(IP,))], account.context, account.runner)
@@ -175,8 +176,8 @@ def test_smaller_is_another_volume(account: "Account") -> None:
         ids.add(account.get(DISK).id)
         assert own_volumes(account) == [account.get(DISK).id]
     assert len(ids) == 3
-    told = volume_of(account)
-    assert (told["Size"], told["Encrypted"], told["at"]) == (1, True, [(account.get(X).id, "/dev/sdf")])
+    found = volume_of(account)
+    assert (found["Size"], found["Encrypted"], found["at"]) == (1, True, [(account.get(X).id, "/dev/sdf")])
     assert volume.KIND.replaces(Change(account.get(DISK), replace(account.get(DISK), zone="us-east-1b")))
 
 

@@ -1,4 +1,4 @@
-"""Instances that LaserCats made, as Terraform sees them: imported, they are as the same wish in its words."""
+"""Instances that LaserCats made, as Terraform sees them: imported, they are what its own words describe."""
 
 import json
 import os
@@ -33,25 +33,25 @@ def aws() -> Iterator[StrictEc2]:
 
 
 class Terraform:
-    """A configuration in a folder, with the wish of the two instances."""
+    """A configuration in a folder, with the desired state of the two instances."""
 
     def __init__(
-        self, folder: Path, aws: StrictEc2, wishes: Mapping[str, Any], states: Mapping[str, str]
+        self, folder: Path, aws: StrictEc2, desired: Mapping[str, Any], states: Mapping[str, str]
     ) -> None:
-        self.folder, self.wishes, self.states = folder, wishes, states
+        self.folder, self.desired, self.states = folder, desired, states
         folder.mkdir()
         (folder / "tfrc").write_text(tools.configuration())
         kept = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
         own = {"TF_CLI_CONFIG_FILE": str(folder / "tfrc"), "TF_IN_AUTOMATION": "1"}
         self.environment = kept | environment(aws.endpoint) | own
-        self.wish()
+        self.want()
         self.done("init")
 
-    def wish(self, **types: str) -> None:
+    def want(self, **types: str) -> None:
         """Write the configuration, with other types for some."""
         instances = {
             name: fields | {"instance_type": types.get(name, fields["instance_type"])}
-            for name, fields in self.wishes.items()
+            for name, fields in self.desired.items()
         }
         states = {
             name: {"instance_id": f"${{aws_instance.{name}.id}}", "state": state}
@@ -106,7 +106,7 @@ def terraform(aws: StrictEc2, tmp_path_factory: pytest.TempPathFactory) -> Terra
     found = [i for r in ec2.describe_instances()["Reservations"] for i in r["Instances"]]
     ids = {tag["Value"]: i["InstanceId"] for i in found for tag in i["Tags"] if tag["Key"] == "Name"}
     ec2.close()
-    wishes: dict[str, dict[str, Any]] = {
+    desired: dict[str, dict[str, Any]] = {
         "web": {
             "instance_type": "t3.micro",
             "user_data": PROGRAM.replace("${", "$${"),
@@ -115,25 +115,25 @@ def terraform(aws: StrictEc2, tmp_path_factory: pytest.TempPathFactory) -> Terra
         },
         "db": {"instance_type": "t3.small", "disable_api_termination": True},
     }
-    for name, fields in wishes.items():
+    for name, fields in desired.items():
         fields |= {"ami": IMAGE, "tags": TAGS[name]}
-    made = Terraform(folder / "terraform", aws, wishes, {"web": "running", "db": "stopped"})
-    for name in wishes:
+    made = Terraform(folder / "terraform", aws, desired, {"web": "running", "db": "stopped"})
+    for name in desired:
         made.done("import", f"aws_instance.{name}", ids[name])
         made.done("import", f"aws_ec2_instance_state.{name}", ids[name])
     return made
 
 
 def test_terraform_finds_nothing_to_change(terraform: Terraform) -> None:
-    """All that was wished is as Terraform would have made it, a stopped one too."""
-    terraform.wish()
+    """All that was desired is as Terraform would have made it, a stopped one too."""
+    terraform.want()
     ran = terraform("plan", "-detailed-exitcode")
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 def test_terraform_sees_another_type(terraform: Terraform) -> None:
-    """Where the wish is another one, Terraform tells so: its eyes are open."""
-    terraform.wish(db="t3.large")
+    """Where the desired state is another one, Terraform tells so: its eyes are open."""
+    terraform.want(db="t3.large")
     ran = terraform("plan", "-detailed-exitcode")
     assert ran.returncode == 2, ran.stdout + ran.stderr
     assert re.search('~ instance_type += "t3.small" -> "t3.large"', ran.stdout)

@@ -42,7 +42,7 @@ def foreign(project: "Project") -> str:
     return made["InstanceId"]
 
 
-def told(project: "Project") -> dict[str, Any]:
+def described(project: "Project") -> dict[str, Any]:
     """Return what EC2 tells of the one instance, and of its volume."""
     ((id_, thing),) = project.there().items()
     ec2 = project.ec2()
@@ -65,11 +65,11 @@ def told(project: "Project") -> dict[str, Any]:
 def test_a_replaced_instance_keeps_what_nobody_decided(project: "Project") -> None:
     """An adopted instance gets another image, and is in all else what it was, its private address too."""
     id_ = foreign(project)
-    before = told(project)
+    before = described(project)
     document = project.run("document").replace(IMAGE, OTHER)
     (project.folder / "site.yaml").write_text(document)
     assert "private address" not in project.run("apply", "site.yaml", "--yes")
-    assert told(project) == before
+    assert described(project) == before
     assert before["disk"][0] is True
     assert id_ not in project.there()
     project.check()
@@ -78,12 +78,12 @@ def test_a_replaced_instance_keeps_what_nobody_decided(project: "Project") -> No
 def test_an_instance_that_comes_back_keeps_what_nobody_decided(project: "Project", aws: StrictEc2) -> None:
     """An undone termination launches what was there, if need be at another address; a new launch does not."""
     foreign(project)
-    before = told(project)
+    before = described(project)
     project.run("ec2", "terminate", "web")
     aws.fail("RunInstances", "InvalidIPAddress.InUse", "Address 10.0.1.77 is in use.")
     aws.clear()
     project.run("undo", "HEAD")
-    after, asked = told(project), ("DisableApiStop", "InstanceInitiatedShutdownBehavior")
+    after, asked = described(project), ("DisableApiStop", "InstanceInitiatedShutdownBehavior")
     launches = [params for action, params in aws.log if action == "RunInstances"]
     assert [params.get("PrivateIpAddress") for params in launches] == ["10.0.1.77", None]
     but = {"address": None, **dict.fromkeys(asked)}
@@ -145,17 +145,17 @@ def test_what_no_launch_takes_is_told_as_lost() -> None:
         "NetworkInterfaces": [{}, {}],
         "Ipv6Address": "2001:db8::1",
     }
-    told = {**unmodelled.told_of(thing, unmodelled.INSTANCE), "NotSeen": ["userData"]}
-    lost = "; ".join(KIND.loses(Instance(id="i-1", unmodelled=told)))
+    fields = {**unmodelled.kept_of(thing, unmodelled.INSTANCE), "NotSeen": ["userData"]}
+    lost = "; ".join(KIND.loses(Instance(id="i-1", unmodelled=fields)))
     for words in ("spot request sir-1", "1 further network interface", "2001:db8::1", "userData"):
         assert words in lost
-    assert unmodelled.launched(told, "t3.micro", None) == {"InstanceMarketOptions": {"MarketType": "spot"}}
+    assert unmodelled.launched(fields, "t3.micro", None) == {"InstanceMarketOptions": {"MarketType": "spot"}}
 
 
 def test_odd_values_hide_nothing() -> None:
     """A member that cannot be understood is left out, and the others are kept."""
     odd = {"MetadataOptions": "None", "Monitoring": [], "Placement": 7, "EbsOptimized": True}
-    assert unmodelled.told_of(odd, unmodelled.INSTANCE) == {"EbsOptimized": True}
+    assert unmodelled.kept_of(odd, unmodelled.INSTANCE) == {"EbsOptimized": True}
 
 
 def test_a_volume_has_no_more_speed_than_its_size_allows() -> None:

@@ -123,9 +123,9 @@ def test_another_is_accepted(project: "Project") -> None:
     with bound_to(project, "aws://eu-west-1?poll=0.05"):
         assert "not agreed to" in project.run("machine", "accept", "aws", fails=True)
         assert identity(project)["region"] == "us-east-1"
-        told = project.run("machine", "accept", "aws", "--yes", "-m", "moved")
-        assert "region:      us-east-1 → eu-west-1" in told
-        assert "the state holds 1 resource of aws" in told
+        output = project.run("machine", "accept", "aws", "--yes", "-m", "moved")
+        assert "region:      us-east-1 → eu-west-1" in output
+        assert "the state holds 1 resource of aws" in output
         assert "1 removed outside" in project.run("drift")
         assert "nothing to accept" in project.run("machine", "accept", "aws")
     log = json.loads(project.run("log", "--json"))
@@ -133,8 +133,8 @@ def test_another_is_accepted(project: "Project") -> None:
     rows = json.loads(
         project.run("query", "--json", "SELECT machine, accepted, identity FROM identities ORDER BY position")
     )
-    told_ = rows["rows"] if isinstance(rows, dict) else rows
-    assert [bool(row["accepted"] if isinstance(row, dict) else row[1]) for row in told_] == [False, True]
+    records = rows["rows"] if isinstance(rows, dict) else rows
+    assert [bool(row["accepted"] if isinstance(row, dict) else row[1]) for row in records] == [False, True]
     project.run("verify", "--repair")
     assert identity(project)["region"] == "eu-west-1"
 

@@ -153,8 +153,8 @@ def make(host: Host, folder: str, some: Things) -> None:
         "groups": [name.hex() for name in GROUPS],
         "make": [_plain(path, thing) for path, thing in some.items()],
     }
-    told = host.ssh(f"/usr/bin/python3 -SI -c {_quoted(ON_HOST)}", json.dumps(asked).encode())
-    assert told.returncode == 0, told.stderr
+    output = host.ssh(f"/usr/bin/python3 -SI -c {_quoted(ON_HOST)}", json.dumps(asked).encode())
+    assert output.returncode == 0, output.stderr
 
 
 def seen(host: Host, folder: str) -> dict[bytes, Thing]:

@@ -72,10 +72,10 @@ class Shell:
     def counting(self, tools: Path) -> Path:
         """Have every tool that the shell starts write its name into a file; return the file."""
         tools.mkdir()
-        told = tools / "told"
+        started = tools / "told"
         for tool in TOOLS:
             stub = tools / tool
-            stub.write_text(f'#!/bin/sh\necho {tool} >>{told}\nPATH=$REAL exec {tool} "$@"\n')
+            stub.write_text(f'#!/bin/sh\necho {tool} >>{started}\nPATH=$REAL exec {tool} "$@"\n')
             stub.chmod(0o755)
         self.path = f"{tools}:{self.path}"
-        return told
+        return started

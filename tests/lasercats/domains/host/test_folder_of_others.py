@@ -67,7 +67,7 @@ def world(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def told(world: Path) -> str:
+def ours(world: Path) -> str:
     """Return all that is ours, by independent eyes."""
     look = "stat -c '%n %a %U %G %s' victim private private/f; cat victim private/f; ls -A private ."
     return run(["sh", "-c", look], cwd=world).stdout
@@ -79,10 +79,10 @@ def test_nothing_of_ours_is_changed_or_told(make: str, deed: str, world: Path) -
     """Whatever he plants, swaps or removes: no file of root's changes, and he never reads the secret."""
     shell = Shell(make, world)
     shell.beset(world / "d", world / "tools", DEEDS[deed], SECRET)
-    before = told(world)
+    before = ours(world)
     for name, act in ACTS.items():
         shell.run(_in(world / "d", act))
-        assert told(world) == before, name
+        assert ours(world) == before, name
         assert (world / "leak").read_text() == "", name
         again = "rm -rf f was.* .lasercats.*; echo x >f; chown nobody f; mkdir -p shared; chmod 0777 shared"
         run(["sh", "-c", again], cwd=world / "d")

@@ -133,9 +133,9 @@ def test_law_7_recreate(bench: Bench, log: list[Command]) -> None:
     context = bench.fresh()
     bench.runner.run(Live().run([GROUND, *bench.sealed(log)], context))
     text = render(context.log.fold().state(KINDS).items()).replace("/m:/", "/n:/")
-    wish = parse(text, KINDS, bench.inputs)
-    assert all(bench.vault.is_for(s, place(a, "secret")) for a, f in wish.items() if (s := _secret(f)))
-    check_recreate(wish, context, bench.runner)
+    desired = parse(text, KINDS, bench.inputs)
+    assert all(bench.vault.is_for(s, place(a, "secret")) for a, f in desired.items() if (s := _secret(f)))
+    check_recreate(desired, context, bench.runner)
 
 
 @FEW
@@ -177,9 +177,9 @@ def _listing(host: Host) -> bytes:
     fields = "\\001".join(f"%{field}" for field in "ymugpl")
     files = "find /t -type f -exec sha256sum -z {} + | sort -z -k2"
     look = f"find /t -printf '{fields}\\0' | sort -z; printf '\\0'; {files}"
-    told = host.ssh(look)
-    assert told.returncode == 0, told.stderr
-    return told.stdout
+    output = host.ssh(look)
+    assert output.returncode == 0, output.stderr
+    return output.stdout
 
 
 def _check_with_independent_eyes(bench: Bench, context: Context) -> None:

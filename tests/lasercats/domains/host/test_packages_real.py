@@ -34,6 +34,7 @@ from lasercats.testing.debs import SERVICE, Debian
 from lasercats.testing.kept import LOST, check_kept
 from lasercats.testing.lab import Lab
 from lasercats.testing.laws import check_fidelity, check_recreate, check_replay
+from lasercats.testing.running import finish
 
 pytestmark = pytest.mark.lab
 KINDS = Kinds([DOMAIN])
@@ -133,19 +134,19 @@ def units(debian: Debian, *names: str, text: str = SERVICE) -> None:
 def test_law_7_recreate(bench: Bench) -> None:
     """A document makes the packages and services that it tells of, on a host without them."""
     bench.context.agreed = None
-    wish = {
+    desired = {
         on("lc-one")[0]: Package(version="1.0", hold=True),
         on("lc-web")[0]: Package(),
         on("lc-web.service", kind="service")[0]: Service(enabled=True, running=True),
     }
-    check_recreate(wish, bench.context, bench.runner)
+    check_recreate(desired, bench.context, bench.runner)
     assert bench.debian.run("systemctl is-active lc-web; systemctl is-enabled lc-web") == "active\nenabled\n"
 
 
 def test_one_round_trip_looks_at_300_packages_and_100_services(bench: Bench) -> None:
     """All is asked by one dpkg-query and one systemctl show, and is as they tell by themselves."""
-    told = bench.debian.run("dpkg-query -W -f '${Package} ${Version} ${db:Status-Status}\n'").splitlines()
-    there = {n: v for n, v, state in (line.split() for line in told if len(line.split()) == 3)}
+    lines = bench.debian.run("dpkg-query -W -f '${Package} ${Version} ${db:Status-Status}\n'").splitlines()
+    there = {n: v for n, v, state in (line.split() for line in lines if len(line.split()) == 3)}
     names = [*there, *(f"no-such-{n}" for n in range(300))][:300]
     units(bench.debian, "lc-t@.service")
     looks = [ReadPackage(machine="m", name=name) for name in names]
@@ -292,8 +293,8 @@ def test_what_cannot_be_installed_fails_alone_with_its_reason(bench: Bench) -> N
     """An unknown package, an unknown version and a script that fails are told, each at its own address."""
     names = ("lc-no-such", "lc-one", "lc-bad", "lc-conf")
     commands = [Install(on=on(name), version="9" if name == "lc-one" else None) for name in names]
-    told = [result.problems.get(result.command.on[0]) for result in bench.do(*commands)]
-    assert told == [
+    reasons = [result.problems.get(result.command.on[0]) for result in bench.do(*commands)]
+    assert reasons == [
         "apt: Unable to locate package lc-no-such",
         "apt: Version '9' for 'lc-one' was not found",
         "installed lc-bad package post-installation script subprocess returned error exit status 1",
@@ -313,13 +314,13 @@ def test_a_service_is_judged_by_what_it_does(bench: Bench) -> None:
     bench.done(
         Enable(on=on("lc-x.service", kind="service")), Start(on=on("lc-static.service", kind="service"))
     )
-    told = dict[Address, str]()
+    problems = dict[Address, str]()
     for command in (
         Start(on=on("lc-dies.service", "lc-no-such.service", kind="service")),
         Enable(on=on("lc-static.service", "lc-alias.service", kind="service")),
     ):
-        told |= bench.do(command)[0].problems
-    why = {str(address).partition(":")[2]: reason for address, reason in told.items()}
+        problems |= bench.do(command)[0].problems
+    why = {str(address).partition(":")[2]: reason for address, reason in problems.items()}
     assert "ActiveState=failed" in why["lc-dies.service"]
     assert why["lc-no-such.service"] == "there is no unit lc-no-such.service"
     assert why["lc-static.service"] == "it cannot be enabled, because it is static"
@@ -403,7 +404,7 @@ def test_nothing_is_dropped(bench: Bench, tmp_path: Path) -> None:
         (folder / projects.FILE).write_text(f'[environments.default.machines]\nm = "{url}"\n')
         made = Project(folder)
         ground = [Install(on=on("lc-conf")), Disable(on=on("lc-x.service", kind="service"))]
-        assert all(result.ok for result in carry_out(made, ground))
+        assert all(result.ok for result in finish(made, carry_out(made, ground)))
         return made
 
     commands = [

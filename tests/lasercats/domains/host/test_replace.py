@@ -88,8 +88,8 @@ def test_each_function_does_what_it_says(shell: Shell, folder: Path) -> None:
     assert (folder / "binary").read_bytes() == b"\x00\xff\n"
     assert (folder / "again").read_text() == "2"
     assert str((folder / "link").readlink()) == "-c\n"
-    told = {name: facts(folder / name) for name in ("text", "closed", "binary", "again", "made")}
-    assert told == {
+    found = {name: facts(folder / name) for name in ("text", "closed", "binary", "again", "made")}
+    assert found == {
         "text": ("0644", 0, 0),
         "closed": ("0600", 0, 0),
         "binary": ("4755", NOBODY, 0),
@@ -313,21 +313,21 @@ def test_a_shell_that_is_told_to_end_leaves_nothing(stubbed: Shell, folder: Path
 
 def test_many_files_cost_a_process_each(stubbed: Shell, folder: Path, tmp_path: Path) -> None:
     """New files take one process each and three for their folder, files that are replaced two more."""
-    told = stubbed.counting(tmp_path / "tools")
+    started = stubbed.counting(tmp_path / "tools")
     ran = stubbed.run(*(write(folder / str(n), str(n), "0644", new=True) for n in range(30)))
     assert ran.returncode == 0
-    assert sorted(told.read_text().split()) == sorted(["mv"] * 30 + ["mkdir", "stat", "rmdir"])
-    told.unlink()
+    assert sorted(started.read_text().split()) == sorted(["mv"] * 30 + ["mkdir", "stat", "rmdir"])
+    started.unlink()
     stubbed.run(*(write(folder / str(n), "new", "0644", owner="root", group="root") for n in range(30)))
-    assert len(told.read_text().split()) <= 4 + 3 * 30
+    assert len(started.read_text().split()) <= 4 + 3 * 30
 
 
 def test_files_in_many_folders_cost_two_processes_more(stubbed: Shell, folder: Path, tmp_path: Path) -> None:
     """A file in a folder of its own takes three processes, and one removes what was made on the way."""
-    told = stubbed.counting(tmp_path / "tools")
+    started = stubbed.counting(tmp_path / "tools")
     for n in range(10):
         (folder / f"{n} of 10").mkdir()
     ran = stubbed.run(*(write(folder / f"{n} of 10" / "f", "x", "0644", new=True) for n in range(10)))
     assert ran.returncode == 0
-    assert sorted(told.read_text().split()) == sorted(["mkdir", "mv", "stat"] * 10 + ["rmdir"])
+    assert sorted(started.read_text().split()) == sorted(["mkdir", "mv", "stat"] * 10 + ["rmdir"])
     assert {name for n in range(10) for name in names(folder / f"{n} of 10")} == {"f"}

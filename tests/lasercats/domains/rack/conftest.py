@@ -11,6 +11,7 @@ from lasercats.interpreters.context import Result
 from lasercats.operate import begin, work
 from lasercats.operate import project as projects
 from lasercats.operate.issue import carry_out
+from lasercats.testing.running import finish
 
 Choose = Callable[[Sequence[work.WorkItem]], work.WorkItem]
 """Chooses which of some steps is reported next."""
@@ -49,7 +50,7 @@ class Site:
 
     def do(self, *commands: Command) -> Sequence[Result]:
         """Issue commands together."""
-        return carry_out(self.project, commands)
+        return finish(self.project, carry_out(self.project, commands))
 
     def ready(self) -> list[tuple[work.WorkOrder, work.WorkItem]]:
         """Return the steps that can be reported, each with its order."""
@@ -65,7 +66,7 @@ class Site:
         while ready := self.ready():
             task = choose([task for _, task in ready])
             order = next(order for order, one in ready if one is task)
-            work.done(self.project, order.number, [task.number])
+            finish(self.project, work.done(self.project, order.number, [task.number]))
             count += 1
         return count
 

@@ -82,16 +82,16 @@ def test_ports_take_what_fits_them(one: Sort, other: Sort) -> None:
         {"console-port", "console-server-port"},
     )
     refusals = decide(connect("c", f"s1:{one}", f"s2:{other}"), made(*SITE)).refusals
-    told = f"no cable fits both s1:{one} ({one}) and s2:{other} ({other})"
-    assert refusals == ({} if fits else {c("c"): told})
+    text = f"no cable fits both s1:{one} ({one}) and s2:{other} ({other})"
+    assert refusals == ({} if fits else {c("c"): text})
 
 
 @pytest.mark.parametrize("port", SORTS)
 def test_a_feed_takes_a_power_port(port: Sort) -> None:
     """Of all ports, only a power port goes to a feed."""
     refusals = decide(connect("c", "A", f"s1:{port}"), made(*SITE)).refusals
-    told = f"no cable fits both A (feed) and s1:{port} ({port})"
-    assert refusals == ({} if port == "power-port" else {c("c"): told})
+    text = f"no cable fits both A (feed) and s1:{port} ({port})"
+    assert refusals == ({} if port == "power-port" else {c("c"): text})
 
 
 @pytest.mark.parametrize(
@@ -162,9 +162,11 @@ def test_what_is_on_record_of_a_cable_is_set() -> None:
     )
 
 
-def converged(state: State, wish: dict[Address, Resource], prune: tuple[Address, ...] = ()) -> list[Command]:
+def converged(
+    state: State, desired: dict[Address, Resource], prune: tuple[Address, ...] = ()
+) -> list[Command]:
     """Return the commands of a plan, after seeing that they bring it about."""
-    delta = wanted(state, wish, prune=prune)
+    delta = wanted(state, desired, prune=prune)
     commands = converge(KINDS, delta, state)
     assert made(*commands, state=state) == state.apply(delta)
     return commands
@@ -234,14 +236,14 @@ def test_a_device_goes_with_its_cables(name: str) -> None:
 @pytest.mark.parametrize("name", ["a", "z"])
 def test_a_device_comes_before_its_cables(name: str) -> None:
     """In one plan, what is cabled is mounted, and a feed taken in, before the cable is connected."""
-    wish: dict[Address, Resource] = {
+    desired: dict[Address, Resource] = {
         at("rack.device", name)[0]: Device(rack="r1", unit=9),
         at("rack.feed", name.upper())[0]: feed.Feed(voltage=230),
         c("m"): Cable(a=f"{name}:1", b="x1:1"),
         c("p"): Cable(a=f"{name}:2", b=name.upper()),
     }
     state = made(*SITE[:6])
-    commands = converge(KINDS, wanted(state, wish), state, exact=False)
+    commands = converge(KINDS, wanted(state, desired), state, exact=False)
     made(*commands, state=state)
     assert {type(command) for command in commands[-2:]} == {Connect}
 

@@ -1,5 +1,6 @@
 """The laws on the real machinery of racks: orders that are handed out, and reports that come later."""
 
+import asyncio
 from random import Random
 
 import pytest
@@ -20,6 +21,7 @@ from lasercats.operate.replay import replay_command
 from lasercats.operate.verify import verify
 from lasercats.testing import strategies
 from lasercats.testing.laws import NoInputs, decided
+from lasercats.testing.running import finish
 from tests.lasercats.domains.rack import test_laws
 from tests.lasercats.domains.rack.conftest import Site
 
@@ -50,7 +52,7 @@ def check_replay(site: Site) -> None:
     """Law 8: every command, run again from what was reported, asks, changes and ends as it did."""
     log = site.project.log
     for record in list(log.read(names=("accepted",))):
-        replayed = replay_command(log, site.project.kinds, record.position)
+        replayed = asyncio.run(replay_command(log, site.project.kinds, record.position))
         assert not replayed.differences, replayed
 
 
@@ -87,13 +89,15 @@ def test_what_fails_changes_nothing_and_stops_no_more_than_it_must(site: Site) -
             order, task = random.choice(ready)
             before = site.state
             if random.random() < 0.3:
-                told = work.fail(site.project, order.number, [task.number], why="no screws")
-                assert not told.delta
+                report = finish(
+                    site.project, work.fail(site.project, order.number, [task.number], why="no screws")
+                )
+                assert not report.delta
                 assert site.state == before
-                skipped = [later for later in told.tasks if later.status == "skipped"]
+                skipped = [later for later in report.tasks if later.status == "skipped"]
                 assert all(later.after or later.step.early for later in skipped)
             else:
-                work.done(site.project, order.number, [task.number])
+                finish(site.project, work.done(site.project, order.number, [task.number]))
         assert not site.project.log.open()
         check_replay(site)
         verify(site.project)
@@ -110,14 +114,14 @@ def test_law_7_recreate(site: Site) -> None:
         site.fresh()
         _, wanted = simulate([*GROUND, *log], State())
         text = render(wanted.items())
-        wish = State.of(parse(text, site.project.kinds, NoInputs()))
-        site.do(*converge(site.project.kinds, diff(State(), wish), State(), exact=False))
+        desired = State.of(parse(text, site.project.kinds, NoInputs()))
+        site.do(*converge(site.project.kinds, diff(State(), desired), State(), exact=False))
         site.finish()
         there = decided(site.state)
-        assert {a: {n: there[a].get(n) for n in fields} for a, fields in decided(wish).items()} == decided(
-            wish
+        assert {a: {n: there[a].get(n) for n in fields} for a, fields in decided(desired).items()} == decided(
+            desired
         )
-        assert there.keys() == decided(wish).keys()
+        assert there.keys() == decided(desired).keys()
 
     law()
 
@@ -130,10 +134,10 @@ def test_orders_of_two_sites_are_apart(site: Site) -> None:
     assert result.status == "waiting"
     first, second = work.orders(site.project)
     assert {first.machine, second.machine} == {"human", "dc2"}
-    told = work.done(site.project, first.number)
-    assert len(told.delta) == 1
+    report = finish(site.project, work.done(site.project, first.number))
+    assert len(report.delta) == 1
     assert [order.number for order in work.orders(site.project)] == [second.number]
-    work.done(site.project, second.number)
+    finish(site.project, work.done(site.project, second.number))
     assert not site.project.log.open()
     (accepted,) = [r for r in site.project.log.read(names=("accepted",)) if r.position == result.position]
     assert isinstance(accepted.entry, Accepted)

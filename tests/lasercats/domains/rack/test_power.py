@@ -62,8 +62,8 @@ def there(**types: str) -> tuple[Command, ...]:
 
 def cables(**ends: str) -> tuple[Command, ...]:
     """Return the commands that connect ends: `c1="A p:in"`."""
-    told = ((name, *both.split()) for name, both in ends.items())
-    return tuple(Connect(on=at("cable", name), a=a, b=b) for name, a, b in told)
+    rows = ((name, *both.split()) for name, both in ends.items())
+    return tuple(Connect(on=at("cable", name), a=a, b=b) for name, a, b in rows)
 
 
 def made(*commands: Command, state: State | None = None) -> State:
@@ -182,14 +182,14 @@ def test_a_feed_is_not_set_to_less_than_is_drawn() -> None:
     """A feed gives no less than what is drawn from it, to the watt."""
     state = made(*SITE, *feeds(utilization=100), *there(s="server"), *cables(a="A s:PSU1"))
 
-    def told(**fields: Any) -> str | None:  # noqa: ANN401
+    def why(**fields: Any) -> str | None:  # noqa: ANN401
         return refusal(feed.SetFeed(on=(FEED_A,), **fields), state)
 
-    assert told(amperage=1) == "300 W would be drawn from rack.feed/A, which gives 230 W at most"
-    assert told(utilization=8) == "300 W would be drawn from rack.feed/A, which gives 294 W at most"
-    assert told(voltage=300, amperage=1) is None
-    assert told(phases=2) == "a feed has 1 phase or 3, and not 2"
-    assert told(rack="r9") == ("there is no rack/r9; take it into the records with `lasercats rack create`")
+    assert why(amperage=1) == "300 W would be drawn from rack.feed/A, which gives 230 W at most"
+    assert why(utilization=8) == "300 W would be drawn from rack.feed/A, which gives 294 W at most"
+    assert why(voltage=300, amperage=1) is None
+    assert why(phases=2) == "a feed has 1 phase or 3, and not 2"
+    assert why(rack="r9") == ("there is no rack/r9; take it into the records with `lasercats rack create`")
 
 
 def test_a_device_is_not_set_to_draw_too_much() -> None:
@@ -201,13 +201,13 @@ def test_a_device_is_not_set_to_draw_too_much() -> None:
         state=state,
     )
     device = at("device", "x")
-    told = "461 W would be drawn from rack.feed/A, which gives 460 W at most"
+    text = "461 W would be drawn from rack.feed/A, which gives 460 W at most"
     assert refusal(SetDevice(on=device, draw=160), state) is None
-    assert refusal(SetDevice(on=device, draw=161), state) == told
-    assert refusal(SetDevice(on=at("device", "s"), type="large", draw=361), state) == told
+    assert refusal(SetDevice(on=device, draw=161), state) == text
+    assert refusal(SetDevice(on=at("device", "s"), type="large", draw=361), state) == text
     out = made(UnmountDevice(on=device, keep_cables=True), state=state)
-    assert refusal(Stock(on=device, draw=161), out) == told
-    assert refusal(MountDevice(on=device, rack="r1", draw=161), out) == told
+    assert refusal(Stock(on=device, draw=161), out) == text
+    assert refusal(MountDevice(on=device, rack="r1", draw=161), out) == text
 
 
 def test_an_outlet_of_any_supply_hangs_on_all_of_them() -> None:
@@ -216,8 +216,8 @@ def test_an_outlet_of_any_supply_hangs_on_all_of_them() -> None:
     state = made(*ONE_PHASE, *there_are, *cables(a="A p:in1", b="B p:in2"))
     assert power.feeds_of(FEED_A, "p:1", state) == [FEED_A, FEED_B]
     assert power.feeds_of(FEED_A, "p:2", state) == [FEED_B]
-    told = "3,000 W would be drawn from rack.feed/A, which gives 460 W at most"
-    assert refused_cable(state, c="u:PSU1 p:1") == told
+    text = "3,000 W would be drawn from rack.feed/A, which gives 460 W at most"
+    assert refused_cable(state, c="u:PSU1 p:1") == text
     state = made(*cables(c="s:PSU1 p:1", d="t:PSU1 p:2"), state=state)
     assert [power.loads(each, state) for each in (FEED_A, FEED_B)] == [{"A": 300}, {"A": 420}]
 

@@ -76,11 +76,11 @@ def lifts(plan: Plan, state: State) -> int:
 
 def rearranged(state: State, spots: Mapping[str, Spot]) -> Plan:
     """Return the plan that brings devices to spots; check that it does, and that nothing is refused."""
-    wish = {device(name): Device(rack=where, unit=unit) for name, (where, unit) in spots.items()}
-    plan = plan_delta(KINDS, wanted(state, wish), state)
+    desired = {device(name): Device(rack=where, unit=unit) for name, (where, unit) in spots.items()}
+    plan = plan_delta(KINDS, wanted(state, desired), state)
     assert not plan.problems
     end = made(*plan.commands, state=state)
-    assert end == state.apply(wanted(state, wish))
+    assert end == state.apply(wanted(state, desired))
     return plan
 
 
@@ -137,8 +137,8 @@ def test_a_free_unit_is_made_use_of() -> None:
     state = full(before, {}, site(4))
     plan = rearranged(state, after)
     assert [type(command) for command in plan.commands] == [MoveDevice] * 4
-    (told,) = plan.detours.values()
-    assert told.startswith("makes room first, by way of a spare place: unit 4")
+    (way,) = plan.detours.values()
+    assert way.startswith("makes room first, by way of a spare place: unit 4")
 
 
 def stacked(names: list[str], heights: Mapping[str, float]) -> dict[str, Spot]:
@@ -251,12 +251,12 @@ def test_what_is_put_aside_is_cabled_when_it_is_back(names: tuple[str, str]) -> 
     """A new cable to a device that is put aside meanwhile is connected when that is in its place."""
     one, other = names
     state = full({one: ("rack/r1", 1), other: ("rack/r1", 2)}, {}, site(2))
-    wish: dict[Address, Resource] = {
+    desired: dict[Address, Resource] = {
         device(one): Device(unit=2),
         device(other): Device(unit=1),
         Address("rack.cable/c1"): cable.Cable(a=f"{one}:0", b=f"{other}:0"),
     }
-    commands = converge(KINDS, wanted(state, wish), state, exact=False)
+    commands = converge(KINDS, wanted(state, desired), state, exact=False)
     assert isinstance(commands[-1], cable.Connect)
 
 
@@ -324,7 +324,7 @@ def test_weights_never_stand_in_the_way(loads: list[tuple[int, bool, bool]], ran
     ],
 )
 def test_what_cannot_be_is_told(spot: Spot, sentence: str) -> None:
-    """A wish that no order brings about is a plan that says what is refused."""
+    """A desired state that no order brings about is a plan that says what is refused."""
     state = full({"a": ("rack/r1", 1), "b": ("rack/r1", 2)}, {}, site(2))
-    wish = {device("a"): Device(rack=spot[0], unit=spot[1])}
-    assert plan_delta(KINDS, wanted(state, wish), state).problems == {device("a"): sentence}
+    desired = {device("a"): Device(rack=spot[0], unit=spot[1])}
+    assert plan_delta(KINDS, wanted(state, desired), state).problems == {device("a"): sentence}

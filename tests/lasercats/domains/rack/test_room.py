@@ -34,7 +34,7 @@ RACKING = {
     "max_weight": st.sampled_from([20, 50, 90]),
     "max_power": st.sampled_from([90, 400, 600]),
 }
-Told = tuple[str, str, dict[str, Any]]
+Asked = tuple[str, str, dict[str, Any]]
 
 
 def on(name: str) -> tuple[Address, ...]:
@@ -47,7 +47,7 @@ def some(fields: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[st
     return st.fixed_dictionaries({}, optional=fields)
 
 
-TOLD: st.SearchStrategy[Told] = st.one_of(
+ASKED: st.SearchStrategy[Asked] = st.one_of(
     st.tuples(
         st.sampled_from(["mount", "mount", "reserve"]),
         st.sampled_from(NAMES),
@@ -60,9 +60,9 @@ TOLD: st.SearchStrategy[Told] = st.one_of(
 )
 
 
-def command(told: Told) -> Command:
+def command(asked: Asked) -> Command:
     """Return what is told as a command."""
-    verb, name, fields = told
+    verb, name, fields = asked
     types: dict[str, Any] = {
         "mount": MountDevice,
         "reserve": Reserve,
@@ -85,9 +85,9 @@ class Grid:
         self.racks: dict[str, dict[str, Any]] = {"rack/r1": dict(LIMITS), "rack/r2": dict(LIMITS)}
         self.devices: dict[str, dict[str, Any]] = {}
 
-    def take(self, told: Told) -> bool:
+    def take(self, asked: Asked) -> bool:
         """Take what is told, where that leaves all in its place; tell whether it did."""
-        verb, name, fields = told
+        verb, name, fields = asked
         racks, devices = dict(self.racks), dict(self.devices)
         if verb == "rack":
             racks[f"rack/{name}"] = {**racks[f"rack/{name}"], **fields}
@@ -155,11 +155,11 @@ def racks(**more: Any) -> State:  # noqa: ANN401
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(TOLD, min_size=4, max_size=14))
-def test_commands_are_refused_just_where_the_grid_has_no_room(told: list[Told]) -> None:
+@given(st.lists(ASKED, min_size=4, max_size=14))
+def test_commands_are_refused_just_where_the_grid_has_no_room(asked: list[Asked]) -> None:
     """Whatever is commanded is refused where a grid says so, and else leaves what the grid holds."""
     state, grid = racks(), Grid()
-    for one in told:
+    for one in asked:
         decision = decide(command(one), state)
         assert grid.take(one) is not bool(decision.refusals), (one, decision.refusals)
         state = state.apply(decision.delta)

@@ -75,8 +75,8 @@ class Switches:
 
     def state(self) -> dict[str, Any]:
         """Return what the log says there is."""
-        told: dict[str, Any] = json.loads(self.run("state", "--json"))["resources"]
-        return told
+        data: dict[str, Any] = json.loads(self.run("state", "--json"))["resources"]
+        return data
 
     def column(self, port: str, column: str) -> str:
         """Return a column of a port, as ovs-vsctl tells it."""

@@ -17,8 +17,7 @@ from lasercats.core.registry import Kinds
 from lasercats.core.resource import decisions
 from lasercats.core.state import State
 from lasercats.domains.switch import DOMAIN, lag, port, settings, vlan
-from lasercats.instructions.switch import Settings
-from lasercats.instructions.switch import given as told
+from lasercats.instructions.switch import Settings, values_of
 
 KINDS = Kinds([DOMAIN])
 TEXTS = st.text(max_size=30) | st.sampled_from(
@@ -96,7 +95,7 @@ def test_a_member_keeps_its_name(name: str) -> None:
         KINDS.decode_resource(addresses.make("switch.lag", "m:b"), msgspec.json.encode(read))
     )
     assert written is not None
-    assert told(written)["members"] == tuple(sorted((name, "z1")))
+    assert values_of(written)["members"] == tuple(sorted((name, "z1")))
     command = lag.SetMembers(on=(addresses.make("switch.lag", "m:b"),), members=read.members or ())
     assert settings.ports(command.members) == tuple(sorted((name, "z1")))
 

@@ -69,8 +69,8 @@ def test_law_6_among_all_kinds(switch: "Switch") -> None:
 
 
 def test_law_7_recreate(switch: "Switch") -> None:
-    """A wish of every kind is brought about on an empty switch and seen as it is."""
-    wish: dict[Address, Resource] = {
+    """A desired state of every kind is brought about on an empty switch and seen as it is."""
+    desired: dict[Address, Resource] = {
         V20: vlan.Vlan(name="servers"),
         E1: port.Port(
             description="to the café",
@@ -88,4 +88,4 @@ def test_law_7_recreate(switch: "Switch") -> None:
             members=("e2", "e3"), lacp="active", mode="trunk", native=0, allowed="20", description="up"
         ),
     }
-    check_recreate(wish, switch.context, switch.runner)
+    check_recreate(desired, switch.context, switch.runner)

@@ -133,8 +133,8 @@ def test_law_6_fidelity_and_law_8_replay(lab: NetconfLab, tmp_path: Path) -> Non
 
 
 def test_law_7_recreate(lab: NetconfLab, tmp_path: Path) -> None:
-    """A wish of every kind is brought about on a switch as it was delivered, and seen as it is."""
-    wish: dict[Address, Resource] = {
+    """A desired state of every kind is brought about on a switch as it was delivered, and seen as it is."""
+    desired: dict[Address, Resource] = {
         V20: Vlan(name="servers"),
         PORTS[0]: Port(
             description="to the café",
@@ -151,7 +151,7 @@ def test_law_7_recreate(lab: NetconfLab, tmp_path: Path) -> None:
         ),
     }
     with delivered(lab, tmp_path) as (context, runner):
-        check_recreate(wish, context, runner)
+        check_recreate(desired, context, runner)
 
 
 def test_a_script_does_the_same_and_runs_nothing_of_a_description(netconf: Netconf) -> None:
@@ -170,8 +170,8 @@ def test_a_script_does_the_same_and_runs_nothing_of_a_description(netconf: Netco
         assert "port-speed" not in script
         assert not set(script) & {"\x7f", "\x9b"}
         netconf.run("drift", "--adopt")
-        told = json.loads(netconf.run("state", "--json"))["resources"]["switch.port/sw1:eth1"]
-        assert told["description"] == said
+        data = json.loads(netconf.run("state", "--json"))["resources"]["switch.port/sw1:eth1"]
+        assert data["description"] == said
     assert not ran_it.exists()
 
 

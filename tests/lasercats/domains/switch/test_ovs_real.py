@@ -16,8 +16,8 @@ pytestmark = pytest.mark.slow
 
 def ours(lab: OvsLab) -> list[str]:
     """Return what the database's own log says of our transactions."""
-    told = lab.tool("ovsdb-tool", "show-log", f"{lab.folder}/conf.db")
-    return [line for line in told.splitlines() if "lasercats:" in line]
+    output = lab.tool("ovsdb-tool", "show-log", f"{lab.folder}/conf.db")
+    return [line for line in output.splitlines() if "lasercats:" in line]
 
 
 def test_48_ports_are_one_transaction(switches: Switches) -> None:
@@ -25,10 +25,10 @@ def test_48_ports_are_one_transaction(switches: Switches) -> None:
     switches.add("sw1")
     switches.run("switch", "create-vlan", "sw1:20", "--name", "servers")
     before = len(ours(switches.lab))
-    told = json.loads(switches.run("switch", "access", "sw1:eth1-48", "--vlan", "20", "--json"))
-    assert len(told["results"]) == 1
-    assert len(told["results"][0]["delta"]) == 48
-    assert told["round_trips"] == {"sw1": 3}  # a look, the transaction, and what came of it
+    data = json.loads(switches.run("switch", "access", "sw1:eth1-48", "--vlan", "20", "--json"))
+    assert len(data["results"]) == 1
+    assert len(data["results"][0]["delta"]) == 48
+    assert data["round_trips"] == {"sw1": 3}  # a look, the transaction, and what came of it
     assert len(ours(switches.lab)) == before + 1
     for port in ("eth1", "eth24", "eth48"):
         assert switches.column(port, "tag") == "20"
@@ -96,9 +96,9 @@ def test_ten_switches_at_once(switches: Switches) -> None:
             lab.add_switch("br0", [f"eth{i}" for i in range(1, 9)])
             switches.run("machine", "add", f"sw{n}", lab.url)
         switches.run("switch", "create-vlan", "sw*:20")
-        told = json.loads(switches.run("switch", "access", "sw*:eth1-8", "--vlan", "20", "--json"))
-        assert len(told["results"][0]["delta"]) == 80
-        assert told["round_trips"] == {f"sw{n}": 3 for n in range(10)}
+        data = json.loads(switches.run("switch", "access", "sw*:eth1-8", "--vlan", "20", "--json"))
+        assert len(data["results"][0]["delta"]) == 80
+        assert data["round_trips"] == {f"sw{n}": 3 for n in range(10)}
         for lab in labs:
             assert lab.vsctl("get", "Port", "eth8", "tag") == "20"
             assert len(ours(lab)) == 2
@@ -136,13 +136,13 @@ resources:
   switch.port/sw1:p5: {type: dummy, mode: access, vlan: 30}
   switch.lag/sw1:bond0: {members: [eth3, eth4], lacp: "off", mode: trunk, allowed: "20"}
 """
-    (switches.folder / "wish.yaml").write_text(document)
-    script = switches.run("plan", "wish.yaml", "--interpreter", "script")
+    (switches.folder / "desired.yaml").write_text(document)
+    script = switches.run("plan", "desired.yaml", "--interpreter", "script")
     ran = subprocess.run(["/bin/sh"], input=script, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr + script
     switches.run("observe")
     switches.run("adopt", "sw1")
-    switches.run("plan", "wish.yaml", "--refresh", "--detailed-exitcode")
+    switches.run("plan", "desired.yaml", "--refresh", "--detailed-exitcode")
     assert "café" in switches.run("state", "switch.port/sw1:eth1")
     assert "lacp: off" in switches.run("state", "switch.lag/sw1:bond0").replace("'", "")
 

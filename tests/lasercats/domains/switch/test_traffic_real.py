@@ -77,8 +77,8 @@ class Network:
             one, other = pair
             space, address = f"{self.name}-h{one}", f"10.77.0.{other}"
             command = ["ip", "netns", "exec", space, "ping", "-c", "3", "-i", "0.2", "-W", "1", address]
-            told = subprocess.run(command, check=False, capture_output=True, text=True).stdout
-            return " 0 received" not in told and " received" in told
+            output = subprocess.run(command, check=False, capture_output=True, text=True).stdout
+            return " 0 received" not in output and " received" in output
 
         pairs = list(itertools.combinations(HOSTS, 2))
         with ThreadPoolExecutor() as pool:

@@ -45,8 +45,8 @@ def test_what_an_undo_cuts_off_is_asked(
 def test_a_guard_is_not_given_what_it_would_cut_off(adopted: "Switches") -> None:
     """What a guard could take back only by a shutdown is refused in advance; a shutdown is held."""
     adopted.run("switch", "disable", "sw1:eth1")
-    told = adopted.run("switch", "enable", "sw1:eth1", "--confirm-within", "1h", fails=True)
-    assert "could not be taken back by itself: it would be shut down" in told
+    output = adopted.run("switch", "enable", "sw1:eth1", "--confirm-within", "1h", fails=True)
+    assert "could not be taken back by itself: it would be shut down" in output
     assert adopted.state()["switch.port/sw1:eth1"]["enabled"] is False
     adopted.run("switch", "disable", "sw1:eth2", "--confirm-within", "1h")
     adopted.run("confirm", "--reject")

@@ -11,7 +11,7 @@ from lasercats.core.ports import Machine
 from lasercats.core.registry import Kinds
 from lasercats.domains.switch import DOMAIN
 from lasercats.instructions.switch import Look, Settings, Survey, Surveyed, What
-from lasercats.testing.garbage import well_told
+from lasercats.testing.garbage import check_outcome
 from lasercats.testing.switches import port
 
 KINDS = Kinds([DOMAIN])
@@ -36,14 +36,14 @@ def judged(machine: Machine, asked: tuple[Instruction, ...] = LOOKS) -> list[Any
     try:
         outcomes = asyncio.run(_run(machine, asked))
     except MachineError as error:  # any other is a fault
-        told = str(error)
-        assert told
-        assert len(told) < 2000  # a sentence, and not the answer
-        told.encode()
+        message = str(error)
+        assert message
+        assert len(message) < 2000  # a sentence, and not the answer
+        message.encode()
         return error
     assert len(outcomes) == len(asked)
     for one, outcome in zip(asked, outcomes, strict=True):
-        well_told(KINDS, one, outcome)
+        check_outcome(KINDS, one, outcome)
         if isinstance(outcome, Surveyed):
             adoptable(outcome)
     return outcomes

@@ -132,9 +132,9 @@ def _results(request: dict[str, Any]) -> list[dict[str, Any]]:
     operations = request["params"][1:]
     if len(operations) == len(GOOD):
         return json.loads(json.dumps(GOOD))  # type: ignore[no-any-return]
-    told: list[dict[str, Any]] = [{} for _ in operations]
-    told[-2] = {"rows": [{"next_cfg": 7}]}
-    return told
+    results: list[dict[str, Any]] = [{} for _ in operations]
+    results[-2] = {"rows": [{"next_cfg": 7}]}
+    return results
 
 
 def reply(request: dict[str, Any], result: object) -> bytes:

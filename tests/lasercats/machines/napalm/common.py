@@ -118,7 +118,7 @@ def run(vendor: str, *items: Instruction, sink: Sink | None = None) -> list[Any]
     return list(using(machine(vendor), lambda one: one.run(batch, sink)))
 
 
-def told(vendor: str, *items: Configure, known: Surveyed | None = None) -> list[str]:
+def lines_of(vendor: str, *items: Configure, known: Surveyed | None = None) -> list[str]:
     """Return the lines of a batch, without what they end with."""
     lines = VENDORS[vendor].lines(items, known or Surveyed(), "")
     return [line for line in lines if line != "end"]

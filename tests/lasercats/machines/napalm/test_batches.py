@@ -89,12 +89,12 @@ def test_a_lag_turns_static_and_a_port_moves_to_another(vendor: str) -> None:
     run(vendor, lag(vendor, None, Settings(members=(a, b), lacp="active")))
     (static,) = run(vendor, lag(vendor, Settings(lacp="active"), Settings(lacp="off")))
     assert (static.settings.lacp, static.settings.members) == ("off", (a, b))
-    told = run(
+    answers = run(
         vendor,
         replace(other, after=Settings(members=(b, c), lacp="active")),
         lag(vendor, Settings(members=(a, b)), Settings(members=(a,))),
     )
-    assert [seen.settings.members for seen in told] == [(b, c), (a,)]
+    assert [seen.settings.members for seen in answers] == [(b, c), (a,)]
 
 
 @each_vendor
@@ -122,7 +122,7 @@ def test_the_compare_of_the_switch_is_shown_before_the_commit(vendor: str) -> No
     make("sw", vendor)
     shown: list[tuple[str, Instruction, bytes]] = []
     first = port(PORTS[vendor][0], Settings(), Settings(description="mine"))
-    run(vendor, first, sink=lambda *told: shown.append(told))
+    run(vendor, first, sink=lambda *event: shown.append(event))
     ((name, instruction, text),) = shown
     assert (name, instruction) == ("sw1", first)
     assert b"mine" in text

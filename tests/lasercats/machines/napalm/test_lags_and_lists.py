@@ -11,7 +11,7 @@ from lasercats.instructions.switch_model import Wrong
 from lasercats.machines.napalm import VENDORS
 from lasercats.testing.cli_config import LINE, PORTS, CliConfig, JunosConfig
 from lasercats.testing.switches import port
-from tests.lasercats.machines.napalm.common import lag, told
+from tests.lasercats.machines.napalm.common import lag, lines_of
 
 DIALECTS = {"ios": ios.IOS, "nxos": ios.NXOS, "eos": ios.EOS}
 each_dialect = pytest.mark.parametrize("vendor", list(DIALECTS))
@@ -22,7 +22,7 @@ each_dialect = pytest.mark.parametrize("vendor", list(DIALECTS))
 def test_a_long_list_is_told_in_lines_that_are_taken(vendor: str, numbers: frozenset[int]) -> None:
     """A list of VLANs of any length is told in lines that a switch takes, and is that list then."""
     name, device = PORTS[vendor][0], CliConfig(vendor)
-    lines = told(vendor, port(name, Settings(), Settings(mode="trunk", allowed=vlans.write(numbers))))
+    lines = lines_of(vendor, port(name, Settings(), Settings(mode="trunk", allowed=vlans.write(numbers))))
     assert max(map(len, lines)) <= LINE
     device.merge("\n".join(lines))
     assert not device.messages
@@ -33,7 +33,7 @@ def test_a_long_list_is_told_in_lines_that_are_taken(vendor: str, numbers: froze
 def test_what_does_not_fit_into_a_line_is_refused(vendor: str) -> None:
     """A description that would be cut off is refused before anything is sent."""
     with pytest.raises(Wrong, match="letters a line"):
-        told(vendor, port(PORTS[vendor][0], Settings(), Settings(description="x" * 300)))
+        lines_of(vendor, port(PORTS[vendor][0], Settings(), Settings(description="x" * 300)))
 
 
 OTHER = Settings(mode="trunk", native=99, vlan=50, allowed="10,20")
@@ -47,25 +47,25 @@ WISHES = {
 
 
 @each_dialect
-@pytest.mark.parametrize("wish", WISHES)
+@pytest.mark.parametrize("desired", WISHES)
 @pytest.mark.parametrize(
     "second", [OTHER, replace(OTHER, native=98), Settings(mode="access", vlan=50)], ids=repr
 )
-def test_no_member_of_a_new_lag_is_suspended(vendor: str, wish: str, second: Settings) -> None:
+def test_no_member_of_a_new_lag_is_suspended(vendor: str, desired: str, second: Settings) -> None:
     """Members and a new LAG are of the same VLANs, as all members have them, or as it is decided."""
     device, names = CliConfig(vendor), PORTS[vendor][:2]
     for name, settings in zip(names, (OTHER, second), strict=True):
-        device.merge("\n".join(told(vendor, port(name, ios.PLAIN, settings))))
+        device.merge("\n".join(lines_of(vendor, port(name, ios.PLAIN, settings))))
     known = ios.read(device.text(), DIALECTS[vendor])
-    made = replace(WISHES[wish], members=names)
-    device.merge("\n".join(told(vendor, lag(vendor, None, made), known=known)))
+    made = replace(WISHES[desired], members=names)
+    device.merge("\n".join(lines_of(vendor, lag(vendor, None, made), known=known)))
     assert not device.messages
     there = ios.read(device.text(), DIALECTS[vendor]).lags[lag(vendor, None, made).name]
     if vendor != "eos":  # whose members have what they had, and it does not matter
         assert device.suspended() == []
-    if second == OTHER and "undecided" in wish:
+    if second == OTHER and "undecided" in desired:
         assert (there.mode, there.native, there.allowed) == ("trunk", 99, "10,20")
-    if wish == "all decided":
+    if desired == "all decided":
         assert (there.mode, there.native, there.vlan, there.allowed) == ("trunk", 1, 1, "all")
 
 
@@ -74,9 +74,9 @@ def test_a_script_sets_members_alike_whatever_they_were() -> None:
     names = PORTS["ios"][:2]
     device = CliConfig("ios")
     for name in names:
-        device.merge("\n".join(told("ios", port(name, ios.PLAIN, OTHER))))
+        device.merge("\n".join(lines_of("ios", port(name, ios.PLAIN, OTHER))))
     device.merge(
-        "\n".join(told("ios", lag("ios", None, Settings(members=names, lacp="active", mode="trunk"))))
+        "\n".join(lines_of("ios", lag("ios", None, Settings(members=names, lacp="active", mode="trunk"))))
     )
     assert device.suspended() == []
 
@@ -87,7 +87,7 @@ def test_a_new_lag_of_junos_is_as_its_members_were() -> None:
     device.merge("set vlans ten vlan-id 10\nset vlans nine vlan-id 99")
     own = Settings(mode="trunk", native=99, allowed="10")
     for name in names:
-        device.merge("\n".join(told("junos", port(name, Settings(), own))), ["statement not found"])
+        device.merge("\n".join(lines_of("junos", port(name, Settings(), own))), ["statement not found"])
     known = junos.read(device.text())
     made = lag("junos", None, Settings(members=names, lacp="active", mode="trunk"))
     lines = VENDORS["junos"].lines([made], known, device.text())
@@ -99,7 +99,7 @@ def test_a_new_lag_of_junos_is_as_its_members_were() -> None:
 
 @each_dialect
 @pytest.mark.parametrize(
-    "wish",
+    "desired",
     [
         Settings(mode="native-tagged"),
         Settings(vlan=0),
@@ -112,15 +112,17 @@ def test_a_new_lag_of_junos_is_as_its_members_were() -> None:
     ],
     ids=repr,
 )
-def test_what_a_vendor_has_no_line_for_is_refused(vendor: str, wish: Settings) -> None:
+def test_what_a_vendor_has_no_line_for_is_refused(vendor: str, desired: Settings) -> None:
     """What a line cannot say is refused before anything is sent."""
     with pytest.raises(Wrong):
-        told(vendor, port(PORTS[vendor][0], Settings(), wish))
-    if wish.mode is None:
+        lines_of(vendor, port(PORTS[vendor][0], Settings(), desired))
+    if desired.mode is None:
         with pytest.raises(Wrong):
-            told(
+            lines_of(
                 "junos",
-                port(PORTS["junos"][0], Settings(mode="trunk" if wish.vlan is None else "access"), wish),
+                port(
+                    PORTS["junos"][0], Settings(mode="trunk" if desired.vlan is None else "access"), desired
+                ),
             )
 
 
@@ -138,8 +140,8 @@ def test_words_of_the_switch_come_back(line: str, field: str, value: str) -> Non
     name = PORTS["ios"][0]
     read = ios.read(f"interface {name}\n {line}\n", ios.IOS).ports[name]
     assert getattr(read, field) == value
-    wish = Settings(mode=value) if field == "mode" else Settings(speed=value)
-    assert told("ios", port(name, ios.PLAIN, wish))[-1] == f" {line}"
+    desired = Settings(mode=value) if field == "mode" else Settings(speed=value)
+    assert lines_of("ios", port(name, ios.PLAIN, desired))[-1] == f" {line}"
 
 
 def test_what_all_carry_and_one_vlan_less() -> None:
@@ -148,7 +150,7 @@ def test_what_all_carry_and_one_vlan_less() -> None:
     known = Surveyed({name: replace(ios.PLAIN, mode="trunk", native=0)}, {}, {})
     change: Configure = port(name, Settings(allowed="all"), Settings(allowed="0-29,31-4094"))
     for there in (known, None):
-        assert told("eos", change, known=there)[-1] == " switchport trunk allowed vlan 1-29,31-4094"
+        assert lines_of("eos", change, known=there)[-1] == " switchport trunk allowed vlan 1-29,31-4094"
 
 
 def test_names_of_vlans_with_spaces_are_read() -> None:

@@ -6,18 +6,18 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from lasercats.instructions import ios, junos, vlans
-from lasercats.instructions.switch import SWITCHING, Configure, Settings, given
+from lasercats.instructions.switch import SWITCHING, Configure, Settings, values_of
 from lasercats.instructions.switch_model import Wrong
 from lasercats.machines.napalm import VENDORS
 from lasercats.testing.cli_config import PORTS, CliConfig, JunosConfig
 from lasercats.testing.switches import port, vlan
-from tests.lasercats.machines.napalm.common import lag, told
+from tests.lasercats.machines.napalm.common import lag, lines_of
 
 
 def test_the_lines_of_cisco_ios() -> None:
     """A VLAN, a trunk and a LAG are configured in this order, and the members like the LAG."""
     name, other = "GigabitEthernet1/0/1", "GigabitEthernet1/0/2"
-    assert told(
+    assert lines_of(
         "ios",
         lag("ios", None, Settings(members=(other,), lacp="passive", mode="trunk", allowed="20")),
         port(name, Settings(), Settings(description="up", enabled=True, mode="trunk", native=30)),
@@ -39,13 +39,13 @@ def test_the_lines_of_cisco_ios() -> None:
 def test_the_lines_of_other_vendors_differ_where_they_must() -> None:
     """Each vendor has its own lines for members, speeds, and trunks that take no untagged frames."""
     new = Settings(members=("Ethernet1/2",), lacp="active")
-    assert told("nxos", lag("nxos", None, new))[-1] == " channel-group 7 force mode active"
-    assert told("eos", lag("eos", None, replace(new, lacp="off")))[-1] == " channel-group 7 mode on"
-    eos = told("eos", port("Ethernet1", Settings(), Settings(native=0, speed="100M")))
+    assert lines_of("nxos", lag("nxos", None, new))[-1] == " channel-group 7 force mode active"
+    assert lines_of("eos", lag("eos", None, replace(new, lacp="off")))[-1] == " channel-group 7 mode on"
+    eos = lines_of("eos", port("Ethernet1", Settings(), Settings(native=0, speed="100M")))
     assert eos == ["interface Ethernet1", " switchport trunk native vlan tag", " speed 100full"]
-    assert told("eos", port("Ethernet1", Settings(), Settings(speed="10G")))[1] == " speed 10g"
+    assert lines_of("eos", port("Ethernet1", Settings(), Settings(speed="10G")))[1] == " speed 10g"
     back = Settings(description="", vlan=1, native=1, speed="auto", mtu=1500, allowed="all", enabled=False)
-    assert [line[1:] for line in told("nxos", port("Ethernet1/1", Settings(), back))[1:]] == [
+    assert [line[1:] for line in lines_of("nxos", port("Ethernet1/1", Settings(), back))[1:]] == [
         *("no description", "shutdown", "no switchport access vlan", "no switchport trunk native vlan"),
         *("switchport trunk allowed vlan all", "no speed", "no mtu"),
     ]
@@ -53,7 +53,7 @@ def test_the_lines_of_other_vendors_differ_where_they_must() -> None:
 
 def test_the_lines_of_junos() -> None:
     """A VLAN, an access port and a LAG are configured by `set` and `delete`."""
-    assert told(
+    assert lines_of(
         "junos",
         vlan(20, None, Settings(name="servers")),
         port("ge-0/0/1", Settings(), Settings(mode="access", vlan=20, description="a b", mtu=9000)),
@@ -96,7 +96,7 @@ def test_the_lines_of_junos() -> None:
 def test_what_a_vendor_cannot_be_told_is_refused(vendor: str, wrong: Configure, why: str) -> None:
     """What does not fit into a line, or what the vendor has no line for, is refused with its place."""
     with pytest.raises(Wrong, match=why) as raised:
-        told(vendor, vlan(10, None, Settings(name="a")), wrong)
+        lines_of(vendor, vlan(10, None, Settings(name="a")), wrong)
     assert raised.value.index == 1
 
 
@@ -121,9 +121,9 @@ def test_what_is_configured_is_read_back(vendor: str, changes: list[Settings]) -
     for change in changes:
         wanted = replace(change, mtu=9216) if vendor == "nxos" and change.mtu == 9000 else change
         known = VENDORS[vendor].read(config.text())
-        config.merge("\n".join(told(vendor, port(name, Settings(), wanted), known=known)))
+        config.merge("\n".join(lines_of(vendor, port(name, Settings(), wanted), known=known)))
         assert config.messages == []
-        expected = replace(expected, **given(wanted))
+        expected = replace(expected, **values_of(wanted))
         read = VENDORS[vendor].read(config.text())
         assert read.ports[name] == expected
         assert read.ports[PORTS[vendor][1]] == ios.PLAIN
@@ -137,11 +137,11 @@ def test_what_is_configured_is_read_back_from_junos(changes: list[Settings]) -> 
         known = junos.read(config.text())
         mode = change.mode or known.ports[name].mode
         wanted = replace(change, **dict.fromkeys(("native", "allowed") if mode == "access" else ("vlan",)))
-        lines = told("junos", port(name, Settings(), wanted), known=known)
+        lines = lines_of("junos", port(name, Settings(), wanted), known=known)
         config.merge("\n".join(lines), ["statement not found"])
         found = junos.read(config.text()).ports[name]
-        assert {field: getattr(found, field) for field in given(wanted)} == given(wanted)
-        kept = set(given(found)) - set(given(wanted)) - set(SWITCHING)
+        assert {field: getattr(found, field) for field in values_of(wanted)} == values_of(wanted)
+        kept = set(values_of(found)) - set(values_of(wanted)) - set(SWITCHING)
         assert {f: getattr(found, f) for f in kept} == {f: getattr(known.ports[name], f) for f in kept}
 
 
@@ -189,7 +189,7 @@ interface Vlan1
 def test_a_configuration_of_a_catalyst_is_read() -> None:
     """Ranges, lists that go on, routed ports, LAGs and defaults are read; all else is passed over."""
     read = ios.read(CATALYST, ios.IOS)
-    names = {number: told.name for number, told in read.vlans.items()}
+    names = {number: one.name for number, one in read.vlans.items()}
     assert names == {"1": "default", "10": "VLAN0010", "20": "VLAN0020", "21": "VLAN0021", "30": "guests"}
     assert read.ports["GigabitEthernet1/0/1"] == Settings(
         description="to the core",
@@ -207,7 +207,7 @@ def test_a_configuration_of_a_catalyst_is_read() -> None:
     assert (read.lags["Port-channel2"].lacp, read.lags["Port-channel2"].mode) == ("passive", "trunk")
     assert read.lags["Port-channel3"].lacp == "off"
     assert read.ports["TenGigabitEthernet1/1/2"].mode == "dot1q-tunnel"
-    switched = told("ios", port("GigabitEthernet0/0", Settings(), Settings(mode="access")), known=read)
+    switched = lines_of("ios", port("GigabitEthernet0/0", Settings(), Settings(mode="access")), known=read)
     assert switched == ["interface GigabitEthernet0/0", " switchport", " switchport mode access"]
 
 

@@ -78,8 +78,16 @@ class Node:
 
     def interface(self, name: str) -> dict[str, Any]:
         off = self.device.config.disabled(name)
-        told = {"lineProtocolStatus": "down" if off else "up", "interfaceStatus": "disabled" if off else "up"}
-        return told | {"description": "", "mtu": 1500, "bandwidth": 0, "physicalAddress": "02:00:00:00:00:01"}
+        fields = {
+            "lineProtocolStatus": "down" if off else "up",
+            "interfaceStatus": "disabled" if off else "up",
+        }
+        return fields | {
+            "description": "",
+            "mtu": 1500,
+            "bandwidth": 0,
+            "physicalAddress": "02:00:00:00:00:01",
+        }
 
 
 class TestRealEosDriver(Contract):
@@ -233,8 +241,8 @@ class TestRealIosDriver(Contract):
             def open(self) -> None:
                 self.device = Terminal(device)
 
-            def _xfer_file(self, **told: str) -> tuple[bool, str]:
-                self.device.merge = Path(told["source_file"]).read_text()
+            def _xfer_file(self, **arguments: str) -> tuple[bool, str]:
+                self.device.merge = Path(arguments["source_file"]).read_text()
                 return True, ""
 
         class Real(NapalmMachine):
@@ -269,8 +277,8 @@ class Nexus(NxapiDevice):  # type: ignore[misc]
 
     def interface(self, name: str) -> dict[str, str]:
         state = "down" if self.switch.config.disabled(name) else "up"
-        told = {"interface": name, "state": state, "admin_state": state}
-        return told | {"eth_hw_addr": "0200.0000.0001", "eth_mtu": "1500", "eth_bw": "1000000"}
+        fields = {"interface": name, "state": state, "admin_state": state}
+        return fields | {"eth_hw_addr": "0200.0000.0001", "eth_mtu": "1500", "eth_bw": "1000000"}
 
     def config_list(self, commands: list[str]) -> list[Any]:
         if commands[0] == "terminal dont-ask":
@@ -355,8 +363,8 @@ class Juniper:
 
     def get_commit_revision_information(self, *, detail: bool) -> Element:
         until = self.switch.until
-        told = "" if until is None else "<comment>commit confirmed, rollback in 2mins</comment>"
-        return fromstring(f"<c><date-time seconds='0'/><revision>re0-1</revision>{told}</c>")  # noqa: S314 - our own
+        text = "" if until is None else "<comment>commit confirmed, rollback in 2mins</comment>"
+        return fromstring(f"<c><date-time seconds='0'/><revision>re0-1</revision>{text}</c>")  # noqa: S314 - our own
 
     def get_system_uptime_information(self) -> Element:
         return fromstring("<s><current-time><date-time seconds='1'/></current-time></s>")  # noqa: S314

@@ -12,7 +12,7 @@ from lasercats.core.errors import BadInput
 from lasercats.core.reading import load_yaml
 from lasercats.domains.rack.device_type import DeviceType, PortType
 from lasercats.domains.rack.library import DEFAULTS, write
-from lasercats.operate.library import Library, read_library
+from lasercats.racks.library import Library, read_library
 
 SHIPPED = Path(__file__).parent / "library"
 GOOD = "manufacturer: Acme\nmodel: {0}\nslug: acme-{0}\n"
@@ -171,9 +171,9 @@ def test_a_bad_file_is_told_of_with_its_line(case: str, tmp_path: Path) -> None:
     put(tmp_path, "Acme/c.yml", GOOD.format("c"))
     library = read_library(tmp_path)
     assert slugs(library) == ["acme-a", "acme-c"]
-    ((where, told),) = library.problems
+    ((where, reason),) = library.problems
     assert where == f"{bad}{place}"
-    assert fact in told
+    assert fact in reason
 
 
 def test_a_slug_names_one_file(tmp_path: Path) -> None:

@@ -64,8 +64,8 @@ def read_library(folder: Path, only: Sequence[str] = ()) -> Library:
         if _fits(maker, slug, only):
             library.types[addresses.make(device_type.KIND.name, slug)] = found
     if not library.types and not library.problems:
-        told = f"{', '.join(only)} fits nothing in {folder}; a pattern is MAKER/SLUG, as in 'Acme/*'"
-        raise BadInput(told if only else _nothing(folder))
+        fact = f"{', '.join(only)} fits nothing in {folder}; a pattern is MAKER/SLUG, as in 'Acme/*'"
+        raise BadInput(fact if only else _nothing(folder))
     return library
 
 
@@ -97,8 +97,8 @@ def _read(path: Path, sources: dict[str, Path]) -> tuple[str, DeviceType]:
     try:
         slug, found = read(data)
     except Flaw as flaw:
-        told = data.get("slug") if isinstance(data, dict) and flaw.path != ("slug",) else None
-        raise _Problem(where(tree, name, flaw.path), flaw.fact, told) from None
+        named = data.get("slug") if isinstance(data, dict) and flaw.path != ("slug",) else None
+        raise _Problem(where(tree, name, flaw.path), flaw.fact, named) from None
     if sources.setdefault(slug, path) is not path:
         fact = f"the slug {slug!r} is that of {sources[slug]} too; give one of them another"
         raise _Problem(where(tree, name, ["slug"]), fact, slug)

@@ -29,13 +29,13 @@ def notes(project: "Project", order: "WorkOrder") -> dict[int, tuple[str, ...]]:
             downs.setdefault(task.step.device, task)
         elif isinstance(task.step, Move | Unmount | Mount):
             lifts.setdefault(task.step.device, []).append(task)
-    told: dict[int, list[str]] = {}
+    found: dict[int, list[str]] = {}
     for number, note in _cable_notes(project, order, lifts):
-        told.setdefault(number, []).append(note)
+        found.setdefault(number, []).append(note)
     for device, same in lifts.items():
         for task in same:
-            told.setdefault(task.number, []).extend(_power(device, task, same, downs.get(device)))
-    return {number: tuple(lines) for number, lines in told.items()}
+            found.setdefault(task.number, []).extend(_power(device, task, same, downs.get(device)))
+    return {number: tuple(lines) for number, lines in found.items()}
 
 
 def _power(
@@ -71,17 +71,17 @@ def _cable_notes(project: "Project", order: "WorkOrder", lifts: Lifts) -> Iterat
         steps = sorted(task.number for device in devices for task in lifts.get(device, ()))
         was = all(_stands(device, lifts, there, address, last=False) for device in devices)
         is_ = all(_stands(device, lifts, there, address, last=True) for device in devices)
-        told = " and ".join(_told(address, end, lifts, there) for end in ends)
+        words = " and ".join(_end(address, end, lifts, there) for end in ends)
         if was and is_ and len(steps) == 1:
-            yield steps[0], f"pull cable {name} and put it back: {told}"
+            yield steps[0], f"pull cable {name} and put it back: {words}"
             continue
         if was:
             kept = "" if is_ else ", and keep it for when it comes back"
-            yield steps[0], f"pull cable {name}{kept}: {told}"
+            yield steps[0], f"pull cable {name}{kept}: {words}"
         if is_:
             left = was and _is_left_out(order, steps)
             back = f"cable {name} has been pulled; put it back" if left else f"put cable {name} back"
-            yield steps[-1], f"{back}: {told}"
+            yield steps[-1], f"{back}: {words}"
 
 
 def _is_left_out(order: "WorkOrder", steps: Sequence[int]) -> bool:
@@ -119,7 +119,7 @@ def _stands(device: str, lifts: Lifts, there: Mapping[Address, Any], near: Addre
     return found is not None and found.status == MOUNTED
 
 
-def _told(near: Address, end: str, lifts: Lifts, there: Mapping[Address, Any]) -> str:
+def _end(near: Address, end: str, lifts: Lifts, there: Mapping[Address, Any]) -> str:
     """Return an end in words; where its device stays, with where that is."""
     spot = None if end.partition(":")[0] in lifts else place.spot_of_end(near, end, there.get)
     return end if spot is None else f"{end} ({spot})"

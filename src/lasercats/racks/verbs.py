@@ -8,6 +8,7 @@ import click
 from lasercats.cli import arguments, options, printing, show
 from lasercats.cli.act import Request, act
 from lasercats.cli.picture import write
+from lasercats.cli.running import run
 from lasercats.core.errors import BadInput
 
 
@@ -41,7 +42,7 @@ def show_(
 
     RACK is the name of a rack, or of the machine that several are at; by default all are drawn.
     """
-    from lasercats.operate import elevation  # noqa: PLC0415
+    from lasercats.racks import elevation  # noqa: PLC0415
 
     if between and as_of:
         raise BadInput("--diff names both positions itself; leave --as-of out")
@@ -69,7 +70,7 @@ def show_(
 @click.pass_context
 def swap(context: click.Context, /, one: str, other: str, **values: Any) -> None:  # noqa: ANN401
     """Let two devices change places; what makes room first goes to a spare place, or is put aside."""
-    from lasercats.operate.racks import swapped  # noqa: PLC0415
+    from lasercats.racks.changes import swapped  # noqa: PLC0415
 
     request = Request.take(values)
     with options.opened(context, looking=request.predicts) as project:
@@ -91,7 +92,7 @@ def rename(context: click.Context, /, old: str, new: str, **values: Any) -> None
     """Give a device its right name on record, with its cables; nobody is sent."""
     from dataclasses import replace  # noqa: PLC0415
 
-    from lasercats.operate.racks import renamed  # noqa: PLC0415
+    from lasercats.racks.changes import renamed  # noqa: PLC0415
 
     direct = not options.is_queried(context)
     request = replace(Request.take(values), because=f"rack rename {old} {new}", direct=direct)
@@ -116,18 +117,18 @@ def import_(context: click.Context, /, folder: str, only: tuple[str, ...], **val
     from dataclasses import replace  # noqa: PLC0415
 
     from lasercats.operate import plan as plans  # noqa: PLC0415
-    from lasercats.operate.library import read_library  # noqa: PLC0415
+    from lasercats.racks.library import read_library  # noqa: PLC0415
 
     request = replace(Request.take(values), because=f"rack import {folder}", brief=True)
     library = read_library(Path(folder), only)
     with options.opened(context) as project:
-        made = plans.make(project, library.types)
+        made = run(project, plans.make(project, library.types))
         for where, fact in library.problems:
             printing.note(f"! {where}: {fact}", fg="red")
         if made.commands:
             act(context, project, made.commands, request)
-        told = f"{len(library.types)} types read, {len(made.commands)} of them new or changed"
+        text = f"{len(library.types)} types read, {len(made.commands)} of them new or changed"
         bad = len(library.problems)
         more = f"; {bad} file{'s' if bad > 1 else ''} could not be taken" if bad else ""
-        printing.note(told + more)
+        printing.note(text + more)
     context.exit(1 if library.problems else 0)

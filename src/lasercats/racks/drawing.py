@@ -122,5 +122,5 @@ def _feed(address: Address, feed: Any, state: State) -> str:  # noqa: ANN401
     drawn = power.loads(address, state)
     if len(drawn) == 1:
         return f"feed {rest_of(address)}: {drawn['A']:,.0f}{of} W"
-    told = ", ".join(f"{phase} {watts:,.0f}" for phase, watts in drawn.items())
-    return f"feed {rest_of(address)}: phases {told}{of} W each"
+    text = ", ".join(f"{phase} {watts:,.0f}" for phase, watts in drawn.items())
+    return f"feed {rest_of(address)}: phases {text}{of} W each"

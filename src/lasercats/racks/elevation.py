@@ -15,8 +15,8 @@ from lasercats.domains.rack import place, power
 from lasercats.domains.rack.rack import KIND
 from lasercats.operate import history
 from lasercats.operate.project import Project
+from lasercats.racks.drawing import DIFFERENCE, PENDING, Marks, elevation
 from lasercats.views.elevation import Elevation
-from lasercats.views.racks import DIFFERENCE, PENDING, Marks, elevation
 
 if TYPE_CHECKING:
     from lasercats.operate.work import WorkOrder

@@ -1,0 +1,1 @@
+"""What operators do with racks beyond their commands; it comes in by the doors that plugins have."""
