@@ -12,7 +12,6 @@ from secrets import token_hex
 
 import msgspec
 
-from lasercats.program import PROGRAM
 from lasercats.core.address import Address
 from lasercats.core.errors import LogError
 from lasercats.core.fold import Open
@@ -29,6 +28,7 @@ from lasercats.logs.postgresql_link import Link
 from lasercats.logs.postgresql_reader import PostgresqlReader
 from lasercats.logs.postgresql_schema import quoted, ready
 from lasercats.logs.rows import CLAIMING
+from lasercats.program import PROGRAM
 
 _APPEND = """
 SELECT * FROM @.append(%s::text, %s::text, %s::text, %s::text, %s::bigint, %s::text[], %s::bigint[],

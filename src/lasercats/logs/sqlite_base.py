@@ -10,12 +10,12 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from lasercats.program import PROGRAM
 from lasercats.core.errors import LogCorrupt, LogError, LogTooNew
 from lasercats.core.record import Record
 from lasercats.logs import about, migration, schema, sqlite_writing
 from lasercats.logs.opening import LogFile
 from lasercats.logs.rows import decoded
+from lasercats.program import PROGRAM
 
 END = 2**62
 """Beyond the last position of any log, and within what SQLite can hold."""
