@@ -9,6 +9,7 @@ the core.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from secrets import token_hex
+from typing import Any
 
 import msgspec
 
@@ -97,26 +98,9 @@ class PostgresqlLog(PostgresqlReader):
     ) -> int:
         """Commit entries together, durably, and return the position of the first."""
         self._check_writable()
-        puts, addresses, states, commands, more = facts(entries)
-        more |= {key: value for key, value in (("expect", expect), ("seen", seen)) if value}
-        arguments = (
-            request or token_hex(8),
-            run,
-            holder,
-            self._program,
-            self._now(),
-            [*self._mine] or None,
-            [*self._mine.values()] or None,
-            [entry.name for entry in entries] or None,
-            [_encode(entry) for entry in entries] or None,
-            [entry.cause for entry in entries] or None,
-            puts or None,
-            addresses or None,
-            states or None,
-            commands or None,
-            _encode(more).decode() if more else "{}",
-            _KNOWN,
-        )
+        what = (request or token_hex(8), run, holder, self._program, self._now())
+        mine = ([*self._mine] or None, [*self._mine.values()] or None)
+        arguments = (*what, *mine, *_told(entries, {"expect": expect, "seen": seen}), _KNOWN)
         ((first, token, dropped),) = self._rows(_APPEND, *arguments)
         if token is not None:
             self._mine[run] = token
@@ -297,3 +281,12 @@ class PostgresqlLog(PostgresqlReader):
             raise LogError(
                 f"the log {self._link.name} can only be read here: {self._barred}; nothing was written"
             )
+
+
+def _told(entries: Sequence[AnyEntry], seen: Mapping[str, Mapping[Any, int] | None]) -> tuple[Any, ...]:
+    """Return what an append tells of entries and of what was seen; what is empty is NULL."""
+    puts, addresses, states, commands, more = facts(entries)
+    more |= {key: value for key, value in seen.items() if value}
+    names, bodies = [entry.name for entry in entries], [_encode(entry) for entry in entries]
+    lists = (names, bodies, [entry.cause for entry in entries], puts, addresses, states, commands)
+    return (*(one or None for one in lists), _encode(more).decode() if more else "{}")
