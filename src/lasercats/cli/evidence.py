@@ -37,6 +37,31 @@ def log_head(context: click.Context, as_json: bool) -> None:
         printing.fact(noted(name, head))
 
 
+@click.command("copy")
+@options.argument("source", metavar="FROM")
+@options.argument("target", metavar="TO")
+@options.as_json
+@click.pass_context
+def log_copy(context: click.Context, source: str, target: str, as_json: bool) -> None:
+    """Copy the log to another store, records and hashes as they are, and check the copy.
+
+    FROM and TO are URLs of logs, as sqlite:.lasercats/log.db and postgresql://HOST/DATABASE. Nobody may be at
+    work on it meanwhile. The project goes on with the one that its `lasercats.toml` names.
+    """
+    from lasercats.operate.copying import copy  # noqa: PLC0415
+
+    with options.opened(context) as project:
+        copied = copy(project, source, target)
+    head = copied.head
+    if as_json:
+        printing.data({"log": copied.log, "position": head.position, "hash": head.hash.hex()})
+    else:
+        printing.note(
+            f"{head.position} records are at {copied.target}, and the chain and the fold hold; to go on with "
+            "it, set `log` in lasercats.toml"
+        )
+
+
 @click.command()
 @options.option("--repair", is_flag=True, help="First make the tables anew, and record what came late.")
 @options.option(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import click
 
 from lasercats.cli import arguments, options, printing, show
-from lasercats.cli.evidence import log_head
+from lasercats.cli.evidence import log_copy, log_head
 from lasercats.cli.printing import Seen
 from lasercats.core.command import Effect
 from lasercats.core.errors import BadInput, UnknownName
@@ -25,7 +25,7 @@ STATUSES = ("done", "unchanged", "failed", "refused", "cancelled", "waiting", "o
 class Log(click.Command):
     """The verb `log`, with others below it: a line that begins with the name of one is for that one."""
 
-    below: ClassVar[Mapping[str, click.Command]] = {"head": log_head}
+    below: ClassVar[Mapping[str, click.Command]] = {"copy": log_copy, "head": log_head}
 
     def make_context(
         self,
@@ -65,7 +65,7 @@ def log(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
     """Show the history, command by command; a range is A..B in positions or times.
 
     Filters are combined: what fits all of them is shown. `lasercats log head` prints what the log is known
-    by as it is now.
+    by as it is now, and `lasercats log copy` brings it to another store.
     """
     from lasercats.operate import history  # noqa: PLC0415
 

@@ -6,7 +6,7 @@ less asks for less: a query needs a `Queryable` (`lasercats.core.sql`), `verify`
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from lasercats.core.address import Address
 from lasercats.core.fold import Fold, Open, Version
@@ -189,8 +189,33 @@ class Verifiable(Protocol):
         """
 
 
+class Copy(NamedTuple):
+    """A log as it is brought to another store: all of it that does not follow from its records."""
+
+    log: str
+    """Its id."""
+    reads: str
+    """What a program must know to read it, in words with spaces between."""
+    writes: str
+    """What a program must know to write to it."""
+    about: Mapping[str, str]
+    """Since when those words are used, and the last token of a lease."""
+    stretches: Sequence[tuple[Any, ...]]
+    """From which position on which format and which program wrote."""
+    signatures: Sequence[Signature]
+    rows: Iterator[tuple[Any, ...]]
+    """Of each record its position, time, type, body, hash, cause, clock, run and request."""
+
+
+class Copyable(Protocol):
+    """Can be brought to another store."""
+
+    def copy(self) -> Copy:
+        """Return all of it up to its head, which nobody is to write to meanwhile."""
+
+
 @runtime_checkable
-class Log(Appending, Readable, Folding, Leasing, Marked, Verifiable, Queryable, Protocol):
+class Log(Appending, Readable, Folding, Leasing, Marked, Verifiable, Queryable, Copyable, Protocol):
     """An append-only sequence of records. `lasercats.testing.logs.LogContract` is its contract."""
 
     @property
@@ -232,6 +257,14 @@ class LogPlace(Protocol):
             LogError: there is none, or one is there already, or it cannot be had.
             LogTooNew: a later version wrote it.
             LogCorrupt: it is no log of ours, or it is damaged.
+
+        """
+
+    def fill(self, copy: Copy, *, mode: int = 0o600) -> Log:
+        """Make the log, all of it or nothing, of what came from another store; an empty one may be there.
+
+        Raises:
+            LogError: there is one that is not empty, or it cannot be made.
 
         """
 

@@ -7,7 +7,6 @@ that what is said of the life of a run does not wait for what the run does.
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from threading import Event, Thread
 
 from lasercats.core.errors import LogError
 from lasercats.core.fold import Open
@@ -80,32 +79,19 @@ def drop(db: sqlite3.Connection, run: str, token: int) -> None:
 
 
 @contextmanager
-def beating(
-    connect: Callable[[], sqlite3.Connection],
-    held: Callable[[], Mapping[str, int]],
-    clock: Callable[[], int],
-    every: float,
-) -> Iterator[None]:
-    """Say every so many seconds, from a thread, that the holder of leases lives."""
-    over = Event()
+def saying(
+    connect: Callable[[], sqlite3.Connection], held: Callable[[], Mapping[str, int]], clock: Callable[[], int]
+) -> Iterator[Callable[[], None]]:
+    """Give what says, by a connection of its own, that the holder of leases lives."""
+    with suppress(sqlite3.Error, LogError), closing(connect()) as db:
+        db.execute("PRAGMA synchronous = NORMAL")  # a beat that is lost harms nobody
+        db.execute("PRAGMA busy_timeout = 2000")  # nor one that is left out
 
-    def beat() -> None:
-        if over.wait(every):
-            return
-        with suppress(sqlite3.Error, LogError), closing(connect()) as db:
-            db.execute("PRAGMA synchronous = NORMAL")  # a beat that is lost harms nobody
-            db.execute("PRAGMA busy_timeout = 2000")  # nor one that is left out
-            while True:
-                with suppress(sqlite3.Error):  # the disk may be full, or the log locked, for a while
-                    for run, token in held().items():
-                        touch(db, run, token, clock())
-                if over.wait(every):
-                    return
+        def say() -> None:
+            with suppress(sqlite3.Error):  # the disk may be full, or the log locked, for a while
+                for run, token in held().items():
+                    touch(db, run, token, clock())
 
-    thread = Thread(target=beat, name="lasercats-beat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+        yield say
+        return
+    yield lambda: None

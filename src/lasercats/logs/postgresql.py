@@ -7,9 +7,9 @@ the core.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from secrets import token_hex
-from threading import Event, Thread
+from typing import Any
 
 import msgspec
 
@@ -21,7 +21,9 @@ from lasercats.core.lease import BEAT, Lease
 from lasercats.core.record import AnyEntry, Record
 from lasercats.core.sealing import Schemas
 from lasercats.core.sql import Answer, Bounds, Resolve, Sql
-from lasercats.logs import about, check, leases, met
+from lasercats.core.stores import Copy
+from lasercats.logs import about, check, leases, met, postgresql_copy
+from lasercats.logs.beats import beating
 from lasercats.logs.postgresql_facts import facts
 from lasercats.logs.postgresql_link import Link
 from lasercats.logs.postgresql_reader import PostgresqlReader
@@ -79,6 +81,8 @@ class PostgresqlLog(PostgresqlReader):
 
     def _learn(self, told: Mapping[str, str]) -> None:
         self.id = told["id"]
+        stretches = self._rows("SELECT first, format FROM @.stretches ORDER BY first")
+        self._eras = about.eras(stretches, self.head())
         if strange := about.unknown(told, "write"):
             self._barred = f"it keeps {strange}, which this LaserCats does not know; upgrade it"
 
@@ -94,26 +98,9 @@ class PostgresqlLog(PostgresqlReader):
     ) -> int:
         """Commit entries together, durably, and return the position of the first."""
         self._check_writable()
-        puts, addresses, states, commands, more = facts(entries)
-        more |= {key: value for key, value in (("expect", expect), ("seen", seen)) if value}
-        arguments = (
-            request or token_hex(8),
-            run,
-            holder,
-            self._program,
-            self._now(),
-            [*self._mine] or None,
-            [*self._mine.values()] or None,
-            [entry.name for entry in entries] or None,
-            [_encode(entry) for entry in entries] or None,
-            [entry.cause for entry in entries] or None,
-            puts or None,
-            addresses or None,
-            states or None,
-            commands or None,
-            _encode(more).decode() if more else "{}",
-            _KNOWN,
-        )
+        what = (request or token_hex(8), run, holder, self._program, self._now())
+        mine = ([*self._mine] or None, [*self._mine.values()] or None)
+        arguments = (*what, *mine, *_told(entries, {"expect": expect, "seen": seen}), _KNOWN)
         ((first, token, dropped),) = self._rows(_APPEND, *arguments)
         if token is not None:
             self._mine[run] = token
@@ -152,8 +139,8 @@ class PostgresqlLog(PostgresqlReader):
     def take(self, run: str, holder: str, over: int = 0) -> None:
         """Take the lease of a run over from who has a token, or one that nobody has (0)."""
         self._check_writable()
-        arguments = (run, holder, over, self._now())
-        ((token,),) = self._rows("SELECT @.take(%s::text, %s::text, %s::bigint, %s::bigint)", *arguments)
+        sql = "SELECT @.take(%s::text, %s::text, %s::bigint, %s::bigint, %s::text)"
+        ((token,),) = self._rows(sql, run, holder, over, self._now(), token_hex(8))
         self._mine[run] = token
 
     def release(self, run: str) -> None:
@@ -162,25 +149,21 @@ class PostgresqlLog(PostgresqlReader):
         if token is not None:
             self._rows("SELECT @.release(%s::text, %s::bigint)", run, token)
 
-    @contextmanager
-    def beating(self, every: float = BEAT) -> Iterator[None]:
+    def beating(self, every: float = BEAT) -> AbstractContextManager[None]:
         """Say every so many seconds, as long as the context lasts, that the holder of leases lives."""
-        over = Event()
-        thread = Thread(target=self._beat, args=(over, every), name="lasercats-beat", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
+        return beating(self._saying, every)
 
-    def _beat(self, over: Event, every: float) -> None:
+    @contextmanager
+    def _saying(self) -> Iterator[Callable[[], None]]:
         link, sql = self._link.another(), self._sql("SELECT @.beat(%s::text[], %s::bigint[], %s::bigint)")
-        while not over.wait(every):
+
+        def say() -> None:
             held = dict(self._mine)
             if held:
                 with suppress(LogError):  # a beat that is left out harms nobody
                     link.rows(sql, ([*held], [*held.values()], self._now()))
+
+        yield say
         link.close()
 
     def check_chain(self) -> int:
@@ -214,17 +197,47 @@ class PostgresqlLog(PostgresqlReader):
     def rebuild(self) -> None:
         """Make the tables anew from the records; those are not touched. Only the owner of the log may."""
         self._check_writable()
+        with self._alone():
+            self._derive()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Write in one transaction, to which nobody else writes meanwhile."""
         with self._link.transaction(self._sql("LOCK TABLE @.gate IN SHARE ROW EXCLUSIVE MODE")):
-            for table in _DERIVED:
-                self._link.run(self._sql(f"DELETE FROM @.{table}"))  # noqa: S608 - ours
-            for first in range(1, self.head() + 1, _CHUNK):
-                self._take_in(first, [*self.read(first, first + _CHUNK - 1)])
-            sql = """INSERT INTO @.segments SELECT position, clock FROM (
-                SELECT position, coalesce(clock, time) AS clock,
-                    lag(coalesce(clock, time)) OVER (ORDER BY position) AS before FROM @.records
-            ) r WHERE clock < before"""
-            self._link.run(self._sql(sql))
+            yield
         self._fold = None
+
+    def _derive(self) -> None:
+        """Make the tables that follow from the records, and take all records into them."""
+        for table in _DERIVED:
+            self._link.run(self._sql(f"DELETE FROM @.{table}"))  # noqa: S608 - ours
+        for first in range(1, self.head() + 1, _CHUNK):
+            self._take_in(first, [*self.read(first, first + _CHUNK - 1)])
+        sql = """INSERT INTO @.segments SELECT position, clock FROM (
+            SELECT position, coalesce(clock, time) AS clock,
+                lag(coalesce(clock, time)) OVER (ORDER BY position) AS before FROM @.records
+        ) r WHERE clock < before"""
+        self._link.run(self._sql(sql))
+
+    def copy(self) -> Copy:
+        """Return all of it up to its head."""
+        return postgresql_copy.give(self._link, self._sql, self.head())
+
+    def fill(self, copy: Copy) -> None:
+        """Take in a log that came from another store; all of it or nothing. Only the owner may.
+
+        Raises:
+            LogError: there are records already.
+
+        """
+        self._check_writable()
+        with self._alone():
+            if self.head():
+                raise LogError(f"there is a log at {self._link.name} already, and it is not empty")
+            postgresql_copy.take(self._link, self._sql, copy)
+            self.id = copy.log
+            self._eras = about.eras([(first, format_) for first, format_, _ in copy.stretches], self.head())
+            self._derive()
 
     def _take_in(self, first: int, records: Sequence[Record]) -> None:
         puts, addresses, states, _, more = facts([record.entry for record in records])
@@ -268,3 +281,12 @@ class PostgresqlLog(PostgresqlReader):
             raise LogError(
                 f"the log {self._link.name} can only be read here: {self._barred}; nothing was written"
             )
+
+
+def _told(entries: Sequence[AnyEntry], seen: Mapping[str, Mapping[Any, int] | None]) -> tuple[Any, ...]:
+    """Return what an append tells of entries and of what was seen; what is empty is NULL."""
+    puts, addresses, states, commands, more = facts(entries)
+    more |= {key: value for key, value in seen.items() if value}
+    names, bodies = [entry.name for entry in entries], [_encode(entry) for entry in entries]
+    lists = (names, bodies, [entry.cause for entry in entries], puts, addresses, states, commands)
+    return (*(one or None for one in lists), _encode(more).decode() if more else "{}")

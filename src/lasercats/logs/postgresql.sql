@@ -35,7 +35,8 @@ CREATE TABLE @.claims (address text COLLATE "C", position bigint, PRIMARY KEY (a
 CREATE INDEX claimed ON @.claims (position);
 
 CREATE TABLE @.leases (
-    run text COLLATE "C" PRIMARY KEY, token bigint NOT NULL UNIQUE, holder text NOT NULL, beat bigint NOT NULL
+    run text COLLATE "C" PRIMARY KEY, token bigint NOT NULL UNIQUE, holder text NOT NULL, beat bigint NOT NULL,
+    request text NOT NULL
 ) WITH (fillfactor = 50);
 CREATE TABLE @.met (machine text COLLATE "C" PRIMARY KEY, since bigint NOT NULL, body bytea NOT NULL);
 CREATE TABLE @.heads (
@@ -216,12 +217,14 @@ BEGIN
     END IF;
 END $$;
 
--- Give a lease to a holder, whoever had it before; return its token.
-CREATE FUNCTION @.give(run text, holder text, told bigint) RETURNS bigint LANGUAGE sql AS $$
+-- Give a lease to a holder, whoever had it before; return its token. By its request it is known when that is
+-- made again.
+CREATE FUNCTION @.give(run text, holder text, told bigint, request text) RETURNS bigint LANGUAGE sql AS $$
     SELECT @.use('write', 'leases', (SELECT position + 1 FROM @.head));
     UPDATE @.head SET token = token + 1;
-    INSERT INTO @.leases SELECT give.run, h.token, give.holder, told FROM @.head h
-    ON CONFLICT (run) DO UPDATE SET token = excluded.token, holder = excluded.holder, beat = excluded.beat
+    INSERT INTO @.leases SELECT give.run, h.token, give.holder, told, give.request FROM @.head h
+    ON CONFLICT (run) DO UPDATE SET token = excluded.token, holder = excluded.holder, beat = excluded.beat,
+        request = excluded.request
     RETURNING token
 $$;
 
@@ -248,7 +251,7 @@ BEGIN
     END IF;
     SELECT r.position INTO first FROM @.records r WHERE r.request = append.request;
     IF FOUND THEN
-        SELECT l.token INTO token FROM @.leases l WHERE l.run = append.run AND l.holder = append.holder;
+        SELECT l.token INTO token FROM @.leases l WHERE l.run = append.run AND l.request = append.request;
         RETURN;
     END IF;
     first := h.position + 1;
@@ -266,7 +269,7 @@ BEGIN
     PERFORM @.write(h, told, program, run, request, types, bodies, causes);
     PERFORM @.take_in(first, puts, addresses, states, more);
     IF holder <> '' THEN
-        token := @.give(run, holder, told);
+        token := @.give(run, holder, told, request);
         runs := runs || run;
         tokens := tokens || token;
     END IF;
@@ -284,15 +287,20 @@ BEGIN
 END $$;
 
 -- Take a lease over from who has a token, or take one that nobody has (0); return the new token.
-CREATE FUNCTION @.take(run text, holder text, over bigint, told bigint) RETURNS bigint
+CREATE FUNCTION @.take(run text, holder text, over bigint, told bigint, request text) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE before bigint;
 BEGIN
     LOCK TABLE @.gate IN SHARE ROW EXCLUSIVE MODE;
+    SELECT l.token INTO before FROM @.leases l WHERE l.run = take.run AND l.request = take.request;
+    IF FOUND THEN
+        RETURN before;
+    END IF;
     IF coalesce((SELECT l.token FROM @.leases l WHERE l.run = take.run), 0) <> over THEN
         RAISE EXCEPTION USING ERRCODE = 'LC008', MESSAGE = 'another was faster',
             DETAIL = jsonb_build_object('run', run)::text;
     END IF;
-    RETURN @.give(run, holder, @.now(told));
+    RETURN @.give(run, holder, @.now(told), request);
 END $$;
 
 -- Give a lease back, if it is still held.

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import psycopg
 
 T = TypeVar("T")
-PATIENCE = 30.0
-"""Seconds for which a server that went away is called again."""
+PATIENCE, FIRST = 30.0, 2.0
+"""Seconds for which a server that went away is called again, and one that was not there at first."""
 _PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0)
 _SETTINGS: Mapping[str, Any] = {
     "application_name": "lasercats",
@@ -90,7 +90,8 @@ class Link:
 
     def repeated(self, action: Callable[[], T]) -> T:
         """Do what may be done twice; where the server went away, again when it is back."""
-        deadline, pauses = time.monotonic() + PATIENCE, iter(_PAUSES)
+        patience = FIRST if self._held is None else PATIENCE
+        deadline, pauses = time.monotonic() + patience, iter(_PAUSES)
         while True:
             try:
                 with self._explained():

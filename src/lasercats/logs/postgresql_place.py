@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
 
 from lasercats.core.errors import BadInput
+from lasercats.core.stores import Copy
 from lasercats.logs.postgresql import PostgresqlLog
 from lasercats.logs.postgresql_link import Link
 
@@ -71,6 +72,12 @@ class PostgresqlPlace:
         return PostgresqlLog(
             self._conninfo, self._schema, name, create=create, exist_ok=exist_ok, barred=barred
         )
+
+    def fill(self, copy: Copy, *, mode: int = 0o600) -> PostgresqlLog:
+        """Make the log of what came from another store."""
+        log = self.open(create=True, exist_ok=True, mode=mode)
+        log.fill(copy)
+        return log
 
     def admit(self, readers: Sequence[str], writers: Sequence[str]) -> None:
         """Let roles read the log, or also append to it."""

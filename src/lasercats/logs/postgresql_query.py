@@ -43,34 +43,42 @@ def answer(link: Link, sql: str, schemas: Schemas, bounds: Bounds) -> Answer:
         LogError: the server cannot be reached.
 
     """
-    psycopg = link.driver
-    deadline, left = time.monotonic() + bounds.seconds, bounds.mebibytes * 1024 * 1024
-    milliseconds = max(1, min(int(bounds.seconds * 1000), _LONGEST))
-    found = Answer([], [])
     with link.transaction("SET TRANSACTION READ ONLY"):
         try:
-            link.run("SELECT set_config('search_path', 'pg_catalog', true), set_config('jit', 'off', true)")
-            link.run("SELECT set_config('statement_timeout', %s, true)", (str(milliseconds),))
+            _guard(link, bounds)
             if ".veil" in sql:
                 link.run("SELECT set_config('lasercats.schemas', %s, true)", (json.dumps(schemas),))
             with link.connection().cursor("lasercats_query") as cursor:
                 for name in ("json", "jsonb"):  # as it is written
-                    cursor.adapters.register_loader(name, psycopg.types.string.TextLoader)
+                    cursor.adapters.register_loader(name, link.driver.types.string.TextLoader)
                 cursor.execute(sql.encode())
-                found.columns.extend(column.name for column in cursor.description or ())
-                while len(found.rows) <= bounds.rows:
-                    page = cursor.fetchmany(min(_PAGE, bounds.rows + 1 - len(found.rows)))
-                    left -= _take(found.rows, page)
-                    if left < 0:
-                        raise too_large(bounds)
-                    if time.monotonic() > deadline:
-                        raise Fault("it took too long", "time")
-                    if not page:
-                        break
-        except psycopg.Error as error:
+                return _fetched(cursor, bounds)
+        except link.driver.Error as error:
             if error.sqlstate and not error.sqlstate.startswith(("08", "57P")):
                 raise fault(error) from None
             raise
+
+
+def _guard(link: Link, bounds: Bounds) -> None:
+    """Bound what the server does for the transaction, and let names mean what they mean to the server."""
+    milliseconds = max(1, min(int(bounds.seconds * 1000), _LONGEST))
+    settings = {"search_path": "pg_catalog", "jit": "off", "statement_timeout": str(milliseconds)}
+    for setting in settings.items():
+        link.run("SELECT set_config(%s, %s, true)", setting)
+
+
+def _fetched(cursor: Any, bounds: Bounds) -> Answer:  # noqa: ANN401
+    """Fetch an answer page by page, as far as bounds go."""
+    deadline, left = time.monotonic() + bounds.seconds, bounds.mebibytes * 1024 * 1024
+    found = Answer([column.name for column in cursor.description or ()], [])
+    while page := cursor.fetchmany(min(_PAGE, bounds.rows + 1 - len(found.rows))):
+        left -= _take(found.rows, page)
+        if left < 0:
+            raise too_large(bounds)
+        if time.monotonic() > deadline:
+            raise Fault("it took too long", "time")
+        if len(found.rows) > bounds.rows:
+            break
     return found
 
 

@@ -19,13 +19,14 @@ from lasercats.logs.rows import decoded
 from lasercats.logs.schema import told
 
 PAGE = 2000
+_END = 2**62
 _READ = "SELECT position, coalesce(clock, time), type, body FROM @.records WHERE"
 _AS_OF = """
 SELECT address, since, body FROM @.present WHERE since <= %s
 UNION ALL SELECT address, since, body FROM @.past WHERE since <= %s AND until > %s
 """
-POLL = 0.05
-"""Seconds between two looks at whether there is more."""
+POLL, IDLE = 0.005, 0.05
+"""Seconds between two looks at whether there is more, just after there was, and at most."""
 
 
 class PostgresqlReader:
@@ -35,6 +36,8 @@ class PostgresqlReader:
         """Read by a link what is in a schema, whose name is quoted."""
         self._link, self._schema = link, schema
         self._fold: Fold | None = None
+        self._eras: list[tuple[int, int]] = []
+        """Until which position records have which earlier format."""
 
     def _rows(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
         return self._link.rows(self._sql(sql), arguments)
@@ -51,21 +54,21 @@ class PostgresqlReader:
         backwards: bool = False,
     ) -> Iterator[Record]:
         """Iterate over records from `first` to `last` inclusive, only those of these names if given."""
-        low, high = max(first, 1), self.head()
-        high = high if last is None else min(last, high)
+        low, high = max(first, 1), self.head() if last is None else min(last, _END)
         sql = f"{_READ} position BETWEEN %s AND %s"
         sql += " AND type = ANY (%s)" if names else ""
         sql += f" ORDER BY position {'DESC' if backwards else 'ASC'} LIMIT {PAGE}"
         while low <= high:
             rows = self._rows(sql, low, high, *([[*names]] if names else []))
-            yield from decoded(rows, self._link.name)
+            yield from decoded(rows, self._link.name, self._eras)
             if len(rows) < PAGE:
                 return
             low, high = (low, rows[-1][0] - 1) if backwards else (rows[-1][0] + 1, high)
 
     def caused(self, position: int) -> Iterator[Record]:
         """Iterate over the records that came of one: a command's events and end, a batch's outcomes."""
-        yield from decoded(self._rows(f"{_READ} cause = %s ORDER BY position", position), self._link.name)
+        rows = self._rows(f"{_READ} cause = %s ORDER BY position", position)
+        yield from decoded(rows, self._link.name, self._eras)
 
     def head(self) -> int:
         """Return the position of the last record, 0 when there is none."""
@@ -153,10 +156,11 @@ class PostgresqlReader:
 
     def tail(self, after: int, *, patience: float) -> Iterator[Record]:
         """Iterate over records after a position as they come, until none came for `patience` seconds."""
-        deadline = time.monotonic() + patience
+        deadline, pause = time.monotonic() + patience, POLL
         while time.monotonic() < deadline:
+            pause = min(1.2 * pause, IDLE)
             for record in self.read(after + 1):
-                after = record.position
+                after, pause = record.position, POLL
                 deadline = time.monotonic() + patience
                 yield record
-            time.sleep(min(POLL, patience))
+            time.sleep(min(pause, patience))

@@ -9,17 +9,20 @@ Each append is one transaction: the records, their hash, and what follows from t
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 from lasercats.core.address import Address
-from lasercats.core.errors import LogCorrupt
+from lasercats.core.errors import LogCorrupt, LogError
 from lasercats.core.fold import Claims, Open, check_batches, check_versions
 from lasercats.core.head import Signature
 from lasercats.core.lease import BEAT, Fence, Lease
 from lasercats.core.record import AnyEntry, Deferred
 from lasercats.core.sealing import Schemas
 from lasercats.core.sql import Answer, Bounds, Resolve, Sql
-from lasercats.logs import about, check, heads, leases, met, schema, sqlite_writing
+from lasercats.core.stores import Copy
+from lasercats.logs import about, check, heads, leases, met, schema, sqlite_copy, sqlite_writing
+from lasercats.logs.beats import beating
 from lasercats.logs.chain import Facts
 from lasercats.logs.opening import MEMORY
 from lasercats.logs.rows import CLAIMING
@@ -116,7 +119,8 @@ class SqliteLog(SqliteReader):
         """Say every so many seconds, as long as the context lasts, that the holder of leases lives."""
         if self._file.path == MEMORY:
             return nullcontext()
-        return leases.beating(self._file.connect, lambda: dict(self._mine), self._clock, every)
+        ready = partial(leases.saying, self._file.connect, lambda: dict(self._mine), self._clock)
+        return beating(ready, every)
 
     def check_chain(self) -> int:
         """Check every hash and every position; return how many records there are.
@@ -152,6 +156,29 @@ class SqliteLog(SqliteReader):
         """Make the tables anew from the records; those are not touched."""
         self._file.check_writable()
         with self._explained(), self._commit():
+            for statement in schema.GONE:
+                self._db.execute(statement)
+            self._derive()
+        self._head, self._claims, self._fold = 0, None, None
+
+    def copy(self) -> Copy:
+        """Return all of it up to its head."""
+        with self._explained():
+            return sqlite_copy.give(self._db, self.head())
+
+    def fill(self, copy: Copy) -> None:
+        """Take in a log that came from another store; all of it or nothing.
+
+        Raises:
+            LogError: there are records already.
+
+        """
+        self._file.check_writable()
+        with self._explained(), self._commit():
+            if self.head():
+                raise LogError(f"there is a log at {self._path} already, and it is not empty")
+            sqlite_copy.take(self._db, copy)
+            self._learn()
             for statement in schema.GONE:
                 self._db.execute(statement)
             self._derive()

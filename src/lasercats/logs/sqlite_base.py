@@ -19,6 +19,7 @@ from lasercats.program import PROGRAM
 
 END = 2**62
 """Beyond the last position of any log, and within what SQLite can hold."""
+_STRETCHES = "SELECT first, format FROM stretches ORDER BY first"
 _READ = f"SELECT position, {schema.CLOCK}, type, body FROM records WHERE"  # noqa: S608 - made of ours
 
 
@@ -152,7 +153,7 @@ class SqliteBase:
             if version < schema.FORMAT and migration.migrate(self._db, version):
                 for statement in schema.GONE:
                     self._db.execute(statement)
-                self._eras = about.eras(self._db, self.head())
+                self._eras = about.eras(self._db.execute(_STRETCHES).fetchall(), self.head())
                 self._derive()
 
     def _learn(self) -> None:
@@ -167,7 +168,7 @@ class SqliteBase:
             )
         if (strange := about.unknown(facts, "write")) and not self._file.barred:
             self._file.barred = f"it keeps {strange}, which this LaserCats does not know; upgrade it"
-        self._eras = about.eras(self._db, self.head())
+        self._eras = about.eras(self._db.execute(_STRETCHES).fetchall(), self.head())
 
     def _commit(self) -> AbstractContextManager[None]:
         """Write all of it or nothing."""

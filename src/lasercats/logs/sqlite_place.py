@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lasercats.core.errors import BadInput
+from lasercats.core.stores import Copy
 from lasercats.logs.sqlite import SqliteLog
 
 FOLDER = ".lasercats"
@@ -44,6 +45,12 @@ class SqlitePlace:
     ) -> SqliteLog:
         """Open the log, or make it."""
         return SqliteLog(self._path, create=create, exist_ok=exist_ok, barred=barred, mode=mode)
+
+    def fill(self, copy: Copy, *, mode: int = 0o600) -> SqliteLog:
+        """Make the log of what came from another store."""
+        log = self.open(create=True, exist_ok=True, mode=mode)
+        log.fill(copy)
+        return log
 
     def admit(self, readers: Sequence[str], writers: Sequence[str]) -> None:
         """Refuse, as a file knows no roles.

@@ -158,7 +158,7 @@ def test_a_url_of_no_server_is_told(
     bare: "Cli", monkeypatch: pytest.MonkeyPatch, url: str, fact: str
 ) -> None:
     """What is no URL, and a server that cannot be reached, is said in one sentence without a password."""
-    monkeypatch.setattr("lasercats.logs.postgresql_link.PATIENCE", 0.1)
+    monkeypatch.setattr("lasercats.logs.postgresql_link.FIRST", 0.1)
     ran = bare("init", "--log", url)
     assert (ran.code, ran.err.count("\n")) == (1, 1)
     assert fact in ran.err
@@ -197,6 +197,20 @@ def test_the_owner_says_who_may_read_and_write(
     file.write_text(text.replace("lab@", f"bob_{database}@"))
     team.done("file", "write", place("f"), "--content", "x")
     team.verifies()
+
+
+def test_a_project_moves_to_a_server(cli: "Cli", url: str, place: Place) -> None:
+    """`log copy` brings the log over, and the project goes on there where its file says so."""
+    cli.done("file", "write", place("f"), "--content", "one")
+    before = cli.done("log", "head").out
+    assert "and the chain and the fold hold" in cli.done("log", "copy", "sqlite:.lasercats/log.db", url).err
+    assert cli.done("log", "copy", url, "sqlite:.lasercats/b.db", "--json").data["position"] == 7
+    assert "is not empty" in cli("log", "copy", "sqlite:.lasercats/log.db", url).err
+    file = cli.folder / "lasercats.toml"
+    file.write_text(f'log = "{url}"\n' + file.read_text())
+    assert cli.done("log", "head").out == before
+    cli.done("undo", "1")
+    cli.verifies()
 
 
 def test_no_log_on_the_server_is_told(bare: "Cli", url: str) -> None:

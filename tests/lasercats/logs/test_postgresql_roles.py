@@ -42,7 +42,12 @@ def test_a_role_may_do_what_it_was_admitted_to(make: Make, postgresql: Server, s
     tables = ("records", "present", "head", "leases", "about")
     statements = [f"{what} {schema}.{table}" for table in tables for what in ("DELETE FROM", "TRUNCATE")]
     statements += [f"UPDATE {schema}.head SET position = 1", f"CREATE TABLE {schema}.x ()"]
-    calls = ("take_in(1, NULL, NULL, NULL, '{}')", "give('r', 'h', 1)", "admit('x', true)", "use('', 'x', 1)")
+    calls = (
+        "take_in(1, NULL, NULL, NULL, '{}')",
+        "give('r', 'h', 1, '')",
+        "admit('x', true)",
+        "use('', 'x', 1)",
+    )
     for statement in [*statements, *(f"SELECT {schema}.{call}" for call in calls)]:
         with pytest.raises(RuntimeError, match="permission denied"):
             postgresql.sql(f"SET ROLE {writer}; {statement}")
