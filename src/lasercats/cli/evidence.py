@@ -40,7 +40,7 @@ def log_head(context: click.Context, as_json: bool) -> None:
 @click.command("copy")
 @options.argument("source", metavar="FROM")
 @options.argument("target", metavar="TO")
-@options.as_json
+@options.as_json("head")
 @click.pass_context
 def log_copy(context: click.Context, source: str, target: str, as_json: bool) -> None:
     """Copy the log to another store, records and hashes as they are, and check the copy.
@@ -54,7 +54,7 @@ def log_copy(context: click.Context, source: str, target: str, as_json: bool) ->
         copied = copy(project, source, target)
     head = copied.head
     if as_json:
-        printing.data({"log": copied.log, "position": head.position, "hash": head.hash.hex()})
+        printing.data(data.things.Head(copied.log, head.position, head.hash.hex()))
     else:
         printing.note(
             f"{head.position} records are at {copied.target}, and the chain and the fold hold; to go on with "
