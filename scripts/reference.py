@@ -17,9 +17,9 @@ import msgspec
 
 import lasercats
 from lasercats.cli.generate import schemas as plugin_schemas
-from lasercats.cli.history import Log
 from lasercats.cli.main import VERBS, root
 from lasercats.cli.options import Json
+from lasercats.cli.verbs.log import Log
 from lasercats.core import errors
 from lasercats.core.command import Command, tag_of
 from lasercats.core.document import loading_field, schema

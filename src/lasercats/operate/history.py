@@ -362,6 +362,18 @@ def positions(log: Log, texts: list[str]) -> list[int]:
     return list(chosen)
 
 
+def one(log: Log, text: str) -> int:
+    """Return the position of the one command, or observation, that a text means.
+
+    Raises:
+        BadInput: it means none, or is a range.
+
+    """
+    if ".." in text:
+        raise BadInput(f"{text!r} is a range; name one command, as 17 or HEAD~3")
+    return positions(log, [text])[0]
+
+
 def _named(log: Log, text: str) -> int | None:
     """Return where the command was accepted that a text names by its number, or from the end; else None."""
     if _NUMBER.fullmatch(text):

@@ -1,27 +1,23 @@
 """`work`: what people have in hand, and what became of it."""
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from lasercats.cli import arguments, hint, options, printing, show
-from lasercats.cli.main import VerbGroup
+from lasercats.cli import agree, arguments, hint, options, printing, show
+from lasercats.cli.checklist import print_order, print_task
+from lasercats.cli.group import VerbGroup
+from lasercats.cli.opening import opened
 from lasercats.cli.picture import write
 from lasercats.cli.running import run
-from lasercats.core.instruction import Failure
-from lasercats.instructions.work_order import Done
-from lasercats.operate import data
-
-if TYPE_CHECKING:
-    from lasercats.operate.project import Project
-    from lasercats.operate.reports import Reported
-    from lasercats.operate.work import WorkItem, WorkOrder
-
-BOXES = {"open": "☐", "done": "☑", "failed": "☒", "skipped": "⊘"}
-COLORS = {"done": "green", "failed": "red", "skipped": "yellow"}
+from lasercats.operate import data, paper, prospect, reports
+from lasercats.operate import work as working
+from lasercats.operate.history import iso
+from lasercats.operate.project import Project
+from lasercats.operate.reports import Reported
+from lasercats.operate.spans import over
+from lasercats.operate.work import WorkOrder
 
 
 @click.group(cls=VerbGroup)
@@ -39,10 +35,7 @@ def work() -> None:
 @click.pass_context
 def work_list(context: click.Context, everything: bool, as_json: bool) -> None:
     """List the work orders that wait for a report."""
-    from lasercats.operate import work as working  # noqa: PLC0415
-    from lasercats.operate.history import iso  # noqa: PLC0415
-
-    with options.opened(context, looking=True) as project:
+    with opened(context, looking=True) as project:
         found = working.orders(project, everything=everything)
         if as_json:
             printing.data([data.work_order(one) for one in found])
@@ -77,10 +70,7 @@ def work_list(context: click.Context, everything: bool, as_json: bool) -> None:
 @click.pass_context
 def work_show(context: click.Context, number: int, markdown: bool, html: str | None, as_json: bool) -> None:
     """Print a work order: its checklist, and the racks before and after."""
-    from lasercats.operate import paper  # noqa: PLC0415
-    from lasercats.operate import work as working  # noqa: PLC0415
-
-    with options.opened(context, looking=True) as project:
+    with opened(context, looking=True) as project:
         one = working.order(project, number)
         if as_json:
             printing.data(data.work_order(one))
@@ -120,9 +110,7 @@ def work_done(
 
     STEP is a number, a range as 1-32, or a list as 1,4-6.
     """
-    from lasercats.operate import reports  # noqa: PLC0415
-
-    with options.opened(context) as project:
+    with opened(context) as project:
         _check(project, number, yes=yes, as_json=as_json)
         chosen = reports.numbers(steps)
         work = reports.done(project, number, chosen, serial=serial, asset_tag=asset_tag, note=note)
@@ -145,74 +133,29 @@ def work_fail(
 
     What must wait for them is skipped, and no more. STEP is a number, a range as 1-32, or a list as 1,4-6.
     """
-    from lasercats.operate import reports  # noqa: PLC0415
-
-    with options.opened(context) as project:
+    with opened(context) as project:
         _check(project, number, yes=yes, as_json=as_json)
         report = run(project, reports.fail(project, number, reports.numbers(steps), why=why))
         _print_reported(project, report, as_json=as_json)
 
 
-def _check(project: "Project", number: int, *, yes: bool, as_json: bool) -> None:
+def _check(project: Project, number: int, *, yes: bool, as_json: bool) -> None:
     """Check that what goes on with a report was begun by this user, or that he agrees to it."""
-    from lasercats.cli import agree  # noqa: PLC0415
-    from lasercats.operate import prospect  # noqa: PLC0415
-    from lasercats.operate import work as working  # noqa: PLC0415
-
     waiting = working.commands(project, number)
     agree.check(project, partial(prospect.of_commands, project, waiting), yes=yes, quiet=as_json)
 
 
-def print_order(one: "WorkOrder", *, whole: bool = False) -> None:
-    """Print the checklist of a work order."""
-    from lasercats.operate.history import iso  # noqa: PLC0415
-
-    about = f" ({one.message})" if one.message else ""
-    printing.fact(printing.style(f"work order {one.number} for {one.machine}{about}", bold=True))
-    if whole:
-        printing.fact(f"asked by {one.actor} at {iso(one.time)}")
-    for task in one.tasks:
-        _print_task(one, task)
-    for report in one.reports if whole else ():
-        steps = ", ".join(map(str, report.steps))
-        printing.fact(f"  reported by {report.actor} at {iso(report.time)}: {steps}")
-    if one.open:
-        left = f"{len(one.open)} to do; report with `lasercats work done {one.number} [STEP]`"
-        printing.note(left)
-
-
-def _print_task(one: "WorkOrder", task: "WorkItem") -> None:
-    head = f"  {BOXES[task.status]} {task.number:>2}. {task.step.line()}"
-    if task.after and task.status == "open":
-        head += f"  (after {', '.join(map(str, task.after))})"
-    for line in (head, *(f"         {below}" for below in _below(one, task))):
-        printing.fact(printing.style(line, fg=COLORS.get(task.status)))
-
-
-def _below(one: "WorkOrder", task: "WorkItem") -> Iterator[str]:
-    """Iterate over what is told below a step: notes, and what became of it."""
-    if task.status != "done":
-        yield from one.notes.get(task.number, ())
-    if isinstance(task.outcome, Failure):
-        yield task.outcome.reason
-    elif isinstance(task.outcome, Done):
-        held = {"serial": task.outcome.serial, "asset tag": task.outcome.asset_tag, "note": task.outcome.note}
-        yield from (f"{name}: {text}" for name, text in held.items() if text)
-
-
-def _back(project: "Project", one: "WorkOrder") -> str:
+def _back(project: Project, one: WorkOrder) -> str:
     """Return how all that a work order was about is taken back, as far as it is over."""
-    from lasercats.operate.spans import over  # noqa: PLC0415
-
     return hint.back(project, over(project, one.about))
 
 
-def _print_reported(project: "Project", report: "Reported", *, as_json: bool) -> None:
+def _print_reported(project: Project, report: Reported, *, as_json: bool) -> None:
     if as_json:
         printing.data(data.reported(report))
         return
     for task in report.tasks:
-        _print_task(report.order, task)
+        print_task(report.order, task)
     show.print_delta(report.delta, both=False)
     show.print_problems(report.problems)
     left = len(report.order.open)

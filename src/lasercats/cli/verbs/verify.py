@@ -1,65 +1,18 @@
-"""Verbs of evidence: verify, and `log head`."""
+"""`verify`: check a log, and what is known of it elsewhere."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from lasercats.cli import arguments, options, printing
-from lasercats.core.errors import LogError
-from lasercats.operate import data
-
-if TYPE_CHECKING:
-    from lasercats.operate.heads import Checked
+from lasercats.cli.opening import opened
+from lasercats.core.head import pin
+from lasercats.operate import data, heads
+from lasercats.operate.heads import Checked
+from lasercats.operate.verify import verify as check
 
 OWN_KEY = "\0"
 """Stands for the key that `ssh` takes, where --sign names none."""
-
-
-@click.command("head")
-@options.as_json("head")
-@click.pass_context
-def log_head(context: click.Context, as_json: bool) -> None:
-    """Print what the log is known by as it is now, as LOG:POSITION:HASH.
-
-    Note it where others cannot change it, in a ticket or a mail. `lasercats verify --head` with it tells
-    later whether the log still holds all that it held.
-    """
-    from lasercats.core.head import noted  # noqa: PLC0415
-
-    with options.opened(context, looking=True) as project:
-        head, name = project.log.mark(), project.log.id
-    if not head.position:
-        raise LogError("the log is empty, and has no head yet; it has one after the first command")
-    if as_json:
-        printing.data(data.things.Head(name, head.position, head.hash.hex()))
-    else:
-        printing.fact(noted(name, head))
-
-
-@click.command("copy")
-@options.argument("source", metavar="FROM")
-@options.argument("target", metavar="TO")
-@options.as_json("head")
-@click.pass_context
-def log_copy(context: click.Context, source: str, target: str, as_json: bool) -> None:
-    """Copy the log to another store, records and hashes as they are, and check the copy.
-
-    FROM and TO are URLs of logs, as sqlite:.lasercats/log.db and postgresql://HOST/DATABASE. Nobody may be at
-    work on it meanwhile. The project goes on with the one that its `lasercats.toml` names.
-    """
-    from lasercats.operate.copying import copy  # noqa: PLC0415
-
-    with options.opened(context) as project:
-        copied = copy(project, source, target)
-    head = copied.head
-    if as_json:
-        printing.data(data.things.Head(copied.log, head.position, head.hash.hex()))
-    else:
-        printing.note(
-            f"{head.position} records are at {copied.target}, and the chain and the fold hold; to go on with "
-            "it, set `log` in lasercats.toml"
-        )
 
 
 @click.command()
@@ -103,12 +56,8 @@ def verify(
     Then it is compared with what this user saw of it, with the heads that are named, and with those that
     somebody signed.
     """
-    from lasercats.core.head import pin  # noqa: PLC0415
-    from lasercats.operate import heads  # noqa: PLC0415
-    from lasercats.operate.verify import verify as check  # noqa: PLC0415
-
     wanted = [pin(text) for text in pins]
-    with options.opened(context, looking=not (repair or sign is not None)) as project:
+    with opened(context, looking=not (repair or sign is not None)) as project:
         report, name = check(project, repair=repair), project.log.id
         heads.check_pins(project.log, wanted)
         project.trust_log(anyway=accept)
@@ -128,6 +77,6 @@ def verify(
         printing.fact(_signature(one))
 
 
-def _signature(one: "Checked") -> str:
+def _signature(one: Checked) -> str:
     who = f"{one.who} ({one.signer})" if one.who else f"{one.signer}, who is none of the allowed signers"
     return f"signed at {one.position} by {who}"
