@@ -24,10 +24,10 @@ from lasercats.interpreters.context import Result
 from lasercats.operate import history
 from lasercats.operate.guard import Watching, start
 from lasercats.operate.issue import carry_out, each_reverting
+from lasercats.operate.issued import together
 from lasercats.operate.observe import observe
 from lasercats.operate.project import Project
 from lasercats.operate.recover import recover
-from lasercats.operate.replay import together
 from lasercats.operate.revertible import check
 from lasercats.operate.undo import plan_undo
 

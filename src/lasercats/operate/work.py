@@ -25,8 +25,8 @@ from lasercats.interpreters.past import records_of
 from lasercats.interpreters.simulate import simulate
 from lasercats.operate import order as ordering
 from lasercats.operate.history import record_at
+from lasercats.operate.issued import together
 from lasercats.operate.project import Project
-from lasercats.operate.replay import together
 
 
 class WorkItem(NamedTuple):
