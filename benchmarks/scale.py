@@ -9,6 +9,7 @@ and the core; they are counted in further processes, as counting takes long.
 """
 
 import asyncio
+import gc
 import json
 import os
 import resource
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import lasercats, process, table, verdict, workshop
+from lasercats.cli.running import SELDOM
 from lasercats.core.address import Address
 from lasercats.domains.host.file import File, Write
 from lasercats.interpreters.live import Live
@@ -94,6 +96,7 @@ def _counted(work: Callable[[], object]) -> float:
 
 def main(size: int, folder: Path, measure: Callable[[Callable[[], object]], float]) -> None:
     """Write files on so many machines, look for drift, plan; print what each took, and the memory, in GiB."""
+    gc.set_threshold(SELDOM)  # as the command line has it
     project: Any = Project(folder)
     project.machines = Estate()
     names = [Address(f"file/m{n:05}:/etc/app/{f:02}.conf") for n in range(size) for f in range(FILES)]
