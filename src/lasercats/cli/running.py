@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 SELDOM = 50_000
-"""How many objects are made until Python looks for circles among them: what a run makes has none, and stays."""
+"""How many objects are made until Python looks for circles among them: what a run makes is in none."""
 
 
 def run(project: "Project", work: Coroutine[Any, Any, T]) -> T:
