@@ -152,39 +152,14 @@ class Claims:
                 for claim in entry.claims:
                     for position in self._claimed.get(against(claim), ()):
                         if self.open[position].run != entry.run:
-                            raise self._conflict(claim, position)
+                            raise claimed(claim, position, self.open[position])
             elif isinstance(entry, Event):
                 own = self.open.get(entry.command or 0)
                 runs = accepted if own is None else {own.run}
                 for address in entry.delta:
                     for position in self._claimed.get(address, ()):
                         if self.open[position].at_work and self.open[position].run not in runs:
-                            raise self._conflict(address, position)
-
-    def _conflict(self, claim: Address, position: int) -> LogConflict:
-        """Return what is told of a claim that another has: the fact, and what to do."""
-        other = self.open[position]
-        address = claim.partition(": ")[2] or claim if claim.startswith(HELD) else subject(claim)
-        if other.held:
-            return LogConflict(
-                f"{address} is held until command {position} ({other.actor}) is confirmed; "
-                f"run `lasercats confirm {position}`, or with --reject to take it back"
-            )
-        if other.late:
-            return LogConflict(
-                f"{address} is in doubt: what a process was told of it came late (position {position}), when "
-                "another had taken over; run `lasercats recover`, which looks at it"
-            )
-        if other.waits is not None:
-            return LogConflict(
-                f"{address} is in the work order {other.waits} ({other.actor}); report what "
-                f"was done with `lasercats work done {other.waits}`, or call it off with "
-                f"`lasercats work fail {other.waits} --why ...`"
-            )
-        return LogConflict(
-            f"{address} is being changed by command {position} ({other.actor}, "
-            f"process {other.process}); wait for it, or run `lasercats recover` if it died"
-        )
+                            raise claimed(address, position, self.open[position])
 
     def _begin(self, position: int, opened: Open) -> None:
         self.open[position] = opened
@@ -218,10 +193,7 @@ def check_versions(expect: Mapping[Address, int], version: Callable[[Address], i
     for address, seen in expect.items():
         now = version(address)
         if now != seen:
-            raise LogConflict(
-                f"{address} was changed at position {now}, after it was looked at; "
-                "look at it with `lasercats state` and issue the command again"
-            )
+            raise moved(address, now)
 
 
 def check_batches(seen: Mapping[int, int], last: Callable[[int], int]) -> None:
@@ -233,7 +205,52 @@ def check_batches(seen: Mapping[int, int], last: Callable[[int], int]) -> None:
     """
     for batch, position in seen.items():
         if last(batch) != position:
-            raise LogConflict(
-                f"somebody else has just reported on the work order {batch}; look at it with "
-                f"`lasercats work show {batch}` and report what is left"
-            )
+            raise reported(batch)
+
+
+def claimed(claim: Address, position: int, other: Open) -> LogConflict:
+    """Return what is told of a claim that another has: the fact, and what to do."""
+    address = claim.partition(": ")[2] or claim if claim.startswith(HELD) else subject(claim)
+    if other.held:
+        return LogConflict(
+            f"{address} is held until command {position} ({other.actor}) is confirmed",
+            remedy=f"run `lasercats confirm {position}`, or with --reject to take it back",
+            subject=address,
+        )
+    if other.late:
+        return LogConflict(
+            f"{address} is in doubt: what a process was told of it came late (position {position}), when "
+            "another had taken over",
+            remedy="run `lasercats recover`, which looks at it",
+            subject=address,
+        )
+    if other.waits is not None:
+        return LogConflict(
+            f"{address} is in the work order {other.waits} ({other.actor})",
+            remedy=f"report what was done with `lasercats work done {other.waits}`, or call it off with "
+            f"`lasercats work fail {other.waits} --why ...`",
+            subject=address,
+        )
+    return LogConflict(
+        f"{address} is being changed by command {position} ({other.actor}, process {other.process})",
+        remedy="wait for it, or run `lasercats recover` if it died",
+        subject=address,
+    )
+
+
+def moved(address: Address, now: int) -> LogConflict:
+    """Return what is told of an address that moved since it was looked at."""
+    return LogConflict(
+        f"{address} was changed at position {now}, after it was looked at",
+        remedy="look at it with `lasercats state` and issue the command again",
+        subject=address,
+    )
+
+
+def reported(batch: int) -> LogConflict:
+    """Return what is told of a batch of which more came than was seen."""
+    return LogConflict(
+        f"somebody else has just reported on the work order {batch}",
+        remedy=f"look at it with `lasercats work show {batch}` and report what is left",
+        subject=f"work order {batch}",
+    )

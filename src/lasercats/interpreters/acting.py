@@ -110,10 +110,10 @@ class Acting:
 
     def ended(self, tasks: Sequence[Task]) -> bool:
         """Record what came of tasks that a batch ended; tell whether any of them is of a command."""
-        mine = [task for task in tasks if task in self._targets]
-        for task in mine:
+        before = len(self._targets)
+        for task in tasks:
             self._finish_after(task)
-        return bool(mine)
+        return len(self._targets) < before
 
     def all_ended(self) -> None:
         """Record what came of the rest, when nothing more is sent; what a person has in hand waits."""
@@ -152,11 +152,14 @@ class Acting:
             self._run.journal.record(Deferred(started=before[0], commands=(one.position,)))
 
     def _finish_after(self, task: Task) -> None:
-        """Finish a task, first those that it came after and that had nothing to send."""
-        for other in task.after:
-            if other.done and other in self._targets:
-                self._finish_after(other)
-        self._finish(task)
+        """Finish a task that is not yet, first those that it came after and that had nothing to send."""
+        waiting = [task]
+        while waiting:
+            earlier = [other for other in waiting[-1].after if other.done and other in self._targets]
+            if earlier:
+                waiting += reversed(earlier)
+            elif (last := waiting.pop()) in self._targets:
+                self._finish(last)
 
     def _finish(self, task: Task) -> None:
         target = self._targets.pop(task)

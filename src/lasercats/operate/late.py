@@ -65,7 +65,9 @@ async def settle_at(project: Project, addresses: Collection[Address]) -> None:
             address, fact = next(iter(one.facts.items()))
             raise LogConflict(
                 f"{address} is in doubt: what a process was told of it came late (position {one.position}), "
-                f"and it cannot be looked at: {fact}; run `lasercats recover` when it can"
+                f"and it cannot be looked at: {fact}",
+                remedy="run `lasercats recover` when it can",
+                subject=address,
             )
 
 

@@ -19,7 +19,7 @@ from lasercats.operate.found import end, find_out, still_open
 from lasercats.operate.history import command_of
 from lasercats.operate.holder import holder, is_dead, process_of
 from lasercats.operate.project import Project
-from lasercats.operate.work import resume
+from lasercats.operate.reports import resume
 
 
 async def recover(
