@@ -62,6 +62,7 @@ def _cells(told: dict[str, float]) -> list[str]:
     return [
         *seconds,
         *(f"{told[name] / told['commands'] * 1e6:.0f}" for name in WORK),
+        f"{told['processor']:.2f}",
         f"{told['memory']:.2f}",
     ]
 
