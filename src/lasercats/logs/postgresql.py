@@ -179,8 +179,7 @@ class PostgresqlLog(PostgresqlReader):
         """Check that the tables are the fold of the records; return how many versions there are."""
         name = self._link.name
         with self._link.snapshot():
-            waits = {position: one.waits for position, one in self.open().items()}
-            check.check_open(waits, name, self.read(names=CLAIMING))
+            check.check_open(self.open(), name, self.read(names=CLAIMING))
             claims = self._rows("SELECT address, position FROM @.claims")
             check.check_claims(claims, self.open(), name)
             clocks = self._link.stream(
