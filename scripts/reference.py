@@ -6,7 +6,7 @@ import inspect
 import json
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from types import NoneType, UnionType
@@ -16,8 +16,10 @@ import click
 import msgspec
 
 import lasercats
-from lasercats.cli.history import Log
-from lasercats.cli.main import root
+from lasercats.cli.generate import schemas as plugin_schemas
+from lasercats.cli.main import VERBS, root
+from lasercats.cli.options import Json
+from lasercats.cli.verbs.log import Log
 from lasercats.core import errors
 from lasercats.core.command import Command, tag_of
 from lasercats.core.document import loading_field, schema
@@ -26,6 +28,7 @@ from lasercats.core.kind import Kind
 from lasercats.core.registry import Domain, Kinds
 from lasercats.core.resource import Role, notes, roles_of
 from lasercats.core.secret import Sealed
+from lasercats.operate import data
 from lasercats.operate.api import Session
 from lasercats.operate.plugins import kinds as installed
 
@@ -238,6 +241,8 @@ def pages(kinds: Kinds) -> dict[str, str]:
         "instructions.md": page("Instructions", instructions_page(kinds.domains)),
         "errors.md": page("Errors and exit codes", errors_page()),
         "python.md": page("Python API", python_page()),
+        "json.md": page("JSON that verbs print", json_page()),
+        "json-schemas.json": json.dumps(json_schemas(), indent=2, ensure_ascii=False) + "\n",
         "document-schema.json": json.dumps(schema(kinds), indent=2, ensure_ascii=False) + "\n",
     }
 
@@ -407,6 +412,16 @@ def own_attribute_docs(class_: type) -> dict[str, str]:
     return docs
 
 
+TYPE_WORDS = {
+    Any: "value",
+    Sealed: "sealed",
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+}
+
+
 def type_text(annotation: Any) -> str:  # noqa: ANN401 - an annotation is of any type
     """Return a type in words, with the constraints on it."""
     origin, arguments = get_origin(annotation), get_args(annotation)
@@ -416,11 +431,11 @@ def type_text(annotation: Any) -> str:  # noqa: ANN401 - an annotation is of any
         return " or ".join(type_text(part) for part in arguments if part is not NoneType)
     if origin is Literal:
         return " or ".join(f"`{value}`" for value in arguments)
-    if origin in (tuple, list):
+    if origin in (tuple, list, Sequence):
         return f"list of {type_text(arguments[0])}"
-    return {Sealed: "sealed", str: "text", int: "whole number", float: "number", bool: "true or false"}.get(
-        annotation, getattr(annotation, "__name__", str(annotation))
-    )
+    if origin in (dict, Mapping):
+        return f"object of {type_text(arguments[1])}"
+    return TYPE_WORDS.get(annotation, getattr(annotation, "__name__", str(annotation)))
 
 
 def constraints(metas: Iterable[Any]) -> Iterator[str]:
@@ -540,6 +555,62 @@ def session() -> Iterator[tuple[str, Any]]:
     for name, thing in vars(Session).items():
         if inspect.isfunction(thing) and not name.startswith("_"):
             yield f"project.{name}", thing
+
+
+# JSON
+
+
+def json_schemas() -> dict[str, Any]:
+    """Return the schema of all that `--json` prints, by its name."""
+    more = plugin_schemas()
+    return {name: data.schema(name, more) for name in (*data.SCHEMAS, *more)}
+
+
+def json_page() -> Iterator[str]:
+    """Describe what `--json` prints: of which verbs, and the fields of each part."""
+    yield (
+        "With `--json` a verb prints one JSON value. `lasercats schema --of NAME` prints its schema; all are "
+        "in [json-schemas.json](json-schemas.json). Where *needed* is empty, a field is left out when it "
+        "says nothing. The library makes the same by `lasercats.operate.data`: see [Use LaserCats from "
+        "Python](../howto/python.md). A *value* is a resource, a command or the like, with the fields that "
+        "its [kind](kinds.md) has."
+    )
+    verbs = printers(click.Context(root, info_name="lasercats"), "lasercats")
+    by_name: dict[str, dict[str, None]] = {}
+    for name, path in verbs:
+        by_hand = path.split()[1] in VERBS or name != "results"
+        by_name.setdefault(name, {})[f"`{path}`" if by_hand else "direct commands"] = None
+    types = {**data.SCHEMAS, **plugin_schemas()}
+    yield table(
+        ("Name", "What it is", "Printed by"),
+        [(f"`{name}`", type_text(one), ", ".join(by_name[name])) for name, one in types.items()],
+    )
+    for struct in sorted(parts_of(types.values()), key=lambda struct: struct.__name__):
+        yield f"## {struct.__name__}"
+        yield doc(struct)
+        yield table(("Field", "Type", "Needed", "Meaning"), field_rows(struct))
+
+
+def printers(context: click.Context, path: str) -> Iterator[tuple[str, str]]:
+    """Iterate over the names of schemas, and the verbs that print such data."""
+    for option in context.command.params:
+        if isinstance(option, Json):
+            yield from ((name, path) for name in option.prints)
+    for name, below in below_of(context):
+        yield from printers(click.Context(below, info_name=name, parent=context), f"{path} {name}")
+
+
+def parts_of(types: Iterable[Any]) -> set[Struct]:
+    """Return the structs of which types are made."""
+    found: set[Struct] = set()
+    left = list(types)
+    while left:
+        one = left.pop()
+        left += get_args(one)
+        if isinstance(one, type) and issubclass(one, msgspec.Struct) and one not in found:
+            found.add(one)
+            left += [field.type for field in msgspec.structs.fields(one)]
+    return found
 
 
 def stale(folder: Path, texts: dict[str, str]) -> list[str]:

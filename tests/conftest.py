@@ -12,7 +12,7 @@ from lasercats.domains.host import DOMAIN
 from lasercats.interpreters.context import Context
 from lasercats.logs.sqlite import SqliteLog
 from lasercats.machines.vault import KeyVault
-from lasercats.operate.project import BoundMachines
+from lasercats.operate.bound import BoundMachines
 from lasercats.testing import lab_systemd
 from lasercats.testing.debs import Debian
 from lasercats.testing.lab import Lab, unavailable

@@ -23,8 +23,8 @@ from lasercats.core.command import tag_of
 from lasercats.core.document import parse
 from lasercats.core.registry import Kinds
 from lasercats.machines.vault import KeyVault
+from lasercats.operate.inputs import LocalInputs
 from lasercats.operate.plugins import kinds as installed
-from lasercats.operate.project import LocalInputs
 from lasercats.testing.aws import MotoServer, StrictEc2, environment, why_not
 from lasercats.testing.ovs import OvsLab
 from lasercats.testing.ovs import why_not as why_no_ovs

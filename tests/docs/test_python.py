@@ -16,7 +16,7 @@ def test_programs_of_the_page(tmp_path: Path) -> None:
     init(tmp_path)
     text = PAGE.read_text()
     programs = PROGRAM.findall(text)
-    assert len(programs) == text.count("```python") == 4
+    assert len(programs) == text.count("```python") == 6
     for program, output in programs:
         done = subprocess.run(
             [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False

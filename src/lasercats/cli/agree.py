@@ -1,19 +1,17 @@
 """Shows what is open in a log, and asks where that is somebody else's, before anybody goes on with it."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from lasercats.cli import printing, show
 from lasercats.cli.running import run
 from lasercats.core.errors import Untrusted
+from lasercats.operate import prospect
+from lasercats.operate.confirm import Held
+from lasercats.operate.project import Project
+from lasercats.operate.prospect import Prospect
 
-if TYPE_CHECKING:
-    from lasercats.operate.confirm import Held
-    from lasercats.operate.project import Project
-    from lasercats.operate.prospect import Prospect
 
-
-def check(project: "Project", find: "Callable[[], Sequence[Prospect]]", *, yes: bool, quiet: bool) -> None:
+def check(project: Project, find: Callable[[], Sequence[Prospect]], *, yes: bool, quiet: bool) -> None:
     """Show what is about to be done in a log that this user did not begin, and ask.
 
     Raises:
@@ -29,16 +27,15 @@ def check(project: "Project", find: "Callable[[], Sequence[Prospect]]", *, yes: 
         if printing.agreed("Go on with it?"):
             return
     raise Untrusted(
-        "what is open in this log was not begun by you, or not on this machine, so nothing was done; look at "
-        "it with `lasercats log --status open`, and agree with --yes, or trust whoever began it with "
-        f"`lasercats project trust {project.root}`"
+        "what is open in this log was not begun by you, or not on this machine, so nothing was done",
+        remedy="look at it with `lasercats log --status open`, and agree with --yes, or trust whoever began "
+        f"it with `lasercats project trust {project.root}`",
+        subject=str(project.root),
     )
 
 
-def may_take_back(project: "Project", held: "Held", *, yes: bool, quiet: bool) -> str:
+def may_take_back(project: Project, held: Held, *, yes: bool, quiet: bool) -> str:
     """Show what is taken back; return why it is not, where a change would be lost without consent."""
-    from lasercats.operate import prospect  # noqa: PLC0415 - start-up stays light
-
     one = prospect.of_held(project, held)
     if not quiet:
         _show(one)
@@ -56,7 +53,7 @@ def may_take_back(project: "Project", held: "Held", *, yes: bool, quiet: bool) -
     )
 
 
-def _show(one: "Prospect") -> None:
+def _show(one: Prospect) -> None:
     happened = one.happening
     printing.fact(f"{one.what} command {happened.position} ({show.title(happened)}) of {happened.actor}")
     show.print_delta(one.delta)

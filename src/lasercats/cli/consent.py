@@ -1,31 +1,26 @@
 """Shows what would be destroyed or interrupted that the operator did not name himself, and asks."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from lasercats.cli import printing, show
+from lasercats.cli.request import Request
 from lasercats.cli.running import run
 from lasercats.core.address import label
+from lasercats.core.command import Command
 from lasercats.core.errors import LaserCatsError
-from lasercats.core.loss import in_words
-
-if TYPE_CHECKING:
-    from lasercats.cli.act import Request
-    from lasercats.core.command import Command
-    from lasercats.core.loss import Loss
-    from lasercats.interpreters.context import Result
-    from lasercats.operate.project import Project
+from lasercats.core.loss import Loss, in_words
+from lasercats.interpreters.context import Result
+from lasercats.operate.losses import foresee
+from lasercats.operate.project import Project
 
 
-def ask(project: "Project", commands: "Sequence[Command]", request: "Request") -> "frozenset[Loss]":
+def ask(project: Project, commands: Sequence[Command], request: Request) -> frozenset[Loss]:
     """Return the losses that are announced and agreed to before commands are carried out.
 
     Raises:
         LaserCatsError: it was not agreed to; nothing was done.
 
     """
-    from lasercats.operate.losses import foresee  # noqa: PLC0415 - start-up stays light
-
     if request.predicts:
         return frozenset()
     if request.agreed is not None:
@@ -33,7 +28,7 @@ def ask(project: "Project", commands: "Sequence[Command]", request: "Request") -
     return agree(run(project, foresee(project, commands, direct=request.direct)), request)
 
 
-def agree(found: "Sequence[Loss]", request: "Request") -> "frozenset[Loss]":
+def agree(found: Sequence[Loss], request: Request) -> frozenset[Loss]:
     """Return losses once they are agreed to.
 
     Raises:
@@ -45,7 +40,7 @@ def agree(found: "Sequence[Loss]", request: "Request") -> "frozenset[Loss]":
     return frozenset(found)
 
 
-def ask_late(results: "Sequence[Result]", request: "Request") -> "frozenset[Loss]":
+def ask_late(results: Sequence[Result], request: Request) -> frozenset[Loss]:
     """Return the losses that only the look before acting found, once they are agreed to; else none.
 
     Where --yes was given to a plan that was shown, it is for what that told; for a direct command, it is for
@@ -57,7 +52,7 @@ def ask_late(results: "Sequence[Result]", request: "Request") -> "frozenset[Loss
     return frozenset(found) if _agreed(found, request) else frozenset()
 
 
-def _agreed(found: "Sequence[Loss]", request: "Request") -> bool:
+def _agreed(found: Sequence[Loss], request: Request) -> bool:
     asks = not request.as_json and (request.yes or printing.can_ask())
     if asks or (not request.as_json and len({loss.address for loss in found}) > 1):
         printing.note("this was not named, and would be lost or interrupted:", fg="yellow")
@@ -65,7 +60,7 @@ def _agreed(found: "Sequence[Loss]", request: "Request") -> bool:
     return request.yes or (asks and printing.agreed("Carry this out?"))
 
 
-def refusal(found: "Sequence[Loss]" = ()) -> str:
+def refusal(found: Sequence[Loss] = ()) -> str:
     """Return why nothing was carried out: nobody agreed to it; what that was is told unless it was before."""
     if not found:
         return "not carried out, because it was not agreed to; agree with --yes"

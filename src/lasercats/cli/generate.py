@@ -1,27 +1,21 @@
 """The direct commands, `DOMAIN VERB NAME… --field value`, made from the command types."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from inspect import cleandoc
-from typing import TYPE_CHECKING, Any, get_args, get_origin
+from typing import Any
 
 import click
 import msgspec
 
 from lasercats.cli import arguments, options
-from lasercats.cli.picture import make_show
+from lasercats.cli.shapes import flat, shape
 from lasercats.core.command import Command
 from lasercats.core.document import loading_field
-from lasercats.core.errors import BadInput
 from lasercats.core.kind import Kind
 from lasercats.core.registry import Kinds
 from lasercats.core.resource import Role, fields_of, notes
-from lasercats.core.visible import visible
 from lasercats.operate import plugins
-
-if TYPE_CHECKING:
-    from lasercats.operate.project import Project
 
 
 def groups(kinds: Kinds) -> dict[str, dict[str, type[Command]]]:
@@ -45,10 +39,9 @@ def make_group(name: str, kinds: Kinds, base: type[click.Group]) -> click.Group:
         for tag, command in commands.items()
     }
     if name in plugins.names("pictures"):
-        makers["show"] = cache(partial(make_show, name))
+        makers["show"] = cache(partial(_picture, name))
     if name in plugins.names("verbs"):
-        more: Sequence[click.Command] = plugins.load("verbs", name, "set of verbs")()
-        makers |= {str(verb.name): partial(_same, verb) for verb in more}
+        makers |= {str(verb.name): partial(_same, verb) for verb in _more(name)}
 
     class Verbs(base):  # type: ignore[misc, valid-type]
         def list_commands(self, ctx: click.Context) -> list[str]:
@@ -58,6 +51,19 @@ def make_group(name: str, kinds: Kinds, base: type[click.Group]) -> click.Group:
             return makers[cmd_name]() if cmd_name in makers else None
 
     return Verbs(name, help=_about(commands.values(), kinds))
+
+
+def _more(name: str) -> Sequence[click.Command]:
+    """Return the verbs that a plugin has under a word."""
+    more: Sequence[click.Command] = plugins.load("verbs", name, "set of verbs")()
+    return more
+
+
+def schemas() -> dict[str, Any]:
+    """Return the types of data that only verbs of plugins print, by the names of their schemas."""
+    verbs = [verb for name in plugins.names("verbs") for verb in _more(name)]
+    printing = [option for verb in verbs for option in verb.params if isinstance(option, options.Json)]
+    return {name: type_ for option in printing for name, type_ in option.prints.items() if type_ is not None}
 
 
 def _same(verb: click.Command) -> click.Command:
@@ -102,7 +108,7 @@ def _make_verb(tag: str, command: type[Command], kinds: Sequence[Kind[Any]]) -> 
     )
     fields = [*verb.params]
     own = {spelling for parameter in fields for spelling in parameter.opts}
-    for decorate in (options.as_json, options.diff, options.message, options.interpreter):
+    for decorate in (options.as_json("results"), options.diff, options.message, options.interpreter):
         decorate(verb)
     for shared in verb.params[len(fields) :]:  # what a field is called is its own, as `rack mount --serial`
         shared.opts = [spelling for spelling in shared.opts if spelling not in own]
@@ -112,60 +118,11 @@ def _make_verb(tag: str, command: type[Command], kinds: Sequence[Kind[Any]]) -> 
 def _callback(tag: str, command: type[Command]) -> Any:  # noqa: ANN401
     @click.pass_context
     def run(context: click.Context, /, names: tuple[str, ...], **values: Any) -> None:  # noqa: ANN401
-        from dataclasses import replace  # noqa: PLC0415
-        from pathlib import Path  # noqa: PLC0415
+        from lasercats.cli.direct import carry_out  # noqa: PLC0415 - help is made without
 
-        from lasercats.cli import show  # noqa: PLC0415 - start-up stays light
-        from lasercats.cli.act import Request, act  # noqa: PLC0415 - as above
-        from lasercats.operate.issue import build  # noqa: PLC0415
-
-        request = replace(Request.take(values), direct=is_written(context, names))
-        with options.opened(context, looking=request.predicts) as project:
-            given = {name: v for name, v in values.items() if v is not None and v != ()}
-            data: dict[str, Any] = {name: _value(command, name, value) for name, value in given.items()}
-            data |= {"command": tag, "on": expand(project, names)}
-            built = build(data, project.kinds, project.inputs(Path(), arguments.secret_input))
-            show.print_resealed(project.resealed)
-            act(context, project, [built], request)
+        carry_out(context, tag, command, names, values)
 
     return run
-
-
-def is_pattern(name: str) -> bool:
-    """Tell whether the machine of a name is a pattern for machines."""
-    machine, colon, _ = name.partition(":")
-    return bool(colon) and any(sign in machine for sign in "*?[")
-
-
-def is_written(context: click.Context, names: Sequence[str]) -> bool:
-    """Tell whether the operator wrote names out: they come of no query, and none is a pattern."""
-    return not options.is_queried(context) and not any(map(is_pattern, names))
-
-
-def expand(project: "Project", names: Sequence[str]) -> list[str]:
-    """Put the machines in place of a pattern for them.
-
-    Raises:
-        BadInput: a pattern fits no machine.
-
-    """
-    expanded = []
-    for name in names:
-        kinds, slash, plain = name.partition("/") if _is_address(name, project) else ("", "", name)
-        machine, colon, rest = plain.partition(":")
-        if not is_pattern(name):
-            expanded.append(name)
-            continue
-        fitting = [m for m in project.machines.names() if fnmatchcase(m, machine)]
-        if not fitting:
-            raise BadInput(f"no machine fits {machine!r}; `lasercats machine list` shows which there are")
-        expanded += [f"{kinds}{slash}{m}{colon}{rest}" for m in fitting]
-    return expanded
-
-
-def _is_address(name: str, project: "Project") -> bool:
-    """Tell whether a name begins with a kind."""
-    return name.partition("/")[0] in project.kinds.kinds
 
 
 def _field_options(tag: str, command: type[Command]) -> list[click.Parameter]:
@@ -179,19 +136,19 @@ def _field_options(tag: str, command: type[Command]) -> list[click.Parameter]:
         variable = "LASERCATS_" + f"{tag}_{field.name}".replace(".", "_").upper()
         more: dict[str, Any] = {"help": _sentence(text), "envvar": variable, "required": required}
         more["type"] = arguments.CONTENT if field.name == loads else arguments.TEXT
-        if bool in _flat(field.type):
+        if bool in flat(field.type):
             more |= {"is_flag": True, "default": None, "type": bool}
-        elif _shape(field.type) is not None:
-            more |= {"multiple": True, "metavar": "KEY=VALUE" if _shape(field.type) is dict else "VALUE"}
-        elif float in _flat(field.type):
+        elif shape(field.type) is not None:
+            more |= {"multiple": True, "metavar": "KEY=VALUE" if shape(field.type) is dict else "VALUE"}
+        elif float in flat(field.type):
             more |= {"type": float}
-        elif int in _flat(field.type):
+        elif int in flat(field.type):
             more |= {"type": int}
         if field.name in secret:
             more |= {"metavar": "env:NAME|file:PATH|…", "help": _sentence(f"{text}; never written in clear")}
             more["type"] = arguments.BYTES
         spelled = _spellings(field.name, multiple="multiple" in more)
-        if bool in _flat(field.type) and field.default is None:
+        if bool in flat(field.type) and field.default is None:
             spelled = [f"{spelled[0]}/--no-{spelled[0][2:]}"]  # undecided is neither
         made.append(click.Option([field.name, *spelled], **more))
         if field.name == loads:
@@ -207,60 +164,6 @@ def _spellings(name: str, *, multiple: bool) -> list[str]:
     return [dashed.removesuffix("s"), dashed] if multiple and dashed.endswith("s") else [dashed]
 
 
-def _shape(annotation: Any) -> type | None:  # noqa: ANN401
-    """Return `dict` or `tuple` for the option that may be given many times, None for a plain one."""
-    return next((get_origin(part) for part in _flat(annotation) if get_origin(part) in (dict, tuple)), None)
-
-
-def _value(command: type[Command], name: str, value: Any) -> Any:  # noqa: ANN401
-    """Return the value of an option as plain data: `KEY=VALUE` as a mapping, `a:1,b:2` as one, too.
-
-    Raises:
-        BadInput: one is not of that form.
-
-    """
-    field = next((f for f in msgspec.structs.fields(command) if f.name == name), None)
-    if field is None or not isinstance(value, tuple):
-        return value
-    struct = next(
-        (p for p in _flat(field.type) if isinstance(p, type) and issubclass(p, msgspec.Struct)), None
-    )
-    if _shape(field.type) is not dict:
-        return list(value) if struct is None else [_fields(struct, text, text) for text in value]
-    made: dict[str, Any] = {}
-    for text in value:
-        key, sign, rest = text.partition("=")
-        if not sign or not key:
-            raise BadInput(f"option --{name.replace('_', '-')} takes KEY=VALUE, and not {text!r}")
-        made[key] = rest if struct is None else _fields(struct, rest, text)
-    return made
-
-
-def _fields(struct: type[msgspec.Struct], text: str, whole: str) -> dict[str, Any]:
-    """Return `a:1,b:2` as a mapping; a comma in what is not of that form belongs to the value before it."""
-    names = struct.__struct_encode_fields__
-    made: dict[str, Any] = {}
-    last = ""
-    for part in text.split(","):
-        name, sign, value = part.partition(":")
-        if sign and (name in names or not last or " " not in part):
-            made[name], last = value, name
-        elif last:
-            made[last] += f",{part}"
-        else:
-            raise BadInput(
-                f"{whole!r} is not of the form {'KEY=' if whole != text else ''}FIELD:VALUE,FIELD:VALUE"
-            )
-    whole_numbers = {f.name for f in msgspec.structs.fields(struct) if int in _flat(f.type)}
-    return {n: int(v) if n in whole_numbers and v.isdecimal() else v for n, v in made.items()}
-
-
-def _flat(annotation: Any) -> Iterator[Any]:  # noqa: ANN401
-    yield annotation
-    for part in get_args(annotation):
-        yield from _flat(part)
-
-
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
@@ -273,18 +176,12 @@ def description(annotation: Any) -> str:  # noqa: ANN401
 def _complete(
     kinds: Sequence[Kind[Any]], context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[str]:
-    """Complete a name from what is in the state of a kind, and from the machines that it may be on."""
-    from lasercats.core.address import kind_of, name_of  # noqa: PLC0415
-    from lasercats.core.errors import LaserCatsError  # noqa: PLC0415
+    from lasercats.cli.direct import complete  # noqa: PLC0415 - as above
 
-    try:
-        with options.opened(context, looking=True, quiet=True) as project:
-            first, others = next(iter(kinds), None), {kind.name for kind in kinds[1:]}
-            machines = [] if first is None or first.machine else project.machines.names()
-            there = [a for a, _ in project.state().items()]
-            known = [name_of(a) for a in there if first and kind_of(a) == first.name]
-            known += [a for a in there if kind_of(a) in others]
-            names = [f"{machine}:" for machine in machines] + sorted(known)
-    except LaserCatsError:
-        return []
-    return [visible(name) for name in names if visible(name).startswith(incomplete)]
+    return complete(kinds, context, incomplete)
+
+
+def _picture(domain: str) -> click.Command:
+    from lasercats.cli.picture import make_show  # noqa: PLC0415 - as above
+
+    return make_show(domain)

@@ -2,15 +2,14 @@
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    from lasercats.core.address import Address
-    from lasercats.core.change import Delta
-    from lasercats.interpreters.context import Result
-    from lasercats.operate.project import Project
+from lasercats.core.address import Address
+from lasercats.core.change import Delta
+from lasercats.interpreters.context import Result
+from lasercats.operate.project import Project
+from lasercats.operate.spans import UNDER_WAY, words
 
 
 def line(words: Sequence[str]) -> str:
@@ -26,18 +25,14 @@ def line(words: Sequence[str]) -> str:
     return f"`{shlex.join(['lasercats', *options, *words])}`"
 
 
-def back(project: "Project", deltas: "Mapping[int, Delta]", buried: "Iterable[Address]" = ()) -> str:
+def back(project: Project, deltas: Mapping[int, Delta], buried: Iterable[Address] = ()) -> str:
     """Return how commands that are over and changed this are taken back; nothing where they cannot."""
-    from lasercats.operate.spans import words  # noqa: PLC0415 - start-up stays light
-
     said = words(project, deltas, buried)
     return f"take it back with {line(said)}" if said else ""
 
 
-def back_of(project: "Project", results: "Sequence[Result]", buried: "Iterable[Address]") -> str:
+def back_of(project: Project, results: Sequence[Result], buried: Iterable[Address]) -> str:
     """Return how results are taken back, as far as they are over and nothing at their addresses is not."""
-    from lasercats.operate.spans import UNDER_WAY  # noqa: PLC0415 - as above
-
     busy = {a for result in results if result.status in UNDER_WAY for a in result.command.on}
     done = {r.position: r.delta for r in results if r.position is not None and not busy & {*r.command.on}}
     return back(project, done, buried)

@@ -11,7 +11,8 @@ import click
 
 from lasercats.cli import printing
 from lasercats.cli.arguments import FILE, NAME
-from lasercats.core.errors import LaserCatsError, UnknownName
+from lasercats.cli.group import VerbGroup
+from lasercats.core.errors import LaserCatsError
 
 if TYPE_CHECKING:
     from lasercats.core.registry import Kinds
@@ -19,61 +20,44 @@ if TYPE_CHECKING:
 LONGEST = 8_000
 """How many characters of a sentence are told: more than two paths, and less than what floods a terminal."""
 VERBS = {
-    "init": ("work", "Make a project."),
-    "project": ("projects", "Trust projects of others, and no more; list them."),
-    "machine": ("work", "Add, list, check, accept and remove machines."),
-    "exec": ("work", "Execute a raw command on machines."),
-    "issue": ("work", "Issue commands from a file."),
-    "forget": ("work", "Take resources out of the state; touch no machine."),
+    # The name of a verb: its module in cli/verbs, and what it does.
+    "init": ("init", "Make a project."),
+    "project": ("project", "Trust projects of others, and no more; list them."),
+    "machine": ("machine", "Add, list, check, accept and remove machines."),
+    "exec": ("exec", "Execute a raw command on machines."),
+    "issue": ("issue", "Issue commands from a file."),
+    "forget": ("records", "Take resources out of the state; touch no machine."),
     "create": ("generic", "Create resources of kinds that are made from data."),
     "set": ("generic", "Set fields of them."),
     "remove": ("generic", "Remove them."),
-    "protect": ("work", "Protect resources from being removed; touch no machine."),
-    "unprotect": ("work", "Lift the protection of resources."),
-    "undo": ("work", "Take commands back."),
-    "confirm": ("work", "Confirm what is held, or take it back."),
-    "work": ("orders", "Show what people have in hand, and report what became of it."),
-    "recover": ("work", "Finish what a crash left open."),
-    "state": ("declare", "Show the state, now or at any time."),
-    "document": ("declare", "Print the state as a document."),
-    "plan": ("declare", "Show what would make the state as documents wish."),
-    "apply": ("declare", "Make the state as documents wish."),
-    "observe": ("declare", "Look at the machines and record what changed outside."),
-    "adopt": ("declare", "Find what exists on machines and take it into the state."),
-    "drift": ("declare", "Look at the machines and show what changed outside."),
-    "schema": ("declare", "Print the JSON Schema of documents."),
-    "log": ("history", "Show the history, command by command."),
-    "show": ("history", "Show one command with all that came of it."),
-    "diff": ("history", "Show what changed between two positions."),
+    "protect": ("records", "Protect resources from being removed; touch no machine."),
+    "unprotect": ("records", "Lift the protection of resources."),
+    "undo": ("undo", "Take commands back."),
+    "confirm": ("confirm", "Confirm what is held, or take it back."),
+    "work": ("work", "Show what people have in hand, and report what became of it."),
+    "recover": ("recover", "Finish what a crash left open."),
+    "state": ("state", "Show the state, now or at any time."),
+    "document": ("state", "Print the state as a document."),
+    "plan": ("plan", "Show what would make the state as documents wish."),
+    "apply": ("plan", "Make the state as documents wish."),
+    "observe": ("observe", "Look at the machines and record what changed outside."),
+    "adopt": ("adopt", "Find what exists on machines and take it into the state."),
+    "drift": ("observe", "Look at the machines and show what changed outside."),
+    "schema": ("schema", "Print the JSON Schema of documents."),
+    "log": ("log", "Show the history, command by command."),
+    "show": ("show", "Show one command with all that came of it."),
+    "diff": ("diff", "Show what changed between two positions."),
     "secret": ("secret", "Set, list, rotate and shred secrets."),
-    "query": ("ask", "Answer a query in SQL over the state and its history."),
-    "for": ("ask", "Run a command on all that a query gives."),
-    "blame": ("past", "Show who gave each field of a resource its value, when and why."),
-    "bisect": ("past", "Find the first command after which a check fails."),
-    "replay": ("past", "Run a past command again from its recorded outcomes."),
-    "trace": ("past", "Show the trace of a past command from the log alone."),
-    "rewrite": ("past", "Make a log of commands shorter, with the evidence."),
-    "verify": ("evidence", "Check the hashes of the log, its tables, and what is known of it elsewhere."),
-    "completion": ("work", "Print the completion script of a shell."),
+    "query": ("query", "Answer a query in SQL over the state and its history."),
+    "for": ("for_", "Run a command on all that a query gives."),
+    "blame": ("blame", "Show who gave each field of a resource its value, when and why."),
+    "bisect": ("bisect", "Find the first command after which a check fails."),
+    "replay": ("replay", "Run a past command again from its recorded outcomes."),
+    "trace": ("trace", "Show the trace of a past command from the log alone."),
+    "rewrite": ("rewrite", "Make a log of commands shorter, with the evidence."),
+    "verify": ("verify", "Check the hashes of the log, its tables, and what is known of it elsewhere."),
+    "completion": ("completion", "Print the completion script of a shell."),
 }
-
-
-class VerbGroup(click.Group):
-    """A group that suggests the nearest name for one that it does not have."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the verb.
-
-        Raises:
-            UnknownName: there is none of that name.
-
-        """
-        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            remedy = f"`{ctx.command_path} --help` lists them"
-            raise UnknownName("verb", args[0], self.list_commands(ctx), remedy)
-        return super().resolve_command(ctx, args)
 
 
 class Root(VerbGroup):
@@ -94,7 +78,7 @@ class Root(VerbGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a verb, imported or made just now."""
         if cmd_name in VERBS:
-            module = import_module(f"lasercats.cli.{VERBS[cmd_name][0]}")
+            module = import_module(f"lasercats.cli.verbs.{VERBS[cmd_name][0]}")
             name = f"{cmd_name}_" if cmd_name in ("exec", "for", "set", "show") else cmd_name
             verb: click.Command = getattr(module, name)
             return verb

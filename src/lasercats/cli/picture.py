@@ -5,30 +5,27 @@ from typing import Any
 
 import click
 
-from lasercats.cli import arguments, options, printing
+from lasercats.cli import arguments, options, printing, show
+from lasercats.cli.opening import complete_machine, opened
 from lasercats.cli.running import run
 from lasercats.core.errors import LaserCatsError
 from lasercats.core.text import clean
+from lasercats.operate.picture import draw
 
 
 def make_show(domain: str) -> click.Command:
     """Return the verb that draws the machines of a domain."""
 
     @click.command("show", short_help=f"Draw a {domain}.")
-    @options.argument(
-        "machine", type=arguments.NAME, metavar="MACHINE", shell_complete=options.complete_machine
-    )
+    @options.argument("machine", type=arguments.NAME, metavar="MACHINE", shell_complete=complete_machine)
     @options.option(
         "--svg", type=arguments.FILE, metavar="FILE", help="Write an SVG there; - is standard output."
     )
     @options.as_of
     @click.pass_context
     def verb(context: click.Context, machine: str, svg: str | None, as_of: str | None) -> None:
-        from lasercats.operate.picture import draw  # noqa: PLC0415 - start-up stays light
-
-        with options.opened(context, looking=as_of is not None) as project:
+        with opened(context, looking=as_of is not None) as project:
             picture, unseen = run(project, draw(project, domain, machine, as_of))
-        from lasercats.cli import show  # noqa: PLC0415
 
         if svg is None:
             printing.picture(picture.terminal(show.width(), color=show.has_color(context)))

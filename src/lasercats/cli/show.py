@@ -2,22 +2,21 @@
 
 import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-import msgspec
 
-from lasercats.cli import fields, options, printing
+from lasercats.cli import fields, printing
+from lasercats.cli.opening import is_ranged
 from lasercats.core import secret
 from lasercats.core.address import Address, label
 from lasercats.core.change import Change, Delta
 from lasercats.core.command import Command, Effect, as_shown
 from lasercats.core.loss import Loss, in_words
 from lasercats.core.resource import Resource
+from lasercats.instructions import vlans
 from lasercats.interpreters.context import Result
-
-if TYPE_CHECKING:
-    from lasercats.operate.history import Happening
+from lasercats.operate.history import Happening
 
 GLYPHS = {"create": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red"), "keep": ("=", None)}
 REPLACED = ("±", "magenta")
@@ -59,7 +58,7 @@ def _together(delta: Delta, addresses: Sequence[Address]) -> Iterable[tuple[str,
         side = None if change is None else change.after or change.before
         key = (
             (address,)
-            if side is None or not options.is_ranged(address)
+            if side is None or not is_ranged(address)
             else (*fields.lines_of(delta[address], both=True), side)
         )
         alike.setdefault(_likeness(key, address), []).append(address)
@@ -78,8 +77,6 @@ def _likeness(key: tuple[Any, ...], address: Address) -> tuple[Any, ...]:
 
 def ranges(addresses: Sequence[Address]) -> str:
     """Return addresses of one kind and machine as one name with ranges: `switch.port/sw1:eth1-24,30`."""
-    from lasercats.instructions import vlans  # noqa: PLC0415
-
     before, colon, _ = addresses[0].partition(":")
     return f"{before}{colon}{vlans.ranges(a.partition(':')[2] for a in addresses)}"
 
@@ -171,6 +168,11 @@ def print_unseen(unseen: Mapping[Address, str]) -> None:
         printing.note(f"! {label(addresses[0])}{more}: {why}", fg="red")
 
 
+def missed(unseen: Mapping[Address, str]) -> str:
+    """Return how much could not be looked at."""
+    return f"{len(unseen)} could not be looked at"
+
+
 def print_notes(notes: Mapping[Address, str]) -> None:
     """Print what machines noted of how they did it, on standard error."""
     for address, note in notes.items():
@@ -253,42 +255,7 @@ def _ran(results: Sequence[Result]) -> str:
     return ", ".join(parts)
 
 
-def results_data(results: Sequence[Result], trips: Mapping[str, int]) -> dict[str, Any]:
-    """Return results as plain data, for `--json`."""
-    return {
-        "ok": all(result.ok for result in results),
-        "results": [
-            {
-                "position": result.position,
-                "status": result.status,
-                **({} if result.order is None else {"order": result.order}),
-                "command": as_shown(result.command),
-                "delta": changes_data(result.delta),
-                "observed": changes_data(result.observed),
-                "problems": dict(result.problems),
-                **({"untried": sorted(result.untried)} if result.untried else {}),
-                **({"notes": dict(result.notes)} if result.notes else {}),
-                "reports": {a: msgspec.to_builtins(r) for a, r in result.reports.items()},
-            }
-            for result in results
-        ],
-        "round_trips": dict(trips),
-    }
-
-
-def changes_data(delta: Delta) -> dict[str, Any]:
-    """Return a delta as plain data."""
-    from lasercats.operate.history import delta_data  # noqa: PLC0415 - start-up stays light
-
-    return delta_data(delta)
-
-
-def plain(value: Any) -> Any:  # noqa: ANN401
-    """Return a typed value as plain data."""
-    return msgspec.to_builtins(value)
-
-
-def title(happened: "Happening") -> str:
+def title(happened: Happening) -> str:
     """Return a command as a line of history names it: `file write web1:/etc/motd and 2 more`."""
     command = happened.command
     if command is None:
@@ -300,7 +267,7 @@ def title(happened: "Happening") -> str:
 def named(addresses: Sequence[Address]) -> str:
     """Return addresses in a few words: as a range where that fits, else the first and how many more."""
     alike = len({address.partition(":")[0] for address in addresses}) == 1
-    if len(addresses) > 1 and alike and options.is_ranged(addresses[0]):
+    if len(addresses) > 1 and alike and is_ranged(addresses[0]):
         return ranges(addresses)
     more = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""
     return f"{label(addresses[0])}{more}"
@@ -324,11 +291,3 @@ def width() -> int:
 def has_color(context: click.Context) -> bool:
     """Tell whether pictures have colours."""
     return printing.is_terminal() if context.color is None else context.color
-
-
-def resource_fields(resource: Resource) -> dict[str, Any]:
-    """Return all fields that hold something, secrets hidden."""
-    data = as_shown(resource)
-    if not isinstance(data, dict):
-        return {"recorded": data}
-    return {name: value for name, value in data.items() if value is not None}

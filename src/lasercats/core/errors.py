@@ -20,7 +20,9 @@
     ├── Untrusted                  a project or log of somebody else, that is only to be looked at
     └── Interrupted                the operator stopped it              (exit code 130)
 
-A message is one sentence: the fact, the subject, the remedy.
+A message is one sentence: the fact, the subject, the remedy. They are there apart as well, as far as they
+were given apart: `fact` is never empty; `remedy` may be, and so may `subject`, which is an address, a
+machine, a name or a place in a file.
 """
 
 from collections.abc import Iterable
@@ -31,6 +33,11 @@ class LaserCatsError(Exception):
     """Something that the operator should know, told in one sentence."""
 
     exit_code = 1
+
+    def __init__(self, fact: str, *, remedy: str = "", subject: str = "") -> None:
+        """Tell a fact of a subject, and what can be done, which stands behind it in the sentence."""
+        super().__init__(f"{fact}; {remedy}" if remedy else fact)
+        self.fact, self.remedy, self.subject = fact, remedy, subject
 
 
 class BadInput(LaserCatsError):
@@ -50,7 +57,7 @@ class UnknownName(BadInput):
             hint = remedy
         else:
             hint = f"there are: {', '.join(known)}" if known else "there are none"
-        super().__init__(f"no {sort} is called {name!r}; {hint}")
+        super().__init__(f"no {sort} is called {name!r}", remedy=hint, subject=name)
         self.name = name
         self.nearest = near[0] if near else None
 
@@ -60,7 +67,7 @@ class BadDocument(BadInput):
 
     def __init__(self, where: str, fact: str) -> None:
         """Put `where` (file:line:column) before the `fact`."""
-        super().__init__(f"{where}: {fact}")
+        super().__init__(f"{where}: {fact}", subject=where)
 
 
 class Refused(LaserCatsError):
@@ -82,8 +89,10 @@ class OtherMachine(MachineError):
         """Tell what differs, and what can be done."""
         super().__init__(
             f"machine {machine} is another one than was met before ({differs}), so nothing was done there, "
-            "and nothing that it tells is believed; look where its name leads (URL, profile, address), or "
-            f"take this one for {machine} by `lasercats machine accept {machine}`"
+            "and nothing that it tells is believed",
+            remedy="look where its name leads (URL, profile, address), or take this one for "
+            f"{machine} by `lasercats machine accept {machine}`",
+            subject=machine,
         )
 
 
@@ -95,7 +104,7 @@ class StillWorking(MachineError):
         remedy = "run `lasercats recover` again later, or end it with `lasercats recover --force`"
         if ended:
             remedy = "it could not be ended; look there for what holds it up"
-        super().__init__(f"machine {machine}: {fact}; {remedy}")
+        super().__init__(f"machine {machine}: {fact}", remedy=remedy, subject=machine)
 
 
 class LogError(LaserCatsError):

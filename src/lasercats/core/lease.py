@@ -96,41 +96,43 @@ def lost(run: str) -> Fenced:
     """Return what is told whose run was taken over."""
     return Fenced(
         f"another process has taken over run {run} while this one was at it, so nothing more of it "
-        "is recorded; `lasercats recover` finds out what became of it"
+        "is recorded",
+        remedy="`lasercats recover` finds out what became of it",
+        subject=f"run {run}",
     )
 
 
 def busy(run: str) -> LogConflict:
     """Return what is told who wants the lease of a run that another has."""
     return LogConflict(
-        f"another process is at work on run {run}; wait for it, or run `lasercats recover` if it died"
+        f"another process is at work on run {run}",
+        remedy="wait for it, or run `lasercats recover` if it died",
+        subject=f"run {run}",
     )
 
 
 def ended(command: int) -> Fenced:
     """Return what is told who writes of a command that is over."""
     return Fenced(
-        f"command {command} was ended by another process while this one was at it, so nothing was "
-        f"written; see with `lasercats show {command}` how it ended"
+        f"command {command} was ended by another process while this one was at it, so nothing was written",
+        remedy=f"see with `lasercats show {command}` how it ended",
+        subject=f"command {command}",
     )
 
 
 def held(command: int) -> Fenced:
     """Return what is told who writes of a command that another is at."""
     return Fenced(
-        f"command {command} is in the hands of another process, so nothing was written; wait for it, "
-        "or run `lasercats recover` if it died"
+        f"command {command} is in the hands of another process, so nothing was written",
+        remedy="wait for it, or run `lasercats recover` if it died",
+        subject=f"command {command}",
     )
 
 
 def beaten(run: str) -> LogConflict:
     """Return what is told who wants to take over what another has just taken over."""
     return LogConflict(
-        f"another process has just taken over run {run}, so it is left to that one; run `lasercats "
-        "recover` again if it died"
+        f"another process has just taken over run {run}, so it is left to that one",
+        remedy="run `lasercats recover` again if it died",
+        subject=f"run {run}",
     )
-
-
-def is_at_work(run: str, opened: Iterable[Open]) -> bool:
-    """Tell whether a command of a run is not over, but for those that are only held."""
-    return any(one.run == run and not one.held and not one.late for one in opened)

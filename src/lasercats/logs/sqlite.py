@@ -75,7 +75,7 @@ class SqliteLog(SqliteReader):
             self._note_course(first, told)
             sqlite_writing.take_in(self._db, first, entries)
             taking = (run, holder)
-            mine = sqlite_writing.leased(self._db, first, entries, claims.open, taking, told, self._mine)
+            mine = sqlite_writing.leased(self._db, first, entries, claims, taking, told, self._mine)
         self._head, self._hash, self._time, self._told = self._head + len(entries), digest, now, told
         self._writer, self._mine = (schema.FORMAT, self._program), mine
         for position, entry in enumerate(entries, first):

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from lasercats.core.address import Address
-from lasercats.core.fold import Claims, Open, left_by
-from lasercats.core.lease import is_at_work
+from lasercats.core.fold import Claims, left_by
 from lasercats.core.record import Accepted, AnyEntry, Deferred, Ended, Event, Late, Record
 from lasercats.logs import about, check, leases, met, schema
 from lasercats.logs.chain import Facts, chain
@@ -71,7 +70,7 @@ def leased(
     db: sqlite3.Connection,
     first: int,
     entries: Sequence[AnyEntry],
-    opened: Mapping[int, Open],
+    claims: Claims,
     taking: tuple[str, str],
     now: int,
     mine: Mapping[str, int],
@@ -83,12 +82,8 @@ def leased(
         mine[run] = leases.give(db, run, holder, now)
     if not mine:
         return mine
-    claims = Claims()
-    claims.open |= {position: one._replace(claims=()) for position, one in opened.items()}
-    for position, entry in enumerate(entries, first):
-        claims.add(position, entry)
     for held, token in [*mine.items()]:
-        if is_at_work(held, claims.open.values()):
+        if claims.works(held, first, entries):
             leases.touch(db, held, token, now)
         elif leases.tokens(db).get(held) == token:
             leases.drop(db, held, token)

@@ -166,7 +166,7 @@ class Client:
     def unreachable(self, why: str) -> Unreachable:
         """Return that the switch cannot be reached, and why."""
         where = f"{self._url.host}:{self._url.port}" if self._url.port else self._url.host
-        return Unreachable(f"machine {self.name} ({where}) cannot be reached: {why}")
+        return Unreachable(f"machine {self.name} ({where}) cannot be reached: {why}", subject=self.name)
 
 
 def _identity(driver: Any) -> dict[str, str]:  # noqa: ANN401 - a driver of NAPALM

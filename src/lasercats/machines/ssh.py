@@ -193,7 +193,7 @@ class SshMachine(HostMachine):
         url = self._url
         host = f"[{url.host}]" if ":" in (url.host or "") and url.port else url.host
         where = f"{host}:{url.port}" if url.port else host
-        return Unreachable(f"machine {self.name} ({where}) cannot be reached: {why}")
+        return Unreachable(f"machine {self.name} ({where}) cannot be reached: {why}", subject=self.name)
 
 
 def _said(error: Exception) -> str:

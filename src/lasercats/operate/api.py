@@ -3,6 +3,9 @@
 Nothing here handles signals, begins a loop or prints. A project belongs to the thread that opened it; what
 waits for machines is a coroutine, all else reads or writes the log at once. Tasks that work at the same time
 may share one project: the claims of the log keep them apart, as they do processes.
+
+What the methods answer are the types of this package. `lasercats.operate.data` makes plain data of them, as
+`data.results(await project.issue(…))`: the JSON that the command line prints, with its schemas.
 """
 
 import asyncio
@@ -22,12 +25,14 @@ from lasercats.interpreters.context import Result, Watcher
 from lasercats.operate import history
 from lasercats.operate.adopt import Discovery, discover
 from lasercats.operate.blame import Blame, blame
+from lasercats.operate.documents import read_documents
 from lasercats.operate.issue import build, carry_out
 from lasercats.operate.losses import foresee
 from lasercats.operate.observe import Observation, observe, record
-from lasercats.operate.plan import Plan, make, read_documents
-from lasercats.operate.project import DEFAULT, Project, find
+from lasercats.operate.plan import Plan, make
+from lasercats.operate.project import Project, find
 from lasercats.operate.recover import Recovered, recover
+from lasercats.operate.settings import DEFAULT
 from lasercats.operate.spans import spans
 from lasercats.operate.undo import plan_undo
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from lasercats.core.errors import BadInput, LaserCatsError, LogError
 from lasercats.core.stores import LogPlace
 from lasercats.operate import files, own, places, seen, trust
-from lasercats.operate.project import FILE, FOLDER, settings_of
+from lasercats.operate.project import FILE, FOLDER
+from lasercats.operate.settings import read as read_settings
 
 _TEMPLATE = """\
 # A LaserCats project. `lasercats machine add NAME URL` adds a machine here.
@@ -63,7 +64,7 @@ def _url(folder: Path, given: str | None) -> str:
     """Return the URL of the log that a project has, or is to have."""
     if not files.had(folder, (folder / FILE).is_file) or not (folder / FILE).stat().st_size:
         return given or places.DEFAULT_LOG
-    known = places.log_url(folder / FILE, settings_of(folder / FILE))
+    known = places.log_url(folder / FILE, read_settings(folder / FILE))
     if given is not None and given != known:
         raise BadInput(
             f"the project in {folder} has the log {known}; change `log` in its {FILE} to have {given} instead"

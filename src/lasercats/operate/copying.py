@@ -5,7 +5,8 @@ from typing import NamedTuple
 from lasercats.core.errors import LogConflict, LogCorrupt
 from lasercats.core.head import Head
 from lasercats.operate.places import place
-from lasercats.operate.project import DEFAULT, Project
+from lasercats.operate.project import Project
+from lasercats.operate.settings import DEFAULT
 
 
 class Copied(NamedTuple):

@@ -34,7 +34,7 @@ def check_pins(log: Log, pins: Sequence[Pin]) -> None:
     """
     for pin in pins:
         if fact := _lost(log, pin):
-            raise LogRewound(f"{fact}; bring back the log that was there")
+            raise LogRewound(fact, remedy="bring back the log that was there")
 
 
 def _lost(log: Log, pin: Pin) -> str:
@@ -76,8 +76,8 @@ def check_signatures(log: Log, signers: Path | None) -> list[Checked]:
     checked = [_checked(log, one, allowed if allowed.is_file() else None) for one in log.signatures()]
     if signers is not None and not any(one.who for one in checked):
         raise LogRewound(
-            f"nobody of {signers} signed a head of this log; sign it with `lasercats verify --sign`, if it "
-            "is the right one"
+            f"nobody of {signers} signed a head of this log",
+            remedy="sign it with `lasercats verify --sign`, if it is the right one",
         )
     return checked
 
@@ -85,11 +85,12 @@ def check_signatures(log: Log, signers: Path | None) -> list[Checked]:
 def _checked(log: Log, one: Signature, allowed: Path | None) -> Checked:
     text = signed_text(log.id, Head(one.position, one.hash))
     if fact := _lost(log, Pin(one.hash, one.position)):
-        raise LogRewound(f"{fact}; {one.signer} signed it: bring back the log that was there")
+        raise LogRewound(fact, remedy=f"{one.signer} signed it: bring back the log that was there")
     if signing.signer(text, one.signature) != one.signer:
         raise LogRewound(
-            f"the signature of {one.signer} at position {one.position} is not one of this head; somebody "
-            "changed it: bring back the log that was there"
+            f"the signature of {one.signer} at position {one.position} is not one of this head",
+            remedy="somebody changed it: bring back the log that was there",
+            subject=one.signer,
         )
     who = signing.principal(text, one.signature, allowed) if allowed is not None else None
     return Checked(one.position, one.signer, one.time, who)
@@ -117,9 +118,6 @@ def sign(log: Log, key: Path | None) -> Signature:
 
 
 def notes(project: Project) -> Iterator[str]:
-    """Tell where this user has seen more of the same log."""
-    for one in seen.elsewhere(project.log, project.place.name):
-        yield (
-            f"of this log this user saw more at {one.place}: up to position {one.position}, and here it ends "
-            f"at {project.log.mark().position}"
-        )
+    """Tell where this user has seen copies of the log that are not the same any more."""
+    for other in seen.copies(project.log, project.place.name):
+        yield seen.apart(project.log, other.seen)

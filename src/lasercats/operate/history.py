@@ -12,7 +12,7 @@ import msgspec
 
 from lasercats.core.address import Address, kind_of
 from lasercats.core.change import Delta
-from lasercats.core.command import Command, as_shown, tag_of
+from lasercats.core.command import Command, tag_of
 from lasercats.core.errors import BadInput, LogCorrupt
 from lasercats.core.identity import Identity
 from lasercats.core.instruction import Instruction, Later
@@ -362,6 +362,18 @@ def positions(log: Log, texts: list[str]) -> list[int]:
     return list(chosen)
 
 
+def one(log: Log, text: str) -> int:
+    """Return the position of the one command, or observation, that a text means.
+
+    Raises:
+        BadInput: it means none, or is a range.
+
+    """
+    if ".." in text:
+        raise BadInput(f"{text!r} is a range; name one command, as 17 or HEAD~3")
+    return positions(log, [text])[0]
+
+
 def _named(log: Log, text: str) -> int | None:
     """Return where the command was accepted that a text names by its number, or from the end; else None."""
     if _NUMBER.fullmatch(text):
@@ -480,32 +492,3 @@ def _nth_last(log: Log, n: int) -> int:
     if len(found) <= n:
         raise BadInput(f"HEAD~{n} is before the first command; the log has {len(found)}")
     return found[n]
-
-
-def as_data(happened: Happening) -> dict[str, object]:
-    """Return a happening as plain data, for `--json`."""
-    data: dict[str, object] = {
-        "position": happened.position,
-        "time": iso(happened.time),
-        "actor": happened.actor,
-        "type": happened.type,
-        "status": happened.status,
-        "message": happened.message,
-        "because": happened.because,
-        "resealed": dict(happened.resealed),
-        "error": happened.error,
-        "undoes": list(happened.undoes),
-        "late": list(happened.late),
-        "met": {name: dict(identity) for name, identity in happened.met.items()},
-        "opaque": happened.opaque,
-        "delta": delta_data(happened.delta),
-        "observed": delta_data(happened.observed),
-    }
-    if happened.command is not None:
-        data["command"] = as_shown(happened.command)
-    return {name: value for name, value in data.items() if value not in (None, {}, [], False)}
-
-
-def delta_data(delta: Delta) -> dict[str, object]:
-    """Return a delta as plain data: address to before and after."""
-    return {a: {"before": as_shown(c.before), "after": as_shown(c.after)} for a, c in delta.items()}

@@ -195,6 +195,7 @@ def _check_over(project: Project, first: int, last: int) -> None:
     for position, opened in project.log.open().items():
         if first <= position <= last:
             raise Refused(
-                f"command {position} ({opened.actor}) is not over, so the log cannot be rewritten over it; "
-                "wait for it, or run `lasercats recover` if it died"
+                f"command {position} ({opened.actor}) is not over, so the log cannot be rewritten over it",
+                remedy="wait for it, or run `lasercats recover` if it died",
+                subject=f"command {position}",
             )

@@ -16,8 +16,9 @@ from lasercats.machines.vault_ring import PROJECT, Key
 from lasercats.machines.vault_seal import key_of
 from lasercats.operate import files
 from lasercats.operate.history import record_at
-from lasercats.operate.project import DEFAULT, FILE, Project
+from lasercats.operate.project import FILE, Project
 from lasercats.operate.secret import Secret, meant, secrets
+from lasercats.operate.settings import DEFAULT
 
 _TOKEN = re.compile(r"sealed:([A-Za-z0-9_.=-]+)")
 _MARK = PREFIX.encode()

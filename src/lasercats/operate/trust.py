@@ -74,8 +74,9 @@ def _parts(root: Path) -> Iterator[Path]:
 def untrusted(root: Path, why: str) -> Untrusted:
     """Return the error for what may not be done in a project that can only be looked at."""
     return Untrusted(
-        f"{why}, so the project in {root} can only be looked at; where you trust all who can write to it, "
-        f"mark it with `lasercats project trust {root}`"
+        f"{why}, so the project in {root} can only be looked at",
+        remedy=f"where you trust all who can write to it, mark it with `lasercats project trust {root}`",
+        subject=str(root),
     )
 
 

@@ -1,7 +1,6 @@
 """`rack show`: elevations of racks, with what is pending, as they were, or what came and went."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from lasercats.core.address import Address, kind_of
@@ -137,11 +136,6 @@ def terminal(drawn: Elevation, face: str, width: int, *, color: bool) -> str:
     from lasercats.views.elevation_terminal import draw  # noqa: PLC0415
 
     return draw(drawn, face, width, color=color)
-
-
-def as_data(drawn: Elevation) -> dict[str, Any]:
-    """Return an elevation as plain data."""
-    return asdict(drawn)
 
 
 def around(order: "WorkOrder") -> list[tuple[Elevation, Elevation]]:

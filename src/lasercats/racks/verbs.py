@@ -1,15 +1,23 @@
 """Verbs about racks that are no commands: show, swap, rename, import."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from lasercats.cli import arguments, options, printing, show
-from lasercats.cli.act import Request, act
+from lasercats.cli.act import act
+from lasercats.cli.opening import opened
 from lasercats.cli.picture import write
+from lasercats.cli.request import Request
 from lasercats.cli.running import run
 from lasercats.core.errors import BadInput
+from lasercats.operate import plan as plans
+from lasercats.racks import elevation
+from lasercats.racks.changes import renamed, swapped
+from lasercats.racks.library import read_library
+from lasercats.views.elevation import Elevation
 
 
 def verbs() -> tuple[click.Command, ...]:
@@ -27,7 +35,7 @@ def verbs() -> tuple[click.Command, ...]:
 )
 @options.option("--diff", "between", nargs=2, metavar="A B", help="What came and went between two positions.")
 @options.as_of
-@options.as_json
+@options.as_json(elevations=list[Elevation])
 @click.pass_context
 def show_(
     context: click.Context,
@@ -42,14 +50,12 @@ def show_(
 
     RACK is the name of a rack, or of the machine that several are at; by default all are drawn.
     """
-    from lasercats.racks import elevation  # noqa: PLC0415
-
     if between and as_of:
         raise BadInput("--diff names both positions itself; leave --as-of out")
-    with options.opened(context, looking=True) as project:
+    with opened(context, looking=True) as project:
         drawn = elevation.chosen(project, names, face, as_of=as_of, between=between)
     if as_json:
-        printing.data([elevation.as_data(one) for one in drawn])
+        printing.data(drawn)
     elif svg == "-":
         printing.exact(elevation.svg(drawn, face))
     elif svg is not None:
@@ -63,17 +69,15 @@ def show_(
 @click.command()
 @options.argument("one", type=arguments.NAME, metavar="DEVICE")
 @options.argument("other", type=arguments.NAME, metavar="DEVICE")
-@options.as_json
+@options.as_json("results")
 @options.diff
 @options.message
 @options.interpreter
 @click.pass_context
 def swap(context: click.Context, /, one: str, other: str, **values: Any) -> None:  # noqa: ANN401
     """Let two devices change places; what makes room first goes to a spare place, or is put aside."""
-    from lasercats.racks.changes import swapped  # noqa: PLC0415
-
     request = Request.take(values)
-    with options.opened(context, looking=request.predicts) as project:
+    with opened(context, looking=request.predicts) as project:
         made = swapped(project, one, other)
         if not request.as_json:
             show.print_detours(made.detours)
@@ -83,27 +87,23 @@ def swap(context: click.Context, /, one: str, other: str, **values: Any) -> None
 @click.command()
 @options.argument("old", type=arguments.NAME, metavar="DEVICE")
 @options.argument("new", type=arguments.NAME, metavar="NAME")
-@options.as_json
+@options.as_json("results")
 @options.diff
 @options.message
 @options.interpreter
 @click.pass_context
 def rename(context: click.Context, /, old: str, new: str, **values: Any) -> None:  # noqa: ANN401
     """Give a device its right name on record, with its cables; nobody is sent."""
-    from dataclasses import replace  # noqa: PLC0415
-
-    from lasercats.racks.changes import renamed  # noqa: PLC0415
-
     direct = not options.is_queried(context)
     request = replace(Request.take(values), because=f"rack rename {old} {new}", direct=direct)
-    with options.opened(context, looking=request.predicts) as project:
+    with opened(context, looking=request.predicts) as project:
         act(context, project, renamed(project, old, new), request)
 
 
 @click.command("import")
 @options.argument("folder", type=arguments.FILE, metavar="FOLDER")
 @options.only
-@options.as_json
+@options.as_json("results")
 @options.diff
 @options.message
 @options.interpreter
@@ -114,14 +114,9 @@ def import_(context: click.Context, /, folder: str, only: tuple[str, ...], **val
     FOLDER is the library, one maker's folder in it, or one file; --only takes patterns for MAKER/SLUG. Files
     that cannot be taken are told, with the line, and the others are taken.
     """
-    from dataclasses import replace  # noqa: PLC0415
-
-    from lasercats.operate import plan as plans  # noqa: PLC0415
-    from lasercats.racks.library import read_library  # noqa: PLC0415
-
     request = replace(Request.take(values), because=f"rack import {folder}", brief=True)
     library = read_library(Path(folder), only)
-    with options.opened(context) as project:
+    with opened(context) as project:
         made = run(project, plans.make(project, library.types))
         for where, fact in library.problems:
             printing.note(f"! {where}: {fact}", fg="red")

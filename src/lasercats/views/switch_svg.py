@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from textwrap import wrap
 from xml.sax.saxutils import escape
 
-from lasercats.views.switch import Faceplate, Jack, ink, rgb
+from lasercats.views.faceplate import Faceplate, Jack, ink, rgb
 
 WIDE, HIGH, GAP = 36, 30, 5
 BLOCK, COLUMNS = 6, 24

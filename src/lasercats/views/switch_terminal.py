@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from lasercats.views.switch import Faceplate, Jack, ink, rgb
+from lasercats.views.faceplate import Faceplate, Jack, ink, rgb
 
 CELL = 5
 """Columns of a jack, without its border."""

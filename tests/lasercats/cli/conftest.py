@@ -11,9 +11,42 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
+import jsonschema
 import pytest
 
+from lasercats.cli import generate, options, printing
 from lasercats.cli.main import guarded, root
+from lasercats.operate import data
+
+
+def published(printed: object, verb: click.Command) -> None:
+    """Check that what a verb prints as JSON is as one of the schemas says that it names.
+
+    Raises:
+        ValidationError: it is not.
+
+    """
+    named = [name for option in verb.params if isinstance(option, options.Json) for name in option.prints]
+    plain = json.loads(json.dumps(data.plain(printed)))
+    for name in named:
+        found = jsonschema.Draft202012Validator(data.schema(name, generate.schemas()))
+        if name == named[-1] or found.is_valid(plain):
+            found.validate(plain)
+            return
+    assert verb.name == "schema", "a verb prints JSON, and does not say of which schema"
+
+
+@pytest.fixture(autouse=True)
+def _as_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check all that verbs print as JSON, in all tests of the command line."""
+    print_ = printing.data
+
+    def checked(value: object) -> None:
+        published(value, click.get_current_context().command)
+        print_(value)
+
+    monkeypatch.setattr(printing, "data", checked)
 
 
 class Ran(NamedTuple):

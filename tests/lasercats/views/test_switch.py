@@ -16,7 +16,8 @@ from lasercats.domains.switch.lag import Lag
 from lasercats.domains.switch.port import Port
 from lasercats.domains.switch.settings import named
 from lasercats.domains.switch.vlan import Vlan
-from lasercats.views.switch import SwitchPicture, ink, rgb, short
+from lasercats.views.faceplate import ink, rgb, short
+from lasercats.views.switch import SwitchPicture
 from tests.lasercats.domains.switch.test_any_value import values
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -2,22 +2,23 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from lasercats.cli import arguments, options, printing
-from lasercats.cli.main import VerbGroup
+from lasercats.cli.act import act
+from lasercats.cli.group import VerbGroup
+from lasercats.cli.opening import opened
+from lasercats.cli.plans import agree, check_plan, show_plan
+from lasercats.cli.request import Request
 from lasercats.core.errors import BadInput, LaserCatsError
 from lasercats.core.secret import label
-
-if TYPE_CHECKING:
-    from lasercats.cli.act import Request
-    from lasercats.machines.vault_ring import Key
-    from lasercats.operate.project import Project
-    from lasercats.operate.secret import Secret
-    from lasercats.operate.secret_rotate import Rotation
-    from lasercats.operate.secret_shred import Shredding
+from lasercats.operate import data
+from lasercats.operate.project import Project
+from lasercats.operate.secret import Secret, secrets
+from lasercats.operate.secret_rotate import Rotation, keep, reseal, rotation, set_named
+from lasercats.operate.secret_shred import Shredding, shred, shredding
 
 MOST = 10
 """How many positions are told."""
@@ -28,7 +29,6 @@ def secret() -> None:
     """Set, list, rotate and shred secrets.
 
     A secret is never typed in clear. A REFERENCE says where it is found:
-
     \b
     env:NAME          a variable of the environment
     file:PATH         a file, as it is
@@ -41,7 +41,7 @@ def secret() -> None:
     """  # noqa: D301 - click keeps lines after a backspace
 
 
-def _read(project: "Project", reference: str) -> bytes:
+def _read(project: Project, reference: str) -> bytes:
     return project.sources._replace(folder=Path(), stdin=arguments.secret_input).read(reference)
 
 
@@ -51,24 +51,20 @@ def _read(project: "Project", reference: str) -> bytes:
 @click.pass_context
 def secret_set(context: click.Context, name: str, reference: str) -> None:
     """Give the NAME to a secret; commands and documents use it as secret:NAME, as often as they like."""
-    from lasercats.operate.secret_rotate import set_named  # noqa: PLC0415
-
-    with options.opened(context) as project:
+    with opened(context) as project:
         set_named(project, name, _read(project, reference))
     printing.note(f"the secret {name!r} is set; use it as secret:{name}")
 
 
 @secret.command("list")
-@options.as_json
+@options.as_json("secrets")
 @click.pass_context
 def secret_list(context: click.Context, as_json: bool) -> None:
     """List the secrets: how many keys each had, since when it has its last one, and where it stands."""
-    from lasercats.operate.secret import secrets  # noqa: PLC0415
-
-    with options.opened(context) as project:
+    with opened(context) as project:
         found, kept = secrets(project), project.vault.keys.kept()
     if as_json:
-        printing.data({"root_key": kept, "secrets": [_data(one) for one in found]})
+        printing.data(data.secrets(found, kept))
         return
     if found:
         printing.table(map(_row, found), ("SECRET", "VERSIONS", "SINCE", "USED"))
@@ -78,8 +74,8 @@ def secret_list(context: click.Context, as_json: bool) -> None:
         printing.note(f"the root key, which locks all others, is kept in {kept}")
 
 
-def _row(one: "Secret") -> tuple[str, str, str, str]:
-    gone = sum(_state(one, key) == "destroyed" for key in one.keys)
+def _row(one: Secret) -> tuple[str, str, str, str]:
+    gone = sum(key.wrapped is None for key in one.keys)
     versions = f"{len(one.keys)}" + (f" ({gone} destroyed)" if gone else "")
     since = one.keys[-1].made if one.keys else "the key is missing"
     own = {label(at) for at in one.used}
@@ -87,30 +83,10 @@ def _row(one: "Secret") -> tuple[str, str, str, str]:
     return one.name, versions, since, used
 
 
-def _data(one: "Secret") -> dict[str, Any]:
-    keys = [
-        {
-            "version": key.version,
-            "state": _state(one, key),
-            "made": key.made,
-            "by": key.by,
-            "destroyed": key.gone,
-            "destroyed_by": key.gone_by,
-        }
-        for key in one.keys
-    ]
-    versions = [{name: value for name, value in key.items() if value} for key in keys]
-    return {"secret": one.name, "places": one.places, "used": one.used, "versions": versions}
-
-
-def _state(one: "Secret", key: "Key") -> str:
-    return "destroyed" if key.wrapped is None else "current" if key.id == one.keys[-1].id else "old"
-
-
 @secret.command("rotate")
 @options.argument("targets", nargs=-1, type=arguments.NAME, metavar="[NAME|ADDRESS] [REFERENCE]")
 @options.option("--key", is_flag=True, help="Make new keys only; values and machines stay as they are.")
-@options.as_json
+@options.as_json("results", "resealed")
 @options.diff
 @options.message
 @options.interpreter
@@ -128,27 +104,20 @@ def secret_rotate(
     be undone; `secret shred` destroys it. With --key the secrets that are named, by default all that are in
     use, only get new keys: what stands in the state is sealed anew, on record, and no machine is touched.
     """
-    from lasercats.cli.act import Request  # noqa: PLC0415
-
     request = Request.take(values)
-    with options.opened(context) as project:
+    with opened(context) as project:
         if key:
             _reseal(context, project, targets, request)
             return
         if len(targets) != 2:  # noqa: PLR2004 - what it is, and where its new value is found
             raise BadInput("name a secret and where its new value is found: `secret rotate NAME file:PATH`")
-        from lasercats.operate.secret_rotate import rotation  # noqa: PLC0415
 
         target, reference = targets
         made = rotation(project, target, _read(project, reference))
         _rotate(context, project, made, replace(request, because=f"secret rotate {target}"))
 
 
-def _rotate(context: click.Context, project: "Project", made: "Rotation", request: "Request") -> None:
-    from lasercats.cli.act import act  # noqa: PLC0415
-    from lasercats.cli.declare import agree, check_plan, show_plan  # noqa: PLC0415
-    from lasercats.operate.secret_rotate import keep  # noqa: PLC0415
-
+def _rotate(context: click.Context, project: Project, made: Rotation, request: Request) -> None:
     plan = made.plan
     if made.candidate is None and not plan.commands:
         printing.note("nothing to do: it has that value already; --key would give it a new key")
@@ -167,14 +136,12 @@ def _rotate(context: click.Context, project: "Project", made: "Rotation", reques
         printing.note("the secret has a new value; it stands nowhere in the state")
 
 
-def _reseal(context: click.Context, project: "Project", targets: tuple[str, ...], request: "Request") -> None:
-    from lasercats.operate.secret_rotate import reseal  # noqa: PLC0415
-
+def _reseal(context: click.Context, project: Project, targets: tuple[str, ...], request: Request) -> None:
     if request.interpreter != "live":
         raise BadInput("new keys change no value and no machine, so there is nothing to predict or to print")
     done = reseal(project, targets, request.message)
     if request.as_json:
-        printing.data(done._asdict())
+        printing.data(data.resealed(done))
     for name in () if request.as_json else done.names:
         printing.fact(f"new key: {name}")
     for at, why in {} if request.as_json else done.problems.items():
@@ -199,7 +166,7 @@ def _reseal(context: click.Context, project: "Project", targets: tuple[str, ...]
     help="Also the one key that sealed all secrets of the project before each had its own.",
 )
 @options.yes
-@options.as_json
+@options.as_json("shredded")
 @click.pass_context
 def secret_shred(
     context: click.Context,
@@ -214,11 +181,9 @@ def secret_shred(
     It is refused while anything uses one. Log and state stay readable; what a copy of the keyring can still
     open is told.
     """
-    from lasercats.operate.secret_shred import shred, shredding  # noqa: PLC0415
-
     if not targets and not more["before"]:
         raise BadInput("name the secrets whose past values are to be destroyed, or --before")
-    with options.opened(context) as project:
+    with opened(context) as project:
         found = shredding(project, targets, all_=more["all_"], before=more["before"])
         if not as_json:
             _show_shredding(found)
@@ -227,7 +192,7 @@ def secret_shred(
         anew = shred(project, found)
         kept = project.vault.keys.kept() or ""
     if as_json:
-        printing.data({"keys": len(found.keys), "values": found.values, "past": found.past, "new_root": anew})
+        printing.data(data.shredded(found, new_root=anew))
     else:
         printing.note(f"{_count(len(found.keys), 'key')} destroyed; {_copies(kept, anew=anew)}")
 
@@ -241,7 +206,7 @@ def _copies(kept: str, *, anew: bool) -> str:
     return "the other keys have a new root key; destroy the copies that you have of the keys from before"
 
 
-def _show_shredding(found: "Shredding") -> None:
+def _show_shredding(found: Shredding) -> None:
     for key in found.keys:
         printing.fact(f"version {key.version} of {', '.join(key.places) or 'the one key of before'}")
     where = dict.fromkeys(past.environment for past in found.past)
@@ -263,7 +228,7 @@ def _show_shredding(found: "Shredding") -> None:
     metavar="file|age:RECIPIENT,…|keyring|cmd:COMMAND",
     help="Keep a new root key there, and lock all keys with it.",
 )
-@options.as_json
+@options.as_json("root_key")
 @click.pass_context
 def secret_key(context: click.Context, to: str | None, as_json: bool) -> None:
     """Show where the root key is kept, which locks the keys of all secrets, or keep it somewhere else.
@@ -272,11 +237,11 @@ def secret_key(context: click.Context, to: str | None, as_json: bool) -> None:
     identities; `keyring` is that of the system; `cmd:` runs a command that prints it, as
     cmd:'pass show lasercats', which is 64 random bytes in base 64. Tokens stay as they are.
     """
-    with options.opened(context) as project:
+    with opened(context) as project:
         keys = project.vault.keys
         kept = keys.move(to) if to is not None else keys.kept()
     if as_json:
-        printing.data({"root_key": kept})
+        printing.data(data.things.RootKey(kept))
     elif kept is None:
         printing.note("there is no root key yet; it is made with the first secret")
     else:

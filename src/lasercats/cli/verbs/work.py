@@ -1,26 +1,23 @@
 """`work`: what people have in hand, and what became of it."""
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
-from lasercats.cli import arguments, hint, options, printing, show
-from lasercats.cli.main import VerbGroup
+from lasercats.cli import agree, arguments, hint, options, printing, show
+from lasercats.cli.checklist import print_order, print_task
+from lasercats.cli.group import VerbGroup
+from lasercats.cli.opening import opened
 from lasercats.cli.picture import write
 from lasercats.cli.running import run
-from lasercats.core.instruction import Failure
-from lasercats.instructions.work_order import Done
-
-if TYPE_CHECKING:
-    from lasercats.operate.project import Project
-    from lasercats.operate.work import Reported, WorkItem, WorkOrder
-
-BOXES = {"open": "☐", "done": "☑", "failed": "☒", "skipped": "⊘"}
-COLORS = {"done": "green", "failed": "red", "skipped": "yellow"}
+from lasercats.operate import data, paper, prospect, reports
+from lasercats.operate import work as working
+from lasercats.operate.history import iso
+from lasercats.operate.project import Project
+from lasercats.operate.reports import Reported
+from lasercats.operate.spans import over
+from lasercats.operate.work import WorkOrder
 
 
 @click.group(cls=VerbGroup)
@@ -34,17 +31,14 @@ def work() -> None:
 
 @work.command("list")
 @options.option("--all", "everything", is_flag=True, help="Also those that are over.")
-@options.as_json
+@options.as_json("work_orders")
 @click.pass_context
 def work_list(context: click.Context, everything: bool, as_json: bool) -> None:
     """List the work orders that wait for a report."""
-    from lasercats.operate import work as working  # noqa: PLC0415
-    from lasercats.operate.history import iso  # noqa: PLC0415
-
-    with options.opened(context, looking=True) as project:
+    with opened(context, looking=True) as project:
         found = working.orders(project, everything=everything)
         if as_json:
-            printing.data([order_data(one) for one in found])
+            printing.data([data.work_order(one) for one in found])
             return
         rows = [
             (
@@ -72,17 +66,14 @@ def work_list(context: click.Context, everything: bool, as_json: bool) -> None:
     metavar="FILE",
     help="Write a page that prints well there; - is standard output.",
 )
-@options.as_json
+@options.as_json("work_order")
 @click.pass_context
 def work_show(context: click.Context, number: int, markdown: bool, html: str | None, as_json: bool) -> None:
     """Print a work order: its checklist, and the racks before and after."""
-    from lasercats.operate import paper  # noqa: PLC0415
-    from lasercats.operate import work as working  # noqa: PLC0415
-
-    with options.opened(context, looking=True) as project:
+    with opened(context, looking=True) as project:
         one = working.order(project, number)
         if as_json:
-            printing.data(order_data(one))
+            printing.data(data.work_order(one))
         elif markdown:
             printing.page(paper.markdown(one))
         elif html == "-":
@@ -103,7 +94,7 @@ def work_show(context: click.Context, number: int, markdown: bool, html: str | N
 @options.option("--asset-tag", metavar="TEXT", help="The asset tag of the device, as found.")
 @options.option("--note", metavar="TEXT", help="What else is to be said.")
 @options.yes
-@options.as_json
+@options.as_json("reported")
 @click.pass_context
 def work_done(
     context: click.Context,
@@ -119,12 +110,10 @@ def work_done(
 
     STEP is a number, a range as 1-32, or a list as 1,4-6.
     """
-    from lasercats.operate import work as working  # noqa: PLC0415
-
-    with options.opened(context) as project:
+    with opened(context) as project:
         _check(project, number, yes=yes, as_json=as_json)
-        chosen = working.numbers(steps)
-        work = working.done(project, number, chosen, serial=serial, asset_tag=asset_tag, note=note)
+        chosen = reports.numbers(steps)
+        work = reports.done(project, number, chosen, serial=serial, asset_tag=asset_tag, note=note)
         report = run(project, work)
         _print_reported(project, report, as_json=as_json)
         context.exit(1 if report.problems else 0)
@@ -135,7 +124,7 @@ def work_done(
 @options.argument("steps", type=arguments.NAME, nargs=-1, metavar="[STEP]...")
 @options.option("--why", metavar="TEXT", required=True, help="What stands in the way.")
 @options.yes
-@options.as_json
+@options.as_json("reported")
 @click.pass_context
 def work_fail(
     context: click.Context, number: int, steps: tuple[str, ...], why: str, yes: bool, as_json: bool
@@ -144,75 +133,29 @@ def work_fail(
 
     What must wait for them is skipped, and no more. STEP is a number, a range as 1-32, or a list as 1,4-6.
     """
-    from lasercats.operate import work as working  # noqa: PLC0415
-
-    with options.opened(context) as project:
+    with opened(context) as project:
         _check(project, number, yes=yes, as_json=as_json)
-        report = run(project, working.fail(project, number, working.numbers(steps), why=why))
+        report = run(project, reports.fail(project, number, reports.numbers(steps), why=why))
         _print_reported(project, report, as_json=as_json)
 
 
-def _check(project: "Project", number: int, *, yes: bool, as_json: bool) -> None:
+def _check(project: Project, number: int, *, yes: bool, as_json: bool) -> None:
     """Check that what goes on with a report was begun by this user, or that he agrees to it."""
-    from lasercats.cli import agree  # noqa: PLC0415
-    from lasercats.operate import prospect  # noqa: PLC0415
-    from lasercats.operate import work as working  # noqa: PLC0415
-
     waiting = working.commands(project, number)
     agree.check(project, partial(prospect.of_commands, project, waiting), yes=yes, quiet=as_json)
 
 
-def print_order(one: "WorkOrder", *, whole: bool = False) -> None:
-    """Print the checklist of a work order."""
-    from lasercats.operate.history import iso  # noqa: PLC0415
-
-    about = f" ({one.message})" if one.message else ""
-    printing.fact(printing.style(f"work order {one.number} for {one.machine}{about}", bold=True))
-    if whole:
-        printing.fact(f"asked by {one.actor} at {iso(one.time)}")
-    for task in one.tasks:
-        _print_task(one, task)
-    for report in one.reports if whole else ():
-        steps = ", ".join(map(str, report.steps))
-        printing.fact(f"  reported by {report.actor} at {iso(report.time)}: {steps}")
-    if one.open:
-        left = f"{len(one.open)} to do; report with `lasercats work done {one.number} [STEP]`"
-        printing.note(left)
-
-
-def _print_task(one: "WorkOrder", task: "WorkItem") -> None:
-    head = f"  {BOXES[task.status]} {task.number:>2}. {task.step.line()}"
-    if task.after and task.status == "open":
-        head += f"  (after {', '.join(map(str, task.after))})"
-    for line in (head, *(f"         {below}" for below in _below(one, task))):
-        printing.fact(printing.style(line, fg=COLORS.get(task.status)))
-
-
-def _below(one: "WorkOrder", task: "WorkItem") -> Iterator[str]:
-    """Iterate over what is told below a step: notes, and what became of it."""
-    if task.status != "done":
-        yield from one.notes.get(task.number, ())
-    if isinstance(task.outcome, Failure):
-        yield task.outcome.reason
-    elif isinstance(task.outcome, Done):
-        held = {"serial": task.outcome.serial, "asset tag": task.outcome.asset_tag, "note": task.outcome.note}
-        yield from (f"{name}: {text}" for name, text in held.items() if text)
-
-
-def _back(project: "Project", one: "WorkOrder") -> str:
+def _back(project: Project, one: WorkOrder) -> str:
     """Return how all that a work order was about is taken back, as far as it is over."""
-    from lasercats.operate.spans import over  # noqa: PLC0415
-
     return hint.back(project, over(project, one.about))
 
 
-def _print_reported(project: "Project", report: "Reported", *, as_json: bool) -> None:
+def _print_reported(project: Project, report: Reported, *, as_json: bool) -> None:
     if as_json:
-        data = {"order": order_data(report.order), "delta": show.changes_data(report.delta)}
-        printing.data({**data, "problems": dict(report.problems)})
+        printing.data(data.reported(report))
         return
     for task in report.tasks:
-        _print_task(report.order, task)
+        print_task(report.order, task)
     show.print_delta(report.delta, both=False)
     show.print_problems(report.problems)
     left = len(report.order.open)
@@ -221,33 +164,3 @@ def _print_reported(project: "Project", report: "Reported", *, as_json: bool) ->
         back = _back(project, report.order)
         over = f"work order {report.order.number} is over{'; ' if back else ''}{back}"
     printing.note(f"{show.summary(report.delta)}; {over}" if report.delta else over)
-
-
-def order_data(one: "WorkOrder") -> dict[str, Any]:
-    """Return a work order as plain data."""
-    from lasercats.operate.history import iso  # noqa: PLC0415
-
-    return {
-        "order": one.number,
-        "machine": one.machine,
-        "time": iso(one.time),
-        "actor": one.actor,
-        "message": one.message,
-        "because": one.because,
-        "open": len(one.open),
-        "reports": [{**report._asdict(), "time": iso(report.time)} for report in one.reports],
-        "steps": [
-            {
-                "step": task.number,
-                "status": task.status,
-                "command": task.command,
-                "text": task.step.line(),
-                "after": list(task.after),
-                "notes": list(one.notes.get(task.number, ())),
-                "reported_by": reporter.actor if (reporter := one.reporter(task.number)) else None,
-                "instruction": msgspec.to_builtins(task.step),
-                "outcome": msgspec.to_builtins(task.outcome),
-            }
-            for task in one.tasks
-        ],
-    }

@@ -1,15 +1,25 @@
 """The verbs of kinds that are made from data, once for all of them: create, set, remove."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import click
 
-from lasercats.cli import arguments, options
+from lasercats.cli import arguments, options, show
+from lasercats.cli.act import act
+from lasercats.cli.direct import expand, is_written
+from lasercats.cli.opening import opened
+from lasercats.cli.request import Request
+from lasercats.core.address import kind_of
+from lasercats.core.command import tag_of
+from lasercats.core.errors import BadInput, LaserCatsError
+from lasercats.core.reading import load_yaml
+from lasercats.core.resource import alternatives, infos
 from lasercats.core.visible import visible
-
-if TYPE_CHECKING:
-    from lasercats.operate.project import Project
+from lasercats.operate.issue import build
+from lasercats.operate.project import Project
 
 
 def _verb(name: str, summary: str, *, fields: bool) -> click.Command:
@@ -37,7 +47,7 @@ def _verb(name: str, summary: str, *, fields: bool) -> click.Command:
         metavar="KIND/NAME...",
         shell_complete=_complete,
     )
-    shared = (options.as_json, options.diff, options.message, options.interpreter)
+    shared = (options.as_json("results"), options.diff, options.message, options.interpreter)
     for decorate in (*shared, *((field,) if fields else ()), addressed):
         decorate(verb)
     return verb
@@ -45,11 +55,8 @@ def _verb(name: str, summary: str, *, fields: bool) -> click.Command:
 
 def _complete(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Complete an address from what is in the state, and from the kinds that are made from data."""
-    from lasercats.core.address import kind_of  # noqa: PLC0415 - start-up stays light
-    from lasercats.core.errors import LaserCatsError  # noqa: PLC0415 - as above
-
     try:
-        with options.opened(context, looking=True, quiet=True) as project:
+        with opened(context, looking=True, quiet=True) as project:
             made = {kind.name for kind in project.kinds.kinds.values() if kind.generic}
             known = [visible(a) for a, _ in project.state().items() if kind_of(a) in made]
     except LaserCatsError:
@@ -58,16 +65,9 @@ def _complete(context: click.Context, _parameter: click.Parameter, incomplete: s
 
 
 def _act(context: click.Context, verb: str, addresses: Sequence[str], values: dict[str, Any]) -> None:
-    from dataclasses import replace  # noqa: PLC0415
-
-    from lasercats.cli import show  # noqa: PLC0415
-    from lasercats.cli.act import Request, act  # noqa: PLC0415
-    from lasercats.cli.generate import expand, is_written  # noqa: PLC0415
-    from lasercats.core.address import kind_of  # noqa: PLC0415
-
     request, texts = Request.take(values), values.pop("fields", ())
     request = replace(request, direct=is_written(context, addresses))
-    with options.opened(context, looking=request.predicts) as project:
+    with opened(context, looking=request.predicts) as project:
         on: dict[str, list[str]] = {}
         for address in expand(project, addresses):
             on.setdefault(kind_of(project.kinds.address(address)), []).append(address)
@@ -76,19 +76,13 @@ def _act(context: click.Context, verb: str, addresses: Sequence[str], values: di
         act(context, project, commands, request)
 
 
-def _built(project: "Project", tag: str, names: Sequence[str], texts: Sequence[str]) -> Any:  # noqa: ANN401
+def _built(project: Project, tag: str, names: Sequence[str], texts: Sequence[str]) -> Any:  # noqa: ANN401
     """Build a command.
 
     Raises:
         BadInput: its kind has verbs of its own, or a field is not of that form.
 
     """
-    from pathlib import Path  # noqa: PLC0415
-
-    from lasercats.core.command import tag_of  # noqa: PLC0415
-    from lasercats.core.errors import BadInput  # noqa: PLC0415
-    from lasercats.operate.issue import build  # noqa: PLC0415
-
     kind = project.kinds.kinds[tag.rpartition(".")[0]]
     if not kind.generic:
         group = tag_of(kind.commands[0]).partition(".")[0]
@@ -104,10 +98,6 @@ def _field(resource: Any, text: str) -> tuple[str, Any]:  # noqa: ANN401
         BadInput: it is not of the form FIELD=VALUE, or the value is no YAML.
 
     """
-    from lasercats.core.errors import BadInput  # noqa: PLC0415
-    from lasercats.core.reading import load_yaml  # noqa: PLC0415
-    from lasercats.core.resource import alternatives, infos  # noqa: PLC0415
-
     name, sign, value = text.partition("=")
     if not sign or not name:
         raise BadInput(f"option --field takes FIELD=VALUE, and not {text!r}")
@@ -116,5 +106,9 @@ def _field(resource: Any, text: str) -> tuple[str, Any]:  # noqa: ANN401
 
 
 create = _verb("create", "Create resources of kinds that are made from data.", fields=True)
+
+
 set_ = _verb("set", "Set fields of resources of kinds that are made from data.", fields=True)
+
+
 remove = _verb("remove", "Remove resources of kinds that are made from data.", fields=False)

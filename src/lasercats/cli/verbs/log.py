@@ -1,24 +1,67 @@
-"""Verbs about the past: log, show, diff."""
+"""`log`, and `log head`: the history, command by command."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import click
 
 from lasercats.cli import arguments, options, printing, show
-from lasercats.cli.evidence import log_copy, log_head
+from lasercats.cli.opening import opened
 from lasercats.cli.printing import Seen
-from lasercats.core.command import Effect
-from lasercats.core.errors import BadInput, UnknownName
+from lasercats.core.command import Effect, Hold
+from lasercats.core.errors import LogError, UnknownName
+from lasercats.core.head import noted
 from lasercats.core.identity import shown
-from lasercats.core.secret import label
-
-if TYPE_CHECKING:
-    from lasercats.operate.history import Batch, Happening
-    from lasercats.operate.project import Project
+from lasercats.operate import data, history, work
+from lasercats.operate.copying import copy
+from lasercats.operate.history import Happening
+from lasercats.operate.project import Project
+from lasercats.operate.secret import RESEALED
 
 STATUSES = ("done", "unchanged", "failed", "refused", "cancelled", "waiting", "open")
+
+
+@click.command("head")
+@options.as_json("head")
+@click.pass_context
+def log_head(context: click.Context, as_json: bool) -> None:
+    """Print what the log is known by as it is now, as LOG:POSITION:HASH.
+
+    Note it where others cannot change it, in a ticket or a mail. `lasercats verify --head` with it tells
+    later whether the log still holds all that it held.
+    """
+    with opened(context, looking=True) as project:
+        head, name = project.log.mark(), project.log.id
+    if not head.position:
+        raise LogError("the log is empty, and has no head yet; it has one after the first command")
+    if as_json:
+        printing.data(data.things.Head(name, head.position, head.hash.hex()))
+    else:
+        printing.fact(noted(name, head))
+
+
+@click.command("copy")
+@options.argument("source", metavar="FROM")
+@options.argument("target", metavar="TO")
+@options.as_json("head")
+@click.pass_context
+def log_copy(context: click.Context, source: str, target: str, as_json: bool) -> None:
+    """Copy the log to another store, records and hashes as they are, and check the copy.
+
+    FROM and TO are URLs of logs, as sqlite:.lasercats/log.db and postgresql://HOST/DATABASE. Nobody may be at
+    work on it meanwhile. The project goes on with the one that its `lasercats.toml` names.
+    """
+    with opened(context) as project:
+        copied = copy(project, source, target)
+    head = copied.head
+    if as_json:
+        printing.data(data.things.Head(copied.log, head.position, head.hash.hex()))
+    else:
+        printing.note(
+            f"{head.position} records are at {copied.target}, and the chain and the fold hold; to go on with "
+            "it, set `log` in lasercats.toml"
+        )
 
 
 class Log(click.Command):
@@ -58,7 +101,7 @@ class Log(click.Command):
 @options.option("--status", type=click.Choice(STATUSES), help="How it ended.")
 @options.option("-n", "--limit", type=click.IntRange(1), help="Only the last so many.")
 @options.option("--graph", is_flag=True, help="Show what came of what: runs, commands, events, undos.")
-@options.as_json
+@options.as_json("history")
 @click.pass_context
 def log(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
     """Show the history, command by command; a range is A..B in positions or times.
@@ -66,8 +109,6 @@ def log(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
     Filters are combined: what fits all of them is shown. `lasercats log head` prints what the log is known
     by as it is now, and `lasercats log copy` brings it to another store.
     """
-    from lasercats.operate import history  # noqa: PLC0415
-
     wanted = history.Filter(
         values["addresses"],
         values["actor"],
@@ -76,7 +117,7 @@ def log(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
         values["grep"],
         values["status"],
     )
-    with options.opened(context, looking=True) as project:
+    with opened(context, looking=True) as project:
         if wanted.kind is not None and wanted.kind not in project.kinds.kinds:
             raise UnknownName("kind", wanted.kind, project.kinds.kinds)
         first, last = history.resolve_range(project.log, values["span"])
@@ -85,9 +126,9 @@ def log(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
         shown = found[0].position if found and values["limit"] else first
         for warning in history.reversals(project.log, shown, last):
             printing.note(f"lasercats: {warning}")
-        by = _reporters(project, found)
+        by = reporters(project, found)
     if values["as_json"]:
-        printing.data([{**history.as_data(h), **_reported_data(by.get(h.position))} for h in found])
+        printing.data([data.happening(h, by.get(h.position)) for h in found])
     elif values["graph"]:
         for line in graph(found):
             printing.fact(line)
@@ -106,95 +147,8 @@ def log(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
         printing.table(rows, ("POSITION", "TIME", "ACTOR", "COMMAND", "STATUS", "EFFECT"))
 
 
-@click.command("show")
-@options.argument("position")
-@options.as_json
-@click.pass_context
-def show_(context: click.Context, position: str, as_json: bool) -> None:
-    """Show one command with all that came of it: batches, instructions, outcomes, events."""
-    from lasercats.operate import history  # noqa: PLC0415
-
-    with options.opened(context, looking=True) as project:
-        chosen = one(project, position)
-        happened = history.happening(project, chosen)
-        if happened.command is not None:
-            happened = happened._replace(met=history.met(project, happened.position))
-        batches = [_batch_data(batch) for batch in history.batches(project, happened.position)]
-        reporters = _reporters(project, [happened]).get(happened.position)
-    if as_json:
-        printing.data({**history.as_data(happened), **_reported_data(reporters), "batches": batches})
-        return
-    printing.fact(
-        printing.style(f"{happened.position}  {show.title(happened)}  {happened.status}", bold=True)
-    )
-    printing.fact(f"time:    {history.iso(happened.time)}")
-    printing.fact(f"actor:   {happened.actor}")
-    for name, text in (
-        ("message", happened.message),
-        ("because", happened.because),
-        ("error", happened.error),
-        ("by", f"reported by {', '.join(reporters)}" if reporters else None),
-        ("late", f"told at {', '.join(map(str, happened.late))}" if happened.late else None),
-    ):
-        if text:
-            printing.fact(f"{name + ':':8} {text}")
-    for place, others in happened.resealed.items():
-        printing.fact(f"secret:  that of {others} was sealed again for {label(place)}")
-    for batch in batches:
-        printing.fact(f"batch {batch['position']} to {batch['machine']}:")
-        for line, outcome in zip(batch["instructions"], batch["outcomes"], strict=True):
-            printing.fact(f"    {line}")
-            printing.fact(f"      → {outcome}")
-    anew = [address for address, change in happened.observed.items() if change.verb == "keep"]
-    if len(anew) < len(happened.observed):
-        printing.fact("sealed anew:" if _is_resealed(happened) else "found changed outside:")
-        show.print_delta(happened.observed, both=True)
-    for address in anew:
-        printing.fact(f"found {address} with other values of what only its machine decides")
-    show.print_delta(happened.delta, both=True)
-    for name, identity in happened.met.items():
-        printing.fact(f"machine {name} is known since then by {shown(identity)}")
-
-
-@click.command()
-@options.argument("first")
-@options.argument("last", default="HEAD")
-@options.detailed
-@options.as_json
-@click.pass_context
-def diff(context: click.Context, first: str, last: str, detailed: bool, as_json: bool) -> None:
-    """Show what changed between two positions; the second is HEAD if it is left out."""
-    from lasercats.operate import history  # noqa: PLC0415
-
-    with options.opened(context, looking=True) as project:
-        a, b = (history.resolve(project.log, p) for p in (first, last))
-        delta, _, _ = history.between(project, a, b)
-    if as_json:
-        printing.data(show.changes_data(delta))
-    else:
-        show.print_delta(delta, both=True)
-        printing.note(show.summary(delta))
-    context.exit(2 if delta and detailed else 0)
-
-
-def one(project: "Project", text: str) -> int:
-    """Return the position of the one command, or observation, that a text means.
-
-    Raises:
-        BadInput: it means none, or is a range.
-
-    """
-    from lasercats.operate import history  # noqa: PLC0415
-
-    if ".." in text:
-        raise BadInput(f"{text!r} is a range; name one command, as 17 or HEAD~3")
-    return history.positions(project.log, [text])[0]
-
-
-def graph(found: "Sequence[Happening]") -> Iterator[Seen]:
+def graph(found: Sequence[Happening]) -> Iterator[Seen]:
     """Draw what came of what: a run, its commands, their events, and what was taken back by what."""
-    from lasercats.operate import history  # noqa: PLC0415
-
     undone: dict[int, list[int]] = {}
     for happened in found:
         for position in happened.undoes:
@@ -214,10 +168,8 @@ def graph(found: "Sequence[Happening]") -> Iterator[Seen]:
 
 
 def _branch(
-    happened: "Happening", branch: str, below: str, undone: Mapping[int, list[int]], *, named: bool
+    happened: Happening, branch: str, below: str, undone: Mapping[int, list[int]], *, named: bool
 ) -> Iterator[Seen]:
-    from lasercats.operate import history  # noqa: PLC0415
-
     who = f"  {happened.actor}  {history.iso(happened.time)}" if named else ""
     message = f"  ({happened.message})" if happened.message else ""
     color = {"done": "green", "unchanged": None, "open": "yellow", "waiting": "yellow"}.get(
@@ -238,13 +190,12 @@ def _many(count: int) -> str:
     return f"{count} resource{'' if count == 1 else 's'}" if count else "effect not in the state"
 
 
-def _is_resealed(happened: "Happening") -> bool:
-    from lasercats.operate.secret import RESEALED  # noqa: PLC0415 - start-up stays light
-
+def is_resealed(happened: Happening) -> bool:
+    """Tell whether secrets were sealed anew."""
     return happened.type == RESEALED
 
 
-def _reporters(project: "Project", found: "Sequence[Happening]") -> dict[int, tuple[str, ...]]:
+def reporters(project: Project, found: Sequence[Happening]) -> dict[int, tuple[str, ...]]:
     """Return who reported of what people did for commands, by their positions."""
     by_hand = [
         one.position
@@ -253,23 +204,15 @@ def _reporters(project: "Project", found: "Sequence[Happening]") -> dict[int, tu
     ]
     if not by_hand:
         return {}
-    from lasercats.operate.work import reporters  # noqa: PLC0415 - only where people are at work
 
-    return reporters(project, by_hand)
+    return work.reporters(project, by_hand)
 
 
 def _reported(by: Sequence[str] | None) -> str:
     return f"  (reported by {', '.join(by)})" if by else ""
 
 
-def _reported_data(by: Sequence[str] | None) -> dict[str, Any]:
-    return {"reported_by": list(by)} if by else {}
-
-
-def _effect(happened: "Happening") -> str:
-    from lasercats.core.command import Hold  # noqa: PLC0415 - start-up stays light
-    from lasercats.operate import history  # noqa: PLC0415
-
+def _effect(happened: Happening) -> str:
     if isinstance(happened.command, Hold) and not happened.error:
         waits = f"to be confirmed by {history.iso(happened.command.until)}"
         return {"open": waits, "done": "confirmed"}.get(happened.status, "nothing to confirm")
@@ -282,20 +225,8 @@ def _effect(happened: "Happening") -> str:
     if happened.command is None:
         return (
             f"{len(happened.observed)} sealed anew"
-            if _is_resealed(happened)
+            if is_resealed(happened)
             else (f"{show.summary(happened.observed)} outside")
         )
     removed = "forgotten" if happened.command.effect is Effect.RECORD else "removed"
     return "effect not in the state" if happened.opaque else show.summary(happened.delta, removed)
-
-
-def _batch_data(batch: "Batch") -> dict[str, Any]:
-    from lasercats.interpreters.trace import describe, outcome_text  # noqa: PLC0415
-
-    answers = [outcome_text(outcome) for outcome in batch.outcomes]
-    return {
-        "position": batch.position,
-        "machine": batch.machine,
-        "instructions": [describe(instruction) for instruction in batch.instructions],
-        "outcomes": answers or ["not known: it never came back"] * len(batch.instructions),
-    }

@@ -5,7 +5,9 @@ from pathlib import Path
 import click
 
 from lasercats.cli import arguments, options, printing
-from lasercats.cli.main import VerbGroup
+from lasercats.cli.group import VerbGroup
+from lasercats.operate import data, files, trust
+from lasercats.operate.project import find
 
 
 @click.group(cls=VerbGroup)
@@ -19,9 +21,6 @@ def project() -> None:
 
 def _folder(context: click.Context, directory: str | None) -> Path:
     """Return the folder that is named, or else that of the project that the operator stands in."""
-    from lasercats.operate import files  # noqa: PLC0415
-    from lasercats.operate.project import find  # noqa: PLC0415
-
     if directory is not None:
         return files.had(directory, lambda: Path(directory).resolve(strict=True))
     here = context.find_root().params.get("project") or "."
@@ -30,7 +29,7 @@ def _folder(context: click.Context, directory: str | None) -> Path:
 
 @project.command("trust")
 @options.argument("directory", type=arguments.FILE, required=False, metavar="[DIR]")
-@options.as_json
+@options.as_json("trust")
 @click.pass_context
 def project_trust(context: click.Context, directory: str | None, as_json: bool) -> None:
     """Trust whoever can write to the project in DIR, by default to the one that you stand in.
@@ -38,12 +37,10 @@ def project_trust(context: click.Context, directory: str | None, as_json: bool) 
     This is written into your own configuration. It holds for that folder, and also for what others left open
     in its log.
     """
-    from lasercats.operate import trust  # noqa: PLC0415
-
     folder = _folder(context, directory)
     trust.mark(folder)
     if as_json:
-        printing.data({"project": str(folder), "trusted": True})
+        printing.data(data.things.Trust(str(folder), trusted=True))
     else:
         printing.note(
             f"{folder} is trusted, whoever writes there; take that back with `lasercats project untrust`"
@@ -52,29 +49,25 @@ def project_trust(context: click.Context, directory: str | None, as_json: bool) 
 
 @project.command("untrust")
 @options.argument("directory", type=arguments.FILE, required=False, metavar="[DIR]")
-@options.as_json
+@options.as_json("trust")
 @click.pass_context
 def project_untrust(context: click.Context, directory: str | None, as_json: bool) -> None:
     """Trust a project no more; one that is yours needs no trust."""
-    from lasercats.operate import trust  # noqa: PLC0415
-
     folder = _folder(context, directory) if directory is None or Path(directory).exists() else Path(directory)
     trust.unmark(folder)
     if as_json:
-        printing.data({"project": str(folder), "trusted": False})
+        printing.data(data.things.Trust(str(folder), trusted=False))
     else:
         printing.note(f"{folder} is trusted no more")
 
 
 @project.command("list")
-@options.as_json
+@options.as_json("trusted")
 def project_list(as_json: bool) -> None:
     """List the projects that are trusted, and whose they are."""
-    from lasercats.operate import trust  # noqa: PLC0415
-
     found = [(str(folder), trust.doubt(folder) or "yours alone") for folder in trust.marked()]
     if as_json:
-        printing.data([{"project": folder, "why": why} for folder, why in found])
+        printing.data([data.things.Trusted(folder, why) for folder, why in found])
     elif found:
         printing.table(found, ("PROJECT", "WHY IT NEEDS TRUST"))
     else:
