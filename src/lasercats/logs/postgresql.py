@@ -278,7 +278,7 @@ class PostgresqlLog(PostgresqlReader):
     def _check_writable(self) -> None:
         if self._barred:
             raise LogError(
-                f"the log {self._link.name} can only be read here: {self._barred}; nothing was written"
+                f"the log {self._link.name} can only be read here: {self._barred}; nothing was written",
             )
 
 
