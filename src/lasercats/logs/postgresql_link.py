@@ -125,9 +125,9 @@ class Link:
             self._inside = False
 
     def stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
-        """Iterate over many rows, some thousands at a time; in a transaction only."""
+        """Iterate over many rows, some at a time, as they may be large; in a transaction only."""
         with self.connection().cursor("lasercats_stream", binary=True) as cursor:
-            cursor.itersize = 2000
+            cursor.itersize = 200
             yield from cursor.execute(sql)
 
     def __del__(self) -> None:
