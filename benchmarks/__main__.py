@@ -4,7 +4,7 @@ import platform
 import sys
 from importlib import import_module
 
-NAMES = ("hosts", "log", "plan", "history", "aws", "switches", "racks")
+NAMES = ("hosts", "log", "plan", "history", "aws", "switches", "racks", "scale", "team")
 
 
 def main(names: list[str]) -> int:

@@ -82,8 +82,8 @@ class Scribe:
     def __init__(self, path: Path) -> None:
         """Open the log of a project."""
         self.world = World()
-        self._log = SqliteLog(path, clock=lambda: self._now)
         self._now = BEGIN
+        self._log = SqliteLog(path, clock=lambda: self._now)
         self._raw: dict[Address, msgspec.Raw] = {}
 
     def write(self, commands: Iterator[Command]) -> None:

@@ -1,9 +1,11 @@
 """The side of the `eventsourcing` library: `python -m benchmarks.stored WHAT FILE` prints its seconds.
 
-It runs in the peers' environment and must not import LaserCats. Its own application and SQLite recorder
-are used as documented: SQLITE_DBNAME names the file; the recorder sets journal_mode = WAL itself and leaves
-`synchronous` at SQLite's default, FULL, so each save is synced to disk as ours is. JSON is its default
-transcoder; there is no compression, cipher or cache. An event carries the same before and after as ours.
+It runs in the peers' environment and must not import LaserCats. Its own application and its recorders are
+used as documented. SQLITE_DBNAME names the file; the recorder sets journal_mode = WAL itself and leaves
+`synchronous` at SQLite's default, FULL, so each save is synced to disk as ours is. In place of a file
+`postgresql:FOLDER:PORT:DATABASE:` is a database of a server; with a `y` at the end functions of the server
+are used. JSON is its default transcoder; there is no compression, cipher or cache. An event carries the
+same before and after as ours.
 """
 
 import json
@@ -48,8 +50,15 @@ class File(Aggregate):  # type: ignore[misc]
 
 def main(what: str, path: str) -> None:
     """Measure one thing and print it as JSON."""
-    os.environ["SQLITE_DBNAME"] = path
-    os.environ["PERSISTENCE_MODULE"] = "eventsourcing.sqlite"
+    if path.startswith("postgresql:"):
+        host, port, database, function = path.split(":")[1:]
+        told = {"HOST": host, "PORT": port, "DBNAME": database, "USER": "lab", "PASSWORD": "none"}
+        os.environ |= {f"POSTGRES_{name}": value for name, value in told.items()}
+        os.environ["POSTGRES_ENABLE_DB_FUNCTIONS"] = function
+        os.environ["PERSISTENCE_MODULE"] = "eventsourcing.postgres"
+    else:
+        os.environ["SQLITE_DBNAME"] = path
+        os.environ["PERSISTENCE_MODULE"] = "eventsourcing.sqlite"
     app = Application()
     work: dict[str, Callable[[Any], dict[str, float]]] = {
         "single": _single,
@@ -72,7 +81,8 @@ def _batched(app: Any) -> dict[str, float]:  # noqa: ANN401
 def _written(app: Any, count: int, size: int) -> dict[str, float]:  # noqa: ANN401
     """Save one more event of each file, so many files a save; the events are made before the clock runs."""
     files = [File(*sample.step(n)) for n in range(count)]
-    app.save(*files)
+    for first in range(0, count, sample.BATCH):  # its PostgreSQL recorder stalls over 10,000 at once
+        app.save(*files[first : first + sample.BATCH])
     for n, file in enumerate(files):
         _change(file, n, 2)
     start = time.perf_counter()

@@ -60,7 +60,7 @@ for want; do
     case $want in
         peers)
             missing=
-            for tool in /usr/sbin/sshd:openssh-server /usr/bin/ssh:openssh-client /usr/sbin/ip:iproute2 /usr/bin/sudo:sudo /usr/bin/unshare:util-linux /usr/bin/busybox:busybox-static /usr/bin/tcsh:tcsh /usr/sbin/ovs-vswitchd:openvswitch-switch /usr/sbin/netconfd:netconfd /usr/bin/ping:iputils-ping /usr/bin/rsvg-convert:librsvg2-bin /usr/share/fonts/truetype/liberation:fonts-liberation /usr/bin/age:age; do
+            for tool in /usr/sbin/sshd:openssh-server /usr/bin/ssh:openssh-client /usr/sbin/ip:iproute2 /usr/bin/sudo:sudo /usr/bin/unshare:util-linux /usr/bin/busybox:busybox-static /usr/bin/tcsh:tcsh /usr/sbin/ovs-vswitchd:openvswitch-switch /usr/sbin/netconfd:netconfd /usr/bin/ping:iputils-ping /usr/bin/rsvg-convert:librsvg2-bin /usr/share/fonts/truetype/liberation:fonts-liberation /usr/bin/age:age /usr/lib/postgresql:postgresql /usr/sbin/pgbouncer:pgbouncer; do
                 if [ ! -x "${tool%%:*}" ] && [ ! -x "/usr${tool%%:*}" ] && ! command -v "$(basename "${tool%%:*}")" >/dev/null; then
                     missing="$missing ${tool##*:}"
                 fi

@@ -12,10 +12,13 @@ from lasercats.domains.host import DOMAIN
 from lasercats.interpreters.context import Context
 from lasercats.logs.sqlite import SqliteLog
 from lasercats.machines.vault import KeyVault
-from lasercats.operate.project import BoundMachines
+from lasercats.operate.bound import BoundMachines
 from lasercats.testing import lab_systemd
 from lasercats.testing.debs import Debian
 from lasercats.testing.lab import Lab, unavailable
+from lasercats.testing.peers import need
+from lasercats.testing.postgresql import Server
+from lasercats.testing.postgresql import unavailable as postgresql_unavailable
 
 MakeContext = Callable[..., Context]
 
@@ -56,6 +59,15 @@ def debian(lab: Lab) -> Iterator[Debian]:
         pytest.skip(reason)
     with Lab(hosts=0, systemd=1) as started:
         yield Debian(started.hosts[0])
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """A PostgreSQL server; where there can be none a skip with the reason, in CI an error."""
+    need(postgresql_unavailable())
+    server = Server()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

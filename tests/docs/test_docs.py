@@ -23,12 +23,14 @@ from lasercats.core.command import tag_of
 from lasercats.core.document import parse
 from lasercats.core.registry import Kinds
 from lasercats.machines.vault import KeyVault
+from lasercats.operate.inputs import LocalInputs
 from lasercats.operate.plugins import kinds as installed
-from lasercats.operate.project import LocalInputs
 from lasercats.testing.aws import MotoServer, StrictEc2, environment, why_not
 from lasercats.testing.ovs import OvsLab
 from lasercats.testing.ovs import why_not as why_no_ovs
 from lasercats.testing.peers import need
+from lasercats.testing.postgresql import Server
+from lasercats.testing.postgresql import unavailable as postgresql_unavailable
 
 TOP = Path(__file__).parent.parent.parent
 DOCS = TOP / "docs"
@@ -132,8 +134,25 @@ def account(page: Path) -> Iterator[dict[str, str]]:
         yield environment(aws.endpoint)
 
 
+@pytest.fixture
+def server(page: Path, home: Path) -> Iterator[None]:
+    """Run PostgreSQL with an empty database for a page that speaks of one; its socket is here."""
+    if 'init --log "postgresql:' not in page.read_text():
+        yield
+        return
+    need(postgresql_unavailable())
+    made, user = Server(), pwd.getpwuid(os.getuid()).pw_name
+    try:
+        made.sql(f'CREATE ROLE "{user}" LOGIN SUPERUSER')
+        made.sql(f'CREATE DATABASE infra OWNER "{user}"')
+        (home / f".s.PGSQL.{made.port}").symlink_to(f"{made.folder}/.s.PGSQL.{made.port}")
+        yield
+    finally:
+        made.stop()
+
+
 @pytest.mark.slow
-@pytest.mark.usefixtures("switch")
+@pytest.mark.usefixtures("switch", "server")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_example_prints_what_the_page_says(page: Path, home: Path, account: dict[str, str]) -> None:
     """Run the examples of a page in order and compare; `...` stands for anything."""

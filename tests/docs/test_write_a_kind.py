@@ -18,7 +18,7 @@ from lasercats.interpreters.context import Context
 from lasercats.interpreters.live import Live
 from lasercats.logs.sqlite import SqliteLog
 from lasercats.machines.vault import KeyVault
-from lasercats.operate.project import BoundMachines
+from lasercats.operate.bound import BoundMachines
 from lasercats.testing.laws import KindLaws
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "howto" / "write-a-kind.md"

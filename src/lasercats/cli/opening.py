@@ -56,6 +56,8 @@ def opened(context: click.Context, *, looking: bool = False, quiet: bool = False
         printing.note(
             f"lasercats.toml has settings for a domain {name!r}, which is not installed", fg="yellow"
         )
+    for key in () if quiet else project.unknown:
+        printing.note(f"lasercats.toml has {key!r}, which means nothing: is it misspelt?", fg="yellow")
     context.meta[KINDS] = project.kinds
     try:
         yield project

@@ -95,6 +95,10 @@ class Open(NamedTuple):
         """Whether somebody is changing what it claims, or died doing that."""
         return not self.held and not self.late and self.waits is None
 
+    def begun_by(self, run: str) -> bool:
+        """Tell whether a run has begun it, and not only to hold: while it is open the run has a lease."""
+        return self.run == run and not self.held and not self.late
+
 
 class Claims:
     """An accumulator over records, in order: the open commands, and the addresses that they claim."""
@@ -103,6 +107,8 @@ class Claims:
         """Begin with none."""
         self.open: dict[int, Open] = {}
         self._claimed: dict[Address, list[int]] = {}
+        self._begun: dict[str, int] = {}
+        """How many commands of each run are open, those apart that are only held."""
 
     def add(self, position: int, entry: AnyEntry) -> None:
         """Take in the next record."""
@@ -116,6 +122,20 @@ class Claims:
                     self.open[command] = self.open[command]._replace(waits=entry.started)
         elif isinstance(entry, Ended):
             self._end(entry.command)
+
+    def works(self, run: str, first: int, entries: Sequence[AnyEntry]) -> bool:
+        """Tell whether a command of a run is open, but for those only held, once entries are taken in.
+
+        The entries are to stand from position `first` on. It costs no more where more is open.
+        """
+        begun = {
+            position
+            for position, entry in enumerate(entries, first)
+            if isinstance(entry, Accepted) and entry.run == run and not entry.held
+        }
+        ended = {entry.command for entry in entries if isinstance(entry, Ended)}
+        over = sum(c in begun or (c in self.open and self.open[c].begun_by(run)) for c in ended)
+        return self._begun.get(run, 0) + len(begun) > over
 
     def check(self, entries: Sequence[AnyEntry]) -> None:
         """Check that entries claim or change nothing that a command of another run is at work on.
@@ -132,53 +152,31 @@ class Claims:
                 for claim in entry.claims:
                     for position in self._claimed.get(against(claim), ()):
                         if self.open[position].run != entry.run:
-                            raise self._conflict(claim, position)
+                            raise claimed(claim, position, self.open[position])
             elif isinstance(entry, Event):
                 own = self.open.get(entry.command or 0)
                 runs = accepted if own is None else {own.run}
                 for address in entry.delta:
                     for position in self._claimed.get(address, ()):
                         if self.open[position].at_work and self.open[position].run not in runs:
-                            raise self._conflict(address, position)
-
-    def _conflict(self, claim: Address, position: int) -> LogConflict:
-        """Return what is told of a claim that another has: the fact, and what to do."""
-        other = self.open[position]
-        address = claim.partition(": ")[2] or claim if claim.startswith(HELD) else subject(claim)
-        if other.held:
-            return LogConflict(
-                f"{address} is held until command {position} ({other.actor}) is confirmed",
-                remedy=f"run `lasercats confirm {position}`, or with --reject to take it back",
-                subject=address,
-            )
-        if other.late:
-            return LogConflict(
-                f"{address} is in doubt: what a process was told of it came late (position {position}), when "
-                "another had taken over",
-                remedy="run `lasercats recover`, which looks at it",
-                subject=address,
-            )
-        if other.waits is not None:
-            return LogConflict(
-                f"{address} is in the work order {other.waits} ({other.actor})",
-                remedy=f"report what was done with `lasercats work done {other.waits}`, or call it off with "
-                f"`lasercats work fail {other.waits} --why ...`",
-                subject=address,
-            )
-        return LogConflict(
-            f"{address} is being changed by command {position} ({other.actor}, process {other.process})",
-            remedy="wait for it, or run `lasercats recover` if it died",
-            subject=address,
-        )
+                            raise claimed(address, position, self.open[position])
 
     def _begin(self, position: int, opened: Open) -> None:
         self.open[position] = opened
+        if opened.begun_by(opened.run):
+            self._begun[opened.run] = self._begun.get(opened.run, 0) + 1
         for address in opened.claims:
             self._claimed.setdefault(address, []).append(position)
 
     def _end(self, command: int) -> None:
         ended = self.open.pop(command, None)
-        for address in ended.claims if ended else ():
+        if ended is None:
+            return
+        if ended.begun_by(ended.run):
+            self._begun[ended.run] -= 1
+            if not self._begun[ended.run]:
+                del self._begun[ended.run]
+        for address in ended.claims:
             positions = self._claimed[address]
             positions.remove(command)
             if not positions:
@@ -195,11 +193,7 @@ def check_versions(expect: Mapping[Address, int], version: Callable[[Address], i
     for address, seen in expect.items():
         now = version(address)
         if now != seen:
-            raise LogConflict(
-                f"{address} was changed at position {now}, after it was looked at",
-                remedy="look at it with `lasercats state` and issue the command again",
-                subject=address,
-            )
+            raise moved(address, now)
 
 
 def check_batches(seen: Mapping[int, int], last: Callable[[int], int]) -> None:
@@ -211,8 +205,52 @@ def check_batches(seen: Mapping[int, int], last: Callable[[int], int]) -> None:
     """
     for batch, position in seen.items():
         if last(batch) != position:
-            raise LogConflict(
-                f"somebody else has just reported on the work order {batch}",
-                remedy=f"look at it with `lasercats work show {batch}` and report what is left",
-                subject=f"work order {batch}",
-            )
+            raise reported(batch)
+
+
+def claimed(claim: Address, position: int, other: Open) -> LogConflict:
+    """Return what is told of a claim that another has: the fact, and what to do."""
+    address = claim.partition(": ")[2] or claim if claim.startswith(HELD) else subject(claim)
+    if other.held:
+        return LogConflict(
+            f"{address} is held until command {position} ({other.actor}) is confirmed",
+            remedy=f"run `lasercats confirm {position}`, or with --reject to take it back",
+            subject=address,
+        )
+    if other.late:
+        return LogConflict(
+            f"{address} is in doubt: what a process was told of it came late (position {position}), when "
+            "another had taken over",
+            remedy="run `lasercats recover`, which looks at it",
+            subject=address,
+        )
+    if other.waits is not None:
+        return LogConflict(
+            f"{address} is in the work order {other.waits} ({other.actor})",
+            remedy=f"report what was done with `lasercats work done {other.waits}`, or call it off with "
+            f"`lasercats work fail {other.waits} --why ...`",
+            subject=address,
+        )
+    return LogConflict(
+        f"{address} is being changed by command {position} ({other.actor}, process {other.process})",
+        remedy="wait for it, or run `lasercats recover` if it died",
+        subject=address,
+    )
+
+
+def moved(address: Address, now: int) -> LogConflict:
+    """Return what is told of an address that moved since it was looked at."""
+    return LogConflict(
+        f"{address} was changed at position {now}, after it was looked at",
+        remedy="look at it with `lasercats state` and issue the command again",
+        subject=address,
+    )
+
+
+def reported(batch: int) -> LogConflict:
+    """Return what is told of a batch of which more came than was seen."""
+    return LogConflict(
+        f"somebody else has just reported on the work order {batch}",
+        remedy=f"look at it with `lasercats work show {batch}` and report what is left",
+        subject=f"work order {batch}",
+    )

@@ -55,12 +55,7 @@ class Fence(NamedTuple):
 
         """
         if run and self._is_lost(run):
-            raise Fenced(
-                f"another process has taken over run {run} while this one was at it, so nothing more of it "
-                "is recorded",
-                remedy="`lasercats recover` finds out what became of it",
-                subject=f"run {run}",
-            )
+            raise lost(run)
         for entry in entries:
             for command in self._subjects(entry, cause):
                 if command < first:
@@ -74,11 +69,7 @@ class Fence(NamedTuple):
 
         """
         if run in self.tokens and self._is_lost(run):
-            raise LogConflict(
-                f"another process is at work on run {run}",
-                remedy="wait for it, or run `lasercats recover` if it died",
-                subject=f"run {run}",
-            )
+            raise busy(run)
 
     def _is_lost(self, run: str) -> bool:
         return self.tokens.get(run) != self.mine.get(run)
@@ -88,18 +79,9 @@ class Fence(NamedTuple):
         if opened is None:
             if isinstance(entry, Finished):  # it changes nothing by itself
                 return
-            raise Fenced(
-                f"command {command} was ended by another process while this one was at it, so nothing was "
-                "written",
-                remedy=f"see with `lasercats show {command}` how it ended",
-                subject=f"command {command}",
-            )
+            raise ended(command)
         if not opened.held and not opened.late and opened.run in self.tokens and self._is_lost(opened.run):
-            raise Fenced(
-                f"command {command} is in the hands of another process, so nothing was written",
-                remedy="wait for it, or run `lasercats recover` if it died",
-                subject=f"command {command}",
-            )
+            raise held(command)
 
     def _subjects(self, entry: AnyEntry, cause: Callable[[int], int | None]) -> Iterable[int]:
         """Return the commands that an entry is about."""
@@ -110,6 +92,47 @@ class Fence(NamedTuple):
         return () if first is None else (first,)
 
 
-def is_at_work(run: str, opened: Iterable[Open]) -> bool:
-    """Tell whether a command of a run is not over, but for those that are only held."""
-    return any(one.run == run and not one.held and not one.late for one in opened)
+def lost(run: str) -> Fenced:
+    """Return what is told whose run was taken over."""
+    return Fenced(
+        f"another process has taken over run {run} while this one was at it, so nothing more of it "
+        "is recorded",
+        remedy="`lasercats recover` finds out what became of it",
+        subject=f"run {run}",
+    )
+
+
+def busy(run: str) -> LogConflict:
+    """Return what is told who wants the lease of a run that another has."""
+    return LogConflict(
+        f"another process is at work on run {run}",
+        remedy="wait for it, or run `lasercats recover` if it died",
+        subject=f"run {run}",
+    )
+
+
+def ended(command: int) -> Fenced:
+    """Return what is told who writes of a command that is over."""
+    return Fenced(
+        f"command {command} was ended by another process while this one was at it, so nothing was written",
+        remedy=f"see with `lasercats show {command}` how it ended",
+        subject=f"command {command}",
+    )
+
+
+def held(command: int) -> Fenced:
+    """Return what is told who writes of a command that another is at."""
+    return Fenced(
+        f"command {command} is in the hands of another process, so nothing was written",
+        remedy="wait for it, or run `lasercats recover` if it died",
+        subject=f"command {command}",
+    )
+
+
+def beaten(run: str) -> LogConflict:
+    """Return what is told who wants to take over what another has just taken over."""
+    return LogConflict(
+        f"another process has just taken over run {run}, so it is left to that one",
+        remedy="run `lasercats recover` again if it died",
+        subject=f"run {run}",
+    )

@@ -68,13 +68,14 @@ def losses(kinds: Kinds, command: Command, address: Address, change: Change[Reso
     yield from (Loss(address, INTERRUPTS, what) for what in stopped)
 
 
-def is_named(command: Command, loss: Loss, change: Change[Resource]) -> bool:
-    """Tell whether a command that an operator wrote out is itself the announcement of a loss.
+def is_named(command: Command, loss: Loss, target: Target) -> bool:
+    """Tell whether a command that an operator wrote out is itself the announcement of a loss at a target.
 
     It is at its own addresses only: where it leaves nothing there, and where its type says so.
     """
-    gone = change.after is None and loss.sort != UNPROTECTS
-    return loss.address in command.on and (gone or loss.sort in command.announces)
+    gone = target.change is not None and target.change.after is None and loss.sort != UNPROTECTS
+    own = target.by is None or target.address in command.on
+    return own and (gone or loss.sort in command.announces)
 
 
 class Gated(NamedTuple):
@@ -86,19 +87,26 @@ class Gated(NamedTuple):
 
 
 def gate(
-    kinds: Kinds, commands: Sequence[Command], state: State, agreed: Agreed, *, direct: bool = False
+    kinds: Kinds,
+    commands: Sequence[Command],
+    state: State,
+    agreed: Agreed,
+    *,
+    direct: bool = False,
+    decided: Sequence[Target] | None = None,
 ) -> Gated:
     """Decide commands, and refuse those that lose what was neither announced nor named by themselves.
 
     A command is refused as a whole, and the others are decided without it. With `direct`, an operator wrote
-    out the addresses of the commands. Pure.
+    out the addresses of the commands. Whoever has `decided` them on the state already spares it that. Pure.
     """
     withheld: dict[int, list[Loss]] = {}
+    known = frozenset(agreed or ())
     while True:
-        targets = _decided(commands, state, withheld)
+        targets = [*decided] if decided and not withheld else _decided(commands, state, withheld)
         more = dict[int, list[Loss]]()
         for target in targets if agreed is not None else ():
-            for loss in _unannounced(kinds, commands[target.command], target, agreed or (), direct=direct):
+            for loss in _unannounced(kinds, commands[target.command], target, known, direct=direct):
                 more.setdefault(target.command, []).append(loss)
         if not more:
             return Gated(targets, withheld)
@@ -110,7 +118,7 @@ def _unannounced(
 ) -> Iterator[Loss]:
     if target.change is not None and command.ends:
         for loss in losses(kinds, command, target.address, target.change):
-            if loss not in agreed and not (direct and is_named(command, loss, target.change)):
+            if loss not in agreed and not (direct and is_named(command, loss, target)):
                 yield loss
 
 
@@ -121,17 +129,19 @@ def _decided(
     found, _ = decide_all([commands[index] for index in kept], state)
     targets = [target._replace(command=kept[target.command]) for target in found]
     for index, lost in withheld.items():
-        targets += [Target(index, a, None, why_withheld(a, lost)) for a in commands[index].on]
+        by_address: dict[Address, list[Loss]] = {}
+        for loss in lost:
+            by_address.setdefault(loss.address, []).append(loss)
+        why = {address: why_withheld(mine) for address, mine in by_address.items()}
+        elsewhere = f"{lost[0].address}: {why_withheld(lost)}"
+        targets += [Target(index, a, None, why.get(a, elsewhere)) for a in commands[index].on]
     return sorted(targets, key=lambda target: target.command) if withheld else targets
 
 
-def why_withheld(address: Address, lost: Sequence[Loss]) -> str:
-    """Return why a command is refused at one of its addresses."""
-    mine = [loss for loss in lost if loss.address == address]
-    words = in_words(mine or lost)
-    of = "" if mine else f"{lost[0].address}: "
+def why_withheld(lost: Sequence[Loss]) -> str:
+    """Return why a command is refused for what it would lose."""
     remedy = "take it in with `lasercats observe`, so that it is, and agree with --yes"
-    return f"{of}{words}; that was not announced, so nothing was done; {remedy}"
+    return f"{in_words(lost)}; that was not announced, so nothing was done; {remedy}"
 
 
 def in_words(lost: Sequence[Loss]) -> str:

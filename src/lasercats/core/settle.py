@@ -36,7 +36,7 @@ def learn(targets: Sequence[Target], state: State, found: Mapping[Address, Resou
         values = {name: getattr(real, name) for name in names}
         if any(value is not None for value in values.values()):
             learned[target.address] = replace(known, **values)
-    return state.put(learned.items())
+    return state.put(learned.items()) if learned else state
 
 
 def drift(state: State, believed: State, addresses: Sequence[Address]) -> Delta:

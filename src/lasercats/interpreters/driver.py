@@ -8,257 +8,94 @@ depends on programs whose instructions are known beforehand (`Step`) goes into t
 What a person does is answered later: then a program waits, and so does all that depends on it, and the driver
 is done when nothing else is left to do.
 
-What has acted is never given up as if it had not: a program that changed something and then fails, without
-telling what it leaves, is in doubt. One that is called off in the middle may still look.
+What several machines answered within some milliseconds is taken, and recorded, together, and so is what is
+sent at one moment; each of these in shares, so that no commit keeps machines waiting for long.
 """
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, NamedTuple, Protocol
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
 
-from msgspec.structs import replace
-
-from lasercats.core.errors import LaserCatsError, LogError, Refused
-from lasercats.core.instruction import (
-    Failure,
-    Instruction,
-    InstructionFailed,
-    Item,
-    Later,
-    PartlyDone,
-    not_tried,
-)
-from lasercats.core.loose import ODD
-from lasercats.core.program import Program, Request, Step, answer, generator, instructions
-from lasercats.core.record import batch_token
+from lasercats.core.errors import LogError
+from lasercats.core.instruction import Later
+from lasercats.interpreters.channel import Channel, Sending
 from lasercats.interpreters.context import Context
+from lasercats.interpreters.schedule import Schedule, Slot
+from lasercats.interpreters.task import Task
 
-MOST = 5000
-"""The most instructions in one batch."""
-CANCELLED = Failure(reason="cancelled before it was sent", skipped=True)
-
-
-class Task:
-    """A program on its way: what it depends on, what it waits for, what became of it."""
-
-    def __init__(
-        self,
-        program: "Step | Program[Any]",
-        owner: int = 0,
-        after: Iterable["Task"] = (),
-        token: str = "",
-    ) -> None:
-        """Run `program` for the command at position `owner`, after other tasks succeeded.
-
-        No other task, of this or any other run, may have the same `token`.
-        """
-        self._token, self._given = token, 0
-        self.owner = owner
-        self.after = tuple(after)
-        self.single = isinstance(program, Step)
-        self.done = False
-        self.deferred = False
-        """True when a person has one of its instructions in hand."""
-        self.sent: set[int] = set()
-        """Which of its instructions are with a machine."""
-        self.result: Any = None
-        self.failure: Failure | None = None
-        self.cancelled = False
-        """True when the operator stopped it."""
-        self.partly = False
-        """True when it failed after it had changed something; its result is then what it leaves."""
-        self.acted = False
-        """True when a machine did something for it, or may have."""
-        self.notes: list[str] = []
-        """What machines noted of how they did it."""
-        self._program = generator(program)
-        self._request: Request = ()
-        self.waiting: dict[int, Instruction] = {}
-        self._outcomes: dict[int, Any] = {}
-
-    @property
-    def blame(self) -> str:
-        """What is told to have failed, where others are not tried for its failure."""
-        return f"command {self.owner}"
-
-    def stopper(self) -> "Task | None":
-        """Return what came before it and failed, so that it is not tried."""
-        return next((other for other in self.after if other.failure is not None), None)
-
-    def skip(self, failed: "Task") -> None:
-        """Give it up before it is tried."""
-        self.fail(not_tried(failed.blame))
-
-    def start(self) -> None:
-        """Run to the first instruction."""
-        self._advance(lambda: next(self._program))
-
-    def receive(self, index: int, outcome: Any) -> None:  # noqa: ANN401
-        """Take the outcome of one instruction; go on when all are there."""
-        if self.waiting[index].tidies and isinstance(outcome, Failure):
-            self.notes.append(f"{self.waiting[index].line()}: {outcome.reason}")
-            outcome = self.waiting[index].predict()
-        self._outcomes[index] = outcome
-        self.notes += getattr(outcome, "notes", ())
-        self.acted = _did(self.waiting.pop(index), outcome) or self.acted
-        self.sent.discard(index)
-        if self.waiting:
-            return
-        outcomes = tuple(self._outcomes[i] for i in sorted(self._outcomes))
-        try:
-            value = answer(self._request, outcomes)
-        except InstructionFailed as failed:
-            error = failed
-            self._advance(lambda: self._program.throw(error))
-        else:
-            self._advance(lambda: self._program.send(value))
-
-    def _marked(self, instruction: Instruction) -> Instruction:
-        self._given += 1
-        return instruction.once(f"{self._token}-{self._given}")
-
-    def fail(self, failure: Failure) -> None:
-        """Give it up; what it did by then is in doubt until somebody looks."""
-        if self.acted and not failure.in_doubt:
-            failure = replace(failure, in_doubt=True)
-        self._end(failure)
-
-    def call_off(self) -> None:
-        """Have nothing more sent for it that acts, or takes its time; it may look at what it leaves."""
-        while left := [n for n, i in self.waiting.items() if n not in self.sent and _can_be_left(i)]:
-            self.cancelled = True
-            for index in left:
-                self.receive(index, CANCELLED)
-
-    def _end(self, failure: Failure) -> None:
-        self.done, self.failure = True, failure
-        self.waiting, self.sent = {}, set()
-
-    def _advance(self, step: Any) -> None:  # noqa: ANN401
-        try:
-            self._request = step()
-        except StopIteration as stop:
-            self.done, self.result = True, stop.value
-        except PartlyDone as failed:
-            self._end(failed.failure)
-            self.partly, self.result = True, failed.left
-        except InstructionFailed as failed:
-            self.fail(failed.failure)
-        except Refused as refused:
-            self.fail(Failure(reason=str(refused)))
-        except ODD as error:  # an answer that its program did not foresee; it fails for itself alone
-            self.fail(Failure(reason=f"the answer cannot be understood: {error!r}"))
-        else:
-            asked = instructions(self._request)
-            self.waiting, self._outcomes = dict(enumerate(map(self._marked, asked))), {}
-            if not asked:
-                self._advance(lambda: self._program.send(()))
+TOGETHER = 0.003
+"""Seconds for which answers are awaited that can be recorded together with one that is there."""
+SHARE = 5000
+"""The instructions after which what is sent, or was answered, is recorded, though there is more."""
 
 
-def _can_be_left(instruction: Instruction) -> bool:
-    """Tell whether an instruction need not be sent any more: it acts, or takes its time."""
-    return instruction.waits or not (instruction.looks or instruction.tidies)
+class _Out(NamedTuple):
+    """A batch that is with its machine, and who waits for it."""
+
+    batch: Sending
+    slots: Sequence[Slot]
 
 
-def _did(instruction: Instruction, outcome: Any) -> bool:  # noqa: ANN401
-    """Tell whether an instruction changed something, or may have; what a person did is what they report."""
-    failed = isinstance(outcome, Failure) and not outcome.in_doubt
-    return not (failed or instruction.looks or instruction.tidies or instruction.by_hand)
-
-
-class Sending(NamedTuple):
-    """A batch that is about to be sent."""
-
-    machine: str
-    owners: Sequence[int]
-    instructions: Sequence[Instruction]
-    after: Mapping[int, tuple[int, ...]]
-    """What in it depends on what."""
-
-
-class Journal(Protocol):
-    """Records batches; the live interpreter writes them to the log."""
-
-    def started(self, batches: Sequence[Sending]) -> Sequence[int]:
-        """Record, durably and all at once, that batches are about to be sent."""
-        ...
-
-    def finished(self, started: int, outcomes: Sequence[Any], tasks: Sequence[Task]) -> None:
-        """Record that one came back, and the tasks that it ended; what is answered `Later` did not."""
-        ...
-
-    def settled(self) -> None:
-        """Make durable what came back."""
-        ...
-
-
-class _Slot:
-    """One instruction of a batch and who waits for it."""
-
-    def __init__(self, instruction: Instruction, after: tuple[int, ...]) -> None:
-        self.item = Item(instruction, after)
-        self.waiters: list[tuple[Task, int]] = []
-
-
-class _Sent(NamedTuple):
-    """A batch that is with its machine."""
-
-    machine: str
-    slots: Sequence[_Slot]
-    started: int
-    """The position at which it is recorded."""
-
-
-_Answer = asyncio.Task[tuple[_Sent, Sequence[Any]]]
+_Answer = asyncio.Task[tuple[_Out, Sequence[Any]]]
 """A batch on its way, and what comes of it."""
+
+
+def _nobodys(_: Sequence[Task]) -> bool:
+    """Tell that tasks that a batch ended are no command's."""
+    return False
 
 
 class Driver:
     """Runs tasks to their end."""
 
-    def __init__(self, context: Context, journal: Journal | None = None) -> None:
-        """Use the machines and the watcher of a context."""
+    def __init__(
+        self,
+        context: Context,
+        channel: Channel | None = None,
+        ended: Callable[[Sequence[Task]], bool] = _nobodys,
+    ) -> None:
+        """Send batches by a channel, by default one that records nothing.
+
+        `ended` is called with the tasks that a batch ended; it tells whether what came back must be on record
+        before anything else is sent.
+        """
         self._context = context
-        self._journal = journal
+        self._channel, self._ended = channel or Channel(context), ended
         self._fault: LogError | None = None
+        self._out: set[_Answer] = set()
+        self._back: deque[_Answer] = deque()
+        """What came back and is not taken yet."""
+        self._busy: dict[str, int] = {}
+        """How many batches each machine has."""
+        self._heard = asyncio.Event()
 
     async def run(self, tasks: Sequence[Task]) -> None:
         """Run all tasks; each is done at the end, with a result or a failure."""
-        waiting = list(tasks)
-        busy: dict[_Answer, str] = {}
+        schedule = Schedule(tasks)
         try:
-            while True:
-                self._start_ready(waiting)
-                waiting = [task for task in waiting if not task.done]
-                able = self._called_off(waiting) if self._context.stop.is_set() else waiting
-                if self._fault is None:
-                    with self._journaled():
-                        for sent in self._sent(self._ready(able, set(busy.values()))):
-                            busy[asyncio.create_task(self._send(sent))] = sent.machine
-                if not busy:
-                    break
-                finished, _ = await asyncio.wait(busy, return_when=asyncio.FIRST_COMPLETED)
+            while self._go_on(schedule):
+                await self._hear(schedule)
                 with self._journaled():
-                    self._take(finished, busy)
+                    self._take(schedule)
         finally:
-            for future in busy:
+            for future in self._out:
                 future.cancel()
         if self._fault is not None:
             raise self._fault
-        for task in waiting:
-            task.deferred = task.deferred or any(other.deferred for other in task.after)
-            if not task.deferred:
-                task.cancelled = True
-                task.fail(CANCELLED)
+        schedule.end()
 
-    def _called_off(self, tasks: Sequence[Task]) -> list[Task]:
-        """Call off what is under way; return what still has to look at what it leaves."""
-        acted = [task for task in tasks if task.acted]
-        for task in acted:
-            task.call_off()
-        return [task for task in acted if not task.done]
+    def _go_on(self, schedule: Schedule) -> bool:
+        """Start and send what can be by now; return whether there is anything to wait for."""
+        schedule.start()
+        if self._context.stop.is_set():
+            schedule.call_off()
+        if self._fault is None:
+            with self._journaled():
+                self._send_some(schedule)
+        return bool(self._out)
 
     @contextmanager
     def _journaled(self) -> Iterator[None]:
@@ -269,125 +106,90 @@ class Driver:
             self._fault = self._fault or error
             self._context.stop.set()
 
-    def _start_ready(self, tasks: Sequence[Task]) -> None:
-        for task in tasks:
-            if task.done or task.sent:
-                continue
-            failed = task.stopper()
-            if failed is not None:
-                task.skip(failed)
-            elif not task.waiting and (task.single or all(other.done for other in task.after)):
-                task.start()
+    def _send_some(self, schedule: Schedule) -> None:
+        """Record that a share of what can be sent now is about to be, in one commit, and send it."""
+        ready = list[tuple[str, list[Slot]]]()
+        size = 0
+        while schedule.due and size < SHARE:
+            machine = next(iter(schedule.due))
+            slots = schedule.batch(machine) if self._can_take(machine) else []
+            if not slots or not self._channel.is_parallel(machine):
+                del schedule.due[machine]
+            if slots:
+                self._busy[machine] = self._busy.get(machine, 0) + 1
+                ready.append((machine, slots))
+                size += len(slots)
+        batches = [_sending(machine, slots) for machine, slots in ready]
+        if batches:
+            self._channel.started(batches)
+        for batch, (_, slots) in zip(batches, ready, strict=True):
+            future = asyncio.create_task(self._send(_Out(batch, slots)))
+            self._out.add(future)
+            future.add_done_callback(self._came_back)
 
-    def _gather(self, machine: str, tasks: Sequence[Task]) -> list[_Slot]:
-        """Collect what can go into the next batch for a machine, in order."""
-        slots: list[_Slot] = []
-        given: dict[Instruction, int] = {}
-        placed: dict[int, int] = {}
-        for task in tasks:
-            if task.done or len(slots) >= MOST:
-                continue
-            before = [other for other in task.after if not other.done]
-            if not all(id(other) in placed for other in before):
-                continue
-            others = tuple(placed[id(other)] for other in before)
-            for index, instruction in task.waiting.items():
-                if instruction.machine != machine or index in task.sent:
-                    continue
-                after = () if instruction.early else others
-                if task.single and index and id(task) in placed:
-                    after = (*after, placed[id(task)])  # each waits for the one before it
-                if slots and instruction.waits != slots[0].item.instruction.waits:
-                    continue
-                shared = instruction.early or (instruction.looks and not after)
-                n = given.get(instruction) if shared else None
-                if n is None:
-                    n = len(slots)
-                    slots.append(_Slot(instruction, after))
-                    if instruction.looks or instruction.early:
-                        given[instruction] = n
-                slots[n].waiters.append((task, index))
-                task.sent.add(index)
-                if task.single:
-                    placed[id(task)] = n
-                if instruction.alone:
-                    return slots
-        return slots
+    def _can_take(self, machine: str) -> bool:
+        return not self._busy.get(machine) or self._channel.is_parallel(machine)
 
-    def _idle(self, tasks: Sequence[Task], busy: set[str]) -> list[str]:
-        """Return the machines that some task waits for and that can take a batch."""
-        waiting = (i for task in tasks for n, i in task.waiting.items() if n not in task.sent)
-        machines = dict.fromkeys(instruction.machine for instruction in waiting)
-        return [machine for machine in machines if machine not in busy or self._is_parallel(machine)]
-
-    def _is_parallel(self, machine: str) -> bool:
-        return getattr(self._context.machines.get(machine), "parallel", False)
-
-    def _take(self, finished: Iterable[_Answer], busy: dict[_Answer, str]) -> None:
-        """Take what was answered, and record it all in one commit."""
-        try:
-            for future in finished:
-                del busy[future]
-                self._answered(*future.result())
-        finally:
-            if self._journal is not None:
-                self._journal.settled()
-
-    def _ready(self, waiting: Sequence[Task], busy: set[str]) -> Iterator[tuple[str, list[_Slot]]]:
-        """Iterate over the batches that can be sent now."""
-        for machine in self._idle(waiting, busy):
-            while slots := self._gather(machine, waiting):
-                yield machine, slots
-                if not self._is_parallel(machine):
-                    break
-
-    def _sent(self, ready: Iterable[tuple[str, list[_Slot]]]) -> list[_Sent]:
-        """Record that batches are about to be sent, all in one commit."""
-        sending = []
-        for machine, slots in ready:
-            after = {n: slot.item.after for n, slot in enumerate(slots) if slot.item.after}
-            owners = [slot.waiters[0][0].owner for slot in slots]
-            sending.append(
-                (Sending(machine, owners, [slot.item.instruction for slot in slots], after), slots)
-            )
-        started: Sequence[int] = [0] * len(sending)
-        if self._journal is not None and sending:
-            started = self._journal.started([batch for batch, _ in sending])
-        return [
-            _Sent(batch.machine, slots, position)
-            for (batch, slots), position in zip(sending, started, strict=True)
-        ]
-
-    async def _send(self, sent: _Sent) -> tuple[_Sent, Sequence[Any]]:
+    async def _send(self, sent: _Out) -> tuple[_Out, Sequence[Any]]:
         """Send a batch, and return what was answered."""
-        machine, slots = sent.machine, sent.slots
-        instructions = [slot.item.instruction for slot in slots]
-        watcher = self._context.watcher
+        machine, watcher = sent.batch.machine, self._context.watcher
+        instructions = [item.instruction for item in sent.batch.items]
         watcher.sent(machine, instructions)
         begin = time.perf_counter()
-        try:
-            batch = tuple(slot.item for slot in slots)
-            token = batch_token(self._context.run, sent.started)
-            outcomes = await self._context.machines.get(machine).run(batch, watcher.output, token)
-            if len(outcomes) != len(slots):
-                raise ValueError(f"{len(outcomes)} outcomes for {len(slots)} instructions")
-        except LaserCatsError as error:  # the machine, or the key of a secret; nothing was sent
-            outcomes = [Failure(reason=str(error)) for _ in slots]
-        except Exception as error:
-            fact = f"machine {machine}: its answer cannot be understood: {error!r}"
-            outcomes = [Failure(reason=fact, in_doubt=not i.looks) for i in instructions]
+        outcomes = await self._channel.answer(sent.batch)
         watcher.answered(machine, instructions, outcomes, time.perf_counter() - begin)
         return sent, outcomes
 
-    def _answered(self, sent: _Sent, outcomes: Sequence[Any]) -> None:
-        """Hand out what was answered."""
-        touched: dict[int, Task] = {}
+    def _came_back(self, future: _Answer) -> None:
+        self._back.append(future)
+        self._heard.set()
+
+    async def _hear(self, schedule: Schedule) -> None:
+        """Wait for an answer, and a moment for more; where more is to be sent, only let machines work."""
+        if schedule.due and self._fault is None:
+            await asyncio.sleep(0)
+            return
+        self._heard.clear()
+        if not self._back:
+            await self._heard.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TOGETHER):
+                while len(self._back) < len(self._out):
+                    self._heard.clear()
+                    await self._heard.wait()
+
+    def _take(self, schedule: Schedule) -> None:
+        """Take a share of what was answered, and record it all in one commit."""
+        size, due = 0, False
+        try:
+            while self._back and size < SHARE:
+                future = self._back.popleft()
+                self._out.discard(future)
+                sent, outcomes = future.result()
+                size += len(outcomes)
+                due = self._answered(schedule, sent, outcomes) or due
+        finally:
+            self._channel.settled(due=due)
+
+    def _answered(self, schedule: Schedule, sent: _Out, outcomes: Sequence[Any]) -> bool:
+        """Hand out what was answered; tell whether it must be recorded before anything else is sent."""
+        machine = sent.batch.machine
+        self._busy[machine] -= 1
+        if schedule.has(machine):
+            schedule.due[machine] = None
+        touched: dict[Task, None] = {}
         for slot, outcome in zip(sent.slots, outcomes, strict=True):
             for task, index in slot.waiters:
                 if isinstance(outcome, Later):
                     task.deferred = True
                 else:
                     task.receive(index, outcome)
-                touched[id(task)] = task
-        if self._journal is not None:
-            self._journal.finished(sent.started, outcomes, [task for task in touched.values() if task.done])
+                touched[task] = None
+        for task in touched:
+            schedule.touch(task)
+        self._channel.finished(sent.batch, outcomes)
+        return self._ended([task for task in touched if task.done])
+
+
+def _sending(machine: str, slots: Sequence[Slot]) -> Sending:
+    return Sending(machine, [slot.waiters[0][0].owner for slot in slots], tuple(slot.item for slot in slots))

@@ -11,15 +11,17 @@ from lasercats.core.reference import renamed
 from lasercats.core.registry import Kinds
 from lasercats.core.resource import Resource, Role, decided_fields, fields_of
 from lasercats.core.state import State
+from lasercats.interpreters.channel import Channel
 from lasercats.interpreters.context import Context
-from lasercats.interpreters.driver import Driver, Journal, Task
+from lasercats.interpreters.driver import Driver
+from lasercats.interpreters.task import Task
 
 
 async def look(
     wanted: Mapping[Address, int],
     state: State,
     context: Context,
-    journal: Journal | None = None,
+    channel: Channel | None = None,
     *,
     expected: Mapping[Address, Resource | None] | None = None,
     in_clear: bool = False,
@@ -40,7 +42,7 @@ async def look(
                 machine, Knowledge({address: state.get(address)}, expected, in_clear=in_clear, again=again)
             )
             tasks[address] = Task(program, position)
-    await Driver(context, journal).run(list(tasks.values()))
+    await Driver(context, channel).run(list(tasks.values()))
     found: dict[Address, Resource | None] = {}
     unseen: dict[Address, str] = {}
     for address, task in tasks.items():

@@ -12,7 +12,7 @@ from lasercats.core.command import Target
 from lasercats.core.instruction import Failure, InstructionFailed
 from lasercats.core.order import turns
 from lasercats.core.program import Program
-from lasercats.interpreters.driver import Task
+from lasercats.interpreters.task import Task
 
 Made = tuple[Target, Task | None]
 """What is to be done, with what does it; where it is refused, nothing does."""
@@ -41,7 +41,7 @@ class Checkpoint(Task):
 
     def stopper(self) -> Task | None:
         """Return what failed, when all of the turn is over."""
-        return super().stopper() if all(other.done for other in self.after) else None
+        return None if self.left else super().stopper()
 
     def skip(self, failed: Task) -> None:
         """Give it up, for the first that failed."""

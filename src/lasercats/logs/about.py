@@ -1,7 +1,7 @@
 """What a log in SQLite says of itself: what a program must know to use it, and which formats it has."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from lasercats.core.formats import WORDED
 from lasercats.logs import schema
@@ -11,13 +11,13 @@ LATE = "late"
 """What a program must know to read a log in which something was told late."""
 MET = "met"
 """What a program must know to write to a log that tells who machines are, or to read a record of that."""
-_KNOWN = {"read": {LATE, MET}, "write": {WORD, schema.SEALED, MET}}
+KNOWN = {"read": {LATE, MET}, "write": {WORD, schema.SEALED, MET}}
 _END = 2**62
 
 
 def unknown(facts: Mapping[str, str], name: str) -> str:
     """Return what a program must know to `read` or `write` the log, and this one does not."""
-    return " ".join(word for word in facts.get(name, "").split() if word not in _KNOWN[name])
+    return " ".join(word for word in facts.get(name, "").split() if word not in KNOWN[name])
 
 
 def use(db: sqlite3.Connection, name: str, word: str, first: int) -> None:
@@ -34,9 +34,12 @@ def used_since(db: sqlite3.Connection, word: str) -> int | None:
     return int(row[0]) if row else None
 
 
-def eras(db: sqlite3.Connection, head: int) -> list[tuple[int, int]]:
-    """Return until which position records have an earlier format that reads otherwise today, and which."""
-    rows = db.execute("SELECT first, format FROM stretches ORDER BY first").fetchall()
+def eras(stretches: Sequence[tuple[int, int]], head: int) -> list[tuple[int, int]]:
+    """Return until which position records have an earlier format that reads otherwise today, and which.
+
+    Stretches tell from which position on records have which format.
+    """
+    rows = stretches
     ends: dict[int, int] = {}
     for n, (_, format_) in enumerate(rows):
         last = _END if format_ == schema.FORMAT else head + 1

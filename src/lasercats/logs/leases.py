@@ -7,11 +7,10 @@ that what is said of the life of a run does not wait for what the run does.
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from threading import Event, Thread
 
-from lasercats.core.errors import LogConflict, LogError
+from lasercats.core.errors import LogError
 from lasercats.core.fold import Open
-from lasercats.core.lease import Lease
+from lasercats.core.lease import Lease, beaten
 
 WORD = "leases"
 """What a program must know to write to a log in which leases are used."""
@@ -23,18 +22,22 @@ _PUT = "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?)"
 def leases(
     db: sqlite3.Connection, now: int, opened: Mapping[int, Open], since: int | None
 ) -> dict[str, Lease]:
-    """Return the leases, by run; `now` is the clock of the store in microseconds.
+    """Return the leases, by run; `now` is the clock of the store in microseconds."""
+    rows = db.execute("SELECT run, token, holder, beat FROM leases").fetchall()
+    return unleased(opened, since) | {
+        run: Lease(run, token, holder, max(0, now - beat) / 1e6) for run, token, holder, beat in rows
+    }
 
-    A command that was accepted before leases were used counts as held by its process, with the token 0.
+
+def unleased(opened: Mapping[int, Open], since: int | None) -> dict[str, Lease]:
+    """Return the leases that stand for commands accepted before leases were used, `since` a position.
+
+    Such a one counts as held by its process, with the token 0.
     """
-    found = {
+    return {
         one.run: Lease(one.run, 0, one.process, 0.0)
         for position, one in opened.items()
         if one.at_work and (since is None or position < since)
-    }
-    rows = db.execute("SELECT run, token, holder, beat FROM leases").fetchall()
-    return found | {
-        run: Lease(run, token, holder, max(0, now - beat) / 1e6) for run, token, holder, beat in rows
     }
 
 
@@ -60,10 +63,7 @@ def take(db: sqlite3.Connection, run: str, holder: str, over: int, now: int) -> 
 
     """
     if tokens(db).get(run, 0) != over:
-        raise LogConflict(
-            f"another process has just taken over run {run}, so it is left to that one; run `lasercats "
-            "recover` again if it died"
-        )
+        raise beaten(run)
     return give(db, run, holder, now)
 
 
@@ -79,32 +79,19 @@ def drop(db: sqlite3.Connection, run: str, token: int) -> None:
 
 
 @contextmanager
-def beating(
-    connect: Callable[[], sqlite3.Connection],
-    held: Callable[[], Mapping[str, int]],
-    clock: Callable[[], int],
-    every: float,
-) -> Iterator[None]:
-    """Say every so many seconds, from a thread, that the holder of leases lives."""
-    over = Event()
+def saying(
+    connect: Callable[[], sqlite3.Connection], held: Callable[[], Mapping[str, int]], clock: Callable[[], int]
+) -> Iterator[Callable[[], None]]:
+    """Give what says, by a connection of its own, that the holder of leases lives."""
+    with suppress(sqlite3.Error, LogError), closing(connect()) as db:
+        db.execute("PRAGMA synchronous = NORMAL")  # a beat that is lost harms nobody
+        db.execute("PRAGMA busy_timeout = 2000")  # nor one that is left out
 
-    def beat() -> None:
-        if over.wait(every):
-            return
-        with suppress(sqlite3.Error, LogError), closing(connect()) as db:
-            db.execute("PRAGMA synchronous = NORMAL")  # a beat that is lost harms nobody
-            db.execute("PRAGMA busy_timeout = 2000")  # nor one that is left out
-            while True:
-                with suppress(sqlite3.Error):  # the disk may be full, or the log locked, for a while
-                    for run, token in held().items():
-                        touch(db, run, token, clock())
-                if over.wait(every):
-                    return
+        def say() -> None:
+            with suppress(sqlite3.Error):  # the disk may be full, or the log locked, for a while
+                for run, token in held().items():
+                    touch(db, run, token, clock())
 
-    thread = Thread(target=beat, name="lasercats-beat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+        yield say
+        return
+    yield lambda: None

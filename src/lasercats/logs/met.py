@@ -52,14 +52,14 @@ def folded(records: Iterable[Record]) -> Mapping[str, Known]:
     }
 
 
-def check(db: sqlite3.Connection, path: str, records: Iterable[Record]) -> None:
+def check(kept: Mapping[str, Known], path: str, records: Iterable[Record]) -> None:
     """Check that what machines are known by is what the records tell.
 
     Raises:
         LogCorrupt: it is not.
 
     """
-    if folded(records) != known(db):
+    if folded(records) != kept:
         raise LogCorrupt(
             f"the log {path} keeps other identities of machines than its records tell; `lasercats verify "
             "--repair` makes them anew from the records"

@@ -20,6 +20,7 @@ import msgspec
 
 from lasercats.core.errors import LaserCatsError, LogCorrupt, LogError
 from lasercats.core.text import escape
+from lasercats.newfile import make_file
 
 if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
@@ -210,26 +211,6 @@ class LogFile:
     def _marks(self) -> list[tuple[int, int]]:
         found = [Path(f"{self.path}{suffix}").stat() for suffix in ("", "-wal")]
         return [(one.st_size, one.st_mtime_ns) for one in found]
-
-
-def make_file(path: Path, mode: int) -> bool:
-    """Make an empty file of a mode, whatever the umask is; return False where one is there, which stays.
-
-    SQLite gives the files that it makes beside a log the mode of that.
-
-    Raises:
-        OSError: it cannot be made.
-
-    """
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    except FileExistsError:
-        return False
-    try:
-        os.fchmod(handle, mode)
-    finally:
-        os.close(handle)
-    return True
 
 
 def _connect(uri: str) -> sqlite3.Connection:

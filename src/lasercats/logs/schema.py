@@ -105,6 +105,13 @@ SELECT * FROM (
 HOLDING = f"SELECT * FROM ({AS_OF}) WHERE instr(body, CAST(?2 AS BLOB))"  # noqa: S608 - made of ours
 CLOCK = "coalesce(clock, time)"
 """The clock as it was when a record was appended: it stands on its own only where it is not the time."""
+CLOCKS = f"SELECT position, {CLOCK} FROM records ORDER BY position"  # noqa: S608 - made of ours
+COLUMNS = "position, time, type, body, hash, cause, clock, run, request"
+ROWS = "SELECT position, time, type, body, hash, clock, run, request FROM records ORDER BY position"
+VERSIONS = """
+SELECT since, address, body, until FROM past
+UNION ALL SELECT since, address, body, NULL FROM present ORDER BY since, address
+"""
 
 
 def make(db: sqlite3.Connection) -> None:

@@ -12,8 +12,9 @@ from lasercats.core.registry import Kinds
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context, Watcher
-from lasercats.interpreters.driver import Driver, Task
+from lasercats.interpreters.driver import Driver
 from lasercats.interpreters.looking import addressed
+from lasercats.interpreters.task import Task
 from lasercats.operate.observe import Observation
 from lasercats.operate.plan import selected
 from lasercats.operate.project import Project

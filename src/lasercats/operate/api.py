@@ -25,12 +25,14 @@ from lasercats.interpreters.context import Result, Watcher
 from lasercats.operate import history
 from lasercats.operate.adopt import Discovery, discover
 from lasercats.operate.blame import Blame, blame
+from lasercats.operate.documents import read_documents
 from lasercats.operate.issue import build, carry_out
 from lasercats.operate.losses import foresee
 from lasercats.operate.observe import Observation, observe, record
-from lasercats.operate.plan import Plan, make, read_documents
-from lasercats.operate.project import DEFAULT, Project, find
+from lasercats.operate.plan import Plan, make
+from lasercats.operate.project import Project, find
 from lasercats.operate.recover import Recovered, recover
+from lasercats.operate.settings import DEFAULT
 from lasercats.operate.spans import spans
 from lasercats.operate.undo import plan_undo
 

@@ -27,7 +27,7 @@ from pathlib import Path
 
 import lasercats
 from lasercats.core.errors import LaserCatsError
-from lasercats.logs.opening import make_file
+from lasercats.newfile import make_file
 from lasercats.operate.project import FOLDER, Project
 
 READY = 30.0

@@ -118,9 +118,6 @@ def sign(log: Log, key: Path | None) -> Signature:
 
 
 def notes(project: Project) -> Iterator[str]:
-    """Tell where this user has seen more of the same log."""
-    for one in seen.elsewhere(project.log, project.place):
-        yield (
-            f"of this log this user saw more at {one.place}: up to position {one.position}, and here it ends "
-            f"at {project.log.mark().position}"
-        )
+    """Tell where this user has seen copies of the log that are not the same any more."""
+    for other in seen.copies(project.log, project.place.name):
+        yield seen.apart(project.log, other.seen)

@@ -20,10 +20,9 @@ from lasercats.core.settle import believe
 from lasercats.core.state import State
 from lasercats.interpreters.context import Context
 from lasercats.interpreters.looking import look
+from lasercats.operate.found import Recovered, play
 from lasercats.operate.history import command_of, record_at
 from lasercats.operate.project import Project
-from lasercats.operate.recover import Recovered, play
-from lasercats.operate.replay import together
 
 AS_RECORDED = "as recorded"
 
@@ -100,7 +99,7 @@ async def _made(
 ) -> tuple[dict[Address, Resource | None], str]:
     """Return what the process made, as far as it was told: by its events, or by running the commands again.
 
-    With the outcomes that came late on the tape, the commands come to the id of what was launched. Where they
+    With the outcomes that came late on record, the commands come to the id of what was launched. Where they
     cannot be run again, that is an error, or with `force` told.
 
     Raises:
@@ -125,17 +124,16 @@ async def _made(
 async def _run_again(
     project: Project, context: Context, commands: Sequence[int], *, force: bool
 ) -> dict[Address, Resource | None]:
-    """Return what commands made, by their positions, when they are run on the tape of what is recorded."""
+    """Return what commands made, by their positions, when they are run again from what is recorded."""
     made, left = dict[Address, Resource | None](), list(commands)
     while left:
-        accepted = together(project.log, left[0])
-        _, results, unasked = await play(project, context, accepted, force=force)
-        if unasked and not force:
-            raise MachineError(next(iter(unasked.values())))
-        for (record, _), result in zip(accepted, results, strict=True):
-            if record.position in left:
+        played = await play(project, context, left[0], force=force)
+        if played.unasked and not force:
+            raise MachineError(next(iter(played.unasked.values())))
+        for position, result in zip(played.past.positions, played.results, strict=True):
+            if position in left:
                 made |= {address: change.after for address, change in result.delta.items()}
-        left = [position for position in left if position > accepted[-1][0].position]
+        left = [position for position in left if position > played.past.positions[-1]]
     return made
 
 

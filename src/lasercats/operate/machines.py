@@ -11,7 +11,8 @@ from lasercats.core.errors import BadInput, LaserCatsError, MachineError
 from lasercats.core.identity import Identity, Who, are_one, clash
 from lasercats.core.record import Met
 from lasercats.operate import files
-from lasercats.operate.project import FILE, Project, check_url, machine_type
+from lasercats.operate.bound import check_url, machine_type
+from lasercats.operate.project import FILE, Project
 
 
 class Check(NamedTuple):

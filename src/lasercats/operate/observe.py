@@ -59,7 +59,8 @@ async def observe(
         context.watcher = watcher
     context.stop = project.stopping.event()
     found, unseen = await look(dict.fromkeys(addresses, 0), state, context, expected=also, in_clear=in_clear)
-    believed = believe(state, {a: r for a, r in found.items() if a in set(addresses)})
+    asked = set(addresses)
+    believed = believe(state, {a: r for a, r in found.items() if a in asked})
     seen = Observation(drift(state, believed, addresses), unseen, len(addresses) - len(unseen), believed)
     return seen._replace(found=found, refreshed=refreshed(state, believed, addresses))
 

@@ -4,13 +4,8 @@ A plan is `diff(state, documents)`, turned into commands by `converge`, with wha
 them. It does not look at the machines unless asked to: `apply` looks anyway, before it acts.
 """
 
-import hashlib
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from functools import cache
-from pathlib import Path
-from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -20,23 +15,14 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta, composed
 from lasercats.core.command import Command
 from lasercats.core.converge import converge, givable, keep_protected, kept_growth, one_way, wanted
-from lasercats.core.document import parse
-from lasercats.core.errors import BadDocument, BadInput, LogCorrupt, StalePlan
 from lasercats.core.loss import Loss, announced
-from lasercats.core.record import FORGOTTEN, OBSERVED, Event
 from lasercats.core.registry import Kinds
-from lasercats.core.resource import Resource, clear_fields, decisions
+from lasercats.core.resource import Resource, clear_fields
 from lasercats.core.secret import place
 from lasercats.core.state import State
 from lasercats.interpreters.simulate import simulate
-from lasercats.operate import files
-from lasercats.operate.history import record_at
+from lasercats.operate.decided import corrective
 from lasercats.operate.project import Project
-
-FORMAT = 2
-"""Of saved plans. Format 1 was bound to no log, environment or machine."""
-_BEGINNING = re.compile(rb'\s*\{\s*"lasercats_plan"\s*:')
-"""How a saved plan begins: it is a JSON object, and this is its first key. No document has that key."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,46 +56,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return f"apply {' '.join(self.documents)}".rstrip()
 
 
-class _Saved(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A saved plan, with what it is bound to."""
-
-    lasercats_plan: int
-    log: str
-    environment: str
-    machines: dict[str, str]
-    """For each machine that it is about, which one that is: see `_binding`."""
-    documents: tuple[str, ...]
-    versions: dict[Address, int]
-    commands: tuple[msgspec.Raw, ...]
-
-
-class _Numbered(msgspec.Struct, frozen=True):
-    lasercats_plan: int
-
-
-def read_documents(
-    project: Project, names: Sequence[str], stdin: str = "", *, mebibytes: int = files.MOST
-) -> dict[Address, Resource]:
-    """Read documents; `-` is standard input, a folder is every YAML or JSON file in it.
-
-    Raises:
-        BadDocument: one cannot be read, or an address stands in two of them.
-        BadInput: one has more `mebibytes` than it may.
-
-    """
-    desired: dict[Address, Resource] = {}
-    for name in names:
-        for path in _files(name):
-            text = stdin if path is None else _read(path, mebibytes)
-            folder = Path() if path is None else path.parent
-            label = "standard input" if path is None else str(path)
-            for address, resource in parse(text, project.kinds, project.inputs(folder), label).items():
-                if address in desired:
-                    raise BadDocument(label, f"{address} stands in another of the documents too")
-                desired[address] = resource
-    return desired
-
-
 async def make(
     project: Project,
     desired: Mapping[Address, Resource],
@@ -139,7 +85,7 @@ async def make(
     gone = [a for a, _ in state.items() if a not in desired and selected(a, only, exclude)] if prune else []
     delta = wanted(state, chosen, prune=gone)
     plan = plan_delta(project.kinds, delta, state, documents=documents, recreate=recreate)
-    return replace(plan, corrective=_corrective(project, plan.delta))
+    return replace(plan, corrective=corrective(project, plan.delta))
 
 
 def _sealed(project: Project, desired: Mapping[Address, Resource], state: State) -> dict[Address, Resource]:
@@ -179,7 +125,7 @@ def plan_delta(
         commands, more = acceptable(kinds, commands)
         faults |= more
     versions = {address: state.version(address) for command in commands for address in command.on}
-    plan = _predicted(kinds, commands, state, versions, documents)
+    plan = predicted(kinds, commands, state, versions, documents)
     return replace(plan, withheld=withheld, problems={**plan.problems, **faults, **cannot_go_back(stuck)})
 
 
@@ -262,58 +208,7 @@ def buried(kinds: Kinds, deltas: Iterable[Delta]) -> dict[Address, tuple[str, ..
     return found
 
 
-def _corrective(project: Project, delta: Delta) -> dict[Address, tuple[str, ...]]:
-    """Return the fields in which a delta leads back to what was decided last."""
-    observed = _observed_at(project)
-    found = {a: tuple(_decided_before(project, a, change, observed)) for a, change in delta.items()}
-    return {address: names for address, names in found.items() if names}
-
-
-def _observed_at(project: Project) -> Callable[[int], bool]:
-    """Return what tells of a position whether the event there was observed; each is read once."""
-
-    @cache
-    def is_observed(position: int) -> bool:
-        record = record_at(project.log, position, Event)
-        return isinstance(record.entry, Event) and record.entry.type == OBSERVED
-
-    return is_observed
-
-
-def _decided_before(
-    project: Project, address: Address, change: Change[Resource], observed: Callable[[int], bool]
-) -> list[str]:
-    decided = decided_last(project, address, observed)
-    if change.after is None:
-        return list(change.fields) if decided == {} else []
-    return [n for n in change.fields if decided and decided.get(n) == getattr(change.after, n)]
-
-
-def decided_last(
-    project: Project, address: Address, observed: Callable[[int], bool]
-) -> dict[str, Any] | None:
-    """Return what was decided last for each field of a resource, whatever was found changed outside since.
-
-    It is empty where the resource was to be gone, and None where nobody ever decided anything. What was taken
-    in when nothing was known of it counts as decided.
-    """
-    decided: dict[str, Any] | None = None
-    left: Resource | None = None
-    for version in project.log.versions(address):
-        came = version.resource(project.kinds, address)
-        seen = observed(version.since)
-        if version.raw == FORGOTTEN:
-            decided = None
-        elif not seen:
-            fields = Change(left, came).fields
-            decided = {} if came is None else {**(decided or {}), **{n: getattr(came, n) for n in fields}}
-        elif decided is None:
-            decided = dict(decisions(came))
-        left = came
-    return decided
-
-
-def _predicted(
+def predicted(
     kinds: Kinds,
     commands: Sequence[Command],
     state: State,
@@ -340,169 +235,7 @@ def _predicted(
     )
 
 
-def save(project: Project, plan: Plan, path: Path) -> None:
-    """Save a plan; it is refused later if anything that it rests on has moved, or anywhere else.
-
-    Raises:
-        BadInput: the file cannot be written.
-
-    """
-    saved = _Saved(
-        lasercats_plan=FORMAT,
-        log=project.log.id,
-        environment=project.environment,
-        machines={name: _binding(project, name) for name in _machines(project, plan.commands)},
-        documents=plan.documents,
-        versions=dict(plan.versions),
-        commands=tuple(msgspec.Raw(msgspec.json.encode(c)) for c in plan.commands),
-    )
-    if any(name != "-" and path.exists() and path.samefile(name) for name in plan.documents):
-        raise BadInput(f"the plan cannot be written to {path}, which is a document of it; name another file")
-    data = msgspec.json.format(msgspec.json.encode(saved)) + b"\n"
-    try:
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            path.write_bytes(data)  # a pipe, or what else is no file that others could read later
-        else:
-            files.replace(path, data, 0o600)
-    except OSError as error:
-        raise BadInput(f"the plan cannot be written to {path}: {error.strerror}") from None
-
-
-def _machines(project: Project, commands: Iterable[Command]) -> list[str]:
-    """Return the machines that commands are about."""
-    names = {project.kinds.machine_of(address) for command in commands for address in command.on}
-    return sorted(name for name in names if name is not None)
-
-
-def _binding(project: Project, name: str) -> str:
-    """Return what tells which machine a name stands for, if it does, without telling its URL."""
-    bound = (project.log.id, name, project.urls.get(name))
-    return hashlib.sha256(msgspec.json.encode(bound)).hexdigest()[:32]
-
-
-def load(project: Project, path: Path) -> Plan:
-    """Load a saved plan and check that it still holds.
-
-    Raises:
-        BadInput: it is no saved plan, or was made for another log, environment or machine.
-        StalePlan: an address that it changes has moved since.
-
-    """
-    saved = _read_saved(path)
-    commands = [_given(project.kinds, raw, path) for raw in saved.commands]
-    _check_bound(project, saved, commands, path)
-    state = project.state()
-    loose = next((a for c in commands for a in c.on if a not in saved.versions), None)
-    if loose is not None:
-        raise BadInput(f"{path} does not say which version of {loose} it rests on; make the plan again")
-    for address, version in saved.versions.items():
-        if state.version(address) != version:
-            raise StalePlan(
-                f"the plan {path} is stale: {address} changed at position {state.version(address)}",
-                remedy="make the plan again",
-                subject=address,
-            )
-    plan = _predicted(project.kinds, commands, state, saved.versions, saved.documents)
-    return replace(plan, corrective=_corrective(project, plan.delta))
-
-
-def _read_saved(path: Path) -> _Saved:
-    """Read a saved plan, which has exactly the form that one is saved in.
-
-    Raises:
-        BadInput: it has not.
-
-    """
-    data = files.had(path, path.read_bytes)
-    try:
-        format_ = msgspec.json.decode(data, type=_Numbered).lasercats_plan
-        if format_ != FORMAT:
-            fact = f"{path} is a plan of format {format_}, and this LaserCats reads {FORMAT}"
-            raise BadInput(f"{fact}; make the plan again")
-        return msgspec.json.decode(data, type=_Saved)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise BadInput(f"{path} is no saved plan: {error}; make the plan again") from None
-
-
-def _check_bound(project: Project, saved: _Saved, commands: Sequence[Command], path: Path) -> None:
-    """Check that a plan was made here.
-
-    Raises:
-        BadInput: it was made for another environment or log, or one of its machines is another by now.
-
-    """
-    if saved.environment != project.environment:
-        raise BadInput(
-            f"the plan {path} was made for the environment {saved.environment!r}, and this is "
-            f"{project.environment!r}; name the environment with --env, or make the plan again"
-        )
-    if saved.log != project.log.id:
-        raise BadInput(
-            f"the plan {path} was made for the log {saved.log}, and this is the log {project.log.id}; "
-            "apply it in the project that it was made in, or make the plan again"
-        )
-    for name in _machines(project, commands):
-        if name not in saved.machines:
-            raise BadInput(f"{path} does not say which machine {name!r} is; make the plan again")
-        if saved.machines[name] != _binding(project, name):
-            raise BadInput(
-                f"the plan {path} was made for another machine {name!r}, as its URL was changed since; "
-                "make the plan again"
-            )
-
-
-def _given(kinds: Kinds, raw: msgspec.Raw, path: Path) -> Command:
-    """Return a command of a saved plan, which is checked as all that is given.
-
-    Raises:
-        BadInput: it is none that may be given.
-
-    """
-    try:
-        command = kinds.decode_command(bytes(raw))
-        fault = kinds.fault(command)
-        if fault is None:
-            kinds.command(msgspec.to_builtins(command))  # what it is on is checked only there
-    except (LogCorrupt, BadInput) as error:
-        fault = str(error)
-    if fault is not None:
-        raise BadInput(f"{path} holds a command that cannot be read: {fault}; make the plan again")
-    return command
-
-
-def is_saved(path: Path) -> bool:
-    """Tell by its form whether a file is a saved plan, whole or not, and no document."""
-    try:
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            return _BEGINNING.match(file.read(4096)) is not None
-    except files.FAILURES:
-        return False
-
-
 def selected(address: Address, only: Iterable[str], exclude: Iterable[str]) -> bool:
     """Tell whether an address is one of those that patterns choose."""
     chosen = not only or any(fnmatchcase(address, pattern) for pattern in only)
     return chosen and not any(fnmatchcase(address, pattern) for pattern in exclude)
-
-
-def _files(name: str) -> list[Path | None]:
-    if name == "-":
-        return [None]
-    path = Path(name)
-    if files.had(name, path.is_dir):
-        found = sorted(p for p in path.iterdir() if p.suffix in (".yaml", ".yml", ".json"))
-        if not found:
-            raise BadDocument(name, "there is no YAML or JSON file in this folder")
-        return list(found)
-    return [path]
-
-
-def _read(path: Path, mebibytes: int) -> str:
-    try:
-        return files.text(path, mebibytes)
-    except UnicodeDecodeError:
-        raise BadDocument(str(path), "this is not UTF-8 text") from None
-    except files.FAILURES as error:
-        raise BadDocument(str(path), f"cannot be read: {files.why(error)}") from None

@@ -1,7 +1,7 @@
 """A project: a folder with `lasercats.toml`, the log and the key. Opened by every verb.
 
-lasercats.toml           the machines of each environment; belongs into version control
-.lasercats/log.db        the log
+lasercats.toml           the machines of each environment, and which log; belongs into version control
+.lasercats/log.db        the log, unless it is another
 .lasercats/keys          the keys of the secrets, locked by the root key, mode 0600
 .lasercats/key           the root key, if it is kept here, mode 0600; must never be committed
 .lasercats/.gitignore    keeps all of that folder out of version control
@@ -11,39 +11,34 @@ One that is somebody else's is opened for looking only (`lasercats.operate.trust
 
 import getpass
 import os
-import re
 import socket
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lasercats.core import content
-from lasercats.core.address import Address, check_machine_name
-from lasercats.core.errors import BadInput, LaserCatsError, LogError, UnknownName
-from lasercats.core.identity import Identity, Who
-from lasercats.core.ports import Log, Machine
+from lasercats.core.address import Address
+from lasercats.core.errors import LaserCatsError, LogError
+from lasercats.core.identity import Identity
+from lasercats.core.ports import Log
 from lasercats.core.record import Met
-from lasercats.core.registry import Domain, Kinds
+from lasercats.core.registry import Kinds
 from lasercats.core.resource import sealed_in
-from lasercats.core.secret import NAMED, Sealed, label, of_text, split
+from lasercats.core.secret import Sealed, split
 from lasercats.core.state import State
+from lasercats.core.stores import LogPlace
 from lasercats.core.text import clean
 from lasercats.interpreters.context import Context
 from lasercats.machines.sources import Sources
-from lasercats.machines.url import Url
 from lasercats.machines.vault import KeyVault
-from lasercats.operate import files, plugins, seen, trust
+from lasercats.operate import files, places, plugins, seen, settings, trust
+from lasercats.operate.bound import BoundMachines
 from lasercats.operate.holder import holder, process_name
+from lasercats.operate.inputs import LocalInputs
+from lasercats.operate.settings import DEFAULT
 from lasercats.operate.stopping import Stopping
 
 FILE, FOLDER = trust.FILE, trust.FOLDER
-DEFAULT = "default"
-LOG = "log"
-"""What the file of the default environment's log is called, before `.db`; others are called after theirs."""
-_ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class Project:
@@ -69,18 +64,23 @@ class Project:
         if not looking:
             self.check_open()
         self._looking = looking
-        settings = _read(root / FILE)
-        self.urls = _machines(root / FILE, settings, environment)
-        told = _table(root / FILE, settings, "domains")
-        wanted = {name: _table(root / FILE, told, name) for name in told}
-        self.absent = [name for name in told if name not in plugins.names("domains")]
+        found = settings.read(root / FILE)
+        self.urls = settings.machines(root / FILE, found, environment)
+        own = settings.table(root / FILE, found, "domains")
+        wanted = {name: settings.table(root / FILE, own, name) for name in own}
+        self.absent = [name for name in own if name not in plugins.names("domains")]
         """The domains that its file has settings for, and that are not installed."""
+        self.unknown = [*settings.unknown(found)]
+        """The keys of its file that mean nothing to this program, such as misspelt ones."""
         self.kinds: Kinds = plugins.kinds() if self.closed else plugins.kinds(root, wanted)
         self.mode = trust.mode_of_files(root)
         """Of the files in its folder."""
         asked, key = Sources(root, self.may_run), root / FOLDER / "key"
         self.vault = KeyVault(key, self._tokens, asked, lambda: self.actor, self._sealed_at, self.check_open)
         self.sources = asked._replace(named=self.vault.open_named)
+        url = places.log_url(root / FILE, found)
+        self.place: LogPlace = places.place(url, root, "" if environment == DEFAULT else environment)
+        """Where the log of the environment is."""
         self._log: Log | None = None
         self._acts = False
         self.stopping = Stopping()
@@ -103,39 +103,39 @@ class Project:
     def log(self) -> Log:
         """The log of the environment; opened when it is first needed."""
         if self._log is None:
-            open_log = plugins.load("logs", "sqlite", "log store")
+            if not self.place.by_file:
+                self.check_open()  # who wrote the file says which server we would call, with our password
             create = self.environment != DEFAULT and not self.closed
-            self._log = open_log(self.place, create=create, exist_ok=True, barred=self.closed, mode=self.mode)
+            self._log = self.place.open(create=create, exist_ok=True, barred=self.closed, mode=self.mode)
             if not self._looking:
-                trust.meet(self._log, self.place)
+                trust.meet(self._log, self.place.name)
         return self._log
 
     @property
     def is_known(self) -> bool:
         """True where what is open in the log was begun by this user, or by whom he trusts."""
-        return trust.knows(self.log, self.place, self.root)
+        return trust.knows(self.log, self.place.name, self.root)
 
     @property
     def is_begun(self) -> bool:
         """True where there is a log; a clone has none."""
-        return self.place.exists()
+        return self.place.is_begun()
 
-    @property
-    def place(self) -> Path:
-        """Where the log of the environment is."""
-        return self.root / FOLDER / f"{LOG if self.environment == DEFAULT else self.environment}.db"
-
-    def trust_log(self, *, anyway: bool = False) -> None:
+    def trust_log(self, *, anyway: bool = False, acts: bool = False) -> None:
         """Check that the log holds what this user saw of it; from then on, and at the end, that is noted.
 
+        Who `acts` on it acts on no other copy of it.
+
         Raises:
-            LogRewound: it does not, and it is not to be taken `anyway`.
+            LogRewound: it does not, or a copy went on, and it is not to be taken `anyway`.
 
         """
         if anyway:
-            seen.remember(self.log, self.place, anyway=True)
+            seen.remember(self.log, self.place.name, anyway=True)
         else:
-            seen.check(self.log, self.place)
+            seen.check(self.log, self.place.name)
+        if acts:
+            seen.check_alone(self.log, self.place.name)
         self._acts = True
 
     def _tokens(self) -> Iterator[str]:
@@ -175,7 +175,7 @@ class Project:
         """Return the state, at a position of the past if one is given, of all addresses or of some."""
         return self.log.fold(position, addresses).state(self.kinds)
 
-    def inputs(self, folder: Path, stdin: Callable[[], bytes] | None = None) -> "LocalInputs":
+    def inputs(self, folder: Path, stdin: Callable[[], bytes] | None = None) -> LocalInputs:
         """Return where the values come from that commands and documents name, with paths from a folder.
 
         A secret may come from standard input where that can be read.
@@ -197,7 +197,7 @@ class Project:
         """Return what an interpreter needs to work for the operator at the keyboard."""
         import secrets  # noqa: PLC0415 - start-up stays light where nothing is done
 
-        self.trust_log()
+        self.trust_log(acts=True)
         return Context(
             kinds=self.kinds,
             log=self.log,
@@ -216,163 +216,8 @@ class Project:
         if self._log is not None:
             if self._acts:
                 with suppress(LogError):
-                    seen.remember(self._log, self.place)
+                    seen.remember(self._log, self.place.name)
             self._log.close()
-
-
-class BoundMachines:
-    """The machines of an environment; each connects when it is first used.
-
-    Each is told what it must be, and is not used where it is another one (`lasercats.core.identity`).
-    """
-
-    def __init__(
-        self,
-        urls: Mapping[str, str],
-        vault: KeyVault,
-        sources: Sources | None = None,
-        check: Callable[[], object] = lambda: None,
-        known: Callable[[], Mapping[str, Identity]] = dict,
-    ) -> None:
-        """Bind names to URLs; `sources` are where the secrets come from that URLs name.
-
-        `check` tells whether any machine may be talked to, `known` who they are on record.
-        """
-        self._urls, self._vault, self._sources = urls, vault, sources or Sources()
-        self._check, self._tell = check, known
-        self._open: dict[str, Machine] = {}
-        self._known: Mapping[str, Identity] | None = None
-
-    def names(self) -> list[str]:
-        """Return the names that are bound."""
-        return sorted(self._urls)
-
-    def check(self, name: str, domain: Domain | None = None) -> None:
-        """Check that a machine is bound, and is one for a domain.
-
-        Raises:
-            UnknownName: none of that name is bound.
-            BadInput: it is of another sort than the domain is for.
-
-        """
-        if name not in self._urls:
-            raise UnknownName("machine", name, self._urls, "add it with `lasercats machine add NAME URL`")
-        if domain is not None and not self.fits(name, domain):
-            raise BadInput(f"machine {name!r} ({self._urls[name]}) is none for {domain.name}; name another")
-
-    def fits(self, name: str, domain: Domain) -> bool:
-        """Tell whether a machine that is bound can run the instructions of a domain."""
-        vocabulary = tuple(machine_type(self._urls[name]).vocabulary)
-        return all(issubclass(instruction, vocabulary) for instruction in domain.instructions)
-
-    def url(self, name: str) -> str:
-        """Return the URL that the name is bound to."""
-        self.check(name)
-        return self._urls[name]
-
-    def get(self, name: str) -> Machine:
-        """Return the machine of a name."""
-        if name not in self._open:
-            self._check()
-            text = self.url(name)
-            url = check_url(text)
-            if isinstance(url, Url):
-                url = replace(url, sources=self._sources)
-            made: Machine = machine_type(text)(name, url, self._vault)
-            if self._known is None:
-                self._known = self._tell()
-            self.who(made, name).known = self._known.get(name, {})
-            self._open[name] = made
-        return self._open[name]
-
-    def who(self, machine: Machine, name: str) -> Who:
-        """Return who a machine is; one of a plugin that knows of no identity has none."""
-        return getattr(machine, "who", None) or Who(name)
-
-    def news(self, name: str) -> Mapping[str, Identity]:
-        """Return who a machine is, by its name, where it told something new; who asks records it."""
-        who = self.who(self._open[name], name) if name in self._open else Who(name)
-        told = who.news
-        if told is None:
-            return {}
-        who.known = told
-        return {name: told}
-
-    def all_news(self) -> Mapping[str, Identity]:
-        """Return who machines are, by name, where they told something new; who asks records it."""
-        return {name: identity for one in self._open for name, identity in self.news(one).items()}
-
-    @property
-    def trips(self) -> dict[str, int]:
-        """How many round trips were made to each machine."""
-        return {name: machine.trips for name, machine in self._open.items()}
-
-    async def close(self) -> None:
-        """Disconnect from all."""
-        import asyncio  # noqa: PLC0415 - start-up stays light where nothing is sent
-
-        await asyncio.gather(*(machine.close() for machine in self._open.values()))
-
-
-class LocalInputs:
-    """Values that a command or document names, from the files and variables of this machine."""
-
-    def __init__(
-        self,
-        folder: Path,
-        vault: KeyVault,
-        sources: Sources | None = None,
-        resealed: dict[str, str] | None = None,
-    ) -> None:
-        """Find relative paths in `folder`, and seal with a vault.
-
-        Into `resealed` go the places for which a secret is sealed that was given for others, and those.
-        """
-        self._folder, self._vault = folder, vault
-        self._resealed: dict[str, str] = {} if resealed is None else resealed
-        self._sources = sources or Sources(folder, named=vault.open_named)
-
-    def source(self, path: str) -> str:
-        """Return the content string of a local file."""
-        return content.encode(self._read(path))
-
-    def secret(self, reference: str, places: Sequence[str]) -> Sealed:
-        """Return the secret that a reference names, sealed for some places.
-
-        It is one of a source (`lasercats.machines.sources`), or what is sealed already; where that is for
-        other places, it is sealed again for these, and told. A secret that stands at the places already stays
-        sealed as it is, and one with a name is the same wherever it is named.
-        """
-        given = of_text(reference)
-        if given is not None:
-            return self._for(given, places)
-        if reference.startswith(NAMED):
-            return self._vault.named(reference.removeprefix(NAMED))
-        return self._vault.seal(self._sources.read(reference), places)
-
-    def _for(self, given: Sealed, places: Sequence[str]) -> Sealed:
-        """Return what is given sealed, for some places."""
-        standing = [one for place in places for one in self._vault.standing(place)]
-        if all(self._vault.is_for(given, place) for place in places):
-            secret = self._vault.open(given, places[0])
-            same = (one for one in standing if self._vault.holds(one, secret))
-            return next(same, None) or self._vault.renewed(given, places[0])
-        before = self._vault.places(given)
-        sealed = self._vault.seal(self._vault.open(given, before[0]), places)
-        if sealed not in standing:
-            self._resealed |= dict.fromkeys(places, ", ".join(map(label, before)))
-        return sealed
-
-    def _read(self, path: str) -> bytes:
-        def read() -> bytes:
-            full = self._folder / Path(path).expanduser()
-            if full.stat().st_size > content.LIMIT:
-                raise BadInput(
-                    f"{path} has more than {content.LIMIT} bytes, the most that is kept in the log"
-                )
-            return full.read_bytes()
-
-        return files.had(path, read)
 
 
 def find(start: Path) -> Path:
@@ -399,76 +244,3 @@ def user(sudo: str = "") -> str:
     except (KeyError, OSError):
         name = str(os.getuid())
     return clean(f"{name}@{socket.gethostname()}")
-
-
-def machine_type(url: str) -> Any:  # noqa: ANN401
-    """Return the machine class for the scheme of a URL."""
-    return plugins.load("machines", url.partition(":")[0], "machine scheme")
-
-
-def check_url(text: str) -> Any:  # noqa: ANN401
-    """Take a machine URL apart, as its scheme wants it."""
-    return machine_type(text).check_url(text)
-
-
-def check_environment(name: str) -> str:
-    """Give the name of an environment back when its log can be called after it.
-
-    Raises:
-        BadInput: it cannot, or that is the log of the default environment.
-
-    """
-    if not _ENVIRONMENT.fullmatch(name):
-        raise BadInput(
-            f"{name!r} is no name of an environment; use up to 64 letters, digits, '.', '_' and '-', and "
-            "begin with a letter or digit"
-        )
-    if name.casefold() == LOG:
-        raise BadInput(
-            f"an environment cannot be called {name!r}, as its log would be that of the environment "
-            f"{DEFAULT!r}; give it another name in {FILE}"
-        )
-    return name
-
-
-def _table(path: Path, data: Mapping[str, Any], name: str) -> dict[str, Any]:
-    table = data.get(name, {})
-    if not isinstance(table, dict):
-        raise BadInput(f"{path} is malformed: {name!r} must be a table")
-    return table
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Return the settings of a project.
-
-    Raises:
-        BadInput: they are malformed.
-        LaserCatsError: they cannot be read.
-
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} is malformed: {error}") from None
-    except OSError as error:
-        raise LaserCatsError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def _machines(path: Path, data: Mapping[str, Any], environment: str) -> dict[str, str]:
-    """Return the URLs of the machines of an environment.
-
-    Raises:
-        BadInput: they are malformed, or there is no such environment.
-
-    """
-    environments = _table(path, data, "environments")
-    for name in (environment, *environments):
-        check_environment(name)
-    if environment not in environments:
-        raise UnknownName("environment", environment, environments)
-    machines = _table(path, _table(path, environments, environment), "machines")
-    for name, url in machines.items():
-        check_machine_name(name)
-        if not isinstance(url, str):
-            raise BadInput(f"{path}: the URL of machine {name!r} must be text")
-    return dict(machines)

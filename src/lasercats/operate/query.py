@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from lasercats.core.errors import LaserCatsError
 from lasercats.operate import history
 from lasercats.operate.project import Project
 
@@ -26,20 +25,14 @@ def ask(
 
     Raises:
         BadInput: the query has a mistake, does not only read, or goes beyond a limit.
-        LaserCatsError: the log store of the project cannot be queried.
 
     """
     from lasercats.views.query import Bounds, query  # noqa: PLC0415 - sqlglot takes long to import
 
-    source = getattr(project.log, "source", None)
-    if source is None:
-        raise LaserCatsError(
-            "the log store of this project cannot be queried; use one that can, such as sqlite"
-        )
     return query(
         sql,
         project.kinds,
-        source(),
+        project.log,
         lambda text: history.resolve(project.log, text),
         as_of=as_of,
         bounds=Bounds(timeout, max_rows, max_memory),
@@ -49,5 +42,6 @@ def ask(
 def tables(project: Project) -> dict[str, Mapping[str, str]]:
     """Return the types of the columns of every table."""
     from lasercats.views.tables import tables as all_tables  # noqa: PLC0415
+    from lasercats.views.tables import types  # noqa: PLC0415
 
-    return {name: table.types for name, table in all_tables(project.kinds).items()}
+    return {name: types(table) for name, table in all_tables(project.kinds).items()}

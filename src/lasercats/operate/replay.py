@@ -11,11 +11,14 @@ from lasercats.core.address import Address
 from lasercats.core.command import Command, StrangeCommand
 from lasercats.core.errors import BadInput, LaserCatsError
 from lasercats.core.ports import Log
-from lasercats.core.record import Accepted, Event, Record, Started, came_back
+from lasercats.core.record import Accepted, Event, Finished, Record, Started, came_back
 from lasercats.core.registry import Kinds
 from lasercats.core.secret import shown
 from lasercats.interpreters.context import Context, Result, Watcher
-from lasercats.interpreters.replay import Facts, Tape, as_then, facts, replay
+from lasercats.interpreters.journal import Journal, Refuse
+from lasercats.interpreters.live import carry_out
+from lasercats.interpreters.past import Past, records_of
+from lasercats.interpreters.replay import Facts, NoMachines, as_then, facts
 from lasercats.operate.history import command_at, end_of, record_at
 from lasercats.program import PROGRAM
 
@@ -65,23 +68,17 @@ async def replay_command(
 
 
 async def _replay_command(log: Log, kinds: Kinds, position: int, watcher: Watcher | None) -> Replayed:
-    accepted = together(log, position)
-    positions = [record.position for record, _ in accepted]
-    commands = [kinds.decode_command(bytes(entry.command)) for _, entry in accepted]
-    strange = next((c for c in commands if isinstance(c, StrangeCommand)), None)
+    past = past_of(log, kinds, position, ended=True)
+    strange = next((c for c in past.commands if isinstance(c, StrangeCommand)), None)
     if strange is not None:
         raise BadInput(f"no plugin is installed for {strange.name}, so it cannot be replayed; install it")
-    last = max(end_of(log, p) for p in positions)
-    records = list(log.read(positions[0], last))
-    tape = Tape(kinds, log.fold(positions[0] - 1), positions[0], records)
-    head = accepted[0][1]
-    context = as_then(Context(kinds=kinds, log=log, machines=tape, actor=head.actor, run=head.run), head)
-    if watcher is not None:
-        context.watcher = watcher
-    results = await replay(commands, tape, context)
-    then, now = facts([r.entry for r in records], [position]), facts(tape.entries, [position])
-    index = positions.index(position)
-    cut = _cut_off(records, position, then) or results[index].status == "open"
+    context = as_then(Context(kinds=kinds, log=log, machines=NoMachines(), actor=""), past.head)
+    context.watcher = watcher or context.watcher
+    journal = Journal(context, past, Refuse())
+    results = await carry_out(past.commands, journal)
+    then, now = facts([r.entry for r in past.records], [position]), facts(journal.entries, [position])
+    index = past.positions.index(position)
+    cut = _cut_off(past.records, position, then) or results[index].status == "open"
     if cut:
         now = Facts(
             {key: count for key, count in now.asked.items() if key in then.asked},
@@ -91,9 +88,9 @@ async def _replay_command(log: Log, kinds: Kinds, position: int, watcher: Watche
         then = Facts(then.asked, {k: sides for k, sides in then.changed.items() if k in now.changed}, {})
     return Replayed(
         position,
-        commands[index],
+        past.commands[index],
         replace(results[index], status="open") if cut else results[index],
-        len(commands),
+        len(past.commands),
         sum(now.asked.values()),
         [*_asked(kinds, then, now), *_changed(then, now), *_ended(then, now)],
         cut,
@@ -121,6 +118,27 @@ def together(log: Log, position: int) -> list[tuple[Record, Accepted]]:
 
     before = mine(log.read(1, position - 1, backwards=True))  # type: ignore[arg-type]
     return [*reversed(before), *mine(log.read(position))]  # type: ignore[arg-type]
+
+
+def past_of(
+    log: Log, kinds: Kinds, position: int, *, reports: Sequence[Finished] = (), ended: bool = False
+) -> Past:
+    """Return what is on record of commands that were issued together, that of a position among them.
+
+    So are `reports`. With `ended`, what came when all of them were over is left out, as what was told late.
+
+    Raises:
+        BadInput: there is no command at the position.
+
+    """
+    accepted = [(record.position, entry) for record, entry in together(log, position)]
+    positions = [place for place, _ in accepted]
+    records = records_of(log, positions)
+    if ended:
+        last = max(end_of(log, place) for place in positions)
+        records = [record for record in records if record.position <= last]
+    records += [Record(0, 0, report) for report in reports]
+    return Past(kinds, log.fold(positions[0] - 1), accepted, records, log.open().keys())
 
 
 def _asked(kinds: Kinds, then: Facts, now: Facts) -> list[str]:

@@ -14,10 +14,11 @@ from lasercats.core.resource import Resource, StrangeResource, sealed_in
 from lasercats.core.secret import PREFIX, label
 from lasercats.machines.vault_ring import PROJECT, Key
 from lasercats.machines.vault_seal import key_of
-from lasercats.operate import files, plugins
+from lasercats.operate import files
 from lasercats.operate.history import record_at
-from lasercats.operate.project import DEFAULT, FILE, FOLDER, LOG, Project
+from lasercats.operate.project import FILE, Project
 from lasercats.operate.secret import Secret, meant, secrets
+from lasercats.operate.settings import DEFAULT
 
 _TOKEN = re.compile(r"sealed:([A-Za-z0-9_.=-]+)")
 _MARK = PREFIX.encode()
@@ -140,10 +141,10 @@ def _command(project: Project, record: Record) -> Command:
 def _logs(project: Project) -> Iterator[tuple[str, Log]]:
     """Iterate over the logs of all environments; those of others are open only meanwhile."""
     yield project.environment, project.log
-    for path in sorted((project.root / FOLDER).glob("*.db")):
-        name = DEFAULT if path.stem == LOG else path.stem
+    for environment, place in project.place.environments().items():
+        name = environment or DEFAULT
         if name != project.environment:
-            log = plugins.load("logs", "sqlite", "log store")(path)
+            log = place.open()
             try:
                 yield name, log
             finally:

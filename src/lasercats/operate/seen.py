@@ -12,6 +12,7 @@ import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -22,6 +23,9 @@ from lasercats.core.text import clean
 
 _LOOSE = 0o022
 """The rights of others with which they could plant what is in a folder."""
+
+
+_ACCEPT = "take this one knowingly with `lasercats verify --accept`"
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -61,7 +65,7 @@ def _own(variable: str, default: str) -> Path | None:
     return next(filter(_is_ours, folders), None)
 
 
-def recall(place: Path) -> Seen | None:
+def recall(place: Path | str) -> Seen | None:
     """Return what was seen at a place; None where that is not known."""
     folder = state_folder()
     try:
@@ -70,16 +74,20 @@ def recall(place: Path) -> Seen | None:
         return None
 
 
-def remember(log: Log, place: Path, *, anyway: bool = False) -> None:
+def remember(log: Log, place: Path | str, *, anyway: bool = False) -> None:
     """Note the head of a log; of two who note at once the later one stays, unless it is to be `anyway`.
 
-    Where that cannot be noted, nothing is: no command fails for it.
+    Then what was seen of copies of it is forgotten, too, where that does not stand in this one. Where that
+    cannot be noted, nothing is: no command fails for it.
     """
     head = log.mark()
     with suppress(OSError), _alone() as folder:
         known = recall(place)
         begun = known is not None and known.log == log.id and known.begun
         now = Seen(log.id, clean(str(place)), head.position, head.hash.hex(), begun)
+        if anyway:
+            for other in copies(log, place):
+                other.file.unlink(missing_ok=True)
         if folder is None or known == now:
             return
         if not anyway and known is not None and known.log == log.id and known.position >= head.position:
@@ -87,7 +95,7 @@ def remember(log: Log, place: Path, *, anyway: bool = False) -> None:
         _write(_file(folder, place), msgspec.json.encode(now))
 
 
-def begin(log: Log, place: Path) -> None:
+def begin(log: Log, place: Path | str) -> None:
     """Note that this user is at home in a log: what will be open in it is his. Its head is noted by others.
 
     Where another log was seen at the place, nothing is noted: that is told first.
@@ -100,13 +108,13 @@ def begin(log: Log, place: Path) -> None:
         _write(_file(folder, place), msgspec.json.encode(msgspec.structs.replace(known, begun=True)))
 
 
-def is_at_home(log: Log, place: Path) -> bool:
+def is_at_home(log: Log, place: Path | str) -> bool:
     """Tell whether what is open in a log was begun by this user, as far as he noted."""
     known = recall(place)
     return known is not None and known.log == log.id and known.begun
 
 
-def check(log: Log, place: Path) -> None:
+def check(log: Log, place: Path | str) -> None:
     """Check that a log holds what was seen of it.
 
     Raises:
@@ -114,15 +122,19 @@ def check(log: Log, place: Path) -> None:
 
     """
     known = recall(place)
-    if known is None:
-        return
-    fact = difference(log, known)
-    if fact:
-        raise LogRewound(
-            fact,
-            remedy="bring back the log that was there, or take this one knowingly with "
-            "`lasercats verify --accept`",
-        )
+    if fact := "" if known is None else difference(log, known):
+        raise LogRewound(fact, remedy=f"bring back the log that was there, or {_ACCEPT}")
+
+
+def check_alone(log: Log, place: Path | str) -> None:
+    """Check that no copy of a log goes on at another place, as far as this user saw.
+
+    Raises:
+        LogRewound: one does.
+
+    """
+    for other in copies(log, place):
+        raise LogRewound(apart(log, other.seen), remedy=f"go on in that one, or {_ACCEPT}")
 
 
 def difference(log: Log, known: Seen) -> str:
@@ -148,18 +160,46 @@ def difference(log: Log, known: Seen) -> str:
     return ""
 
 
-def elsewhere(log: Log, place: Path) -> Iterator[Seen]:
-    """Iterate over what was seen of the same log at other places, where that is more than stands here."""
-    folder = state_folder()
+class Copy(NamedTuple):
+    """What was seen of a log at another place, and the file where that is noted."""
+
+    file: Path
+    seen: Seen
+
+
+def copies(log: Log, place: Path | str) -> Iterator[Copy]:
+    """Iterate over what was seen of the same log at other places, where that does not stand here.
+
+    What was moved, so that nothing is at the other place any more, is no copy.
+    """
+    head, here = log.mark().position, clean(str(place))
+    for file, seen in _all():
+        if seen.log != log.id or seen.place == here or not seen.position:
+            continue
+        if seen.place.startswith("/") and not Path(seen.place).exists():
+            continue
+        if seen.position > head or log.mark(seen.position).hash.hex() != seen.hash:
+            yield Copy(file, seen)
+
+
+def apart(log: Log, other: Seen) -> str:
+    """Return in words how a log and a copy of it are not the same any more."""
     head = log.mark().position
+    how = f"went on to position {other.position}" if other.position > head else "went another way"
+    return (
+        f"this log, which ends at position {head}, and the one at {other.place} are two copies of one log "
+        f"({log.id}), and the other {how}: what it did would be taken for a change from outside"
+    )
+
+
+def _all() -> Iterator[tuple[Path, Seen]]:
+    folder = state_folder()
     for file in sorted(folder.glob("heads/*.json")) if folder is not None else ():
         with suppress(OSError, msgspec.DecodeError):
-            seen = msgspec.json.decode(file.read_bytes(), type=Seen)
-            if seen.log == log.id and seen.place != clean(str(place)) and seen.position > head:
-                yield seen
+            yield file, msgspec.json.decode(file.read_bytes(), type=Seen)
 
 
-def _file(folder: Path, place: Path) -> Path:
+def _file(folder: Path, place: Path | str) -> Path:
     name = hashlib.sha256(os.fsencode(place)).hexdigest()[:40]
     return folder / "heads" / f"{name}.json"
 

@@ -203,7 +203,7 @@ def _edit(trusted: list[str]) -> None:
         raise LaserCatsError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def knows(log: Log, place: Path, root: Path) -> bool:
+def knows(log: Log, place: Path | str, root: Path) -> bool:
     """Tell whether what is open in a log was begun by this user, or he trusts whoever did."""
     if seen.is_at_home(log, place):
         return True
@@ -212,7 +212,7 @@ def knows(log: Log, place: Path, root: Path) -> bool:
     return False
 
 
-def meet(log: Log, place: Path) -> None:
+def meet(log: Log, place: Path | str) -> None:
     """Note a log that the user acts in, unless somebody else left something open in it."""
     if not seen.is_at_home(log, place) and not log.open():
         seen.begin(log, place)

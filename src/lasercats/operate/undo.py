@@ -33,56 +33,83 @@ def plan_undo(
         Refused: a command's effect is not in the state, or it is still open.
 
     """
-    known = project.state()
-    state = start = renewed_state(project.vault, known)  # what was sealed anew since is the same secret
-    commands, deltas = list[Command](), list[Delta]()
-    problems, gone = dict[Address, str](), dict[Address, Resource | None]()
-    withheld = dict[Address, Mapping[str, str]]()
+    undoing = _Undoing(project, recreate=recreate)
     for position in sorted(positions, reverse=True):
-        happened = happening(project, position)
-        _check(project, happened)
+        undoing.take_back(position)
+    return undoing.plan(partial=partial)
+
+
+class _Undoing:
+    """What taking commands back comes to, one after the other."""
+
+    def __init__(self, project: Project, *, recreate: bool) -> None:
+        """Begin with the state as it is."""
+        self._project, self._kinds, self._recreate = project, project.kinds, recreate
+        self._known = project.state()
+        self._state = renewed_state(project.vault, self._known)  # what was sealed anew is the same secret
+        self._start = self._state
+        self._commands, self._deltas = list[Command](), list[Delta]()
+        self._problems, self._gone = dict[Address, str](), dict[Address, Resource | None]()
+        self._withheld = dict[Address, Mapping[str, str]]()
+
+    def take_back(self, position: int) -> None:
+        """Take one command back, in the state that taking back the others left."""
+        happened = happening(self._project, position)
+        _check(self._project, happened)
+        delta, taken = self._retracted(happened, position)
+        new = _taken_in(self._project, happened, taken)
+        made = self._way_back(happened, Delta({a: c for a, c in taken.items() if a not in new}))
+        made += [Forget(on=new)] if new else []
+        self._gone |= {address: delta[address].before for address in taken if taken[address].before is None}
+        results, self._state = simulate(made, self._state)
+        self._deltas += [result.delta for result in results]
+        for result in results:
+            self._problems |= result.problems
+        self._commands += made
+
+    def _retracted(self, happened: Happening, position: int) -> tuple[Delta, Delta]:
+        """Return what was changed, and what of that can be taken back as things are now."""
         delta = happened.observed if happened.command is None else happened.delta
-        delta = renewed_delta(project.vault, delta)
-        taken, conflicts = retract(delta, state)
+        delta = renewed_delta(self._project.vault, delta)
+        taken, conflicts = retract(delta, self._state)
         made_here = {a: delta[a] for a in conflicts if delta[a].before is None}
         if made_here:
-            delta = Delta({**delta, **{a: _as_known(project, position, a, c) for a, c in made_here.items()}})
-            taken, conflicts = retract(delta, state)
+            known = {a: _as_known(self._project, position, a, c) for a, c in made_here.items()}
+            delta = Delta({**delta, **known})
+            taken, conflicts = retract(delta, self._state)
         for address, why in conflicts.items():
-            problems[address] = lost(project.vault, delta[address]) or why + _culprit(
-                project, position, address, Change(delta[address].after, start.get(address))
-            )
-        new = _taken_in(project, happened, taken)
-        left = Delta({a: c for a, c in taken.items() if a not in new})
-        stuck = {} if recreate else one_way(left)
-        problems |= cannot_go_back(stuck)
-        back, held_back = givable(project.kinds, kept_growth(left, stuck))
-        withheld |= held_back
-        made, faults = keep_protected(converge(project.kinds, back, state, amends=_amends(happened)), state)
-        made, more = acceptable(project.kinds, made)
-        problems |= more
-        made, gone_secrets = readable(project.vault, made)
-        problems |= faults | gone_secrets
-        made += [Forget(on=new)] if new else []
-        gone |= {address: delta[address].before for address in taken if taken[address].before is None}
-        results, state = simulate(made, state)
-        deltas += [result.delta for result in results]
-        for result in results:
-            problems |= result.problems
-        commands += made
-    gone = {address: resource for address, resource in gone.items() if start.get(address) is None}
-    gone |= {address: start.get(address) for address in made_anew(deltas)}
-    gone = {address: resource for address, resource in gone.items() if state.get(address) is not None}
-    return Plan(
-        commands=tuple(commands),
-        delta=composed(deltas),
-        problems={} if partial else problems,
-        versions=_versions(commands, known),
-        lost=losses(project.kinds, gone),
-        withheld=withheld,
-        losses=tuple(announced(project.kinds, commands, known)),
-        documents=(),
-    )
+            since = Change(delta[address].after, self._start.get(address))
+            gone = lost(self._project.vault, delta[address])
+            self._problems[address] = gone or why + _culprit(self._project, position, address, since)
+        return delta, taken
+
+    def _way_back(self, happened: Happening, taken: Delta) -> list[Command]:
+        """Return the commands that take changes back, as far as they may be given."""
+        stuck = {} if self._recreate else one_way(taken)
+        back, held_back = givable(self._kinds, kept_growth(taken, stuck))
+        self._withheld |= held_back
+        made = converge(self._kinds, back, self._state, amends=_amends(happened))
+        made, faults = keep_protected(made, self._state)
+        made, more = acceptable(self._kinds, made)
+        made, gone_secrets = readable(self._project.vault, made)
+        self._problems |= cannot_go_back(stuck) | more | faults | gone_secrets
+        return made
+
+    def plan(self, *, partial: bool) -> Plan:
+        """Return the plan of all that was taken back."""
+        gone = {a: resource for a, resource in self._gone.items() if self._start.get(a) is None}
+        gone |= {address: self._start.get(address) for address in made_anew(self._deltas)}
+        gone = {a: resource for a, resource in gone.items() if self._state.get(a) is not None}
+        return Plan(
+            commands=tuple(self._commands),
+            delta=composed(self._deltas),
+            problems={} if partial else self._problems,
+            versions=_versions(self._commands, self._known),
+            lost=losses(self._kinds, gone),
+            withheld=self._withheld,
+            losses=tuple(announced(self._kinds, self._commands, self._known)),
+            documents=(),
+        )
 
 
 def _amends(happened: Happening) -> bool:

@@ -22,12 +22,9 @@ def verify(project: Project, *, repair: bool = False) -> dict[str, int]:
 
     """
     log, report = project.log, dict[str, int]()
-    check_chain = getattr(log, "check_chain", None)
-    report["records"] = int(check_chain()) if check_chain is not None else log.head()
+    report["records"] = log.check_chain()
     if repair:
-        rebuild = getattr(log, "rebuild", None)
-        if rebuild is not None:
-            rebuild()
+        log.rebuild()
         _mend(log, project.actor)
     late, fold, report["events"] = {at for one in _lates(log) for at in one.after}, Fold(), 0
     for record in log.read(names=("event",)):
@@ -36,9 +33,7 @@ def verify(project: Project, *, repair: bool = False) -> dict[str, int]:
                 raise _wrong(address, record.position, culprit)
         fold.add(record.position, record.entry)
         report["events"] += 1
-    check_tables = getattr(log, "check_tables", None)
-    if check_tables is not None:
-        report["versions"] = int(check_tables())
+    report["versions"] = log.check_tables()
     if fold.entries != log.fold().entries:
         raise LogCorrupt(
             "what the log says of now is not the fold of its events; run `lasercats verify --repair`"

@@ -20,9 +20,10 @@ from lasercats.core.errors import Unreachable
 from lasercats.core.instruction import Batch, Failure
 from lasercats.core.ports import Machine, Sink
 from lasercats.core.resource import Resource, same, settle
-from lasercats.interpreters.driver import Driver, Task
+from lasercats.interpreters.driver import Driver
 from lasercats.interpreters.looking import look
 from lasercats.interpreters.simulate import simulate
+from lasercats.interpreters.task import Task
 from lasercats.operate.issue import carry_out
 from lasercats.operate.project import Project
 from lasercats.operate.recover import recover

@@ -10,6 +10,8 @@ class TestSqlite(LogContract):
 import os
 import threading
 import time
+import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count, pairwise, product
@@ -97,6 +99,18 @@ class LogContract:
     def log(self, tmp_path: Path) -> Log:
         """A new store."""
         return self.open(tmp_path, create=True)
+
+    @pytest.fixture(autouse=True)
+    def whole(self, tmp_path: Path) -> Iterator[None]:
+        """After each test the chain holds, and what follows from the records does."""
+        yield
+        try:
+            log = self.open(tmp_path, create=False)
+        except LogError:
+            return  # the test made none there
+        assert log.check_chain() == log.head()
+        log.check_tables()
+        log.close()
 
     def test_an_empty_log_has_head_zero(self, log: Log) -> None:
         """Positions begin at 1."""
@@ -549,6 +563,159 @@ class LogContract:
         assert {**again.fold().entries} == {**before, A: again.fold().entries[A]}
         assert again.fold(7001).entries == past
 
+    def test_of_several_versions_in_one_append_the_last_is_present(self, log: Log) -> None:
+        """What an address held in between is past, of what was there before and of what was not."""
+        log.append([event(A, "zero")])
+        log.append([event(A, "one"), event(B, "other"), event(A, "two"), event(A, "three"), event(B, "last")])
+        assert [v.since for v in log.versions(A)] == [1, 2, 4, 5]
+        assert [v.since for v in log.versions(B)] == [3, 6]
+        assert bytes(log.fold().entries[A].raw) == b'{"content":"three"}'
+        assert [log.fold(p).entries[A].since for p in range(1, 7)] == [1, 2, 2, 4, 5, 5]
+
+    def test_who_stops_reading_may_append(self, log: Log) -> None:
+        """A reader may append in the middle of what it reads, and leave off."""
+        log.append([event(A, str(n)) for n in range(5000)])
+        for record in log.read():
+            log.append([event(B, str(record.position))])
+            if record.position == 3:
+                break
+        assert log.head() == 5003
+        assert [r.position for r in log.read(4999, backwards=True)] == [5003, 5002, 5001, 5000, 4999]
+
+    def test_what_is_refused_leaves_nothing(self, tmp_path: Path) -> None:
+        """Whatever an append would do, and whyever it is refused, nothing of it is there after."""
+        log, other = self.open(tmp_path, create=True), self.open(tmp_path, create=False)
+        log.append([accepted("one"), event(B)], run="one", holder="me")
+
+        def told() -> tuple[object, ...]:
+            tables = (log.fold().entries, log.open(), log.leases().keys(), log.machines(), log.reversals())
+            return (log.mark(), [*log.read()], *map(str, tables))
+
+        before = told()
+        much: list[AnyEntry] = [
+            accepted("two", B),
+            event(B, "new"),
+            Met(machines={"web": {"machine-id": "a"}}),
+            Late(commands=(1,), on=(B,)),
+        ]
+        for more in (
+            {"expect": {B: 1}},
+            {"seen": {1: 9}},
+            {"expect": {B: 2, A: 5}, "holder": "you"},
+            {"run": "one", "holder": "you"},
+        ):
+            with pytest.raises(LogConflict):
+                other.append(much, **{"run": "two", "request": "q", **more})  # type: ignore[arg-type]
+        for last in (accepted("two"), event(A)):
+            with pytest.raises(LogConflict):
+                other.append([*much, last], run="two", holder="you", request="q")
+        with pytest.raises(Fenced):
+            other.append([*much, Ended(command=1, status="done")], run="two", holder="you", request="q")
+        assert told() == before
+        assert other.append(much, run="two", holder="you", request="q") == 3
+
+    def test_a_claim_is_seen_by_all_who_have_it_open(self, tmp_path: Path) -> None:
+        """What one store claims another is refused, and lets go when any of them ends the command."""
+        one, two, three = (self.open(tmp_path, create=not n) for n in range(3))
+        one.append([accepted("one", A, B)])
+        for other in (two, three):
+            with pytest.raises(LogConflict, match="is being changed by command 1"):
+                other.append([accepted("two", B)])
+        two.append([Ended(command=1, status="done")])
+        three.append([accepted("three", A)])
+        for other in (one, two):
+            with pytest.raises(LogConflict, match="is being changed by command 3"):
+                other.append([accepted("one", A)])
+        assert [*one.open()] == [*two.open()] == [*three.open()] == [3]
+
+    def test_a_request_is_done_once_whoever_repeats_it(self, tmp_path: Path) -> None:
+        """Of many processes that append the same request at once, all are told the same position."""
+        self.open(tmp_path, create=True).close()
+
+        def work(number: int) -> None:
+            log = self.open(tmp_path, create=False)
+            for n in range(10):
+                first = log.append([event(A, str(n)), event(B)], request=f"q{n}")
+                (tmp_path / f"told-{number}-{n}").write_text(str(first))
+            log.close()
+
+        in_processes(work, 4)
+        told = [{(tmp_path / f"told-{k}-{n}").read_text() for k in range(4)} for n in range(10)]
+        assert told == [{str(1 + 2 * n)} for n in range(10)]
+        assert self.open(tmp_path, create=False).head() == 20
+
+    def test_processes_append_without_a_gap_or_a_lost_conflict(self, tmp_path: Path) -> None:
+        """What each decides on is what is there: a number that all of them count up is right in the end."""
+        self.open(tmp_path, create=True).close()
+
+        def work(number: int) -> None:
+            log, done = self.open(tmp_path, create=False), 0
+            while done < 15:
+                now = log.fold(None, [A]).entries.get(A)
+                count = 0 if now is None else int(bytes(now.raw))
+                up = Event(type="counted", delta={A: (raw(count), raw(count + 1))})
+                try:
+                    log.append([up, event(B, str(number))], expect={A: 0 if now is None else now.since})
+                except LogConflict:
+                    continue
+                done += 1
+            log.close()
+
+        in_processes(work, 4)
+        log = self.open(tmp_path, create=False)
+        assert bytes(log.fold(None, [A]).entries[A].raw) == b"60"
+        assert [r.position for r in log.read()] == [*range(1, 121)]
+
+    def test_one_of_many_gets_a_claim(self, tmp_path: Path) -> None:
+        """Whatever processes claim in any order, no address is ever claimed by two, and all end."""
+        self.open(tmp_path, create=True).close()
+        addresses = [Address(f"file/m:/{n}") for n in range(6)]
+
+        def work(number: int) -> None:
+            log, choose = self.open(tmp_path, create=False), Random(number)  # noqa: S311 - no secret
+            for n in range(15):
+                run = f"{number}-{n}"
+                try:
+                    first = log.append([accepted(run, *choose.sample(addresses, 3))], run=run, holder=run)
+                except LogConflict:
+                    continue
+                log.append([Ended(command=first, status="done")], run=run)
+            log.close()
+
+        in_processes(work, 4)
+        held, log = dict[int, tuple[Address, ...]](), self.open(tmp_path, create=False)
+        for record in log.read():
+            if isinstance(record.entry, Accepted):
+                assert not {*record.entry.claims} & {claim for claims in held.values() for claim in claims}
+                held[record.position] = record.entry.claims
+            elif isinstance(record.entry, Ended):
+                del held[record.entry.command]
+        assert (log.open(), log.leases(), held) == ({}, {}, {})
+
+    def test_tail_has_no_hole_under_writers(self, tmp_path: Path) -> None:
+        """Who follows while processes append gets every record once and in order, with all that it caused."""
+        log = self.open(tmp_path, create=True)
+
+        def work(number: int) -> None:
+            own = self.open(tmp_path, create=False)
+            for n in range(15):
+                run, on = f"{number}-{n}", Address(f"file/m:/{number}")
+                first = own.append([accepted(run, on)])
+                own.append([replace(event(on), command=first), Ended(command=first, status="done")])
+            own.close()
+
+        children = forked(work, 4)
+        seen = list[int]()
+        for record in log.tail(0, patience=60):
+            seen.append(record.position)
+            if isinstance(record.entry, Ended):
+                caused = [type(r.entry) for r in log.caused(record.entry.command)]
+                assert caused == [Event, Ended]
+            if len(seen) == 180:
+                break
+        joined(children)
+        assert seen == [*range(1, 181)]
+
     def test_many_threads_append_without_a_gap(self, tmp_path: Path) -> None:
         """Appends that race each other all land, one after another."""
         self.open(tmp_path, create=True).close()
@@ -570,6 +737,37 @@ class LogContract:
         assert next(tail).position == 1
         writer.append([event()])
         assert [record.position for record in tail] == [2]
+
+
+def in_processes(work: Callable[[int], None], count: int) -> None:
+    """Do work in several processes at once, each with its number from 0; all must succeed."""
+    joined(forked(work, count))
+
+
+def forked(work: Callable[[int], None], count: int) -> list[int]:
+    """Begin processes, each with its number from 0."""
+    children = []
+    for number in range(count):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a fork among threads: the child needs none of them
+            child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                work(number)
+                code = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        children.append(child)
+    return children
+
+
+def joined(children: Sequence[int]) -> None:
+    """Wait for processes, which must all have succeeded."""
+    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    assert codes == [0] * len(children)
 
 
 def _in_threads(work: Callable[[], None], count: int) -> None:

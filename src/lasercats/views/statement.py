@@ -1,11 +1,11 @@
 """Turns a query of an operator into one over the tables of the log.
 
-The query is read with sqlglot, in the syntax of SQLite with the version clauses of SQL:2011. Every table
-that it names becomes a subquery with the columns that it mentions.
+The query is read with sqlglot, in the language of the store with the version clauses of SQL:2011. Every
+table that it names becomes a subquery with the columns that it mentions (`lasercats.core.sql`).
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any
@@ -15,17 +15,12 @@ from sqlglot.errors import ErrorLevel, ParseError, SqlglotError, TokenError, Uns
 from sqlglot.tokenizer_core import Token, TokenType
 
 from lasercats.core.errors import BadInput, UnknownName
-from lasercats.views.dialect import Temporal
-from lasercats.views.engine import TABLE_FUNCTIONS
-from lasercats.views.tables import ALL, Span, Table
+from lasercats.core.sql import ALL, Resolve, Span, Sql, Table
 
-Resolve = Callable[[str], int]
-"""Returns the position that a text means; raises BadInput."""
 BEGINNINGS = ("SELECT", "WITH", "VALUES")
 READ_ONLY = "a query only reads; change things with commands, as `lasercats file write`"
 LONGEST = 1_000_000
 """The most characters of a query; reading more takes seconds."""
-_OURS = ("load_extension", "told", "veiled")
 KEYWORDS = ("SELECT", "FROM", "JOIN", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION", "SYSTEM_TIME")
 """What a word that does not fit may be a slip of."""
 _WRITING = re.compile(
@@ -37,15 +32,15 @@ _WRITING = re.compile(
 class Statement:
     """One query, read and checked."""
 
-    def __init__(self, sql: str, tables: Mapping[str, Table]) -> None:
-        """Read it.
+    def __init__(self, sql: str, tables: Mapping[str, Table], language: Sql) -> None:
+        """Read it, in the language of a store.
 
         Raises:
             BadInput: it has a mistake in its syntax, is not one statement, or does not only read.
 
         """
         self.text = sql
-        self._tables = tables
+        self._tables, self._language = tables, language
         self.tree = self._parse()
         self.named: dict[str, list[Table]] = {}
         """The tables by the names that they have in the query, in lower case."""
@@ -59,7 +54,7 @@ class Statement:
             BadInput: it names a table that there is not, or a position that is none.
 
         """
-        self._check_functions()
+        self._language.prepare(self.tree, resolve)
         self.made = {alias.alias for alias in self.tree.find_all(exp.Alias)}
         self.made |= {i.name for alias in self.tree.find_all(exp.TableAlias) for i in alias.columns}
         mentioned = (
@@ -71,7 +66,7 @@ class Statement:
             self._replace(node, mentioned, resolve, default)
         try:
             return self.tree.sql(
-                dialect=Temporal,
+                dialect=self._language.grammar,
                 identify=True,
                 normalize_functions=False,
                 comments=False,
@@ -109,7 +104,9 @@ class Statement:
                 f"the query begins with {tokens[0].text!r}; it must begin with SELECT, WITH or VALUES"
             )
         try:
-            (tree,) = Temporal().parser(error_level=ErrorLevel.IMMEDIATE).parse(tokens, self.text)
+            (tree,) = (
+                self._language.grammar().parser(error_level=ErrorLevel.IMMEDIATE).parse(tokens, self.text)
+            )
         except ParseError as error:
             raise BadInput(_syntax(error, tokens)) from None
         except (SqlglotError, RecursionError):
@@ -123,7 +120,7 @@ class Statement:
             raise BadInput(f"the query has more than {LONGEST} characters; give a shorter one")
         try:
             self.text.encode()
-            tokens = Temporal().tokenize(self.text)
+            tokens: list[Token] = self._language.grammar().tokenize(self.text)
         except TokenError:
             raise BadInput(
                 "the query ends within a text, a quoted name or a comment; close it with what it began with"
@@ -140,11 +137,6 @@ class Statement:
                 raise BadInput(f"a second statement begins{where}; give one query at a time")
         return tokens
 
-    def _check_functions(self) -> None:
-        for call in self.tree.find_all(exp.Anonymous):
-            if call.name.lower() in _OURS:
-                raise BadInput(f"{call.name}() is not allowed: a query only reads; leave it out")
-
     def _title(self) -> None:
         """Head the columns that have no name with what was written."""
         tree = self.tree
@@ -153,7 +145,9 @@ class Statement:
         if isinstance(tree, exp.Select):
             for item in list(tree.expressions):
                 if not isinstance(item, exp.Alias | exp.Column | exp.Star):
-                    title = item.sql(dialect=Temporal, normalize_functions=False, comments=False)
+                    title = item.sql(
+                        dialect=self._language.grammar, normalize_functions=False, comments=False
+                    )
                     item.replace(exp.alias_(item.copy(), title.replace("`", ""), quoted=True))
 
     def _wants_all(self) -> bool:
@@ -182,27 +176,28 @@ class Statement:
         span = default if version is None else _span(version, resolve)
         alias = node.alias or name
         self.named.setdefault(alias.lower(), []).append(table)
-        columns = table.types if mentioned is None else mentioned
+        columns = table.columns if mentioned is None else mentioned
         if not node.alias:
             node.set("alias", exp.TableAlias(this=exp.to_identifier(name, quoted=True)))
-        node.set("this", exp.Var(this=f"({table.sql(columns, span)})"))
+        node.set("this", exp.Var(this=f"({self._language.table(table, columns, span)})"))
         node.set("version", None)
 
     def _check_table_function(self, node: exp.Table) -> None:
-        if node.this.name.lower() not in TABLE_FUNCTIONS:
-            raise UnknownName(f"table function{self._place(node)}", node.this.name, TABLE_FUNCTIONS)
+        known = self._language.table_functions
+        if node.this.name.lower() not in known:
+            raise UnknownName(f"table function{self._place(node)}", node.this.name, known)
         if node.args.get("version") is not None:
             raise BadInput(f"{node.this.name}() has no versions; put FOR SYSTEM_TIME after a table")
 
 
-def read(sql: str, tables: Mapping[str, Table]) -> Statement:
+def read(sql: str, tables: Mapping[str, Table], language: Sql) -> Statement:
     """Read a query; `x IN name` becomes `x IN (SELECT * FROM name)`.
 
     Raises:
         BadInput: it has a mistake in its syntax, is not one statement, or does not only read.
 
     """
-    statement = Statement(sql, tables)
+    statement = Statement(sql, tables, language)
     for node in list(statement.tree.find_all(exp.In)):
         field = node.args.get("field")
         if isinstance(field, exp.Column | exp.Anonymous):
@@ -259,4 +254,4 @@ def _syntax(error: ParseError, tokens: Sequence[Token]) -> str:
 
 def columns_of(named: Sequence[Table]) -> set[str]:
     """Return the columns of tables."""
-    return {column for table in named for column in table.types}
+    return {column for table in named for column in table.columns}

@@ -176,3 +176,12 @@ def test_an_option_of_a_url_is_checked_when_it_is_given(cli: "Cli", url: str) ->
 def test_a_local_machine_that_names_a_host_is_refused(cli: "Cli", url: str) -> None:
     """What is meant for another host never acts on this one."""
     assert "names another host; write local:" in cli.refuses("machine", "add", "m", url)
+
+
+def test_keys_that_mean_nothing_are_said(cli: "Cli") -> None:
+    """A misspelt key of lasercats.toml is named, in whatever table; the verb does its work."""
+    path = cli.folder / "lasercats.toml"
+    path.write_text('lgo = "x"\n' + path.read_text() + '\n[environments.default.machnes]\nb = "local:"\n')
+    ran = cli.done("state")
+    assert "lasercats.toml has 'lgo', which means nothing" in ran.err
+    assert "lasercats.toml has 'environments.default.machnes', which means nothing" in ran.err

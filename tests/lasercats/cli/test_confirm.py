@@ -17,8 +17,9 @@ from lasercats.core.address import Address
 from lasercats.core.errors import BadInput, LaserCatsError
 from lasercats.core.record import OBSERVED, Event, raw
 from lasercats.operate import guard
-from lasercats.operate.confirm import check, duration
+from lasercats.operate.confirm import duration
 from lasercats.operate.project import Project
+from lasercats.operate.revertible import check
 from lasercats.testing.running import finish
 
 if TYPE_CHECKING:

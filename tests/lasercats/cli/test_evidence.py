@@ -116,15 +116,37 @@ def test_a_longer_log_is_as_it_was(two: Cli, place: Place) -> None:
     assert "saw it end at 21" in two.refuses("verify")
 
 
-def test_a_copy_elsewhere_is_told_of(two: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At a place that is new nothing is refused; that more was seen elsewhere is said."""
+def test_a_copy_is_not_gone_on_with(two: Cli) -> None:
+    """A copy can be verified, with a word on the other; nothing is done by it unless it is accepted."""
     copy = two.folder / "copy"
-    (copy / ".lasercats").mkdir(parents=True)
+    copy.mkdir()
+    (copy / ".lasercats").mkdir(mode=0o700)
     shutil.copy(two.folder / "lasercats.toml", copy)
     shutil.copy(keep(two), copy / ".lasercats" / "log.db")
     two.done("file", "write", f"a:{two.folder}/g", "--content", "more")
     ran = two.done("-C", str(copy), "verify")
-    assert f"this user saw more at {two.path}: up to position 21, and here it ends at 14" in ran.err
+    assert f"the one at {two.path} are two copies of one log" in ran.err
+    assert "and the other went on to position 21" in ran.err
+    more = ("file", "write", f"a:{two.folder}/g", "--content", "other")
+    assert "go on in that one" in two("-C", str(copy), *more).err
+    assert "found changed outside" not in two.done("file", "write", f"a:{two.folder}/g", "--content", "1").err
+    two.done("-C", str(copy), "verify", "--accept")
+    assert "found changed outside" in two.done("-C", str(copy), *more).err
+    assert "went another way" in two.refuses(*more) or "went on" in two.refuses(*more)
+    shutil.rmtree(copy)
+    two.done(*more)
+
+
+def test_a_project_that_was_moved_is_no_copy(two: Cli) -> None:
+    """It goes on at its new place."""
+    one, other, path = two.folder / "one", two.folder / "other", f"local:{two.folder}/g"
+    two.done("init", str(one))
+    two.done("-C", str(one), "file", "write", path, "--content", "1")
+    for before, after, text in ((one, other, "2"), (other, one, "3")):
+        before.rename(after)
+        assert (
+            "changed outside" not in two.done("-C", str(after), "file", "write", path, "--content", text).err
+        )
 
 
 def test_what_was_seen_is_kept_for_this_user_alone(two: Cli) -> None:

@@ -11,14 +11,14 @@ import pytest
 
 from lasercats.core.errors import LogConflict
 from lasercats.instructions.work_order import Done
-from lasercats.operate import work
+from lasercats.operate import reports, work
 from lasercats.operate.project import Project
 from lasercats.testing.running import finish
 
 if TYPE_CHECKING:
     from tests.lasercats.cli.conftest import Cli
 
-LIBRARY = Path(__file__).parent.parent / "operate" / "library"
+LIBRARY = Path(__file__).parent.parent / "racks" / "library"
 
 
 @pytest.fixture
@@ -346,9 +346,9 @@ def test_two_who_report_the_same_step_at_once(room: "Cli") -> None:
     number = order(room)
     first, second = Project(room.folder), Project(room.folder)
     seen = work.order(second, number)
-    finish(first, work.done(first, number))
+    finish(first, reports.done(first, number))
     with pytest.raises(LogConflict, match="somebody else has just reported on the work order"):
-        finish(second, work.report(second, seen, {0: Done()}))
+        finish(second, reports.report(second, seen, {0: Done()}))
     first.close()
     second.close()
     with sqlite3.connect(room.path) as db:

@@ -159,9 +159,9 @@ def test_a_folder_that_is_closed(cli: "Cli", monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_position_of_sqlite_has_an_end() -> None:
     """The bound that stands for the end of a log is one that SQLite takes."""
-    from lasercats.logs.sqlite import _END
+    from lasercats.logs.sqlite_base import END
 
-    assert sqlite3.connect(":memory:").execute("SELECT ?", (_END,)).fetchone() == (_END,)
+    assert sqlite3.connect(":memory:").execute("SELECT ?", (END,)).fetchone() == (END,)
 
 
 @pytest.mark.parametrize("line", [[], ["file"], ["machine"], ["work"]])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lasercats.core.errors import BadInput
-from lasercats.operate import work
+from lasercats.operate import reports, work
 from lasercats.operate.project import Project
 from lasercats.testing.running import finish
 from tests.lasercats.cli.test_racks import mounted, order, state
@@ -206,14 +206,14 @@ def three(room: "Cli") -> Callable[[], Project]:
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, does: Callable[[], Coroutine[Any, Any, object]]) -> None:
     """Have something done after a report has read its order, and before it is recorded."""
-    real, left = work.report, [does]
+    real, left = reports.report, [does]
 
-    async def report_(*args: Any) -> work.Reported:  # noqa: ANN401
+    async def report_(*args: Any) -> reports.Reported:  # noqa: ANN401
         while left:
             await left.pop()()
         return await real(*args)
 
-    monkeypatch.setattr(work, "report", report_)
+    monkeypatch.setattr(reports, "report", report_)
 
 
 def test_two_who_report_of_different_steps_at_once(
@@ -221,8 +221,8 @@ def test_two_who_report_of_different_steps_at_once(
 ) -> None:
     """Both reports count, and nothing is told twice."""
     number, mine, other = order(room), three(), three()
-    meanwhile(monkeypatch, lambda: work.done(other, number, [2]))
-    assert [task.number for task in finish(mine, work.done(mine, number, [3])).tasks] == [3]
+    meanwhile(monkeypatch, lambda: reports.done(other, number, [2]))
+    assert [task.number for task in finish(mine, reports.done(mine, number, [3])).tasks] == [3]
     assert [task.number for task in work.order(mine, number).open] == [1]
     mine.close()
     other.close()
@@ -238,7 +238,7 @@ def test_who_is_beaten_to_the_lease_waits_for_it(
 
     def beaten() -> None:
         other = three()
-        finish(other, work.done(other, number, [2]))
+        finish(other, reports.done(other, number, [2]))
         other.close()
 
     def leases() -> Any:  # noqa: ANN401
@@ -251,20 +251,20 @@ def test_who_is_beaten_to_the_lease_waits_for_it(
         return found
 
     monkeypatch.setattr(mine.log, "leases", leases)
-    assert [task.number for task in finish(mine, work.done(mine, number, [3])).tasks] == [3]
+    assert [task.number for task in finish(mine, reports.done(mine, number, [3])).tasks] == [3]
     assert [task.number for task in work.order(mine, number).open] == [1]
     mine.close()
 
 
 @pytest.mark.parametrize("steps_", [(), (range(2, 4),)])
 def test_two_who_report_of_the_same_step_at_once(
-    room: "Cli", three: Callable[[], Project], monkeypatch: pytest.MonkeyPatch, steps_: work.Steps
+    room: "Cli", three: Callable[[], Project], monkeypatch: pytest.MonkeyPatch, steps_: reports.Steps
 ) -> None:
     """Who comes later is told of which step somebody has reported, and who that was; nothing is recorded."""
     number, mine, other = order(room), three(), three()
-    meanwhile(monkeypatch, lambda: work.fail(other, number, [2], why="no rails"))
+    meanwhile(monkeypatch, lambda: reports.fail(other, number, [2], why="no rails"))
     with pytest.raises(BadInput, match=r"step 2 of work order \d+ is reported already: failed, by tester"):
-        finish(mine, work.done(mine, number, steps_))
+        finish(mine, reports.done(mine, number, steps_))
     assert [task.number for task in work.order(mine, number).open] == [1, 3]
     mine.close()
     other.close()
@@ -276,14 +276,14 @@ def test_two_who_report_of_the_same_step_at_once(
 )
 def test_steps_are_told_as_ranges_and_lists(words: list[str], steps_: list[int]) -> None:
     """Numbers, ranges and lists of them name steps."""
-    assert [step for span in work.numbers(words) for step in span] == steps_
+    assert [step for span in reports.numbers(words) for step in span] == steps_
 
 
 @pytest.mark.parametrize("word", ["x", "3-1", "1-", "-2", "1,,2", "", "1..3", "1-2-3"])
 def test_what_names_no_step_is_told(word: str) -> None:
     """All else is an error in a sentence."""
     with pytest.raises(BadInput, match="names no step; write a number, a range such as 1-32, or a list"):
-        work.numbers([word])
+        reports.numbers([word])
 
 
 def test_a_range_is_reported_at_once_and_one_too_long_is_not(room: "Cli") -> None:

@@ -12,7 +12,8 @@ from lasercats.core.instruction import Batch, Failure, Instruction, InstructionF
 from lasercats.core.program import Step
 from lasercats.core.registry import Domain
 from lasercats.interpreters.context import Context
-from lasercats.interpreters.driver import Driver, Task
+from lasercats.interpreters.driver import Driver
+from lasercats.interpreters.task import Task
 
 
 class Ask(Instruction, frozen=True, tag="test.ask"):

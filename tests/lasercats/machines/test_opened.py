@@ -25,7 +25,7 @@ from lasercats.interpreters.context import Context
 from lasercats.interpreters.live import Live
 from lasercats.logs.sqlite import SqliteLog
 from lasercats.machines.vault import KeyVault
-from lasercats.operate.project import BoundMachines
+from lasercats.operate.bound import BoundMachines
 from lasercats.testing.lab import Lab
 from lasercats.testing.laws import check_replay
 from lasercats.testing.opened import AddEntry, ReadLedger

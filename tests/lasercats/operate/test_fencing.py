@@ -19,7 +19,8 @@ from lasercats.core.address import Address
 from lasercats.core.errors import Fenced, LogConflict
 from lasercats.core.lease import PATIENCE, Lease
 from lasercats.core.record import Late
-from lasercats.operate import holder, plan, work
+from lasercats.operate import holder, plan, reports, work
+from lasercats.operate.documents import read_documents
 from lasercats.operate.history import happening
 from lasercats.operate.issue import carry_out
 from lasercats.operate.project import Project
@@ -383,9 +384,9 @@ def test_a_plan_looks_first(project: Project, tmp_path: Path) -> None:
     on = f"a:{tmp_path}/f"
     fenced(project, forced(project.root), before=True, command="file.write", on=on, content="x")
     other = f"resources: {{'file/a:{tmp_path}/g': {{content: y}}}}"
-    assert finish(project, plan.make(project, plan.read_documents(project, ["-"], other))).delta
+    assert finish(project, plan.make(project, read_documents(project, ["-"], other))).delta
     assert project.log.open()
-    desired = plan.read_documents(project, ["-"], f"resources: {{'{address}': {{content: y}}}}")
+    desired = read_documents(project, ["-"], f"resources: {{'{address}': {{content: y}}}}")
     assert finish(project, plan.make(project, desired)).delta[address].before is not None
     assert project.log.open() == {}
 
@@ -478,7 +479,7 @@ def test_what_was_reported_counts_though_it_came_late(
 
     monkeypatch.setattr(site.log, "append", append)
     with pytest.raises(Fenced):
-        finish(site, work.done(site, order.number))
+        finish(site, reports.done(site, order.number))
     assert site.state().get(Address("rack.device/db1")) is None
     assert {opened.late for opened in site.log.open().values()} == {True, False}
     assert {found.status for found in finish(site, recover(site))} == {"done"}

@@ -11,6 +11,7 @@ from lasercats.domains.host.directory import Directory
 from lasercats.domains.host.file import File
 from lasercats.interpreters.context import Result
 from lasercats.operate import plan as plans
+from lasercats.operate import saved_plan
 from lasercats.operate.project import Project
 from lasercats.testing.running import finish
 
@@ -72,29 +73,29 @@ def test_a_plan_is_the_same_after_it_was_saved(project: Project, tmp_path: Path)
     f = Address(f"file/a:{tmp_path}/f")
     made = finish(project, plans.make(project, {f: File(content="x\n\x00")}, documents=["site.yaml"]))
     path = tmp_path / "plan"
-    plans.save(project, made, path)
-    assert plans.is_saved(path)
-    assert plans.load(project, path) == made
+    saved_plan.save(project, made, path)
+    assert saved_plan.is_saved(path)
+    assert saved_plan.load(project, path) == made
     assert made.because == "apply site.yaml"
 
 
 def test_a_plan_is_stale(project: Project, issue: Issue, tmp_path: Path) -> None:
     """A saved plan is refused once an address of it moved, and only then."""
     f, path = Address(f"file/a:{tmp_path}/f"), tmp_path / "plan"
-    plans.save(project, finish(project, plans.make(project, {f: File(content="x")})), path)
+    saved_plan.save(project, finish(project, plans.make(project, {f: File(content="x")})), path)
     issue("file.write", f"a:{tmp_path}/other", content="y")
-    assert plans.load(project, path).commands
+    assert saved_plan.load(project, path).commands
     issue("file.write", f, content="y")
     with pytest.raises(StalePlan, match=r"is stale: .* changed at position .*; make the plan again"):
-        plans.load(project, path)
+        saved_plan.load(project, path)
 
 
 def test_what_is_no_plan(project: Project, tmp_path: Path) -> None:
     """A document is no saved plan, and a folder cannot be written as one."""
     (tmp_path / "site.yaml").write_text("resources: {}\n")
-    assert not plans.is_saved(tmp_path / "site.yaml")
-    assert not plans.is_saved(tmp_path / "nope")
+    assert not saved_plan.is_saved(tmp_path / "site.yaml")
+    assert not saved_plan.is_saved(tmp_path / "nope")
     with pytest.raises(BadInput, match="nope cannot be read: No such file"):
-        plans.load(project, tmp_path / "nope")
+        saved_plan.load(project, tmp_path / "nope")
     with pytest.raises(BadInput, match="the plan cannot be written to"):
-        plans.save(project, finish(project, plans.make(project, {})), tmp_path)
+        saved_plan.save(project, finish(project, plans.make(project, {})), tmp_path)

@@ -11,8 +11,8 @@ import pytest
 
 from lasercats.core.instruction import Batch, Failure
 from lasercats.core.ports import Machine, Sink
-from lasercats.core.record import Accepted, Finished, Started, raw
-from lasercats.interpreters.reopen import NEVER_SENT
+from lasercats.core.record import Accepted, Finished, Met, Started, raw
+from lasercats.interpreters.asking import NEVER_SENT
 from lasercats.logs.sqlite import SqliteLog
 from lasercats.operate.confirm import pending
 from lasercats.operate.holder import lives
@@ -21,6 +21,7 @@ from lasercats.operate.project import Project
 from lasercats.operate.recover import Recovered, recover
 from lasercats.operate.verify import verify
 from lasercats.program import PROGRAM
+from lasercats.testing.estate import steps
 from lasercats.testing.running import finish
 
 HOST = socket.gethostname()
@@ -102,6 +103,16 @@ def test_it_was_done(project: Project, tmp_path: Path) -> None:
     assert (found.position, found.status, set(found.facts.values())) == (position, "done", {"done"})
     assert list(project.state().resources()) == [f"file/a:{tmp_path}/f"]
     assert finish(project, recover(project)) == []
+
+
+def test_what_came_after_is_not_read(project: Project, tmp_path: Path) -> None:
+    """It takes no more steps to recover a command where the log went on for long after it."""
+    taken = []
+    for number, more in enumerate((1, 300, 3)):
+        die(project, command="file.write", on=f"a:{tmp_path}/f{number}", content="x")
+        project.log.append([Met(machines={})] * more)
+        taken.append(steps(lambda: finish(project, recover(project)), "logs/", "operate/", "interpreters/"))
+    assert max(taken[1:]) <= 1.05 * min(taken)
 
 
 def test_it_was_not_done(project: Project, tmp_path: Path) -> None:

@@ -138,8 +138,8 @@ def test_a_wrong_rule_is_caught(project: Project, issue: Issue, tmp_path: Path) 
 
 def test_what_is_written_is_read_again(project: Project, issue: Issue, tmp_path: Path) -> None:
     """The text of a rewriting is commands, with where each comes from beside it."""
+    from lasercats.operate.inputs import LocalInputs
     from lasercats.operate.issue import read_commands
-    from lasercats.operate.project import LocalInputs
 
     issue("file.write", f"a:{tmp_path}/f", content="# one\n")
     issue("file.write", f"a:{tmp_path}/f", content="# two\n")

@@ -27,13 +27,14 @@ from lasercats.core.record import FORGOTTEN, NULL, Accepted, Ended, Event, Finis
 from lasercats.core.registry import Domain, Kinds
 from lasercats.core.resource import SECRET, Resource
 from lasercats.core.secret import Sealed, of_text
+from lasercats.core.sql import Bounds, Fault
 from lasercats.domains.host import DOMAIN as HOST
 from lasercats.logs.sqlite import SqliteLog
-from lasercats.views.engine import FUNCTIONS
-from lasercats.views.process import Fault, run
-from lasercats.views.query import Answer, Bounds, query
+from lasercats.logs.sqlite_engine import FUNCTIONS
+from lasercats.logs.sqlite_process import run
+from lasercats.views.query import Answer, query
 from lasercats.views.statement import read
-from lasercats.views.tables import tables
+from lasercats.views.tables import tables, types
 
 SECOND = 1_000_000
 
@@ -108,7 +109,7 @@ class Log:
     def ask(self, sql: str, **more: Any) -> Answer:  # noqa: ANN401
         """Answer a query."""
         bounds = Bounds(more.pop("timeout", 30.0), more.pop("max_rows", 100_000), more.pop("max_memory", 512))
-        return query(sql, KINDS, self.log.source(), self.resolve, bounds=bounds, **more)
+        return query(sql, KINDS, self.log, self.resolve, bounds=bounds, **more)
 
     def rows(self, sql: str, **more: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
         """Return the rows that answer a query."""
@@ -123,7 +124,7 @@ class Log:
 
     def plan(self, sql: str, as_of: int | None = None) -> str:
         """Return how SQLite would answer a query."""
-        own = read(sql, tables(KINDS)).rewritten(self.resolve, as_of)
+        own = read(sql, tables(KINDS), self.log.sql).rewritten(self.resolve, as_of)
         with closing(sqlite3.connect(":memory:")) as connection:
             source = self.log.source()
             assert isinstance(source, bytes)
@@ -207,8 +208,8 @@ def test_the_types_of_fields(log: Log) -> None:
     assert log.rows("SELECT disk ->> '$.size', rest, machine, address FROM rack_server") == [
         (7, "db", None, SERVER)
     ]
-    types = tables(KINDS)["rack_server"].types
-    assert [types[n] for n in ("tags", "sizes", "disk", "count", "load", "on", "name", "valid_to")] == [
+    found = types(tables(KINDS)["rack_server"])
+    assert [found[n] for n in ("tags", "sizes", "disk", "count", "load", "on", "name", "valid_to")] == [
         "json",
         "json",
         "json",
@@ -823,7 +824,7 @@ def test_a_process_that_ends_is_told(three: Log) -> None:
 
     def kill(text: str) -> int:
         children = Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split()
-        killed.extend(int(n) for n in children if b"views.engine" in Path(f"/proc/{n}/cmdline").read_bytes())
+        killed.extend(int(n) for n in children if b"sqlite_engine" in Path(f"/proc/{n}/cmdline").read_bytes())
         for pid in killed:
             os.kill(pid, signal.SIGKILL)
         return int(text)

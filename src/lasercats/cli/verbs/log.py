@@ -14,6 +14,7 @@ from lasercats.core.errors import LogError, UnknownName
 from lasercats.core.head import noted
 from lasercats.core.identity import shown
 from lasercats.operate import data, history, work
+from lasercats.operate.copying import copy
 from lasercats.operate.history import Happening
 from lasercats.operate.project import Project
 from lasercats.operate.secret import RESEALED
@@ -40,10 +41,33 @@ def log_head(context: click.Context, as_json: bool) -> None:
         printing.fact(noted(name, head))
 
 
+@click.command("copy")
+@options.argument("source", metavar="FROM")
+@options.argument("target", metavar="TO")
+@options.as_json("head")
+@click.pass_context
+def log_copy(context: click.Context, source: str, target: str, as_json: bool) -> None:
+    """Copy the log to another store, records and hashes as they are, and check the copy.
+
+    FROM and TO are URLs of logs, as sqlite:.lasercats/log.db and postgresql://HOST/DATABASE. Nobody may be at
+    work on it meanwhile. The project goes on with the one that its `lasercats.toml` names.
+    """
+    with opened(context) as project:
+        copied = copy(project, source, target)
+    head = copied.head
+    if as_json:
+        printing.data(data.things.Head(copied.log, head.position, head.hash.hex()))
+    else:
+        printing.note(
+            f"{head.position} records are at {copied.target}, and the chain and the fold hold; to go on with "
+            "it, set `log` in lasercats.toml"
+        )
+
+
 class Log(click.Command):
     """The verb `log`, with others below it: a line that begins with the name of one is for that one."""
 
-    below: ClassVar[Mapping[str, click.Command]] = {"head": log_head}
+    below: ClassVar[Mapping[str, click.Command]] = {"copy": log_copy, "head": log_head}
 
     def make_context(
         self,
@@ -83,7 +107,7 @@ def log(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
     """Show the history, command by command; a range is A..B in positions or times.
 
     Filters are combined: what fits all of them is shown. `lasercats log head` prints what the log is known
-    by as it is now.
+    by as it is now, and `lasercats log copy` brings it to another store.
     """
     wanted = history.Filter(
         values["addresses"],

@@ -19,8 +19,10 @@ from lasercats.core.address import Address
 from lasercats.core.errors import BadInput
 from lasercats.operate import observe as looking
 from lasercats.operate import plan as plans
+from lasercats.operate import saved_plan
+from lasercats.operate.documents import read_documents
 from lasercats.operate.losses import foresee
-from lasercats.operate.plan import Plan, is_saved
+from lasercats.operate.plan import Plan
 from lasercats.operate.project import Project
 
 
@@ -50,9 +52,9 @@ def plan(context: click.Context, /, documents: tuple[str, ...], **values: Any) -
         )
     with opened(context, looking=not values["refresh"]) as project:
         saved = _is_saved(documents)
-        made = plans.load(project, Path(documents[0])) if saved else _plan(project, documents, **values)
+        made = saved_plan.load(project, Path(documents[0])) if saved else _plan(project, documents, **values)
         if values["out"]:
-            plans.save(project, made, Path(values["out"]))
+            saved_plan.save(project, made, Path(values["out"]))
         if values["interpreter"] == "script":
             act(context, project, made.commands, Request("script"))
             return
@@ -86,7 +88,7 @@ def apply(context: click.Context, /, documents: tuple[str, ...], **values: Any) 
     request = Request.take(values)
     with opened(context, looking=request.predicts and not values["refresh"]) as project:
         saved = _is_saved(documents)
-        made = plans.load(project, Path(documents[0])) if saved else _plan(project, documents, **values)
+        made = saved_plan.load(project, Path(documents[0])) if saved else _plan(project, documents, **values)
         if made.losses and not request.predicts:
             made = msgspec.structs.replace(made, losses=tuple(run(project, foresee(project, made.commands))))
         if saved and not request.as_json:
@@ -116,7 +118,7 @@ def apply(context: click.Context, /, documents: tuple[str, ...], **values: Any) 
 
 
 def _is_saved(documents: Sequence[str]) -> bool:
-    return len(documents) == 1 and documents[0] != "-" and is_saved(Path(documents[0]))
+    return len(documents) == 1 and documents[0] != "-" and saved_plan.is_saved(Path(documents[0]))
 
 
 def _plan(
@@ -131,7 +133,7 @@ def _plan(
     **_: Any,  # noqa: ANN401
 ) -> Plan:
     stdin = arguments.standard_input(max_size) if "-" in documents else ""
-    desired = plans.read_documents(project, documents, stdin, mebibytes=max_size)
+    desired = read_documents(project, documents, stdin, mebibytes=max_size)
     state, unseen = None, dict[Address, str]()
     if refresh:
         seen = looking.refresh(project, run(project, looking.observe(project, also=desired)))

@@ -11,12 +11,13 @@ from lasercats.cli.group import VerbGroup
 from lasercats.cli.opening import opened
 from lasercats.cli.picture import write
 from lasercats.cli.running import run
-from lasercats.operate import data, paper, prospect
+from lasercats.operate import data, paper, prospect, reports
 from lasercats.operate import work as working
 from lasercats.operate.history import iso
 from lasercats.operate.project import Project
+from lasercats.operate.reports import Reported
 from lasercats.operate.spans import over
-from lasercats.operate.work import Reported, WorkOrder
+from lasercats.operate.work import WorkOrder
 
 
 @click.group(cls=VerbGroup)
@@ -111,8 +112,8 @@ def work_done(
     """
     with opened(context) as project:
         _check(project, number, yes=yes, as_json=as_json)
-        chosen = working.numbers(steps)
-        work = working.done(project, number, chosen, serial=serial, asset_tag=asset_tag, note=note)
+        chosen = reports.numbers(steps)
+        work = reports.done(project, number, chosen, serial=serial, asset_tag=asset_tag, note=note)
         report = run(project, work)
         _print_reported(project, report, as_json=as_json)
         context.exit(1 if report.problems else 0)
@@ -134,7 +135,7 @@ def work_fail(
     """
     with opened(context) as project:
         _check(project, number, yes=yes, as_json=as_json)
-        report = run(project, working.fail(project, number, working.numbers(steps), why=why))
+        report = run(project, reports.fail(project, number, reports.numbers(steps), why=why))
         _print_reported(project, report, as_json=as_json)
 
 

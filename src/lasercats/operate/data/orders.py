@@ -7,7 +7,7 @@ from lasercats.operate.data.base import Changes, Data, Values, changes, plain
 from lasercats.operate.history import iso
 
 if TYPE_CHECKING:
-    from lasercats.operate.work import Reported as Came
+    from lasercats.operate.reports import Reported as Came
     from lasercats.operate.work import WorkItem
     from lasercats.operate.work import WorkOrder as Order
 

@@ -15,8 +15,9 @@ from lasercats.core.kind import Kind
 from lasercats.core.settle import believe, drift
 from lasercats.domains.ec2 import DOMAIN, elastic_ip, instance, key_pair, security_group, subnet, volume, vpc
 from lasercats.domains.ec2.account import Tag
-from lasercats.interpreters.driver import Driver, Task
+from lasercats.interpreters.driver import Driver
 from lasercats.interpreters.looking import look
+from lasercats.interpreters.task import Task
 from lasercats.testing.aws import StrictEc2
 from lasercats.testing.aws.mangle import mangled
 from lasercats.testing.aws.wire import Answer

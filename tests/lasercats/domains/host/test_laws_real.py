@@ -30,7 +30,8 @@ from lasercats.interpreters.script import Script
 from lasercats.logs.sqlite import SqliteLog
 from lasercats.machines.host import HostMachine
 from lasercats.machines.vault import KeyVault
-from lasercats.operate.project import BoundMachines, LocalInputs
+from lasercats.operate.bound import BoundMachines
+from lasercats.operate.inputs import LocalInputs
 from lasercats.testing import strategies
 from lasercats.testing.lab import Host, Lab
 from lasercats.testing.laws import check_fidelity, check_recreate, check_replay

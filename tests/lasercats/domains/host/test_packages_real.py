@@ -27,8 +27,9 @@ from lasercats.logs.sqlite import SqliteLog
 from lasercats.machines.vault import KeyVault
 from lasercats.operate import begin
 from lasercats.operate import project as projects
+from lasercats.operate.bound import BoundMachines
 from lasercats.operate.issue import carry_out
-from lasercats.operate.project import BoundMachines, Project
+from lasercats.operate.project import Project
 from lasercats.testing import strategies
 from lasercats.testing.debs import SERVICE, Debian
 from lasercats.testing.kept import LOST, check_kept

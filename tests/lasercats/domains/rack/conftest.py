@@ -8,7 +8,7 @@ import pytest
 from lasercats.core.command import Command
 from lasercats.core.state import State
 from lasercats.interpreters.context import Result
-from lasercats.operate import begin, work
+from lasercats.operate import begin, reports, work
 from lasercats.operate import project as projects
 from lasercats.operate.issue import carry_out
 from lasercats.testing.running import finish
@@ -66,7 +66,7 @@ class Site:
         while ready := self.ready():
             task = choose([task for _, task in ready])
             order = next(order for order, one in ready if one is task)
-            finish(self.project, work.done(self.project, order.number, [task.number]))
+            finish(self.project, reports.done(self.project, order.number, [task.number]))
             count += 1
         return count
 

@@ -16,7 +16,7 @@ from lasercats.core.state import State, diff
 from lasercats.domains.rack import cable, device_programs, feed, rack
 from lasercats.domains.rack.device import MountDevice
 from lasercats.interpreters.simulate import simulate
-from lasercats.operate import work
+from lasercats.operate import reports, work
 from lasercats.operate.replay import replay_command
 from lasercats.operate.verify import verify
 from lasercats.testing import strategies
@@ -90,14 +90,14 @@ def test_what_fails_changes_nothing_and_stops_no_more_than_it_must(site: Site) -
             before = site.state
             if random.random() < 0.3:
                 report = finish(
-                    site.project, work.fail(site.project, order.number, [task.number], why="no screws")
+                    site.project, reports.fail(site.project, order.number, [task.number], why="no screws")
                 )
                 assert not report.delta
                 assert site.state == before
                 skipped = [later for later in report.tasks if later.status == "skipped"]
                 assert all(later.after or later.step.early for later in skipped)
             else:
-                finish(site.project, work.done(site.project, order.number, [task.number]))
+                finish(site.project, reports.done(site.project, order.number, [task.number]))
         assert not site.project.log.open()
         check_replay(site)
         verify(site.project)
@@ -134,10 +134,10 @@ def test_orders_of_two_sites_are_apart(site: Site) -> None:
     assert result.status == "waiting"
     first, second = work.orders(site.project)
     assert {first.machine, second.machine} == {"human", "dc2"}
-    report = finish(site.project, work.done(site.project, first.number))
+    report = finish(site.project, reports.done(site.project, first.number))
     assert len(report.delta) == 1
     assert [order.number for order in work.orders(site.project)] == [second.number]
-    finish(site.project, work.done(site.project, second.number))
+    finish(site.project, reports.done(site.project, second.number))
     assert not site.project.log.open()
     (accepted,) = [r for r in site.project.log.read(names=("accepted",)) if r.position == result.position]
     assert isinstance(accepted.entry, Accepted)

@@ -20,7 +20,7 @@ from lasercats.interpreters.context import Context, Result
 from lasercats.interpreters.live import Live
 from lasercats.logs.sqlite import SqliteLog
 from lasercats.machines.vault import KeyVault
-from lasercats.operate.project import BoundMachines
+from lasercats.operate.bound import BoundMachines
 from lasercats.testing.ovs import OvsLab, why_not
 from lasercats.testing.peers import need
 from tests import forks

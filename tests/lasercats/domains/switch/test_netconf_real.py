@@ -23,7 +23,7 @@ from lasercats.interpreters.context import Context
 from lasercats.interpreters.live import Live
 from lasercats.logs.sqlite import SqliteLog
 from lasercats.machines.vault import KeyVault
-from lasercats.operate.project import BoundMachines
+from lasercats.operate.bound import BoundMachines
 from lasercats.testing import strategies
 from lasercats.testing.laws import check_fidelity, check_recreate, check_replay
 from lasercats.testing.netconf import NetconfLab, why_not

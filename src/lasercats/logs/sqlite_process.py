@@ -2,25 +2,26 @@
 
 import json
 import os
+import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
-from lasercats.core.errors import BadInput, LaserCatsError
-from lasercats.views.engine import longest
-from lasercats.views.sealing import Schemas
-from lasercats.views.tables import CLOCK
+from lasercats.core.errors import LaserCatsError
+from lasercats.core.sealing import Schemas
+from lasercats.core.sql import Answer, Bounds, Fault, Resolve, Sort, longest, too_large, too_long
+from lasercats.logs.sqlite_tables import CLOCK
 
 GRACE = 2.0
 """Seconds after which a process is ended that did not find out by itself that its time is over."""
 _MIB = 1024 * 1024
-_BEGIN = "import sys; sys.path[:] = sys.argv[1:]; from lasercats.views.engine import main; main()"
+_BEGIN = "import sys; sys.path[:] = sys.argv[1:]; from lasercats.logs.sqlite_engine import main; main()"
 """Nothing of the folder that we are in, or of the environment, is imported."""
 _GIVEN = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")
 """The variables that it gets: those by which it reads text and tells times, and no secrets."""
@@ -28,35 +29,23 @@ _OURS = str(Path(__file__).parents[2])
 """Where this program is, also where a hook and no path leads to it."""
 
 
-@dataclass(frozen=True)
-class Bounds:
-    """How much a query may take."""
-
-    seconds: float = 30.0
-    rows: int = 100_000
-    mebibytes: int = 512
-    """Of memory; also how large the answer may be."""
-
-
-class Answer(NamedTuple):
-    """What a query found."""
-
-    columns: list[str]
-    rows: list[tuple[Any, ...]]
-
-
-class Fault(Exception):
-    """What SQLite says of a query that it does not answer, with its number."""
-
-    def __init__(self, fact: str, code: int) -> None:
-        """Carry both."""
-        super().__init__(fact)
-        self.code = code
+_FAULTS: Mapping[int, Sort] = {
+    sqlite3.SQLITE_CORRUPT: "damaged",
+    sqlite3.SQLITE_NOTADB: "damaged",
+    sqlite3.SQLITE_NOMEM: "memory",
+    sqlite3.SQLITE_INTERRUPT: "time",
+    sqlite3.SQLITE_TOOBIG: "value",
+}
+_SAYINGS: Sequence[tuple[Sort, re.Pattern[str]]] = (
+    ("column", re.compile(r"no such column: (?:(?P<of>.+)\.)?(?P<name>.+)")),
+    ("ambiguous", re.compile(r"ambiguous column name: (?:(?P<of>.+)\.)?(?P<name>.+)")),
+    ("function", re.compile(r"no such function: (?P<name>.+)")),
+    ("forbidden", re.compile(r"not authorized to use function: (?P<name>.+)")),
+)
+"""How SQLite tells what a query has wrong."""
 
 
-def run(
-    source: str | bytes, sql: str, schemas: Schemas, resolve: Callable[[str], int], bounds: Bounds
-) -> Answer:
+def run(source: str | bytes, sql: str, schemas: Schemas, resolve: Resolve, bounds: Bounds) -> Answer:
     """Answer a query on a log: on the file with a URI, or on the bytes of one in memory.
 
     Raises:
@@ -75,6 +64,7 @@ def run(
         "timeout": bounds.seconds,
         "rows": bounds.rows,
         "memory": memory,
+        "longest": longest(memory),
     }
     with _process(bounds) as (to, out):
         with suppress(BrokenPipeError):  # what it said before it ended tells more
@@ -84,16 +74,13 @@ def run(
         return _heard(to, out, resolve, memory, bounds)
 
 
-def _heard(to: IO[bytes], out: IO[bytes], resolve: Callable[[str], int], left: int, bounds: Bounds) -> Answer:
+def _heard(to: IO[bytes], out: IO[bytes], resolve: Resolve, left: int, bounds: Bounds) -> Answer:
     """Hear an answer to its end."""
     answer = Answer([], [])
     while line := out.readline(left + 1):
         left -= len(line)
         if left < 0:
-            raise BadInput(
-                f"the answer is larger than {bounds.mebibytes} MiB; select less, or allow more with "
-                "--max-memory"
-            )
+            raise too_large(bounds)
         if not line.endswith(b"\n"):
             break
         told = json.loads(line)
@@ -105,10 +92,10 @@ def _heard(to: IO[bytes], out: IO[bytes], resolve: Callable[[str], int], left: i
             to.write(b"%d\n" % resolve(told["resolve"]))
             to.flush()
         elif "error" in told:
-            raise Fault(told["error"], told["code"])
+            raise _fault(told["error"], told["code"])
         else:
             return answer
-    raise Fault("", 0)
+    raise Fault("")
 
 
 @contextmanager
@@ -160,28 +147,12 @@ def _ended(child: "subprocess.Popen[bytes]", bounds: Bounds, *, late: bool) -> L
     )
 
 
-def too_long(bounds: Bounds) -> BadInput:
-    """Return the error for a query that took too long."""
-    return BadInput(
-        f"the query took longer than {bounds.seconds:g} seconds; make it simpler, or allow more with "
-        "--timeout"
-    )
-
-
-def too_much(bounds: Bounds) -> BadInput:
-    """Return the error for a query that needs too much memory."""
-    return BadInput(
-        f"the query needs more than {bounds.mebibytes} MiB of memory; make it simpler, or allow more with "
-        "--max-memory"
-    )
-
-
-def too_big(bounds: Bounds) -> BadInput:
-    """Return the error for a query that makes, or meets, too large a value."""
-    most = longest(bounds.mebibytes * _MIB) // _MIB
-    return BadInput(
-        f"the query has a value of more than {most} MiB; make it simpler, or allow more with --max-memory"
-    )
+def _fault(fact: str, code: int) -> Fault:
+    """Return the fault that SQLite tells in words and by a number."""
+    for sort, saying in _SAYINGS:
+        if code not in _FAULTS and (match := saying.fullmatch(fact)):
+            return Fault(fact, sort, match["name"], match.groupdict().get("of") or "")
+    return Fault(fact, _FAULTS.get(code, ""))
 
 
 def _value(cell: Any) -> Any:  # noqa: ANN401

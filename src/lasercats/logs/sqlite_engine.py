@@ -1,7 +1,7 @@
 """Runs one query, in a process of its own: it can be ended at any moment, and what it takes is bounded.
 
 SQLite looks at no clock within one step, and one step may be a function on a large value that takes hours.
-So whoever asks (`lasercats.views.process`) ends this process when the time is over. It is begun for each
+So whoever asks (`.sqlite_process`) ends this process when the time is over. It is begun for each
 query, so it imports little of ours, and little else.
 
 Both sides talk in lines of JSON. In comes the request; where the log is in memory, its bytes follow. Out go
@@ -21,7 +21,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from lasercats.views.sealing import Schemas, veil
+from lasercats.core.sealing import Schemas, veil
 
 STEPS = 10_000
 """Instructions of SQLite between two looks at the clock."""
@@ -54,11 +54,6 @@ _LIMITS = {
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
     sqlite3.SQLITE_LIMIT_VDBE_OP: 2_000_000,
 }
-
-
-def longest(memory: int) -> int:
-    """Return the most bytes of one value, where a query may take so much memory; SQLite takes up to 10⁹."""
-    return min(memory // 2, 1_000_000_000)
 
 
 class Engine:
@@ -104,7 +99,7 @@ class Engine:
         db.execute(f"PRAGMA hard_heap_limit = {memory + self._held}")
         for category, limit in _LIMITS.items():
             db.setlimit(category, limit)
-        db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest(memory))
+        db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, self._request["longest"])
         for function in TABLE_FUNCTIONS:
             db.execute(f"SELECT 1 FROM {function}('[]')")  # noqa: S608 - made now, as it may not be later
         schemas: Schemas = self._request["schemas"]

@@ -1,0 +1,156 @@
+"""A PostgreSQL server for tests: in a folder of its own, on a unix socket, with nothing synced to disk."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from urllib.parse import quote
+
+USER = "postgres"
+"""Whom the binaries run as when root starts them, which they refuse."""
+_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+
+
+def binaries() -> Path | None:
+    """Return the folder of the server's binaries, the newest; None where there are none."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    on_path = shutil.which("initdb")
+    return found[-1].parent if found else Path(on_path).parent if on_path else None
+
+
+def unavailable() -> str | None:
+    """Return why there can be no server here; None where there can."""
+    if binaries() is None:
+        return "PostgreSQL is not installed (apt-get install postgresql)"
+    try:
+        import psycopg  # noqa: F401, PLC0415 - it need not be there
+    except ImportError:
+        return "psycopg is not installed (pip install 'lasercats[postgresql]')"
+    return None
+
+
+class Server:
+    """A server, and databases on it."""
+
+    def __init__(
+        self,
+        *,
+        durable: bool = False,
+        port: int = 5432,
+        settings: Sequence[str] = (),
+        above: Path | None = None,
+    ) -> None:
+        """Make a cluster, in a folder if one is given, and start it; a `durable` one syncs commits."""
+        self.folder = Path(tempfile.mkdtemp(prefix="lc-postgresql-", dir=above))
+        self.port, self._settings = port, (*settings, *(() if durable else _FAST))
+        self._numbers = count(1)
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, USER, USER)
+        self.folder.chmod(0o755)
+        self._tool(
+            "initdb", "-D", self._data, "-A", "trust", "-U", "lab", "--no-sync", "--no-locale", "-E", "UTF8"
+        )
+        self.start()
+
+    @property
+    def _data(self) -> str:
+        return f"{self.folder}/data"
+
+    @property
+    def pid(self) -> int:
+        """The process of the server."""
+        return int(Path(self._data, "postmaster.pid").read_text().split()[0])
+
+    def url(self, database: str = "postgres", user: str = "lab", **more: str) -> str:
+        """Return the URL of a database."""
+        rest = "".join(f"&{name}={quote(value)}" for name, value in more.items())
+        return (
+            f"postgresql://{user}@/{database}?host={quote(str(self.folder), safe='')}&port={self.port}{rest}"
+        )
+
+    def database(self) -> str:
+        """Make an empty database and return its name."""
+        name = f"t{next(self._numbers)}"
+        self.sql(f"CREATE DATABASE {name}")
+        return name
+
+    def sql(self, text: str, database: str = "postgres") -> str:
+        """Carry out SQL as the owner, with no help of ours; return what is answered, a line a row."""
+        place = ("-h", str(self.folder), "-p", str(self.port), "-U", "lab", "-d", database)
+        return self._tool("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", *place, "-c", text).strip()
+
+    def start(self) -> None:
+        """Start it; who was killed a moment ago may have to be waited for."""
+        options = [f"-p {self.port}", "-c listen_addresses=", f"-c unix_socket_directories={self.folder}"]
+        options += [f"-c {setting}" for setting in self._settings]
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                self._tool(
+                    "pg_ctl",
+                    "-D",
+                    self._data,
+                    "-w",
+                    "-l",
+                    f"{self.folder}/log",
+                    "-o",
+                    " ".join(options),
+                    "start",
+                )
+            except RuntimeError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+            else:
+                return
+
+    def kill(self) -> None:
+        """Kill it, with all its processes, as a crash does."""
+        pid = self.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        os.kill(pid, signal.SIGKILL)
+        for child in children:
+            try:
+                os.kill(int(child), signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+    def stop(self) -> None:
+        """End it, by its own number, and remove the folder."""
+        with suppress(RuntimeError):  # it may have been killed
+            self._tool("pg_ctl", "-D", self._data, "-m", "immediate", "stop")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _tool(self, name: str, *arguments: str) -> str:
+        """Run a tool of the server; as root, as the user that it asks for.
+
+        Raises:
+            RuntimeError: it failed.
+
+        """
+        folder = binaries()
+        assert folder is not None
+        as_user = (
+            ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups"] if os.geteuid() == 0 else []
+        )
+        with tempfile.TemporaryFile() as told:  # a pipe would be kept open by the server that pg_ctl starts
+            done = subprocess.run(
+                [*as_user, str(folder / name), *arguments],
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=told,
+                stderr=subprocess.STDOUT,
+                env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
+                check=False,
+            )
+            told.seek(0)
+            text = told.read().decode(errors="replace")
+        if done.returncode:
+            raise RuntimeError(f"{name}: {text}")
+        return text
