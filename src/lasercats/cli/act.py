@@ -37,6 +37,7 @@ def act(context: click.Context, project: Project, commands: Sequence[Command], r
     total = sum(len(command.on) for command in commands)
     prefix = any(len(command.on) > 1 for command in commands)
     with Feedback(total, prefix=prefix, quiet=request.as_json) as feedback:
+        say = partial(_SAID.get(request.interpreter, printing.page), err=request.as_json)
         do = partial(
             carry_out,
             project,
@@ -47,7 +48,7 @@ def act(context: click.Context, project: Project, commands: Sequence[Command], r
             direct=request.direct,
             serial=serial,
             watcher=feedback,
-            write=partial(_SAID.get(request.interpreter, printing.page), err=request.as_json),
+            write=lambda text: feedback.aside(partial(say, text)),
         )
         results = run(project, do(commands, agreed=agreed))
     if more_agreed := consent.ask_late(results, request):

@@ -133,18 +133,13 @@ def log(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
         for line in graph(found):
             printing.fact(line)
     else:
-        rows = [
-            (
-                str(h.position),
-                history.iso(h.time),
-                h.actor,
-                show.title(h),
-                h.status,
-                _effect(h) + show.why(h.because, h.message) + _reported(by.get(h.position)),
-            )
-            for h in found
-        ]
-        printing.table(rows, ("POSITION", "TIME", "ACTOR", "COMMAND", "STATUS", "EFFECT"))
+        heads = ("POSITION", "TIME", "ACTOR", "COMMAND", "STATUS", "EFFECT")
+        printing.table((_row(h, by.get(h.position)) for h in found), heads)
+
+
+def _row(h: Happening, by: Sequence[str] | None) -> tuple[str, ...]:
+    effect = _effect(h) + show.why(h.because, h.message) + _reported(by)
+    return str(h.position), history.iso(h.time), h.actor, show.title(h), h.status, effect
 
 
 def graph(found: Sequence[Happening]) -> Iterator[Seen]:
