@@ -16,7 +16,7 @@ from lasercats.core.address import Address
 from lasercats.core.command import Command
 from lasercats.core.loss import Loss, announced
 from lasercats.interpreters.context import Result
-from lasercats.operate import confirm, data, history
+from lasercats.operate import confirm, data, moments
 from lasercats.operate.confirm import carry_out_held, duration
 from lasercats.operate.history import waiting
 from lasercats.operate.issue import carry_out
@@ -166,4 +166,4 @@ def _held(project: Project, results: Sequence[Result]) -> data.acts.Holding | No
     if not positions:
         return None
     (held,) = confirm.chosen(project, positions[:1])
-    return data.acts.Holding(held.position, history.iso(held.until))
+    return data.acts.Holding(held.position, moments.iso(held.until))

@@ -6,7 +6,7 @@ from itertools import takewhile
 from lasercats.core.errors import BadInput
 from lasercats.core.ports import Log
 from lasercats.core.record import Accepted, Event, Record
-from lasercats.operate.history import record_at
+from lasercats.operate.moments import record_at
 
 
 def together(log: Log, position: int) -> list[tuple[Record, Accepted]]:

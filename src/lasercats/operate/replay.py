@@ -18,8 +18,8 @@ from lasercats.interpreters.journal import Journal, Refuse
 from lasercats.interpreters.live import carry_out
 from lasercats.interpreters.past import Past, records_of
 from lasercats.interpreters.replay import Facts, NoMachines, as_then, facts
-from lasercats.operate.history import command_at, end_of
 from lasercats.operate.issued import together
+from lasercats.operate.moments import command_at, end_of
 from lasercats.program import PROGRAM
 
 

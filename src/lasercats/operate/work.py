@@ -24,8 +24,8 @@ from lasercats.instructions.work_order import Done, WorkStep, in_order, located
 from lasercats.interpreters.past import records_of
 from lasercats.interpreters.simulate import simulate
 from lasercats.operate import order as ordering
-from lasercats.operate.history import record_at
 from lasercats.operate.issued import together
+from lasercats.operate.moments import record_at
 from lasercats.operate.project import Project
 
 

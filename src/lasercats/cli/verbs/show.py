@@ -9,7 +9,7 @@ from lasercats.cli.opening import opened
 from lasercats.cli.verbs.log import is_resealed, reporters
 from lasercats.core.identity import shown
 from lasercats.core.secret import label
-from lasercats.operate import data, history
+from lasercats.operate import data, history, moments
 
 
 @click.command("show")
@@ -19,7 +19,7 @@ from lasercats.operate import data, history
 def show_(context: click.Context, position: str, as_json: bool) -> None:
     """Show one command with all that came of it: batches, instructions, outcomes, events."""
     with opened(context, looking=True) as project:
-        chosen = history.one(project.log, position)
+        chosen = moments.one(project.log, position)
         happened = history.happening(project, chosen)
         if happened.command is not None:
             happened = happened._replace(met=history.met(project, happened.position))
@@ -43,7 +43,7 @@ def _print_head(happened: history.Happening, by: Sequence[str] | None) -> None:
     printing.fact(
         printing.style(f"{happened.position}  {show.title(happened)}  {happened.status}", bold=True)
     )
-    printing.fact(f"time:    {history.iso(happened.time)}")
+    printing.fact(f"time:    {moments.iso(happened.time)}")
     printing.fact(f"actor:   {happened.actor}")
     for name, text in (
         ("message", happened.message),
