@@ -19,7 +19,7 @@ from lasercats.interpreters.journal import Policy
 from lasercats.interpreters.past import NOT_ON_RECORD, Past, Sent
 
 NEVER_SENT = Failure(reason="the next step was never sent", skipped=True)
-NOT_TOLD = Failure(reason="nobody knows whether the last step was done", in_doubt=True, final=True)
+NOT_KNOWN = Failure(reason="nobody knows whether the last step was done", in_doubt=True, final=True)
 
 
 class Ask(Policy):
@@ -49,7 +49,7 @@ class Ask(Policy):
         given = self._given(batch)
         acted = acted or not all(instruction.looks for instruction in given)
         for n, (instruction, outcome) in enumerate(zip(given, back, strict=True)):
-            failed = outcome is None or isinstance(self._told(instruction, outcome), Failure)
+            failed = outcome is None or isinstance(self._decoded(instruction, outcome), Failure)
             if not (failed or instruction.looks):
                 self.did.add(batch.commands[n])
             if acted and failed and instruction.looks:
@@ -59,7 +59,7 @@ class Ask(Policy):
     def _given(self, batch: Started) -> list[Instruction]:
         return [self._kinds.decode_instruction(bytes(encoded)) for encoded in batch.instructions]
 
-    def _told(self, instruction: Instruction, outcome: msgspec.Raw) -> Any:  # noqa: ANN401
+    def _decoded(self, instruction: Instruction, outcome: msgspec.Raw) -> Any:  # noqa: ANN401
         return self._kinds.decode_outcome(instruction, bytes(outcome))
 
     # Before the commands are run again.
@@ -78,10 +78,10 @@ class Ask(Policy):
                 doubtful.setdefault(sent.batch.machine, []).append((sent, places))
         asked = (self._ask(batches, end=end) for batches in doubtful.values())
         unasked: dict[int, str] = {}
-        for told in await gather(*asked, return_exceptions=True):  # none is left at it when another fails
-            if isinstance(told, BaseException):
-                raise told
-            unasked |= told
+        for answer in await gather(*asked, return_exceptions=True):  # none is left at it when another fails
+            if isinstance(answer, BaseException):
+                raise answer
+            unasked |= answer
         self.handed.sort(key=lambda deferred: deferred.started)
         return unasked
 
@@ -97,8 +97,8 @@ class Ask(Policy):
     def _is_doubtful(self, instruction: Instruction, outcome: msgspec.Raw | None) -> bool:
         if instruction.looks or instruction.tidies:
             return False
-        told = None if outcome is None else self._told(instruction, outcome)
-        return told is None or (isinstance(told, Failure) and told.in_doubt)
+        answer = None if outcome is None else self._decoded(instruction, outcome)
+        return answer is None or (isinstance(answer, Failure) and answer.in_doubt)
 
     async def _ask(self, batches: Sequence[tuple[Sent, list[int]]], *, end: bool) -> dict[int, str]:
         """Ask one machine of its batches; return the commands of which it does not tell, and why."""
@@ -138,7 +138,7 @@ class Ask(Policy):
                 known[n] = NEVER_SENT
                 missing.append(n)
             elif in_doubt:
-                known[n] = NOT_TOLD
+                known[n] = NOT_KNOWN
             if item.instruction.tidies and isinstance(known[n], Failure):
                 self.tidy.append((owner, item.instruction))
                 known[n] = item.instruction.predict()

@@ -39,7 +39,7 @@ from lasercats.core.instruction import Failure, Later
 from lasercats.core.record import OBSERVED, AnyEntry, Deferred, Event, Finished, Started, raw
 from lasercats.interpreters.channel import Channel, Sending
 from lasercats.interpreters.context import Context
-from lasercats.interpreters.late import interrupted, told_late
+from lasercats.interpreters.late import interrupted, late_record
 from lasercats.interpreters.past import NOT_ON_RECORD, Past
 
 IS_OVER = Failure(reason="its command is over, so nothing more is done for it", skipped=True)
@@ -271,7 +271,7 @@ class Journal(Channel):
         """Record what machines told after this run was taken over: it changes nothing, and is looked at."""
         past = () if self._past is None else self._past.sent
         sent = {position: batch.commands for position, batch in past} | self._acting
-        late = told_late(self._queue, sent, self._commands, self.context.actor)
+        late = late_record(self._queue, sent, self._commands, self.context.actor)
         self._queue = []
         if late is not None:
             self._late.append(self.context.log.append([late]))
@@ -343,9 +343,9 @@ def _answered(
     later = dict.fromkeys(owners[n] for n, outcome in enumerate(outcomes) if isinstance(outcome, Later))
     entries: list[AnyEntry] = []
     if back:
-        told, some = tuple(raw(outcomes[n]) for n in back), tuple(back) if later else ()
+        answered, some = tuple(raw(outcomes[n]) for n in back), tuple(back) if later else ()
         who = {name: dict(identity) for name, identity in met.items()}
-        entries.append(Finished(started=started, outcomes=told, of=some, met=who))
+        entries.append(Finished(started=started, outcomes=answered, of=some, met=who))
     return [*entries, Deferred(started=started, commands=tuple(later))] if later else entries
 
 

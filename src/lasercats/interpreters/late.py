@@ -14,7 +14,7 @@ _SHOWN = 5
 """How many addresses are named in a sentence."""
 
 
-def told_late(
+def late_record(
     entries: Sequence[AnyEntry],
     sent: Mapping[int, Sequence[int]],
     commands: Mapping[int, Command],

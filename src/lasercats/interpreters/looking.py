@@ -72,12 +72,12 @@ def expectations(commands: Iterable[Command], kinds: Kinds) -> dict[Address, Res
     for command in commands:
         for address in command.on if command.effect is Effect.STATE else ():
             type_ = kinds.kind(address).resource
-            told = {name: getattr(command, name, None) for name in decided_fields(type_)}
-            told = {name: value for name, value in told.items() if value is not None}
+            fields = {name: getattr(command, name, None) for name in decided_fields(type_)}
+            fields = {name: value for name, value in fields.items() if value is not None}
             if command.removes:
                 expected[address] = None
-            elif told or not command.whole:
-                expected[address] = replace(expected.get(address) or type_(), **told)
+            elif fields or not command.whole:
+                expected[address] = replace(expected.get(address) or type_(), **fields)
             else:
                 open_.add(address)
     return {address: made for address, made in expected.items() if address not in open_}

@@ -29,16 +29,16 @@ class Script:
         state = context.log.fold().state(context.kinds)
         results, _ = simulate(commands, state)
         by_machine: dict[str, list[Instruction]] = {}
-        made, told = dict[Address, Resource | None](), list[Result]()
+        made, printed = dict[Address, Resource | None](), list[Result]()
         for result in results:
             said = instructions_of(result, context.kinds, state, made)
             for instruction in said.instructions:
                 lines = by_machine.setdefault(instruction.machine, [])
                 if instruction.waits or not instruction.looks or instruction not in lines:
                     lines.append(instruction)
-            told.append(result if not said.problems else _failed(result, said.problems))
+            printed.append(result if not said.problems else _failed(result, said.problems))
         context.write(_render(by_machine, context))
-        return told
+        return printed
 
 
 def _failed(result: Result, problems: Mapping[Address, str]) -> Result:

@@ -51,8 +51,8 @@ def lines(
     for n, instruction in enumerate(instructions):
         last = n == len(instructions) - 1
         yield f"{'└' if last else '├'}─ {describe(instruction)}"
-        told = outcome_text(outcomes[n]) if n < len(outcomes) else "it never came back"
-        yield f"{' ' if last else '│'}    → {told}"
+        text = outcome_text(outcomes[n]) if n < len(outcomes) else "it never came back"
+        yield f"{' ' if last else '│'}    → {text}"
 
 
 def describe(instruction: Instruction) -> str:
@@ -70,8 +70,8 @@ def outcome_text(outcome: Any) -> str:  # noqa: ANN401
     if not isinstance(outcome, msgspec.Struct):
         return _short(str(outcome))
     fields = {f: getattr(outcome, f) for f in outcome.__struct_fields__ if f != "content"}
-    told = {n: value for n, value in fields.items() if not (value is None or value is False or value == ())}
-    return " ".join(f"{name}={_short(str(value))}" for name, value in told.items())
+    shown = {n: value for n, value in fields.items() if not (value is None or value is False or value == ())}
+    return " ".join(f"{name}={_short(str(value))}" for name, value in shown.items())
 
 
 def _short(text: str) -> str:

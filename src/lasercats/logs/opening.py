@@ -156,8 +156,8 @@ class LogFile:
         try:
             return make_file(path, mode)
         except (OSError, ValueError) as error:
-            told = error.strerror if isinstance(error, OSError) else str(error)
-            raise LogError(f"no log can be made at {path}: {told}") from None
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            raise LogError(f"no log can be made at {path}: {why}") from None
 
     def _check_there(self, path: Path) -> None:
         try:

@@ -79,11 +79,11 @@ class PostgresqlLog(PostgresqlReader):
             self._link.close()
             raise
 
-    def _learn(self, told: Mapping[str, str]) -> None:
-        self.id = told["id"]
+    def _learn(self, answer: Mapping[str, str]) -> None:
+        self.id = answer["id"]
         stretches = self._rows("SELECT first, format FROM @.stretches ORDER BY first")
         self._eras = about.eras(stretches, self.head())
-        if strange := about.unknown(told, "write"):
+        if strange := about.unknown(answer, "write"):
             self._barred = f"it keeps {strange}, which this LaserCats does not know; upgrade it"
 
     def append(
@@ -100,7 +100,7 @@ class PostgresqlLog(PostgresqlReader):
         self._check_writable()
         what = (request or token_hex(8), run, holder, self._program, self._now())
         mine = ([*self._mine] or None, [*self._mine.values()] or None)
-        arguments = (*what, *mine, *_told(entries, {"expect": expect, "seen": seen}), _KNOWN)
+        arguments = (*what, *mine, *_said(entries, {"expect": expect, "seen": seen}), _KNOWN)
         ((first, token, dropped),) = self._rows(_APPEND, *arguments)
         if token is not None:
             self._mine[run] = token
@@ -282,7 +282,7 @@ class PostgresqlLog(PostgresqlReader):
             )
 
 
-def _told(entries: Sequence[AnyEntry], seen: Mapping[str, Mapping[Any, int] | None]) -> tuple[Any, ...]:
+def _said(entries: Sequence[AnyEntry], seen: Mapping[str, Mapping[Any, int] | None]) -> tuple[Any, ...]:
     """Return what an append tells of entries and of what was seen; what is empty is NULL."""
     puts, addresses, states, commands, more = facts(entries)
     more |= {key: value for key, value in seen.items() if value}

@@ -56,7 +56,7 @@ def _take(found: Facts, number: int, entry: AnyEntry) -> None:
             found.addresses.append(address)
             found.states.append(stored(raw))
             found.commands.append(entry.command)
-    for key, values in _told(number, entry):
+    for key, values in _said(number, entry):
         found.more.setdefault(key, []).extend(values)
     if machines := met_in(entry):
         met = found.more.setdefault("met", {})
@@ -64,7 +64,7 @@ def _take(found: Facts, number: int, entry: AnyEntry) -> None:
         found.more.setdefault("words", []).append(("write", MET, number))
 
 
-def _told(number: int, entry: AnyEntry) -> list[tuple[str, list[Any]]]:
+def _said(number: int, entry: AnyEntry) -> list[tuple[str, list[Any]]]:
     """Return what an entry tells, by the names that the function of the server knows."""
     match entry:
         case Accepted():

@@ -200,16 +200,16 @@ def one_line(error: Exception) -> str:
 
 
 _REFUSALS: Mapping[str, Callable[[Mapping[str, Any]], LogError]] = {
-    "LC001": lambda told: lease.lost(told["run"]),
-    "LC002": lambda told: lease.busy(told["run"]),
-    "LC003": lambda told: lease.ended(told["command"]),
-    "LC004": lambda told: lease.held(told["command"]),
-    "LC005": lambda told: fold.moved(told["address"], told["now"]),
-    "LC006": lambda told: fold.reported(told["batch"]),
-    "LC007": lambda told: fold.claimed(told["claim"], told["position"], _opened(told)),
-    "LC008": lambda told: lease.beaten(told["run"]),
-    "LC010": lambda told: LogError(
-        f"the log can only be read here: it keeps {told['words']}, which this LaserCats does not know",
+    "LC001": lambda facts: lease.lost(facts["run"]),
+    "LC002": lambda facts: lease.busy(facts["run"]),
+    "LC003": lambda facts: lease.ended(facts["command"]),
+    "LC004": lambda facts: lease.held(facts["command"]),
+    "LC005": lambda facts: fold.moved(facts["address"], facts["now"]),
+    "LC006": lambda facts: fold.reported(facts["batch"]),
+    "LC007": lambda facts: fold.claimed(facts["claim"], facts["position"], _opened(facts)),
+    "LC008": lambda facts: lease.beaten(facts["run"]),
+    "LC010": lambda facts: LogError(
+        f"the log can only be read here: it keeps {facts['words']}, which this LaserCats does not know",
         remedy="upgrade it; nothing was written",
     ),
     "LC009": lambda _: LogError(
@@ -220,6 +220,6 @@ _REFUSALS: Mapping[str, Callable[[Mapping[str, Any]], LogError]] = {
 """What the functions of the server refuse, by SQLSTATE, in the sentences of the core."""
 
 
-def _opened(told: Mapping[str, Any]) -> Open:
-    facts = {key: value for key, value in told.items() if key in Open._fields}
-    return Open(**{**facts, "claims": tuple(told["claims"])})
+def _opened(parameters: Mapping[str, Any]) -> Open:
+    facts = {key: value for key, value in parameters.items() if key in Open._fields}
+    return Open(**{**facts, "claims": tuple(parameters["claims"])})

@@ -35,7 +35,7 @@ class SqliteLog(SqliteReader):
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
         """Open the log, or make it, as `SqliteBase` tells."""
-        self._head, self._hash, self._time, self._told = 0, b"", 0, 0
+        self._head, self._hash, self._time, self._latest = 0, b"", 0, 0
         self._writer = (0, "")
         self._mine: dict[str, int] = {}
         """The leases that were taken here, each with its token; also those that somebody took over since."""
@@ -59,7 +59,7 @@ class SqliteLog(SqliteReader):
             self._file.check_writable()
             if request and (before := self._requested(request)) is not None:
                 return before
-            first, told = self._head + 1, self._clock()
+            first, clock = self._head + 1, self._clock()
             fence = Fence(leases.tokens(self._db), self._mine, claims.open)
             if holder:
                 fence.check_free(run)
@@ -69,14 +69,14 @@ class SqliteLog(SqliteReader):
             claims.check(entries)
             if not entries:
                 return first
-            now = max(told, self._time)
-            facts = Facts(self._id, told, self._program, run, request)
+            now = max(clock, self._time)
+            facts = Facts(self._id, clock, self._program, run, request)
             digest = sqlite_writing.insert(self._db, self._hash, facts, first, now, entries)
-            self._note_course(first, told)
+            self._note_course(first, clock)
             sqlite_writing.take_in(self._db, first, entries)
             taking = (run, holder)
-            mine = sqlite_writing.leased(self._db, first, entries, claims, taking, told, self._mine)
-        self._head, self._hash, self._time, self._told = self._head + len(entries), digest, now, told
+            mine = sqlite_writing.leased(self._db, first, entries, claims, taking, clock, self._mine)
+        self._head, self._hash, self._time, self._latest = self._head + len(entries), digest, now, clock
         self._writer, self._mine = (schema.FORMAT, self._program), mine
         for position, entry in enumerate(entries, first):
             if entry.name in CLAIMING:
@@ -203,12 +203,12 @@ class SqliteLog(SqliteReader):
         with self._explained():
             return self._file.source(self._db)
 
-    def _note_course(self, first: int, told: int) -> None:
+    def _note_course(self, first: int, clock: int) -> None:
         """Write, where the program or the course of the clock is another from a position on, that it is."""
         if self._writer != (schema.FORMAT, self._program):
             self._db.execute("INSERT INTO stretches VALUES (?, ?, ?)", (first, schema.FORMAT, self._program))
-        if told < self._told:
-            self._db.execute("INSERT INTO segments VALUES (?, ?)", (first, told))
+        if clock < self._latest:
+            self._db.execute("INSERT INTO segments VALUES (?, ?)", (first, clock))
 
     def _cause(self, position: int) -> int | None:
         row = self._db.execute("SELECT cause FROM records WHERE position = ?", (position,)).fetchone()
@@ -255,6 +255,6 @@ class SqliteLog(SqliteReader):
         row = self._db.execute(sql, (head,)).fetchone()
         if row is None or not isinstance(row[0], bytes) or not isinstance(row[2], int):
             raise LogCorrupt(f"the log {self._path} ends in the middle of a commit; restore it from a backup")
-        self._hash, self._time, self._told = row
+        self._hash, self._time, self._latest = row
         sql = "SELECT format, program FROM stretches WHERE first <= ? ORDER BY first DESC LIMIT 1"
         self._writer = self._db.execute(sql, (head,)).fetchone() or (0, "")

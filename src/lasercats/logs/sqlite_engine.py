@@ -127,8 +127,8 @@ def _bytes(value: bytes) -> dict[str, str]:
     return {"hex": value.hex()}
 
 
-def _say(told: dict[str, Any]) -> None:
-    _write(json.dumps(told).encode() + b"\n")
+def _say(message: dict[str, Any]) -> None:
+    _write(json.dumps(message).encode() + b"\n")
 
 
 def _write(line: bytes) -> None:

@@ -83,16 +83,16 @@ def _heard(to: IO[bytes], out: IO[bytes], resolve: Resolve, left: int, bounds: B
             raise too_large(bounds)
         if not line.endswith(b"\n"):
             break
-        told = json.loads(line)
-        if "rows" in told:
-            answer.rows.extend(tuple(map(_value, row)) for row in told["rows"])
-        elif "columns" in told:
-            answer.columns.extend(told["columns"])
-        elif "resolve" in told:
-            to.write(b"%d\n" % resolve(told["resolve"]))
+        message = json.loads(line)
+        if "rows" in message:
+            answer.rows.extend(tuple(map(_value, row)) for row in message["rows"])
+        elif "columns" in message:
+            answer.columns.extend(message["columns"])
+        elif "resolve" in message:
+            to.write(b"%d\n" % resolve(message["resolve"]))
             to.flush()
-        elif "error" in told:
-            raise _fault(told["error"], told["code"])
+        elif "error" in message:
+            raise _fault(message["error"], message["code"])
         else:
             return answer
     raise Fault("")

@@ -96,11 +96,11 @@ class BoundMachines:
     def news(self, name: str) -> Mapping[str, Identity]:
         """Return who a machine is, by its name, where it told something new; who asks records it."""
         who = self.who(self._open[name], name) if name in self._open else Who(name)
-        told = who.news
-        if told is None:
+        identity = who.news
+        if identity is None:
             return {}
-        who.known = told
-        return {name: told}
+        who.known = identity
+        return {name: identity}
 
     def all_news(self) -> Mapping[str, Identity]:
         """Return who machines are, by name, where they told something new; who asks records it."""

@@ -85,8 +85,8 @@ async def each_reverting(
     names = dict.fromkeys(project.kinds.machine_of(address) for address in addresses)
     machines = [project.machines.get(name) for name in names if name is not None]
     reverting = [machine for machine in machines if isinstance(machine, Reverting)]
-    told = await asyncio.gather(*(do(machine) for machine in reverting), return_exceptions=True)
-    for error in told:
+    answers = await asyncio.gather(*(do(machine) for machine in reverting), return_exceptions=True)
+    for error in answers:
         if isinstance(error, BaseException) and not isinstance(error, MachineError):
             raise error
 

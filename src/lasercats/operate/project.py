@@ -166,10 +166,10 @@ class Project:
 
     def _record_met(self) -> None:
         """Record what nobody did of who machines are; where that cannot be, the next look tells it again."""
-        told = {name: dict(identity) for name, identity in self.machines.all_news().items()}
-        if told:
+        machines = {name: dict(identity) for name, identity in self.machines.all_news().items()}
+        if machines:
             with suppress(LogError):
-                self.log.append([Met(machines=told, actor=self.actor)])
+                self.log.append([Met(machines=machines, actor=self.actor)])
 
     def state(self, position: int | None = None, addresses: Sequence[Address] | None = None) -> State:
         """Return the state, at a position of the past if one is given, of all addresses or of some."""

@@ -33,20 +33,20 @@ async def recover(
     from lasercats.operate.late import settle  # noqa: PLC0415 - it runs commands again as we do
 
     opened = {p: o for p, o in project.log.open().items() if only is None or p in only}
-    told_ = await _go_on(project, {p: o for p, o in opened.items() if o.waits is not None}, force=force)
-    told_ += _held(project, {p: o for p, o in opened.items() if o.held}, force=force)
+    found = await _go_on(project, {p: o for p, o in opened.items() if o.waits is not None}, force=force)
+    found += _held(project, {p: o for p, o in opened.items() if o.held}, force=force)
     at_work = {position: one for position, one in opened.items() if one.at_work}
-    mine, more = _take_over(project, _still(project, at_work, told_), force=force)
-    told_ += more
+    mine, more = _take_over(project, _still(project, at_work, found), force=force)
+    found += more
     try:
         with project.log.beating():
-            told_ += await _judged(project, mine, force=force)
-            told_ += await settle(project, [p for p, o in opened.items() if o.late], force=force)
+            found += await _judged(project, mine, force=force)
+            found += await settle(project, [p for p, o in opened.items() if o.late], force=force)
     finally:
         for run in {one.run for one in mine.values()}:
             with suppress(LogError):  # one that cannot be given back comes to be old
                 project.log.release(run)
-    return sorted(told_, key=lambda found: found.position)
+    return sorted(found, key=lambda one: one.position)
 
 
 async def _go_on(project: Project, opened: Mapping[int, Open], *, force: bool) -> list[Recovered]:
@@ -63,11 +63,11 @@ async def _go_on(project: Project, opened: Mapping[int, Open], *, force: bool) -
     return found
 
 
-def _still(project: Project, at_work: Mapping[int, Open], told_: list[Recovered]) -> dict[int, Open]:
+def _still(project: Project, at_work: Mapping[int, Open], found: list[Recovered]) -> dict[int, Open]:
     """Return what is still to be judged; what went on with others of its run that waited is told."""
     now = project.log.open()
     left = {position: now[position] for position in at_work if position in now and now[position].at_work}
-    told_ += [_in_hand(project, p, one, "") for p, one in sorted(at_work.items()) if p not in left]
+    found += [_in_hand(project, p, one, "") for p, one in sorted(at_work.items()) if p not in left]
     return left
 
 

@@ -126,7 +126,7 @@ def past_of(
 
 
 def _asked(kinds: Kinds, then: Facts, now: Facts) -> list[str]:
-    told = []
+    lines = []
     for facts_, others, fact in (
         (then.asked, now.asked, "was asked then and is not now"),
         (now.asked, then.asked, "is asked now and was not then"),
@@ -134,20 +134,20 @@ def _asked(kinds: Kinds, then: Facts, now: Facts) -> list[str]:
         for (owner, raw), count in facts_.items():
             if others.get((owner, raw), 0) < count:
                 line = kinds.decode_instruction(raw).line().partition("\n")[0]
-                told.append(f"{line} {fact}")
-    return told
+                lines.append(f"{line} {fact}")
+    return lines
 
 
 def _changed(then: Facts, now: Facts) -> list[str]:
-    told = []
+    lines = []
     for key in sorted(then.changed.keys() | now.changed.keys()):
         _, what, address = key
         if then.changed.get(key) != now.changed.get(key):
-            told.append(
+            lines.append(
                 f"what was {what} at {address} differs: {_sides(then.changed, key)} then, "
                 f"{_sides(now.changed, key)} now"
             )
-    return told
+    return lines
 
 
 def _sides(
@@ -160,14 +160,14 @@ def _sides(
 
 
 def _ended(then: Facts, now: Facts) -> list[str]:
-    told = []
+    lines = []
     for position in then.ended.keys() | now.ended.keys():
         one, other = then.ended.get(position, ("open", None)), now.ended.get(position, ("open", None))
         if _unordered(*one) != _unordered(*other):
-            told.append(
+            lines.append(
                 f"it ended as {' '.join(filter(None, one))!r} then, {' '.join(filter(None, other))!r} now"
             )
-    return told
+    return lines
 
 
 def _unordered(status: str, error: str | None) -> tuple[str, list[str]]:

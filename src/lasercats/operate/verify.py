@@ -43,14 +43,14 @@ def verify(project: Project, *, repair: bool = False) -> dict[str, int]:
 
 
 def _wrong(address: Address, position: int, culprit: int | None) -> LogCorrupt:
-    told = f"the event at position {position} starts from another {address} than the events before it left"
+    fact = f"the event at position {position} starts from another {address} than the events before it left"
     if culprit is not None:
         which = "that" if culprit == position else f"the one at position {culprit}"
-        told += (
+        fact += (
             f", as {which} was recorded when its command had ended; `lasercats verify --repair` records "
             "that, and then `lasercats recover` looks at what is there"
         )
-    return LogCorrupt(told)
+    return LogCorrupt(fact)
 
 
 def _apart(log: Log, fold: Fold, record: Record) -> Iterator[tuple[Address, int | None]]:

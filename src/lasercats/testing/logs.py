@@ -649,8 +649,8 @@ class LogContract:
             log.close()
 
         in_processes(work, 4)
-        told = [{(tmp_path / f"told-{k}-{n}").read_text() for k in range(4)} for n in range(10)]
-        assert told == [{str(1 + 2 * n)} for n in range(10)]
+        answers = [{(tmp_path / f"told-{k}-{n}").read_text() for k in range(4)} for n in range(10)]
+        assert answers == [{str(1 + 2 * n)} for n in range(10)]
         assert self.open(tmp_path, create=False).head() == 20
 
     def test_processes_append_without_a_gap_or_a_lost_conflict(self, tmp_path: Path) -> None:

@@ -143,18 +143,18 @@ class Server:
         as_user = (
             ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups"] if os.geteuid() == 0 else []
         )
-        with tempfile.TemporaryFile() as told:  # a pipe would be kept open by the server that pg_ctl starts
+        with tempfile.TemporaryFile() as output:  # a pipe would be kept open by the server that pg_ctl starts
             done = subprocess.run(
                 [*as_user, str(folder / name), *arguments],
                 cwd="/",
                 stdin=subprocess.DEVNULL,
-                stdout=told,
+                stdout=output,
                 stderr=subprocess.STDOUT,
                 env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
                 check=False,
             )
-            told.seek(0)
-            text = told.read().decode(errors="replace")
+            output.seek(0)
+            text = output.read().decode(errors="replace")
         if done.returncode:
             raise RuntimeError(f"{name}: {text}")
         return text

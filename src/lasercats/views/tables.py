@@ -33,7 +33,7 @@ _RECORDS = {
 def tables(kinds: Kinds) -> dict[str, Table]:
     """Return all tables by name."""
     found = {name.replace(".", "_"): _table(kind) for name, kind in kinds.kinds.items()}
-    found |= {name: Table(name, _columns(told)) for name, told in _RECORDS.items()}
+    found |= {name: Table(name, _columns(table)) for name, table in _RECORDS.items()}
     unknown = {**_ADDED, **_columns("kind recorded:json"), **_PERIOD}
     return {**found, "unknown_kinds": Table("unknown_kinds", unknown, kinds=[*kinds.kinds])}
 
@@ -50,13 +50,13 @@ def schemas(kinds: Kinds) -> Schemas:
     found = dict[str, tuple[list[str], list[str]]]()
     for name, type_ in {**types_, **commands}.items():
         secret = set(fields_of(type_, Role.SECRET))
-        told = [(one.encode_name, one.name in secret) for one in msgspec.structs.fields(type_)]
-        found[name] = [n for n, hidden in told if hidden], [n for n, hidden in told if not hidden]
+        fields = [(one.encode_name, one.name in secret) for one in msgspec.structs.fields(type_)]
+        found[name] = [n for n, hidden in fields if hidden], [n for n, hidden in fields if not hidden]
     return found
 
 
-def _columns(told: str) -> dict[str, Column]:
-    parts = (part.partition(":") for part in told.split())
+def _columns(sort: str) -> dict[str, Column]:
+    parts = (part.partition(":") for part in sort.split())
     return {name: Column(type_ or "text") for name, _, type_ in parts}
 
 
