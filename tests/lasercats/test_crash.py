@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lasercats.testing.lab import Lab
+from lasercats.testing.postgresql import Server
 from tests import forks
 
 pytestmark = pytest.mark.crash
@@ -78,6 +79,14 @@ def run_all(project: Path, machine: str, folder: str, listing: Callable[[], list
     done = lasercats(project, "issue", str(commands), "--json", "--yes")
     assert json.loads(done.stdout)["ok"], done.stderr
     check_recovery(project, {str(n) for n in range(120) if n % 5})
+
+
+def test_killed_with_the_log_on_a_server(tmp_path: Path, postgresql: Server) -> None:
+    """Kills lose nothing and repeat nothing where the log is in PostgreSQL."""
+    project, folder = tmp_path / "p", tmp_path / "files"
+    url = postgresql.url(postgresql.database())
+    assert lasercats(tmp_path, "init", "--log", url, str(project)).returncode == 0
+    run_all(project, "local", str(folder), lambda: [p.name for p in folder.glob("*")], turns=2)
 
 
 def test_killed_on_the_local_machine(tmp_path: Path) -> None:

@@ -6,11 +6,13 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from lasercats.testing.postgresql import Server
 from tests.soak import records
 
 COMMANDS = int(os.environ.get("CROWD", "160"))
@@ -42,7 +44,8 @@ class Crowd:
 
     def __init__(self, folder: Path, issued: dict[str, list[tuple[str, str, list[str]]]]) -> None:
         self.folder, self.issued = folder, issued
-        self.rows = records.read(folder / ".lasercats" / "log.db")
+        self.log = folder / ".lasercats" / "log.db"
+        self.rows = records.read(self.log)
         self.accepted = {p: body for p, kind, _, body in self.rows if kind == "accepted"}
         self.refusals: list[Refusal] = []
         self.odd: list[str] = []
@@ -72,11 +75,16 @@ class Crowd:
         return sum(first < p < last and address in body["claims"] for p, body in self.accepted.items())
 
 
-@pytest.fixture(scope="module")
-def crowd(tmp_path_factory: pytest.TempPathFactory) -> Crowd:
-    """Let eight processes loose on one log."""
+@pytest.fixture(scope="module", params=["a file", "a server"])
+def crowd(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Crowd:
+    """Let eight processes loose on one log; what is on a server is copied to a file for who looks after."""
     project, files = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("files")
-    subprocess.run([*LASERCATS, "init", str(project)], check=True, capture_output=True)
+    url = ""
+    if request.param == "a server":
+        server: Server = request.getfixturevalue("postgresql")
+        url = server.url(server.database())
+    run = partial(subprocess.run, check=True, capture_output=True)
+    run([*LASERCATS, "init", str(project), *(["--log", url] if url else [])])
     each = COMMANDS // PROCESSES
     words = [sys.executable, str(Path(__file__).with_name("crowd.py")), str(project), str(files)]
     running = {
@@ -98,12 +106,14 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Crowd:
         issued[name] = json.load(process.stdout)
         process.stdout.close()
         assert process.wait() == 0
+    if url:
+        run([*LASERCATS, "-C", str(project), "log", "copy", url, "sqlite:.lasercats/log.db"])
     return Crowd(project, issued)
 
 
 def test_the_log_is_whole(crowd: Crowd) -> None:
     """Positions have no gap, the chain verifies, nothing is open, and the records fold to the tables."""
-    assert not records.faults(crowd.folder / ".lasercats" / "log.db")
+    assert not records.faults(crowd.log)
     verified = subprocess.run(
         [*LASERCATS, "-C", str(crowd.folder), "verify"], capture_output=True, check=False
     )

@@ -1,6 +1,6 @@
 """Checks a log by its rows: the chain of hashes, and that the tables are the fold of the records."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -99,8 +99,13 @@ def check_tables(versions: Iterable[Row], path: str, events: Iterable[Record]) -
     return count
 
 
-def check_open(waits: Mapping[int, int | None], path: str, records: Iterable[Record]) -> None:
-    """Check that the open commands are those that the records tell.
+def check_open(
+    kept: Mapping[int, object],
+    path: str,
+    records: Iterable[Record],
+    part: Callable[[Open], object] = lambda opened: opened,
+) -> None:
+    """Check that the open commands are those that the records tell; `part` is what of them a store keeps.
 
     Raises:
         LogCorrupt: they are not.
@@ -109,7 +114,7 @@ def check_open(waits: Mapping[int, int | None], path: str, records: Iterable[Rec
     claims = Claims()
     for record in records:
         claims.add(record.position, record.entry)
-    if {position: opened.waits for position, opened in claims.open.items()} != waits:
+    if {position: part(opened) for position, opened in claims.open.items()} != kept:
         raise LogCorrupt(
             f"the log {path} keeps another list of open commands than its records tell; "
             f"{_AGAIN.replace('them', 'it')}"

@@ -179,8 +179,7 @@ class PostgresqlLog(PostgresqlReader):
         """Check that the tables are the fold of the records; return how many versions there are."""
         name = self._link.name
         with self._link.snapshot():
-            waits = {position: one.waits for position, one in self.open().items()}
-            check.check_open(waits, name, self.read(names=CLAIMING))
+            check.check_open(self.open(), name, self.read(names=CLAIMING))
             claims = self._rows("SELECT address, position FROM @.claims")
             check.check_claims(claims, self.open(), name)
             clocks = self._link.stream(
@@ -279,7 +278,7 @@ class PostgresqlLog(PostgresqlReader):
     def _check_writable(self) -> None:
         if self._barred:
             raise LogError(
-                f"the log {self._link.name} can only be read here: {self._barred}; nothing was written"
+                f"the log {self._link.name} can only be read here: {self._barred}; nothing was written",
             )
 
 

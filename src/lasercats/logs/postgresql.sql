@@ -44,9 +44,13 @@ CREATE TABLE @.heads (
     PRIMARY KEY (position, signer)
 );
 
--- The clock of the server, in microseconds since 1970 UTC; tests give another.
+-- The clock of the server, in microseconds since 1970 UTC. Tests give another, as the owner: from who may only
+-- call the functions below, none is taken.
 CREATE FUNCTION @.now(told bigint) RETURNS bigint LANGUAGE sql VOLATILE AS $$
-    SELECT coalesce(told, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
+    SELECT coalesce(
+        CASE WHEN session_user = current_user THEN told END,
+        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+    )
 $$;
 
 -- Record, once, that a program must know a word from a position on, to `read` or to `write`.

@@ -8,7 +8,7 @@ from lasercats.logs.postgresql_link import Link
 from lasercats.logs.schema import COLUMNS
 
 _OWN = ("id", "format", "token")
-_PAGE = 2000
+_PAGE = 200
 _READ = f"SELECT {COLUMNS} FROM @.records"  # noqa: S608 - made of ours
 
 

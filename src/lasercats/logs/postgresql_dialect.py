@@ -88,7 +88,7 @@ class PostgresqlSql:
         """
         for sort, words in ((exp.Into, "SELECT INTO"), (exp.Lock, "FOR UPDATE"), (exp.Parameter, "$1")):
             if tree.find(sort):
-                raise BadInput(f"{words} is not allowed: a query only reads; leave it out")
+                raise BadInput(f"{words} is not allowed: a query only reads", remedy="leave it out")
         for name in tree.find_all(exp.Identifier):
             if not name.args.get("quoted"):  # else they would be written in quotes as they stand
                 name.set("this", name.name.lower())
@@ -110,5 +110,5 @@ class PostgresqlSql:
 def _literal(call: exp.Func) -> str:
     arguments = call.expressions
     if len(arguments) != 1 or not isinstance(arguments[0], exp.Literal):
-        raise BadInput("position_of() takes one text here, as position_of('HEAD~3'); write it out")
+        raise BadInput("position_of() takes one text here, as position_of('HEAD~3')", remedy="write it out")
     return arguments[0].name

@@ -49,7 +49,8 @@ def driver(name: str) -> Any:  # noqa: ANN401
     except ImportError as error:
         raise LaserCatsError(
             f"the log {name} needs the Python package psycopg, which is not installed or cannot be loaded "
-            f"({str(error).splitlines()[0]}); install it with `pip install 'lasercats[postgresql]'`"
+            f"({str(error).splitlines()[0]})",
+            remedy="install it with `pip install 'lasercats[postgresql]'`",
         ) from None
     return psycopg
 
@@ -124,9 +125,9 @@ class Link:
             self._inside = False
 
     def stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
-        """Iterate over many rows, some thousands at a time; in a transaction only."""
+        """Iterate over many rows, some at a time, as they may be large; in a transaction only."""
         with self.connection().cursor("lasercats_stream", binary=True) as cursor:
-            cursor.itersize = 2000
+            cursor.itersize = 200
             yield from cursor.execute(sql)
 
     def __del__(self) -> None:
@@ -156,26 +157,27 @@ class Link:
         if isinstance(error, self.driver.OperationalError) and (not code or code.startswith(_GONE)):
             if refused or "does not exist" in fact:
                 return LogError(
-                    f"the server of the log {self.name} does not let us in: {fact}; name another user or "
-                    "database in its URL, or give the password in ~/.pgpass or PGPASSWORD"
+                    f"the server of the log {self.name} does not let us in: {fact}",
+                    remedy="name another user or "
+                    "database in its URL, or give the password in ~/.pgpass or PGPASSWORD",
                 )
             return Lost(fact)
         if code == "42501" and "schema" in fact:
             return LogError(
-                f"the log {self.name} may not be read by this role ({fact}); ask its owner for the right to "
-                "(`lasercats init --grant-reader ROLE`)"
+                f"the log {self.name} may not be read by this role ({fact})",
+                remedy="ask its owner for the right to (`lasercats init --grant-reader ROLE`)",
             )
         if code == "42501":
             return LogError(
-                f"the log {self.name} can only be read here: {fact}; nothing was written; ask its owner for "
-                "the right to (`lasercats init --grant-writer ROLE`)"
+                f"the log {self.name} can only be read here: {fact}; nothing was written",
+                remedy="ask its owner for the right to (`lasercats init --grant-writer ROLE`)",
             )
         if code in ("22P05", "22021") or (isinstance(error, self.driver.DataError) and not code):
             return LogError(f"the log {self.name} cannot hold what is no text: {fact}; nothing was written")
         if code.startswith(("XX", "42P01", "42883", "42703", "P0002")):
             return LogCorrupt(
-                f"the log {self.name} is damaged ({fact}); see with `lasercats verify` what of it holds, or "
-                "restore it from a backup"
+                f"the log {self.name} is damaged ({fact})",
+                remedy="see with `lasercats verify` what of it holds, or restore it from a backup",
             )
         return LogError(f"the log {self.name} cannot be used: {fact}; nothing was written")
 
@@ -186,8 +188,8 @@ class Lost(Exception):
     def told(self, name: str) -> LogError:
         """Return what is told of it at the end."""
         return LogError(
-            f"the server of the log {name} cannot be reached: {self}; start it, or mend `log` in "
-            "lasercats.toml"
+            f"the server of the log {name} cannot be reached: {self}",
+            remedy="start it, or mend `log` in lasercats.toml",
         )
 
 
@@ -207,12 +209,12 @@ _REFUSALS: Mapping[str, Callable[[Mapping[str, Any]], LogError]] = {
     "LC007": lambda told: fold.claimed(told["claim"], told["position"], _opened(told)),
     "LC008": lambda told: lease.beaten(told["run"]),
     "LC010": lambda told: LogError(
-        f"the log can only be read here: it keeps {told['words']}, which this LaserCats does not know; "
-        "upgrade it; nothing was written"
+        f"the log can only be read here: it keeps {told['words']}, which this LaserCats does not know",
+        remedy="upgrade it; nothing was written",
     ),
     "LC009": lambda _: LogError(
-        "the log cannot be written by transactions that are not `read committed`; set "
-        "default_transaction_isolation so for this role"
+        "the log cannot be written by transactions that are not `read committed`",
+        remedy="set default_transaction_isolation so for this role",
     ),
 }
 """What the functions of the server refuse, by SQLSTATE, in the sentences of the core."""

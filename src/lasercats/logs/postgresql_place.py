@@ -37,19 +37,21 @@ class PostgresqlPlace:
         if parts.password is not None or "password" in more:
             raise BadInput(
                 f"the URL of the log at {parts.hostname or 'this host'} has a password, which others may "
-                "read in lasercats.toml; leave it out, and give it in ~/.pgpass or PGPASSWORD"
+                "read in lasercats.toml",
+                remedy="leave it out, and give it in ~/.pgpass or PGPASSWORD",
             )
         base = more.pop("schema", "lasercats")
         if not _SCHEMA.fullmatch(base):
             raise BadInput(
-                f"{base!r} is no name of a schema for a log; use up to 40 letters, digits and '_', as in "
-                "?schema=lasercats"
+                f"{base!r} is no name of a schema for a log",
+                remedy="use up to 40 letters, digits and '_', as in ?schema=lasercats",
             )
         self._base, self._schema = base, f"{base}.{environment}" if environment else base
         if len(self._schema) > _LONGEST:
             raise BadInput(
                 f"the log of the environment {environment!r} would be in a schema with more than {_LONGEST} "
-                "letters; give either a shorter name"
+                "letters",
+                remedy="give either a shorter name",
             )
         query = f"?{urlencode(more, quote_via=quote)}" if more else ""
         self._conninfo = f"postgresql://{parts.netloc}{parts.path}{query}"
@@ -120,7 +122,8 @@ def _split(url: str) -> tuple[SplitResult, dict[str, str]]:
     if not sound:
         shown = re.sub(r"//[^/@]*@", "//", url)
         raise BadInput(
-            f"{shown!r} is no URL of a log in PostgreSQL; give postgresql://USER@HOST/DATABASE, with "
-            "?schema=NAME for another schema than lasercats"
+            f"{shown!r} is no URL of a log in PostgreSQL",
+            remedy="give postgresql://USER@HOST/DATABASE, with "
+            "?schema=NAME for another schema than lasercats",
         )
     return parts, more

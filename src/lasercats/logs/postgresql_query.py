@@ -17,7 +17,7 @@ from lasercats.core.sealing import Schemas
 from lasercats.core.sql import Answer, Bounds, Fault, Sort, too_large
 from lasercats.logs.postgresql_link import Link, one_line
 
-_PAGE = 2000
+_PAGE = 200
 _LONGEST = 2**31 - 1
 """The most milliseconds of a timeout."""
 _SORTS: dict[str, Sort] = {

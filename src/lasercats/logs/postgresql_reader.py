@@ -18,9 +18,16 @@ from lasercats.logs.postgresql_link import Link
 from lasercats.logs.rows import decoded
 from lasercats.logs.schema import told
 
-PAGE = 2000
+PAGE, ROOM = 10_000, 16 * 1024 * 1024
+"""Records, and bytes of bodies, that are read at once: one more than the bytes allow, and at most so many."""
 _END = 2**62
 _READ = "SELECT position, coalesce(clock, time), type, body FROM @.records WHERE"
+_PAGE_OF = f"""
+SELECT position, clock, type, body, n FROM (
+    SELECT *, sum(length(body)) OVER (ORDER BY {{order}}) - length(body) AS before, count(*) OVER () AS n
+    FROM ({_READ.replace("time), type", "time) AS clock, type")} {{where}} ORDER BY {{order}} LIMIT {PAGE}) r
+) r WHERE before < {ROOM} ORDER BY {{order}}
+"""  # noqa: S608 - made of ours
 _AS_OF = """
 SELECT address, since, body FROM @.present WHERE since <= %s
 UNION ALL SELECT address, since, body FROM @.past WHERE since <= %s AND until > %s
@@ -55,13 +62,12 @@ class PostgresqlReader:
     ) -> Iterator[Record]:
         """Iterate over records from `first` to `last` inclusive, only those of these names if given."""
         low, high = max(first, 1), self.head() if last is None else min(last, _END)
-        sql = f"{_READ} position BETWEEN %s AND %s"
-        sql += " AND type = ANY (%s)" if names else ""
-        sql += f" ORDER BY position {'DESC' if backwards else 'ASC'} LIMIT {PAGE}"
+        where = f"position BETWEEN %s AND %s{' AND type = ANY (%s)' if names else ''}"
+        sql = _PAGE_OF.format(where=where, order="position DESC" if backwards else "position")
         while low <= high:
             rows = self._rows(sql, low, high, *([[*names]] if names else []))
-            yield from decoded(rows, self._link.name, self._eras)
-            if len(rows) < PAGE:
+            yield from decoded((row[:4] for row in rows), self._link.name, self._eras)
+            if not rows or len(rows) == rows[-1][4] < PAGE:
                 return
             low, high = (low, rows[-1][0] - 1) if backwards else (rows[-1][0] + 1, high)
 

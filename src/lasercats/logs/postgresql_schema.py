@@ -32,7 +32,8 @@ def ready(link: Link, schema: str, *, create: bool, exist_ok: bool) -> Mapping[s
         raise LogError(f"there is a log at {link.name} already")
     if not there and not create:
         raise LogError(
-            f"there is no log at {link.name}; make one with `lasercats init`, or mend `log` in lasercats.toml"
+            f"there is no log at {link.name}",
+            remedy="make one with `lasercats init`, or mend `log` in lasercats.toml",
         )
     if not there:
         make(link, schema)
@@ -42,7 +43,8 @@ def ready(link: Link, schema: str, *, create: bool, exist_ok: bool) -> Mapping[s
     facts |= {"read": " ".join(reads), "write": " ".join(writes)}
     if strange := about.unknown(facts, "read"):
         raise LogTooNew(
-            f"the log {link.name} keeps {strange} in a way that this LaserCats cannot read; upgrade it"
+            f"the log {link.name} keeps {strange} in a way that this LaserCats cannot read",
+            remedy="upgrade it",
         )
     return facts
 
@@ -58,8 +60,8 @@ def make(link: Link, schema: str) -> None:
     """Make a log in a schema, all of it or nothing; where another makes it at the same time, his stays."""
     if link.rows("SHOW server_encoding") != [("UTF8",)]:
         raise LogError(
-            f"no log can be made at {link.name}, as the database is not in UTF8; make one that is (createdb "
-            "--encoding=UTF8 --template=template0)"
+            f"no log can be made at {link.name}, as the database is not in UTF8",
+            remedy="make one that is (createdb --encoding=UTF8 --template=template0)",
         )
     text = Path(__file__).with_name("postgresql.sql").read_text(encoding="utf-8")
     text = text.replace("@format@", str(FORMAT)).replace("@", quoted(schema))
@@ -85,8 +87,11 @@ def check(facts: Mapping[str, str], name: str) -> None:
 
     """
     if not facts.get("id") or not facts.get("format", "").isdecimal():
-        raise LogCorrupt(f"the log {name} does not tell its id and its format; restore it from a backup")
+        raise LogCorrupt(
+            f"the log {name} does not tell its id and its format", remedy="restore it from a backup"
+        )
     if int(facts["format"]) > FORMAT:
         raise LogTooNew(
-            f"the log {name} has format {facts['format']}, this LaserCats reads up to {FORMAT}; upgrade it"
+            f"the log {name} has format {facts['format']}, this LaserCats reads up to {FORMAT}",
+            remedy="upgrade it",
         )

@@ -10,6 +10,7 @@ Each append is one transaction: the records, their hash, and what follows from t
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from lasercats.core.address import Address
@@ -144,7 +145,7 @@ class SqliteLog(SqliteReader):
         """
         with self._explained():
             waits = dict(self._db.execute("SELECT position, waits FROM open"))
-            check.check_open(waits, self._path, self.read(names=CLAIMING))
+            check.check_open(waits, self._path, self.read(names=CLAIMING), attrgetter("waits"))
             segments = self._db.execute("SELECT first, low FROM segments ORDER BY first").fetchall()
             check.check_segments(segments, self._db.execute(schema.CLOCKS), self._path)
             met.check(met.known(self._db), self._path, self.read(names=("finished", "event", "met")))

@@ -25,12 +25,13 @@ class SqlitePlace:
         path = Path(url.removeprefix("sqlite:"))
         if path.parent != Path(FOLDER) or path.suffix != ".db":
             raise BadInput(
-                f"{url!r} is no place for a log: one in SQLite lies in {FOLDER}; give sqlite:{FOLDER}/NAME.db"
+                f"{url!r} is no place for a log: one in SQLite lies in {FOLDER}",
+                remedy=f"give sqlite:{FOLDER}/NAME.db",
             )
         if environment.casefold() == path.stem.casefold():
             raise BadInput(
-                f"the log of the environment {environment!r} would be that of the default one; give either "
-                "another name"
+                f"the log of the environment {environment!r} would be that of the default one",
+                remedy="give either another name",
             )
         self._url, self._root, self._default = url, root, path
         self._path = Path(root) / (path.with_name(f"{environment}.db") if environment else path)
@@ -61,7 +62,8 @@ class SqlitePlace:
         """
         del readers, writers
         raise BadInput(
-            f"the log {self.name} is a file; share it with a group by `lasercats init --shared GROUP`"
+            f"the log {self.name} is a file",
+            remedy="share it with a group by `lasercats init --shared GROUP`",
         )
 
     def environments(self) -> Mapping[str, "SqlitePlace"]:

@@ -38,8 +38,8 @@ def copy(project: Project, source: str, target: str) -> Copied:
     try:
         for run in log.leases():
             raise LogConflict(
-                f"run {run} is at work on the log {one.name}; wait for it, or run `lasercats recover` if it "
-                "died, and copy the log then"
+                f"run {run} is at work on the log {one.name}",
+                remedy="wait for it, or run `lasercats recover` if it died, and copy the log then",
             )
         made, head = other.fill(log.copy(), mode=project.mode), log.mark()
         try:
@@ -47,8 +47,8 @@ def copy(project: Project, source: str, target: str) -> Copied:
             made.check_tables()
             if (made.id, made.mark()) != (log.id, head):
                 raise LogCorrupt(
-                    f"the copy at {other.name} does not end as {one.name} does; remove it, and copy the log "
-                    "again when nobody works on it"
+                    f"the copy at {other.name} does not end as {one.name} does",
+                    remedy="remove it, and copy the log again when nobody works on it",
                 )
         finally:
             made.close()

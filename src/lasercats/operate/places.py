@@ -40,7 +40,8 @@ def place(url: str, root: Path, environment: str = "") -> LogPlace:
     scheme, colon, _ = url.partition(":")
     if not colon:
         raise BadInput(
-            f"{url!r} is no URL of a log; give one in {FILE} such as {DEFAULT_LOG} or postgresql://HOST/DATABASE"
+            f"{url!r} is no URL of a log",
+            remedy=f"give one in {FILE} such as {DEFAULT_LOG} or postgresql://HOST/DATABASE",
         )
     found: LogPlace = plugins.load("logs", scheme, "log store")(url, str(root), environment)
     return found

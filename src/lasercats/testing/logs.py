@@ -582,6 +582,15 @@ class LogContract:
         assert log.head() == 5003
         assert [r.position for r in log.read(4999, backwards=True)] == [5003, 5002, 5001, 5000, 4999]
 
+    def test_large_bodies_are_read(self, log: Log) -> None:
+        """Records of some megabytes come back whole and in order, among small ones, both ways."""
+        sizes = [9_000_000, 10, 9_000_000, 5]
+        log.append([event(content="x" * size) for size in sizes])
+        read = [(r.position, len(bytes(r.entry.delta[A][1])) - 14) for r in log.read()]  # type: ignore[union-attr]
+        assert read == [*enumerate(sizes, 1)]
+        assert [r.position for r in log.read(backwards=True)] == [4, 3, 2, 1]
+        assert [r.position for r in log.read(1, 3, names=("event",))] == [1, 2, 3]
+
     def test_what_is_refused_leaves_nothing(self, tmp_path: Path) -> None:
         """Whatever an append would do, and whyever it is refused, nothing of it is there after."""
         log, other = self.open(tmp_path, create=True), self.open(tmp_path, create=False)

@@ -44,11 +44,15 @@ class Server:
         durable: bool = False,
         port: int = 5432,
         settings: Sequence[str] = (),
+        listen: str = "",
         above: Path | None = None,
     ) -> None:
         """Make a cluster, in a folder if one is given, and start it; a `durable` one syncs commits."""
         self.folder = Path(tempfile.mkdtemp(prefix="lc-postgresql-", dir=above))
-        self.port, self._settings = port, (*settings, *(() if durable else _FAST))
+        self.port = port
+        self._settings = (f"listen_addresses={listen}", *settings, *(() if durable else _FAST))
+        self.owner = USER if os.geteuid() == 0 else os.geteuid()
+        """Whose process it is, by name or number."""
         self._numbers = count(1)
         if os.geteuid() == 0:
             shutil.chown(self.folder, USER, USER)
@@ -87,7 +91,7 @@ class Server:
 
     def start(self) -> None:
         """Start it; who was killed a moment ago may have to be waited for."""
-        options = [f"-p {self.port}", "-c listen_addresses=", f"-c unix_socket_directories={self.folder}"]
+        options = [f"-p {self.port}", f"-c unix_socket_directories={self.folder}"]
         options += [f"-c {setting}" for setting in self._settings]
         deadline = time.monotonic() + 20
         while True:

@@ -73,7 +73,7 @@ def _explained(fault: Fault, statement: Statement, language: Sql, bounds: Bounds
             )
         case "column":
             return _unknown_column(statement, fault.name, fault.of, where)
-        case "function":
+        case "function" if fault.name.lower() not in language.functions:
             known = {*language.functions, "time_of", "position_of"}
             return UnknownName(
                 f"function{where}", fault.name, known, f"see {language.manual} for what there is"

@@ -1,6 +1,7 @@
 """Who may read a log in PostgreSQL, and who may append to it, the server itself sees to."""
 # ruff: noqa: S608 - SQL is what is tested
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -30,8 +31,9 @@ def test_a_role_may_do_what_it_was_admitted_to(make: Make, postgresql: Server, s
         other.leases()
     with pytest.raises(LogError, match="can only be read here"):
         make(user=reader).append([event()])
-    other = make(user=writer)
+    other = make(user=writer, clock=lambda: 2**60)
     assert other.append([accepted("r", B)], run="r", holder="me") == 2
+    assert abs([*log.read()][-1].time / 1e6 - time.time()) < 600, "the clock of a client was taken"
     other.release("r")
     other.take("r", "you")
     other.sign(Signature(1, "ssh:x", b"x", 1, b"y"))

@@ -230,7 +230,7 @@ def test_the_language_is_that_of_the_server(both: Both) -> None:
         ("SELECT * FROM pg_catalog.pg_authid", "table"),
         ("SELECT * FROM information_schema.tables", "table"),
         ("SELECT mode FROM file a, file b", "more than one table has the column 'mode'"),
-        ("SELECT lower(1)", "no function"),
+        ("SELECT lower(1)", "cannot be run: function lower(integer) does not exist"),
         ("SELECT 'x'::bigint", "invalid input syntax"),
         ("SELECT * INTO t FROM file", "SELECT INTO is not allowed"),
         ("SELECT * FROM file FOR UPDATE", "FOR UPDATE is not allowed"),
