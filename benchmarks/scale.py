@@ -37,43 +37,34 @@ WORK = ("live", "drift", "plan")
 def run() -> None:
     """Measure each size in a process of its own, and print."""
     sizes = [int(n) for n in os.environ.get("LASERCATS_BENCH_MACHINES", "").split(",") if n] or SIZES
-    told = {size: _child(size) for size in sizes}
+    found = {size: _child(size) for size in sizes}
     counted = {size: _child(size, "count") for size in COUNTED}
-    rows = [[f"{size:,}", f"{size * FILES:,}", *_cells(told[size])] for size in sizes]
     head = ["machines", "commands", *(f"{name} s" for name in WORK)]
     table(
-        f"scale: {FILES} files on each of so many machines of no cost",
-        [*head, *(f"{name} µs each" for name in WORK), "live, processor s", "memory GiB"],
-        rows,
+        f"scale: {FILES} files on each of so many machines of no cost; µs are those of the processor",
+        [*head, *(f"{name} µs each" for name in WORK), "memory GiB"],
+        [[f"{size:,}", f"{size * FILES:,}", *_cells(found[size])] for size in sizes],
     )
-    table(
-        "scale: is it flat, from the least to the most?",
-        ("", "", "times", f"goal {FLAT}"),
-        _flat(told, counted),
-    )
-    last = told[sizes[-1]]
+    title = "scale: how many times as much for each command, from the least to the most"
+    rows = [*_flat("processor", found, " processor"), *_flat("steps", counted)]
+    table(title, ("", "", "times", f"goal {FLAT}"), rows)
+    last = found[sizes[-1]]
     if sizes[-1] * FILES >= COMMANDS:
         print(f"  {COMMANDS:,} commands in {SECONDS} s: {verdict(last['live'] <= SECONDS)}")
         print(f"  and {GIBIBYTES} GiB: {verdict(last['memory'] <= GIBIBYTES)}\n")
 
 
-def _cells(told: dict[str, float]) -> list[str]:
-    seconds = [f"{told[name]:.2f}" for name in WORK]
-    return [
-        *seconds,
-        *(f"{told[name] / told['commands'] * 1e6:.0f}" for name in WORK),
-        f"{told['processor']:.2f}",
-        f"{told['memory']:.2f}",
-    ]
+def _cells(found: dict[str, float]) -> list[str]:
+    each = [found[f"{name} processor"] / found["commands"] * 1e6 for name in WORK]
+    return [*(f"{found[name]:.2f}" for name in WORK), *(f"{us:.0f}" for us in each), f"{found['memory']:.2f}"]
 
 
-def _flat(told: dict[int, dict[str, float]], counted: dict[int, dict[str, float]]) -> list[list[str]]:
-    rows = []
-    for what, found in (("time", told), ("steps", counted)):
-        sizes = list(found)
-        for name in WORK:
-            least, most = (found[size][name] / found[size]["commands"] for size in (sizes[0], sizes[-1]))
-            rows.append([what, name, f"{most / least:.2f}", verdict(most <= FLAT * least)])
+def _flat(what: str, found: dict[int, dict[str, float]], suffix: str = "") -> list[list[str]]:
+    """Return how flat each work is between the least and the most of what was measured."""
+    rows, (few, *_, many) = [], found.values()
+    for name in WORK:
+        least, most = (one[name + suffix] / one["commands"] for one in (few, many))
+        rows.append([what, name, f"{most / least:.2f}", verdict(most <= FLAT * least)])
     return rows
 
 
@@ -109,13 +100,16 @@ def main(size: int, folder: Path, measure: Callable[[Callable[[], object]], floa
             results = asyncio.run(Live().run(commands, project.context()))
         assert all(result.status == "done" for result in results)
 
-    begin = time.process_time()
-    found["live"] = measure(live)
-    found["processor"] = time.process_time() - begin
+    desired = {name: File(content=f"# {name}\n") for name in names}
+    for name, work in (
+        ("live", live),
+        ("drift", lambda: _check(asyncio.run(observe(project)))),
+        ("plan", lambda: _check_plan(asyncio.run(plan.make(project, desired)))),
+    ):
+        begin = time.process_time()
+        found[name] = measure(work)
+        found[f"{name} processor"] = time.process_time() - begin
     found["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    found["drift"] = measure(lambda: _check(asyncio.run(observe(project))))
-    wish = {name: File(content=f"# {name}\n") for name in names}
-    found["plan"] = measure(lambda: _check_plan(asyncio.run(plan.make(project, wish))))
     project.close()
     print(json.dumps(found))
 

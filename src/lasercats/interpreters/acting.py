@@ -186,9 +186,9 @@ class Acting:
         failure, address, change = task.failure, target.address, target.change
         assert failure is not None  # noqa: S101 - whoever asks has looked
         if task.cancelled:
-            one.cancelled.add(address)
+            one.cancelled.append(address)
         if failure.skipped:
-            one.untried.add(address)
+            one.untried.append(address)
         if not task.partly or change is None:
             one.in_doubt = one.in_doubt or failure.in_doubt
             one.problems[address] = failure.reason

@@ -35,8 +35,8 @@ class Progress:
     """What it would have lost that was not announced."""
     refused: int = 0
     """At how many addresses it is refused, for more than that they could not be looked at."""
-    cancelled: set[Address] = field(default_factory=set)
-    untried: set[Address] = field(default_factory=set)
+    cancelled: list[Address] = field(default_factory=list)
+    untried: list[Address] = field(default_factory=list)
     in_doubt: bool = False
     """True where nobody knows what was done: then it stays open."""
     waits: bool = False
@@ -54,7 +54,7 @@ class Progress:
         if self.refused == len(self.command.on):
             return "refused"
         if self.problems:
-            return "cancelled" if self.problems.keys() <= self.cancelled else "failed"
+            return "cancelled" if self.problems.keys() <= {*self.cancelled} else "failed"
         return "done" if composed(self.deltas) or self.reports else "unchanged"
 
     @property
@@ -79,7 +79,7 @@ class Progress:
             delta=composed(self.deltas),
             observed=self.observed,
             problems=self.problems,
-            untried=self.untried,
+            untried=frozenset(self.untried),
             losses=self.losses,
             notes=self.notes,
             reports=self.reports,
