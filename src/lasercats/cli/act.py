@@ -16,7 +16,7 @@ from lasercats.core.address import Address
 from lasercats.core.command import Command
 from lasercats.core.loss import Loss, announced
 from lasercats.interpreters.context import Result
-from lasercats.operate import confirm, data, history
+from lasercats.operate import confirm, data, moments
 from lasercats.operate.confirm import carry_out_held, duration
 from lasercats.operate.history import waiting
 from lasercats.operate.issue import carry_out
@@ -37,6 +37,7 @@ def act(context: click.Context, project: Project, commands: Sequence[Command], r
     total = sum(len(command.on) for command in commands)
     prefix = any(len(command.on) > 1 for command in commands)
     with Feedback(total, prefix=prefix, quiet=request.as_json) as feedback:
+        say = partial(_SAID.get(request.interpreter, printing.page), err=request.as_json)
         do = partial(
             carry_out,
             project,
@@ -47,7 +48,7 @@ def act(context: click.Context, project: Project, commands: Sequence[Command], r
             direct=request.direct,
             serial=serial,
             watcher=feedback,
-            write=partial(_SAID.get(request.interpreter, printing.page), err=request.as_json),
+            write=lambda text: feedback.aside(partial(say, text)),
         )
         results = run(project, do(commands, agreed=agreed))
     if more_agreed := consent.ask_late(results, request):
@@ -165,4 +166,4 @@ def _held(project: Project, results: Sequence[Result]) -> data.acts.Holding | No
     if not positions:
         return None
     (held,) = confirm.chosen(project, positions[:1])
-    return data.acts.Holding(held.position, history.iso(held.until))
+    return data.acts.Holding(held.position, moments.iso(held.until))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from lasercats.cli import printing
 from lasercats.core.instruction import Failure
 from lasercats.instructions.work_order import Done
-from lasercats.operate.history import iso
+from lasercats.operate.moments import iso
 from lasercats.operate.work import WorkItem, WorkOrder
 
 BOXES = {"open": "☐", "done": "☑", "failed": "☒", "skipped": "⊘"}

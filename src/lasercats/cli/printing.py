@@ -15,15 +15,16 @@ forgets which is which shows the codes of a colour as text, and never lets those
 import contextlib
 import json
 import re
+import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import click
 
 from lasercats.core.errors import LaserCatsError
 from lasercats.core.text import clean
-from lasercats.core.visible import visible, visible_json
+from lasercats.core.visible import columns, visible, visible_json
 
 _COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 """Select Graphic Rendition (ECMA-48, 8.3.117)."""
@@ -113,11 +114,50 @@ def stream(data: bytes) -> None:
 def table(rows: Iterable[Sequence[str]], heads: Sequence[str]) -> None:
     """Print rows in columns, each in one line; the last column takes what is left of the line."""
     all_rows = [[seen(cell) for cell in row] for row in (heads, *rows)]
-    widths = [max(len(row[i]) for row in all_rows) for i in range(len(heads) - 1)]
+    widths = [max(columns(row[i]) for row in all_rows) for i in range(len(heads) - 1)]
     for number, row in enumerate(all_rows):
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        cells = [cell + " " * (width - columns(cell)) for cell, width in zip(row, widths, strict=False)]
         whole = Seen("  ".join([*cells, row[-1]]).rstrip())
         fact(style(whole, bold=True) if number == 0 else whole)
+
+
+class Bar:
+    """A progress bar on standard error, with room for other lines above it; it is gone when all is done."""
+
+    def __init__(self, total: int) -> None:
+        """Show that nothing of `total` steps is done."""
+        self._bar = click.progressbar(length=total, file=sys.stderr, width=0)
+        self.name("working")
+        self._bar.render_progress()
+
+    def advance(self) -> None:
+        """Show one more step done."""
+        self._bar.update(1)
+
+    def name(self, text: str) -> None:
+        """Show what was done last; it is cut, so that the bar stays one line."""
+        room = min(LABEL, shutil.get_terminal_size().columns // 4)
+        self._bar.label = visible(text)[:room].ljust(room)
+
+    def aside(self, show: Callable[[], object]) -> None:
+        """Let something be shown in place of the bar, which then stands below it."""
+        sys.stderr.write(_WIPED)  # not by click, which leaves it out where colours are not wanted
+        sys.stderr.flush()
+        show()
+        self._bar._last_line = None
+        self._bar.render_progress()
+
+    def close(self) -> None:
+        """Take it away."""
+        self._bar.render_finish()
+        sys.stderr.write(f"\x1b[A{_WIPED}")  # what click ends it with is a new line
+        sys.stderr.flush()
+
+
+LABEL = 20
+"""At most so many characters stand before a bar."""
+_WIPED = "\r\x1b[K"
+"""To the begin of the line, and erase to its end (ECMA-48, 8.3.41)."""
 
 
 def was_of_click(error: Exception) -> bool:
@@ -128,9 +168,10 @@ def was_of_click(error: Exception) -> bool:
     return trace is not None and trace.tb_frame.f_code is click.echo.__code__
 
 
-def is_terminal() -> bool:
-    """Tell whether a person reads standard output; nobody does where it is closed."""
-    return sys.stdout is not None and sys.stdout.isatty()
+def is_terminal(*, err: bool = False) -> bool:
+    """Tell whether a person reads standard output, or standard error; nobody does where it is closed."""
+    stream = sys.stderr if err else sys.stdout
+    return stream is not None and stream.isatty()
 
 
 def flush() -> None:

@@ -1,6 +1,7 @@
 """Runs what the library does for a verb, with Ctrl-C; the machines are left when it is done."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from lasercats.operate.project import Project
 
 T = TypeVar("T")
+SELDOM = 50_000
+"""How many objects are made until Python looks for circles among them: what a run makes is in none."""
 
 
 def run(project: "Project", work: Coroutine[Any, Any, T]) -> T:
@@ -34,6 +37,7 @@ def run(project: "Project", work: Coroutine[Any, Any, T]) -> T:
         finally:
             await project.machines.close()
 
+    gc.set_threshold(SELDOM)
     try:
         return asyncio.run(guarded())
     except asyncio.CancelledError:

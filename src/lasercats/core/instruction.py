@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import msgspec
 
 
-class Instruction(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", omit_defaults=True):
+class Instruction(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", omit_defaults=True, gc=False):
     """One step for one machine. Equal instructions that only look are run once in a batch."""
 
     machine: str
@@ -72,7 +72,7 @@ class StrangeInstruction(Instruction, frozen=True, tag="strange"):
         return f"# {msgspec.json.encode(self.recorded).decode()}"
 
 
-class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
+class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure", gc=False):
     """An instruction that did not do its work."""
 
     reason: str
@@ -94,7 +94,7 @@ class Later(msgspec.Struct, frozen=True, tag="later"):
     """Stands for an outcome that is reported later, maybe to another process: a person is at it."""
 
 
-class Item(msgspec.Struct, frozen=True):
+class Item(msgspec.Struct, frozen=True, gc=False):
     """One instruction in a batch, with the items before it that it depends on."""
 
     instruction: Instruction

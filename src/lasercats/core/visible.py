@@ -11,6 +11,7 @@ left as they are.
 
 import json
 import re
+import unicodedata
 
 from lasercats.core.text import in_bytes
 
@@ -31,6 +32,20 @@ _LINE = re.compile(f"[\t\n{_REST}]")
 def visible(text: str, *, lines: bool = False) -> str:
     """Return text that can be shown in one line; with `lines`, tabs and newlines are left as they are."""
     return (_LINES if lines else _LINE).sub(lambda found: _SHORT.get(found[0]) or in_bytes(found[0]), text)
+
+
+def columns(text: str) -> int:
+    """Return how many columns of a terminal a visible text takes (Unicode Standard Annex 11)."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0
+        if unicodedata.category(c) in {"Mn", "Me"}
+        else 2
+        if unicodedata.east_asian_width(c) in {"W", "F"}
+        else 1
+        for c in text
+    )
 
 
 def hides(text: str) -> bool:

@@ -29,7 +29,7 @@ _STATUS = re.compile(rb"([0-9a-f]{1,8}) ([0-9]{1,20}) ([0-9]{1,20}) ([0-9]{1,20}
 _ABSENT = (b": No such file or directory", b": Not a directory")
 
 
-class PathStatus(msgspec.Struct, frozen=True, omit_defaults=True):
+class PathStatus(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What a host says of a path."""
 
     type: PathType

@@ -20,6 +20,30 @@ CANCELLED = Failure(reason="cancelled before it was sent", skipped=True)
 class Task:
     """A program on its way: what it depends on, what it waits for, what became of it."""
 
+    __slots__ = (
+        "_given",
+        "_outcomes",
+        "_program",
+        "_request",
+        "_token",
+        "acted",
+        "after",
+        "behind",
+        "cancelled",
+        "deferred",
+        "done",
+        "failure",
+        "left",
+        "notes",
+        "number",
+        "owner",
+        "partly",
+        "result",
+        "sent",
+        "single",
+        "waiting",
+    )
+
     def __init__(
         self,
         program: "Step | Program[Any]",
@@ -113,18 +137,19 @@ class Task:
             for index in left:
                 self.receive(index, CANCELLED)
 
-    def _end(self, failure: Failure) -> None:
-        self.done, self.failure = True, failure
-        self.waiting, self.sent = {}, set()
+    def _end(self, failure: Failure | None = None, result: Any = None) -> None:  # noqa: ANN401
+        """End it; what it was asked and told is kept no longer."""
+        self.done, self.failure, self.result = True, failure, result
+        self.waiting, self.sent, self._request, self._outcomes = {}, set(), (), {}
 
     def _advance(self, step: Any) -> None:  # noqa: ANN401
         try:
             self._request = step()
         except StopIteration as stop:
-            self.done, self.result = True, stop.value
+            self._end(result=stop.value)
         except PartlyDone as failed:
-            self._end(failed.failure)
-            self.partly, self.result = True, failed.left
+            self.partly = True
+            self._end(failed.failure, failed.left)
         except InstructionFailed as failed:
             self.fail(failed.failure)
         except Refused as refused:

@@ -22,7 +22,7 @@ from lasercats.core.loss import Loss
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.interpreters.context import Result, Watcher
-from lasercats.operate import history
+from lasercats.operate import history, moments
 from lasercats.operate.adopt import Discovery, discover
 from lasercats.operate.blame import Blame, blame
 from lasercats.operate.documents import read_documents
@@ -97,7 +97,7 @@ class Session:
             BadInput: the log has no such position.
 
         """
-        return self.project.state(None if at is None else history.resolve(self.project.log, str(at)))
+        return self.project.state(None if at is None else moments.resolve(self.project.log, str(at)))
 
     def document(self, at: str | int | None = None) -> str:
         """Return the state as a document, in YAML."""
@@ -220,7 +220,7 @@ class Session:
             BadInput: there is no such position, or not all can be taken back; nothing was done.
 
         """
-        chosen = history.positions(self.project.log, [str(position) for position in positions])
+        chosen = moments.positions(self.project.log, [str(position) for position in positions])
         plan = plan_undo(self.project, chosen, partial=partial)
         for address, why in plan.problems.items():
             raise BadInput(f"this cannot all be taken back: {address}: {why}; nothing was done")
@@ -261,7 +261,7 @@ class Session:
             BadInput: the log never spoke of it.
 
         """
-        position = None if at is None else history.resolve(self.project.log, str(at))
+        position = None if at is None else moments.resolve(self.project.log, str(at))
         return blame(self.project, self.project.recorded(address), position)
 
     def query(self, sql: str, *, as_of: str | int | None = None) -> "Answer":

@@ -6,7 +6,7 @@ from lasercats.core.address import Address
 from lasercats.core.errors import BadInput, UnknownName
 from lasercats.core.record import Accepted, Event
 from lasercats.core.resource import Resource, roles_of
-from lasercats.operate.history import record_at
+from lasercats.operate.moments import record_at
 from lasercats.operate.project import Project
 
 

@@ -21,13 +21,13 @@ from lasercats.core.loss import Loss, gate
 from lasercats.core.ports import Reverting
 from lasercats.core.record import Ended
 from lasercats.interpreters.context import Result
-from lasercats.operate import history
+from lasercats.operate import history, moments
 from lasercats.operate.guard import Watching, start
 from lasercats.operate.issue import carry_out, each_reverting
+from lasercats.operate.issued import together
 from lasercats.operate.observe import observe
 from lasercats.operate.project import Project
 from lasercats.operate.recover import recover
-from lasercats.operate.replay import together
 from lasercats.operate.revertible import check
 from lasercats.operate.undo import plan_undo
 
@@ -224,7 +224,7 @@ async def take_back(
         agreed=agreed,
         because=f"undo {' '.join(map(str, done))}",
         undoes=done,
-        message=f"not confirmed by {history.iso(held.until)}",
+        message=f"not confirmed by {moments.iso(held.until)}",
         run=held.run,
     )
     failed = next((result for result in results if not result.ok and not result.losses), None)
@@ -264,7 +264,7 @@ async def take_back_overdue(
 async def _overdue(project: Project, held: Held, *, force: bool, why: str | None) -> str:
     """Take one change back, if it is overdue; return what is said of it."""
     if not is_overdue(held, force=force):
-        return f"to be confirmed by {history.iso(held.until)}"
+        return f"to be confirmed by {moments.iso(held.until)}"
     if why:
         return f"not taken back: {why}"
     left = await take_back(project, held, force=force)
@@ -302,7 +302,7 @@ def watch(
                 left = str(error)
             if left is None:
                 return
-            tell(f"{history.iso(int(time.time() * 1e6))} {left}")
+            tell(f"{moments.iso(int(time.time() * 1e6))} {left}")
             time.sleep(PAUSE)
 
 

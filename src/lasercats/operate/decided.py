@@ -8,7 +8,7 @@ from lasercats.core.address import Address
 from lasercats.core.change import Change, Delta
 from lasercats.core.record import FORGOTTEN, OBSERVED, Event
 from lasercats.core.resource import Resource, decisions
-from lasercats.operate.history import record_at
+from lasercats.operate.moments import record_at
 from lasercats.operate.project import Project
 
 

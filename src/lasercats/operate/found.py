@@ -28,8 +28,9 @@ from lasercats.interpreters.live import carry_out
 from lasercats.interpreters.looking import expectations, look
 from lasercats.interpreters.past import Mark, Past, marks
 from lasercats.interpreters.replay import as_then
+from lasercats.operate.issued import together
 from lasercats.operate.project import Project
-from lasercats.operate.replay import past_of, together
+from lasercats.operate.replay import past_of
 from lasercats.program import PROGRAM
 
 NOT_FOUND = "something was made for it that cannot be found; --force gives it up"

@@ -21,7 +21,8 @@ from lasercats.core.state import State
 from lasercats.interpreters.context import Context
 from lasercats.interpreters.looking import look
 from lasercats.operate.found import Recovered, play
-from lasercats.operate.history import command_of, record_at
+from lasercats.operate.history import command_of
+from lasercats.operate.moments import record_at
 from lasercats.operate.project import Project
 
 AS_RECORDED = "as recorded"

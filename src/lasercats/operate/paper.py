@@ -6,7 +6,7 @@ from html import escape
 from lasercats.core.instruction import Failure
 from lasercats.core.visible import visible
 from lasercats.instructions.work_order import Done
-from lasercats.operate.history import iso
+from lasercats.operate.moments import iso
 from lasercats.operate.order import figures
 from lasercats.operate.work import WorkItem, WorkOrder
 

@@ -7,7 +7,7 @@ from lasercats.core.address import Address, rest_of
 from lasercats.core.errors import BadInput, MachineError
 from lasercats.core.registry import Domain
 from lasercats.core.resource import Resource
-from lasercats.operate import history, plugins
+from lasercats.operate import moments, plugins
 from lasercats.operate.adopt import listed
 from lasercats.operate.project import Project
 
@@ -67,7 +67,7 @@ async def _now(
 
 
 def _then(project: Project, domain: Domain, machine: str, as_of: str) -> Mapping[Address, Resource]:
-    state = project.state(history.resolve(project.log, as_of))
+    state = project.state(moments.resolve(project.log, as_of))
     kinds = {kind.name for kind in domain.kinds}
     found = {
         address: resource

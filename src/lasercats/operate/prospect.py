@@ -13,9 +13,9 @@ from lasercats.core.resource import same
 from lasercats.operate import history
 from lasercats.operate.confirm import Held, pending
 from lasercats.operate.history import Happening
+from lasercats.operate.issued import together
 from lasercats.operate.observe import observe
 from lasercats.operate.project import Project
-from lasercats.operate.replay import together
 from lasercats.operate.undo import plan_undo
 
 

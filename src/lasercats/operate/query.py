@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from lasercats.operate import history
+from lasercats.operate import moments
 from lasercats.operate.project import Project
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def ask(
         sql,
         project.kinds,
         project.log,
-        lambda text: history.resolve(project.log, text),
+        lambda text: moments.resolve(project.log, text),
         as_of=as_of,
         bounds=Bounds(timeout, max_rows, max_memory),
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import takewhile
 from typing import NamedTuple
 
 import msgspec
@@ -11,7 +10,7 @@ from lasercats.core.address import Address
 from lasercats.core.command import Command, StrangeCommand
 from lasercats.core.errors import BadInput, LaserCatsError
 from lasercats.core.ports import Log
-from lasercats.core.record import Accepted, Event, Finished, Record, Started, came_back
+from lasercats.core.record import Finished, Record, Started, came_back
 from lasercats.core.registry import Kinds
 from lasercats.core.secret import shown
 from lasercats.interpreters.context import Context, Result, Watcher
@@ -19,7 +18,8 @@ from lasercats.interpreters.journal import Journal, Refuse
 from lasercats.interpreters.live import carry_out
 from lasercats.interpreters.past import Past, records_of
 from lasercats.interpreters.replay import Facts, NoMachines, as_then, facts
-from lasercats.operate.history import command_at, end_of, record_at
+from lasercats.operate.issued import together
+from lasercats.operate.moments import command_at, end_of
 from lasercats.program import PROGRAM
 
 
@@ -102,22 +102,6 @@ def _cut_off(records: Sequence[Record], position: int, then: Facts) -> bool:
     back = came_back(records)
     mine = (r.position for r in records if isinstance(r.entry, Started) and position in r.entry.commands)
     return position not in then.ended or any(None in back[batch] for batch in mine)
-
-
-def together(log: Log, position: int) -> list[tuple[Record, Accepted]]:
-    """Return the acceptances of one append, that of a position among them."""
-    record = record_at(log, position, Accepted, Event)
-    if not isinstance(record.entry, Accepted):
-        raise BadInput(f"position {position} is an observation; only commands can be replayed")
-    run = record.entry.run
-
-    def mine(records: Sequence[Record]) -> list[tuple[Record, Accepted]]:
-        pairs = ((r, r.entry) for r in records)
-        same = takewhile(lambda p: isinstance(p[1], Accepted) and p[1].run == run, pairs)
-        return [(r, entry) for r, entry in same if isinstance(entry, Accepted)]
-
-    before = mine(log.read(1, position - 1, backwards=True))  # type: ignore[arg-type]
-    return [*reversed(before), *mine(log.read(position))]  # type: ignore[arg-type]
 
 
 def past_of(

@@ -19,8 +19,9 @@ from lasercats.interpreters.journal import Journal
 from lasercats.interpreters.live import carry_out
 from lasercats.interpreters.replay import as_then
 from lasercats.operate.holder import holder, is_dead, process_of
+from lasercats.operate.issued import together
 from lasercats.operate.project import Project
-from lasercats.operate.replay import past_of, together
+from lasercats.operate.replay import past_of
 from lasercats.operate.work import WorkItem, WorkOrder, order
 
 Steps = Sequence[int | range]

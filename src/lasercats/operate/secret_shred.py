@@ -15,7 +15,7 @@ from lasercats.core.secret import PREFIX, label
 from lasercats.machines.vault_ring import PROJECT, Key
 from lasercats.machines.vault_seal import key_of
 from lasercats.operate import files
-from lasercats.operate.history import record_at
+from lasercats.operate.moments import record_at
 from lasercats.operate.project import FILE, Project
 from lasercats.operate.secret import Secret, meant, secrets
 from lasercats.operate.settings import DEFAULT

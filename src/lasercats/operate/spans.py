@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from lasercats.core.address import Address
 from lasercats.core.change import Delta
-from lasercats.operate.history import Happening, happening, positions
+from lasercats.operate.history import Happening, happening
+from lasercats.operate.moments import positions
 from lasercats.operate.project import Project
 
 UNDER_WAY = ("open", "waiting")

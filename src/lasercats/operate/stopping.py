@@ -1,7 +1,10 @@
 """How work is asked to end early: by Ctrl-C at the command line, by a guard, by who uses the library."""
 
-import asyncio
+from typing import TYPE_CHECKING
 from weakref import WeakSet
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class Stopping:
@@ -12,10 +15,12 @@ class Stopping:
         self.asked = False
         self.task: asyncio.Task[object] | None = None
         """The work that is cancelled when it is asked again, where anybody said what that is."""
-        self._events = WeakSet[asyncio.Event]()
+        self._events = WeakSet["asyncio.Event"]()
 
-    def event(self) -> asyncio.Event:
+    def event(self) -> "asyncio.Event":
         """Return what is set for a piece of work when it is asked to end."""
+        import asyncio  # noqa: PLC0415 - a verb that only reads starts without it
+
         event = asyncio.Event()
         if self.asked:
             event.set()

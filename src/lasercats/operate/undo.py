@@ -15,7 +15,8 @@ from lasercats.core.record import FORGOTTEN, OBSERVED, Event, Record
 from lasercats.core.resource import Resource
 from lasercats.core.state import State
 from lasercats.interpreters.simulate import simulate
-from lasercats.operate.history import Happening, happening, record_at
+from lasercats.operate.history import Happening, happening
+from lasercats.operate.moments import record_at
 from lasercats.operate.plan import Plan, acceptable, cannot_go_back, losses, made_anew
 from lasercats.operate.project import Project
 from lasercats.operate.secret import RESEALED, lost, readable, renewed_delta, renewed_state

@@ -24,9 +24,9 @@ from lasercats.instructions.work_order import Done, WorkStep, in_order, located
 from lasercats.interpreters.past import records_of
 from lasercats.interpreters.simulate import simulate
 from lasercats.operate import order as ordering
-from lasercats.operate.history import record_at
+from lasercats.operate.issued import together
+from lasercats.operate.moments import record_at
 from lasercats.operate.project import Project
-from lasercats.operate.replay import together
 
 
 class WorkItem(NamedTuple):

@@ -12,7 +12,7 @@ from lasercats.core.state import State
 from lasercats.domains.rack import cable as cable_module
 from lasercats.domains.rack import place, power
 from lasercats.domains.rack.rack import KIND
-from lasercats.operate import history
+from lasercats.operate import history, moments
 from lasercats.operate.project import Project
 from lasercats.racks.drawing import DIFFERENCE, PENDING, Marks, elevation
 from lasercats.views.elevation import Elevation
@@ -36,13 +36,13 @@ def chosen(
 
     """
     if between is not None:
-        first, last = (history.resolve(project.log, text) for text in between)
+        first, last = (moments.resolve(project.log, text) for text in between)
         before, after = (_near(project, names, position) for position in (first, last))
         racks = _racks(project, names, [before, after], f"from {between[0]} to {between[1]}")
         caption = f"{face}, from {between[0]} to {between[1]}"
         return [elevation(rack, before, after, DIFFERENCE, caption) for rack in racks]
     if as_of is not None:
-        state = _near(project, names, history.resolve(project.log, as_of))
+        state = _near(project, names, moments.resolve(project.log, as_of))
         racks = _racks(project, names, [state], f"as of {as_of}")
         return [elevation(rack, state, caption=f"{face}, as of {as_of}") for rack in racks]
     state = _near(project, names, None)

@@ -230,18 +230,6 @@ def wrapped(text: str, room: float, wide: Callable[[str], float]) -> list[str]:
     return lines
 
 
-def columns(text: str) -> int:
-    """Return how many columns of a terminal a plain text takes (Unicode Standard Annex 11)."""
-    return sum(
-        0
-        if unicodedata.category(c) in {"Mn", "Me"}
-        else 2
-        if unicodedata.east_asian_width(c) in {"W", "F"}
-        else 1
-        for c in text
-    )
-
-
 def ems(text: str, *, bold: bool = False) -> float:
     """Return how wide a plain text is at a size of 1, at most, in Helvetica, Arial or Liberation Sans."""
     table = BOLD if bold else REGULAR

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
+from lasercats.core.visible import columns
 from lasercats.views.elevation import (
     Elevation,
     Look,
     Placed,
     beside,
-    columns,
     cut,
     looks,
     number,

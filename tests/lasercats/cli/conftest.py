@@ -43,7 +43,8 @@ def _as_published(monkeypatch: pytest.MonkeyPatch) -> None:
     print_ = printing.data
 
     def checked(value: object) -> None:
-        published(value, click.get_current_context().command)
+        if context := click.get_current_context(silent=True):
+            published(value, context.command)
         print_(value)
 
     monkeypatch.setattr(printing, "data", checked)

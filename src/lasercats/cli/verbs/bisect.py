@@ -12,7 +12,7 @@ from lasercats.cli import arguments, options, printing, show
 from lasercats.cli.opening import opened
 from lasercats.core.document import render
 from lasercats.core.errors import BadInput
-from lasercats.operate import data, history
+from lasercats.operate import data, moments
 from lasercats.operate.bisect import Check, Probe
 from lasercats.operate.bisect import bisect as search
 from lasercats.operate.project import Project
@@ -53,7 +53,7 @@ def bisect(
     if (command is None) == (sql is None) or command == "":
         raise BadInput("give a check: either --run CMD or --query SQL")
     with opened(context, looking=command is None) as project:
-        first, last = history.resolve_range(project.log, span)
+        first, last = moments.resolve_range(project.log, span)
         check = _run_check(project, command, form) if command else _query_check(project, sql or "")
         found = search(project, first, last, check, lambda step: _tell(step, quiet=as_json))
     if as_json:
@@ -61,7 +61,7 @@ def bisect(
         return
     happened = found.happening
     printing.fact(f"{happened.position}  {show.title(happened)}  is the first after which the check fails")
-    printing.fact(f"time:    {history.iso(happened.time)}")
+    printing.fact(f"time:    {moments.iso(happened.time)}")
     printing.fact(f"actor:   {happened.actor}")
     if reason := show.why(happened.because, happened.message).strip():
         printing.fact(f"why:     {reason}")

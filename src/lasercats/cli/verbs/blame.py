@@ -4,8 +4,7 @@ import click
 
 from lasercats.cli import arguments, fields, options, printing, show
 from lasercats.cli.opening import complete_address, opened
-from lasercats.core.secret import shown
-from lasercats.operate import data, history
+from lasercats.operate import data, moments
 from lasercats.operate.blame import blame as find
 
 
@@ -17,16 +16,16 @@ from lasercats.operate.blame import blame as find
 def blame(context: click.Context, address: str, as_of: str | None, as_json: bool) -> None:
     """Show for each field of a resource its value, since when, by which command, by whom and why."""
     with opened(context, looking=True) as project:
-        position = None if as_of is None else history.resolve(project.log, as_of)
-        found = find(project, project.recorded(address), position)
+        position = None if as_of is None else moments.resolve(project.log, as_of)
+        found = [data.blame(one) for one in find(project, project.recorded(address), position)]
     if as_json:
-        printing.data([data.blame(b) for b in found])
+        printing.data(found)
         return
     rows = [
         (
             b.field,
-            fields.short(shown(b.value)),
-            history.iso(b.time),
+            fields.short(b.value),
+            b.time,
             b.actor,
             f"{b.type} {b.command or b.position}" + show.why(b.because, b.message),
         )

@@ -1,5 +1,6 @@
 """`confirm`: confirm what is held, or take it back."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import click
@@ -10,7 +11,7 @@ from lasercats.cli.request import Request
 from lasercats.cli.running import run
 from lasercats.core.errors import BadInput
 from lasercats.operate import confirm as confirming
-from lasercats.operate import data, history, prospect
+from lasercats.operate import data, prospect
 from lasercats.operate.confirm import Held, take_back
 from lasercats.operate.project import Project
 
@@ -46,12 +47,7 @@ def confirm(
         held = confirming.chosen(project, positions)
         failed: dict[int, str] = {}
         if reject:
-            agree.check(project, partial(prospect.of_all_held, project, held), yes=yes, quiet=as_json)
-            request = Request(yes=yes, as_json=as_json)
-            agreed = [consent.ask(project, confirming.way_back(project, h), request) for h in held]
-            pairs = zip(held, agreed, strict=True)
-            found = ((h.position, run(project, confirming.take_back(project, h, agreed=a))) for h, a in pairs)
-            failed = {position: why for position, why in found if why is not None}
+            failed = _rejected(project, held, Request(yes=yes, as_json=as_json))
         elif held and not listing:
             run(project, confirming.keep(project, held))
     word = "held" if listing else "taken back" if reject else "confirmed"
@@ -59,14 +55,25 @@ def confirm(
         h.position: f"not taken back yet: {failed[h.position]}" if h.position in failed else word
         for h in held
     }
+    facts = [data.held(h, said[h.position]) for h in held]
     if as_json:
-        printing.data([data.held(h, said[h.position]) for h in held])
-    for h in [] if as_json else held:
-        left = f" until {history.iso(h.until)}" if listing else ""
-        printing.fact(f"command {h.position} on {show.named(h.on)}: {said[h.position]}{left}")
+        printing.data(facts)
+    for one in [] if as_json else facts:
+        left = f" until {one.until}" if listing else ""
+        printing.fact(f"command {one.position} on {show.named(one.on)}: {one.status}{left}")
     if not held:
         printing.note("nothing is to be confirmed")
     context.exit(1 if failed else 0)
+
+
+def _rejected(project: Project, held: Sequence[Held], request: Request) -> dict[int, str]:
+    """Take back what is held, once what that loses is agreed to; return why what was not, by position."""
+    quiet = request.as_json
+    agree.check(project, partial(prospect.of_all_held, project, held), yes=request.yes, quiet=quiet)
+    agreed = [consent.ask(project, confirming.way_back(project, h), request) for h in held]
+    pairs = zip(held, agreed, strict=True)
+    found = ((h.position, run(project, confirming.take_back(project, h, agreed=a))) for h, a in pairs)
+    return {position: why for position, why in found if why is not None}
 
 
 def _taken_back(project: Project, held: Held) -> str | None:

@@ -4,7 +4,7 @@ import click
 
 from lasercats.cli import options, printing, show
 from lasercats.cli.opening import opened
-from lasercats.operate import data, history
+from lasercats.operate import data, history, moments
 
 
 @click.command()
@@ -16,7 +16,7 @@ from lasercats.operate import data, history
 def diff(context: click.Context, first: str, last: str, detailed: bool, as_json: bool) -> None:
     """Show what changed between two positions; the second is HEAD if it is left out."""
     with opened(context, looking=True) as project:
-        a, b = (history.resolve(project.log, p) for p in (first, last))
+        a, b = (moments.resolve(project.log, p) for p in (first, last))
         delta, _, _ = history.between(project, a, b)
     if as_json:
         printing.data(data.changes(delta))

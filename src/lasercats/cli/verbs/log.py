@@ -13,7 +13,7 @@ from lasercats.core.command import Effect, Hold
 from lasercats.core.errors import LogError, UnknownName
 from lasercats.core.head import noted
 from lasercats.core.identity import shown
-from lasercats.operate import data, history, work
+from lasercats.operate import data, history, moments, work
 from lasercats.operate.copying import copy
 from lasercats.operate.history import Happening
 from lasercats.operate.project import Project
@@ -120,11 +120,11 @@ def log(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
     with opened(context, looking=True) as project:
         if wanted.kind is not None and wanted.kind not in project.kinds.kinds:
             raise UnknownName("kind", wanted.kind, project.kinds.kinds)
-        first, last = history.resolve_range(project.log, values["span"])
+        first, last = moments.resolve_range(project.log, values["span"])
         chosen = history.ALL if wanted == history.ALL else wanted
         found = history.happenings(project, first, last, wanted=chosen, limit=values["limit"])
         shown = found[0].position if found and values["limit"] else first
-        for warning in history.reversals(project.log, shown, last):
+        for warning in moments.reversals(project.log, shown, last):
             printing.note(f"lasercats: {warning}")
         by = reporters(project, found)
     if values["as_json"]:
@@ -133,18 +133,13 @@ def log(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
         for line in graph(found):
             printing.fact(line)
     else:
-        rows = [
-            (
-                str(h.position),
-                history.iso(h.time),
-                h.actor,
-                show.title(h),
-                h.status,
-                _effect(h) + show.why(h.because, h.message) + _reported(by.get(h.position)),
-            )
-            for h in found
-        ]
-        printing.table(rows, ("POSITION", "TIME", "ACTOR", "COMMAND", "STATUS", "EFFECT"))
+        heads = ("POSITION", "TIME", "ACTOR", "COMMAND", "STATUS", "EFFECT")
+        printing.table((_row(h, by.get(h.position)) for h in found), heads)
+
+
+def _row(h: Happening, by: Sequence[str] | None) -> tuple[str, ...]:
+    effect = _effect(h) + show.why(h.because, h.message) + _reported(by)
+    return str(h.position), moments.iso(h.time), h.actor, show.title(h), h.status, effect
 
 
 def graph(found: Sequence[Happening]) -> Iterator[Seen]:
@@ -159,7 +154,7 @@ def graph(found: Sequence[Happening]) -> Iterator[Seen]:
         what = head.because or (f"{len(commands)} commands at once" if len(commands) > 1 else None)
         bullet = printing.style("● ", fg="cyan")
         if what is not None:
-            caption = printing.style(f"{what}  {head.actor}  {history.iso(head.time)}", bold=True)
+            caption = printing.style(f"{what}  {head.actor}  {moments.iso(head.time)}", bold=True)
             yield printing.seen(bullet, caption)
         for happened in commands:
             last = happened is commands[-1]
@@ -170,7 +165,7 @@ def graph(found: Sequence[Happening]) -> Iterator[Seen]:
 def _branch(
     happened: Happening, branch: str, below: str, undone: Mapping[int, list[int]], *, named: bool
 ) -> Iterator[Seen]:
-    who = f"  {happened.actor}  {history.iso(happened.time)}" if named else ""
+    who = f"  {happened.actor}  {moments.iso(happened.time)}" if named else ""
     message = f"  ({happened.message})" if happened.message else ""
     color = {"done": "green", "unchanged": None, "open": "yellow", "waiting": "yellow"}.get(
         happened.status, "red"
@@ -214,7 +209,7 @@ def _reported(by: Sequence[str] | None) -> str:
 
 def _effect(happened: Happening) -> str:
     if isinstance(happened.command, Hold) and not happened.error:
-        waits = f"to be confirmed by {history.iso(happened.command.until)}"
+        waits = f"to be confirmed by {moments.iso(happened.command.until)}"
         return {"open": waits, "done": "confirmed"}.get(happened.status, "nothing to confirm")
     if happened.status in ("open", "waiting"):
         return "not known yet" if happened.status == "open" else "to be reported"

@@ -11,7 +11,7 @@ from lasercats.cli.running import run
 from lasercats.core.instruction import Instruction
 from lasercats.interpreters.context import Watcher
 from lasercats.interpreters.trace import lines
-from lasercats.operate import data, history
+from lasercats.operate import data, moments
 from lasercats.operate.replay import replay_command
 
 
@@ -28,7 +28,7 @@ def replay(context: click.Context, position: str, pausing: bool, as_json: bool) 
     differences are told, and the exit code is 0.
     """
     with opened(context, looking=True) as project:
-        chosen = history.one(project.log, position)
+        chosen = moments.one(project.log, position)
         watcher = None if as_json else _Steps(pausing=pausing)
         found = run(project, replay_command(project.log, project.kinds, chosen, watcher=watcher))
     same = not found.differences

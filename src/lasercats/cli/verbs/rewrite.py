@@ -9,7 +9,7 @@ from lasercats.cli.opening import opened
 from lasercats.core.change import Change
 from lasercats.core.errors import BadInput, LaserCatsError
 from lasercats.core.visible import visible
-from lasercats.operate import data, history
+from lasercats.operate import data, history, moments
 from lasercats.operate import rewrite as rewriting
 from lasercats.operate.project import Project
 from lasercats.operate.rewrite import CHOICES, RewritePlan
@@ -53,7 +53,7 @@ def rewrite(
     ones. The log itself is never changed.
     """
     with opened(context, looking=True) as project:
-        first, last = history.resolve_range(project.log, span)
+        first, last = moments.resolve_range(project.log, span)
         choices = _choose(project, first, last) if interactive else None
         made = rewriting.plan_rewrite(project, first, last, choices=choices)
         if made.differs and not accept_difference:

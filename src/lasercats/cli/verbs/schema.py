@@ -16,7 +16,7 @@ def schema(context: click.Context, name: str | None) -> None:
     """Print the JSON Schema of documents; editors that know it complete and check them.
 
     In a project it has the kinds that are made for it from data, too. With --of it is that of the JSON that
-    verbs print; `lasercats schema --of ?` lists the names.
+    verbs print; a NAME that there is not lists those that there are.
     """
     if name not in (None, "document"):
         printing.data(data.schema(name, schemas()))

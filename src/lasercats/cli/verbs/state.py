@@ -12,7 +12,7 @@ from lasercats.core.document import dump_yaml, render
 from lasercats.core.errors import BadInput
 from lasercats.core.resource import Resource
 from lasercats.operate import data
-from lasercats.operate.history import resolve
+from lasercats.operate.moments import resolve
 from lasercats.operate.project import Project
 
 

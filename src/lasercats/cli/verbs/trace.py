@@ -5,7 +5,7 @@ import click
 from lasercats.cli import options, printing
 from lasercats.cli.opening import opened
 from lasercats.interpreters.trace import lines
-from lasercats.operate import data, history
+from lasercats.operate import data, history, moments
 
 
 @click.command()
@@ -15,7 +15,7 @@ from lasercats.operate import data, history
 def trace(context: click.Context, position: str, as_json: bool) -> None:
     """Show the trace of a past command from the log alone: batches, instructions, outcomes, times."""
     with opened(context, looking=True) as project:
-        chosen = history.one(project.log, position)
+        chosen = moments.one(project.log, position)
         found = history.batches(project, chosen)
     if as_json:
         printing.data([data.traced(batch) for batch in found])

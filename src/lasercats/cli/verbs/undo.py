@@ -10,7 +10,7 @@ from lasercats.cli.act import act
 from lasercats.cli.opening import opened
 from lasercats.cli.request import Request
 from lasercats.core.errors import BadInput
-from lasercats.operate import history
+from lasercats.operate import moments
 from lasercats.operate.spans import spans
 from lasercats.operate.undo import plan_undo
 
@@ -41,7 +41,7 @@ def undo(
     """
     request = Request.take(values)
     with opened(context, looking=request.predicts) as project:
-        chosen = history.positions(project.log, list(positions))
+        chosen = moments.positions(project.log, list(positions))
         plan = plan_undo(project, chosen, partial=partial, recreate=recreate)
         if plan.problems:
             show.print_problems(plan.problems)

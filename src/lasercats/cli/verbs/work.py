@@ -13,7 +13,7 @@ from lasercats.cli.picture import write
 from lasercats.cli.running import run
 from lasercats.operate import data, paper, prospect, reports
 from lasercats.operate import work as working
-from lasercats.operate.history import iso
+from lasercats.operate.moments import iso
 from lasercats.operate.project import Project
 from lasercats.operate.reports import Reported
 from lasercats.operate.spans import over

@@ -92,18 +92,21 @@ class HostPath(NamedTuple):
     """What would be in the place of one of these directories."""
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=250_000)  # of a plan that goes over more in turn, none would be found again
 def place(address: Address) -> HostPath:
     """Return the place of an address."""
     machine, path = machine_of(address) or "", rest_of(address)
-    above = list(_above(path))
-    return HostPath(
-        machine,
-        path,
-        tuple(make(kind, f"{machine}:{path}") for kind in KINDS if kind != kind_of(address)),
-        tuple(make("directory", f"{machine}:{parent}") for parent in above),
-        tuple(make(kind, f"{machine}:{parent}") for parent in above for kind in ("file", "symlink")),
-    )
+    kind, folder = kind_of(address), dirname(path)
+    rivals = tuple(make(other, f"{machine}:{path}") for other in KINDS if other != kind)
+    return HostPath(machine, path, rivals, *_above(machine, "" if folder == path else folder))
+
+
+@lru_cache(maxsize=100_000)
+def _above(machine: str, folder: str) -> tuple[tuple[Address, ...], tuple[Address, ...]]:
+    """Return what a path in a folder needs, and what it is blocked by; so that is one for all paths there."""
+    above = [f"{machine}:{parent}" for parent in _parents(folder)]
+    needs = tuple(make("directory", parent) for parent in above)
+    return needs, tuple(make(kind, parent) for parent in above for kind in ("file", "symlink"))
 
 
 def at(address: Address) -> tuple[str, str]:
@@ -281,9 +284,12 @@ def below(address: Address, state: State) -> Iterator[Address]:
     return (other for other, _ in state.items() if inside.match(other))
 
 
-def _above(path: str) -> Iterator[str]:
-    while (parent := dirname(path)) not in ("", "/", path):  # what is no path has nothing above it
-        yield (path := parent)
+def _parents(folder: str) -> Iterator[str]:
+    """Iterate over a folder and those above it; what is no path has nothing above it."""
+    while folder not in ("", "/"):
+        yield folder
+        parent = dirname(folder)
+        folder = "" if parent == folder else parent
 
 
 def _has_directory(address: Address, state: State) -> bool:

@@ -10,7 +10,7 @@ from lasercats.core.address import Address
 from lasercats.core.command import as_recorded, as_shown
 from lasercats.core.loss import Loss
 from lasercats.operate.data.base import Changes, Data, Values, changes, plain
-from lasercats.operate.history import iso
+from lasercats.operate.moments import iso
 
 if TYPE_CHECKING:
     from lasercats.interpreters.context import Result as Became

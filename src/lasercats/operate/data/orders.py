@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from lasercats.core.address import Address
 from lasercats.operate.data.base import Changes, Data, Values, changes, plain
-from lasercats.operate.history import iso
+from lasercats.operate.moments import iso
 
 if TYPE_CHECKING:
     from lasercats.operate.reports import Reported as Came

@@ -10,7 +10,7 @@ from lasercats.core.command import as_shown
 from lasercats.core.secret import shown
 from lasercats.operate.data.acts import Result, result
 from lasercats.operate.data.base import Data, Sides, Values, changes, plain
-from lasercats.operate.history import iso
+from lasercats.operate.moments import iso
 
 if TYPE_CHECKING:
     from lasercats.operate import history

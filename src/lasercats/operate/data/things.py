@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET, UnsetType
 
 from lasercats.operate.data.base import Data
-from lasercats.operate.history import iso
+from lasercats.operate.moments import iso
 
 if TYPE_CHECKING:
     from lasercats.machines.vault_ring import Key
