@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 USER = "postgres"
 """Whom the binaries run as when root starts them, which they refuse."""
+_ENVIRONMENT = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
@@ -66,11 +67,6 @@ class Server:
     def _data(self) -> str:
         return f"{self.folder}/data"
 
-    @property
-    def pid(self) -> int:
-        """The process of the server."""
-        return int(Path(self._data, "postmaster.pid").read_text().split()[0])
-
     def url(self, database: str = "postgres", user: str = "lab", **more: str) -> str:
         """Return the URL of a database."""
         rest = "".join(f"&{name}={quote(value)}" for name, value in more.items())
@@ -90,45 +86,52 @@ class Server:
         return self._tool("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", *place, "-c", text).strip()
 
     def start(self) -> None:
-        """Start it; who was killed a moment ago may have to be waited for."""
-        options = [f"-p {self.port}", f"-c unix_socket_directories={self.folder}"]
-        options += [f"-c {setting}" for setting in self._settings]
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                self._tool(
-                    "pg_ctl",
+        """Start it, as a child that ends with this process, and wait until it can be asked."""
+        options = [
+            f"-cunix_socket_directories={self.folder}",
+            *(f"-c{setting}" for setting in self._settings),
+        ]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *_as_user("--pdeathsig", "QUIT"),
+                    _binary("postgres"),
                     "-D",
                     self._data,
-                    "-w",
-                    "-l",
-                    f"{self.folder}/log",
-                    "-o",
-                    " ".join(options),
-                    "start",
-                )
+                    f"-p{self.port}",
+                    *options,
+                ],
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=_ENVIRONMENT,
+            )
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                self._tool("pg_isready", "-q", "-h", str(self.folder), "-p", str(self.port))
             except RuntimeError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.2)
+                told = (self.folder / "log").read_text(errors="replace")
+                assert self._process.poll() is None, told
+                assert time.monotonic() < deadline, told
+                time.sleep(0.02)
             else:
                 return
 
     def kill(self) -> None:
         """Kill it, with all its processes, as a crash does."""
-        pid = self.pid
+        pid = self._process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        os.kill(pid, signal.SIGKILL)
-        for child in children:
-            try:
-                os.kill(int(child), signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        for one in (pid, *map(int, children)):
+            with suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
+        self._process.wait()
 
     def stop(self) -> None:
-        """End it, by its own number, and remove the folder."""
-        with suppress(RuntimeError):  # it may have been killed
-            self._tool("pg_ctl", "-D", self._data, "-m", "immediate", "stop")
+        """End it at once, and remove the folder."""
+        self._process.send_signal(signal.SIGQUIT)  # nothing, where it was killed
+        self._process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _tool(self, name: str, *arguments: str) -> str:
@@ -138,23 +141,28 @@ class Server:
             RuntimeError: it failed.
 
         """
-        folder = binaries()
-        assert folder is not None
-        as_user = (
-            ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups"] if os.geteuid() == 0 else []
+        done = subprocess.run(
+            [*_as_user(), _binary(name), *arguments],
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=_ENVIRONMENT,
+            check=False,
         )
-        with tempfile.TemporaryFile() as output:  # a pipe would be kept open by the server that pg_ctl starts
-            done = subprocess.run(
-                [*as_user, str(folder / name), *arguments],
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
-                check=False,
-            )
-            output.seek(0)
-            text = output.read().decode(errors="replace")
+        text = done.stdout.decode(errors="replace")
         if done.returncode:
             raise RuntimeError(f"{name}: {text}")
         return text
+
+
+def _binary(name: str) -> str:
+    folder = binaries()
+    assert folder is not None
+    return str(folder / name)
+
+
+def _as_user(*options: str) -> list[str]:
+    """Return what stands before a command, so that it runs as the user that the server asks for."""
+    other = [f"--reuid={USER}", f"--regid={USER}", "--init-groups"] if os.geteuid() == 0 else []
+    return ["setpriv", *other, *options] if other or options else []
