@@ -266,6 +266,8 @@ def title(happened: Happening) -> str:
 
 def named(addresses: Sequence[Address]) -> str:
     """Return addresses in a few words: as a range where that fits, else the first and how many more."""
+    if not addresses:
+        return "nothing"
     alike = len({address.partition(":")[0] for address in addresses}) == 1
     if len(addresses) > 1 and alike and is_ranged(addresses[0]):
         return ranges(addresses)

@@ -19,7 +19,7 @@ import msgspec
 
 from lasercats.core.address import Address
 from lasercats.core.change import Delta
-from lasercats.core.errors import LogCorrupt
+from lasercats.core.errors import BadInput, LogCorrupt
 from lasercats.core.loss import Loss
 from lasercats.core.resource import encoded
 
@@ -45,7 +45,25 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
         return next(iter(found), None) if isinstance(found, tuple) else found
 
 
-class Accepted(Entry, frozen=True, gc=False):
+class Said(Entry, frozen=True, gc=False):
+    """What somebody says something of: in text, as no log could be read that holds anything else."""
+
+    def __post_init__(self) -> None:
+        """Check that what is said is text.
+
+        Raises:
+            BadInput: it is not, so that no log could be read that holds it.
+
+        """
+        for name in ("actor", "message", "because"):
+            value = getattr(self, name, None)
+            if value is not None and not isinstance(value, str):
+                raise BadInput(f"{name} is to be text, and not {value!r}", remedy="give it as text")
+        if not all(type(position) is int for position in getattr(self, "undoes", ())):
+            raise BadInput("what a command takes back is to be named by positions", remedy="give numbers")
+
+
+class Accepted(Said, frozen=True, gc=False):
     """A command was accepted."""
 
     name: ClassVar[str] = "accepted"
@@ -140,7 +158,7 @@ class Finished(Entry, frozen=True, gc=False):
         return zip(self.of or range(len(self.outcomes)), self.outcomes, strict=True)
 
 
-class Event(Entry, frozen=True, gc=False):
+class Event(Said, frozen=True, gc=False):
     """Something really changed."""
 
     name: ClassVar[str] = "event"
@@ -195,7 +213,7 @@ class Late(Entry, frozen=True, gc=False):
     """
 
 
-class Met(Entry, frozen=True, gc=False):
+class Met(Said, frozen=True, gc=False):
     """What machines are known by from now on."""
 
     name: ClassVar[str] = "met"

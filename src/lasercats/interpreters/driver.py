@@ -83,6 +83,7 @@ class Driver:
         finally:
             for future in self._out:
                 future.cancel()
+            await asyncio.gather(*self._out, return_exceptions=True)
         if self._fault is not None:
             raise self._fault
         schedule.end()

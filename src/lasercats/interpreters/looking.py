@@ -49,14 +49,21 @@ async def look(
         if task.failure is not None:
             unseen[address] = task.failure.reason
         else:
-            found |= {a: _together(found[a], r) if a in found else r for a, r in task.result.items()}
+            for other, resource in task.result.items():
+                own = context.kinds.kind(other).resource
+                found[other] = _together(found[other], resource, own) if other in found else resource
     return addressed(found, state, context.kinds), unseen
 
 
-def _together(one: Resource | None, other: Resource | None) -> Resource | None:
-    """Return what two looks told of one address, each in passing or not; both computed fields count."""
-    if other is None or one is None or type(one) is not type(other):
+def _together(one: Resource | None, other: Resource | None, own: type[Resource]) -> Resource | None:
+    """Return what two looks told of one address, each in passing or not; both computed fields count.
+
+    Of two sorts the one counts that the address is of: the other met it in passing, and tells no more of it.
+    """
+    if other is None or one is None:
         return one if other is None else other
+    if type(one) is not type(other):
+        return one if isinstance(one, own) else other
     given = {name: getattr(one, name) for name in fields_of(type(one), Role.COMPUTED)}
     untold = {name: value for name, value in given.items() if getattr(other, name) is None}
     return replace(other, **untold)

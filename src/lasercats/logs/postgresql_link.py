@@ -162,16 +162,8 @@ class Link:
                     "database in its URL, or give the password in ~/.pgpass or PGPASSWORD",
                 )
             return Lost(fact)
-        if code == "42501" and "schema" in fact:
-            return LogError(
-                f"the log {self.name} may not be read by this role ({fact})",
-                remedy="ask its owner for the right to (`lasercats init --grant-reader ROLE`)",
-            )
         if code == "42501":
-            return LogError(
-                f"the log {self.name} can only be read here: {fact}; nothing was written",
-                remedy="ask its owner for the right to (`lasercats init --grant-writer ROLE`)",
-            )
+            return _forbidden(self.name, fact)
         if code in ("22P05", "22021") or (isinstance(error, self.driver.DataError) and not code):
             return LogError(f"the log {self.name} cannot hold what is no text: {fact}; nothing was written")
         if code.startswith(("XX", "42P01", "42883", "42703", "P0002")):
@@ -223,3 +215,26 @@ _REFUSALS: Mapping[str, Callable[[Mapping[str, Any]], LogError]] = {
 def _opened(parameters: Mapping[str, Any]) -> Open:
     facts = {key: value for key, value in parameters.items() if key in Open._fields}
     return Open(**{**facts, "claims": tuple(parameters["claims"])})
+
+
+def _forbidden(name: str, fact: str) -> LogError:
+    """Return what is told of what a role may not do."""
+    if "schema" in fact:
+        return LogError(
+            f"the log {name} may not be read by this role ({fact})",
+            remedy="ask its owner for the right to (`lasercats init --grant-reader ROLE`)",
+        )
+    if "for database" in fact:
+        return LogError(
+            f"the log {name} cannot be made by this role ({fact}); nothing was written",
+            remedy="ask the owner of the database for the right to CREATE in it",
+        )
+    if "admit" in fact:
+        return LogError(
+            f"only the owner of the log {name} grants rights to it ({fact}); nothing was written",
+            remedy="do it as that role",
+        )
+    return LogError(
+        f"the log {name} can only be read here: {fact}; nothing was written",
+        remedy="ask its owner for the right to (`lasercats init --grant-writer ROLE`)",
+    )

@@ -9,18 +9,24 @@ What the methods answer are the types of this package. `lasercats.operate.data` 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+
+from msgspec import to_builtins
 
 from lasercats.core.address import Address
 from lasercats.core.command import Command
 from lasercats.core.document import render
 from lasercats.core.errors import BadInput
 from lasercats.core.loss import Loss
-from lasercats.core.resource import Resource
+from lasercats.core.registry import convert
+from lasercats.core.resource import Resource, decisions
 from lasercats.core.state import State
+from lasercats.core.text import clean
 from lasercats.interpreters.context import Result, Watcher
 from lasercats.operate import history, moments
 from lasercats.operate.adopt import Discovery, discover
@@ -49,8 +55,10 @@ class Session:
 
     def __init__(self, folder: str | Path, *, actor: str, environment: str = DEFAULT) -> None:
         """Say which project is to be opened, in which environment: the one that a folder lies in."""
-        self._folder, self._actor, self._environment = Path(folder).resolve(), actor, environment
+        self._folder, self._actor, self._environment = folder, actor, environment
         self._project: Project | None = None
+        self._thread = 0
+        self._working, self._idle = 0, asyncio.Event()
 
     async def __aenter__(self) -> Self:
         """Open it.
@@ -61,20 +69,40 @@ class Session:
             BadInput: there is no such environment, or its `lasercats.toml` is malformed.
 
         """
-        if not self._actor:
+        if not isinstance(self._actor, str) or not self._actor:
             raise BadInput("who acts is not said; give lasercats.open an actor, such as 'ci@example.org'")
-        self._project = Project(find(self._folder), self._environment, actor=self._actor)
+        if self._project is not None:
+            raise BadInput("the project is open already; open another one for a second block")
+        self._path = _resolved(self._folder)
+        self._project = Project(find(self._path), str(self._environment), actor=self._actor)
+        self._thread = get_ident()
         return self
 
     async def __aexit__(
         self, type_: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave the machines and the log."""
-        project, self._project = self.project, None
+        """Let what is under way finish, as after `stop`; then leave the machines and the log."""
+        project = self.project
         try:
+            while self._working:
+                project.stopping.ask()
+                self._idle.clear()
+                await self._idle.wait()
             await project.machines.close()
         finally:
+            self._project = None
             project.close()
+
+    @contextmanager
+    def _at_work(self) -> Iterator[Project]:
+        """Count a piece of work, so that the project stays open for it."""
+        project = self.project
+        self._working += 1
+        try:
+            yield project
+        finally:
+            self._working -= 1
+            self._idle.set()
 
     @property
     def project(self) -> Project:
@@ -86,6 +114,8 @@ class Session:
         """
         if self._project is None:
             raise BadInput("the project is not open; use it inside `async with lasercats.open(…)`")
+        if get_ident() != self._thread:
+            raise BadInput("a project belongs to the thread that opened it; open another one in this thread")
         return self._project
 
     # What there is.
@@ -110,7 +140,8 @@ class Session:
             BadInput: a target is neither a bound machine nor an address.
 
         """
-        return await observe(self.project, targets, watcher=watcher)
+        with self._at_work() as project:
+            return await observe(project, targets, watcher=watcher)
 
     def record(self, seen: Observation, message: str | None = None) -> Observation:
         """Record what was found changed outside; from now on it is the state.
@@ -119,11 +150,12 @@ class Session:
             LogConflict: a command changed it meanwhile; nothing was recorded.
 
         """
-        return record(self.project, seen, message)
+        return record(self.project, seen, _text(message))
 
     async def discover(self, *machines: str) -> Discovery:
         """Find what is on machines and not managed yet; `record` of what was `seen` takes it in."""
-        return await discover(self.project, machines)
+        with self._at_work() as project:
+            return await discover(project, machines)
 
     # What to do.
 
@@ -140,7 +172,8 @@ class Session:
 
     async def losses(self, commands: Sequence[Command]) -> list[Loss]:
         """Return all that commands would destroy or interrupt, looked at where anything would be."""
-        return await foresee(self.project, commands)
+        with self._at_work() as project:
+            return await foresee(project, self._checked(commands))
 
     async def issue(
         self,
@@ -148,30 +181,54 @@ class Session:
         message: str | None = None,
         agreed: Collection[Loss] = (),
         interpreter: str = "live",
+        serial: int = 0,
         watcher: Watcher | None = None,
-        **more: Any,  # noqa: ANN401 - as `carry_out` takes them
     ) -> Sequence[Result]:
         """Carry commands out, in order; return what became of each.
 
-        One that would destroy or interrupt what is not `agreed` to is refused, and its result has the losses.
+        They are checked first, whoever built them. With `serial` they are carried out at so many addresses at
+        a time, and at no more where that goes wrong. One that would destroy or interrupt what is not `agreed`
+        to is refused, and its result has the losses.
         With the interpreter `simulate` nothing is done, and the results are what would be.
 
         Raises:
+            BadInput: one of them may not be given; nothing was done.
             UnknownName: there is no such interpreter or machine.
             LogConflict: an address is being changed by someone else; nothing was done.
             Fenced: another process took it over in the middle.
             Unrecorded: the log cannot be written in the middle.
 
         """
-        return await carry_out(
-            self.project,
-            commands,
-            message=message,
-            agreed=agreed,
-            interpreter=interpreter,
-            watcher=watcher,
-            **more,
-        )
+        how = {"interpreter": interpreter, "serial": serial, "watcher": watcher}
+        return await self._carry_out(self._checked(commands), message=message, agreed=agreed, **how)
+
+    async def _carry_out(
+        self,
+        commands: Sequence[Command],
+        *,
+        message: str | None,
+        **how: Any,  # noqa: ANN401 - as `carry_out` takes them
+    ) -> Sequence[Result]:
+        with self._at_work() as project:
+            return await carry_out(project, commands, message=_text(message), **how)
+
+    def _checked(self, commands: Iterable[Command]) -> list[Command]:
+        """Return commands as they are when they are built by name.
+
+        Raises:
+            BadInput: one of them may not be given.
+
+        """
+        kinds, checked = self.project.kinds, list[Command]()
+        for command in commands:
+            if not isinstance(command, Command):
+                raise BadInput(f"{command!r} is no command; build one with `project.command`")
+            try:
+                data = to_builtins(command)
+            except (TypeError, ValueError) as error:
+                raise BadInput(f"{command!r} is no command that can be recorded: {error}") from None
+            checked.append(kinds.command(data))
+        return checked
 
     async def plan(
         self,
@@ -189,9 +246,28 @@ class Session:
 
         """
         names = [] if isinstance(desired, Mapping) else [str(name) for name in (desired, *more)]
-        wanted = desired if isinstance(desired, Mapping) else read_documents(self.project, names)
-        state = (await observe(self.project, also=wanted)).state if refresh else None
-        return await make(self.project, wanted, state=state, prune=prune, documents=names)
+        with self._at_work() as project:
+            if isinstance(desired, Mapping):
+                wanted = dict(self._desired(desired))
+            else:
+                wanted = read_documents(project, names)
+            state = (await observe(project, also=wanted)).state if refresh else None
+            return await make(project, wanted, state=state, prune=prune, documents=names)
+
+    def _desired(self, desired: Mapping[Address, Resource]) -> Iterator[tuple[Address, Resource]]:
+        """Iterate over desired resources, each checked as one of a document.
+
+        Raises:
+            BadInput: an address is none, or what is desired there is no resource of its kind.
+
+        """
+        kinds = self.project.kinds
+        for text, resource in desired.items():
+            address = kinds.address(str(text))
+            type_ = kinds.kind(address).resource
+            if not isinstance(resource, type_):
+                raise BadInput(f"{address} is to be a {type_.__name__}, and not {resource!r}")
+            yield address, convert(to_builtins(decisions(resource)), type_, str(address))
 
     async def apply(
         self, plan: Plan, *, message: str | None = None, agreed: Collection[Loss] = ()
@@ -205,7 +281,7 @@ class Session:
         for address, why in plan.problems.items():
             raise BadInput(f"the plan is refused: {address}: {why}; nothing was done")
         because = plan.because if plan.documents else None
-        return await self.issue(*plan.commands, message=message, agreed=agreed, because=because)
+        return await self._carry_out(plan.commands, message=message, agreed=agreed, because=because)
 
     async def undo(
         self,
@@ -225,13 +301,13 @@ class Session:
         for address, why in plan.problems.items():
             raise BadInput(f"this cannot all be taken back: {address}: {why}; nothing was done")
         because = " ".join(["undo", *spans(self.project, chosen)])
-        return await self.issue(
-            *plan.commands, message=message, agreed=agreed, because=because, undoes=sorted(chosen)
-        )
+        how = {"agreed": agreed, "because": because, "undoes": sorted(chosen)}
+        return await self._carry_out(plan.commands, message=message, **how)
 
     async def recover(self, *, force: bool = False) -> list[Recovered]:
         """Find out what became of what a crash left open, and end it."""
-        return await recover(self.project, force=force)
+        with self._at_work() as project:
+            return await recover(project, force=force)
 
     def stop(self) -> None:
         """Have nothing more sent: what is under way finishes. For good: open the project anew to go on."""
@@ -251,7 +327,7 @@ class Session:
             last = log.head()
             for happened in history.happenings(self.project, seen + 1, last) if last > seen else ():
                 yield happened
-            seen = last
+            seen = max(seen, last)
             await asyncio.sleep(PAUSE)
 
     def blame(self, address: str, at: str | int | None = None) -> list[Blame]:
@@ -276,4 +352,29 @@ class Session:
         return ask(self.project, sql, as_of=as_of)
 
     def _inputs(self) -> Any:  # noqa: ANN401
-        return self.project.inputs(self._folder)
+        return self.project.inputs(self._path)
+
+
+def _resolved(folder: Any) -> Path:  # noqa: ANN401 - of a caller
+    """Return the path of a folder.
+
+    Raises:
+        BadInput: it is none.
+
+    """
+    try:
+        return Path(folder).resolve()
+    except (ValueError, TypeError, OSError) as error:
+        raise BadInput(f"{folder!r} is no folder: {error}") from None
+
+
+def _text(message: Any) -> str | None:  # noqa: ANN401 - of a caller
+    """Return a message in the form in which it is recorded.
+
+    Raises:
+        BadInput: it is no text.
+
+    """
+    if message is not None and not isinstance(message, str):
+        raise BadInput(f"a message is text, and not {message!r}")
+    return None if message is None else clean(message)

@@ -98,10 +98,13 @@ async def _replay_command(log: Log, kinds: Kinds, position: int, watcher: Watche
 
 
 def _cut_off(records: Sequence[Record], position: int, then: Facts) -> bool:
-    """Tell whether a command has no end, or a batch that never came back: `recover` may have ended it."""
+    """Tell whether a command has no end, or its run a batch that never came back, so `recover` ended it.
+
+    The batch may be one of another command that it shared a look with, or came after.
+    """
     back = came_back(records)
-    mine = (r.position for r in records if isinstance(r.entry, Started) and position in r.entry.commands)
-    return position not in then.ended or any(None in back[batch] for batch in mine)
+    batches = (r.position for r in records if isinstance(r.entry, Started))
+    return position not in then.ended or any(None in back[batch] for batch in batches)
 
 
 def past_of(

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 import pytest
+from msgspec import Raw
 
 import lasercats
 from lasercats.core.address import Address
 from lasercats.core.errors import BadInput, LaserCatsError, LogConflict, UnknownName
-from lasercats.domains.host.file import File
+from lasercats.core.record import Accepted
+from lasercats.domains.host.directory import Directory
+from lasercats.domains.host.file import File, Write
 from lasercats.operate.api import Session
 from lasercats.operate.begin import init
 from lasercats.operate.project import Project
@@ -211,3 +214,111 @@ async def test_the_project_is_closed_after_an_error(folder: Path) -> None:
     project = Project(folder)
     assert project.log.head() == 0
     project.close()
+
+
+@pytest.mark.parametrize(
+    ("what", "why"),
+    [({"message": 5}, "a message is text"), ({"message": b"x"}, "a message is text")],
+)
+@in_a_loop
+async def test_a_message_of_no_text_never_reaches_the_log(
+    folder: Path, what: dict[str, Any], why: str
+) -> None:
+    """It is refused, nothing is done, and the log still reads."""
+    async with opened(folder) as project:
+        command = project.command("file.write", place(folder, "f"), content="x")
+        with pytest.raises(BadInput, match=why):
+            await project.issue(command, **what)
+        with pytest.raises(BadInput, match=why):
+            project.record(await project.observe(), **what)
+        assert project.log() == []
+        assert not Path(folder, "t/f").exists()
+
+
+@pytest.mark.parametrize("field", ["actor", "message", "because"])
+def test_a_record_holds_text(field: str) -> None:
+    """Whoever makes one says what it says in text: no log could be read that holds anything else."""
+    more: Any = {"actor": "a", field: 5}
+    with pytest.raises(BadInput, match=f"{field} is to be text"):
+        Accepted(command=Raw(b"{}"), run="r", **more)
+    with pytest.raises(BadInput, match="positions"):
+        Accepted(command=Raw(b"{}"), run="r", actor="a", undoes=("x",))  # type: ignore[arg-type]
+
+
+BAD: list[Any] = [
+    "file.write",
+    Write(content="x", on=()),
+    Write(content="x", on=(Address("nonsense"),)),
+    Write(content="x", on=(Address("file/local:relative"),)),
+    Write(content="x", mode=420, on=(Address("file/local:/x"),)),
+    Write(content=5, on=(Address("file/local:/x"),)),
+]
+
+
+@pytest.mark.parametrize("command", BAD, ids=range(len(BAD)))
+@in_a_loop
+async def test_a_command_of_its_class_is_checked_as_one_by_name(folder: Path, command: Any) -> None:  # noqa: ANN401
+    """What may not be given is refused before anything is recorded, whoever built it."""
+    async with opened(folder) as project:
+        with pytest.raises(BadInput):
+            await project.issue(command)
+        assert project.log() == []
+
+
+@pytest.mark.parametrize(
+    ("address", "resource"),
+    [
+        ("file/local:/x", None),
+        ("file/local:/x", Directory()),
+        ("nonsense", File()),
+        ("file/local:/x", File(mode="9")),
+    ],
+)
+@in_a_loop
+async def test_what_is_desired_is_checked_as_a_document(folder: Path, address: str, resource: Any) -> None:  # noqa: ANN401
+    """An address that is none, or a resource that may not be given, is an error with both."""
+    async with opened(folder) as project:
+        with pytest.raises(BadInput):
+            await project.plan({Address(address): resource})
+
+
+@in_a_loop
+async def test_leaving_the_block_lets_work_finish(folder: Path) -> None:
+    """What a task still does when the block is left is finished and recorded, and nothing more is sent."""
+    async with opened(folder) as project:
+        on = "exec/local:"
+        command = project.command("exec", on, argv=["sh", "-c", f"sleep 1; touch {folder}/t/done"])
+        task = asyncio.create_task(project.issue(command))
+        async for _ in project.follow(0):
+            break
+    (result,) = await task
+    assert result.ok
+    assert Path(folder, "t/done").exists()
+    async with opened(folder) as project:
+        assert not project.project.log.open()
+        assert [happened.status for happened in project.log()] == ["done"]
+
+
+@in_a_loop
+async def test_a_project_is_of_one_block_and_one_thread(folder: Path) -> None:
+    """A second block, or another thread, is told to open its own; the first goes on."""
+    session = opened(folder)
+    async with session as project:
+        with pytest.raises(BadInput, match="open already"):
+            await session.__aenter__()
+        with pytest.raises(BadInput, match="thread that opened it"):
+            await asyncio.to_thread(project.state)
+        assert not project.state().resources()
+    for wrong in ("a\0b", None):
+        with pytest.raises(BadInput, match="is no folder"):
+            await lasercats.open(wrong, actor="a").__aenter__()  # type: ignore[arg-type]
+
+
+@in_a_loop
+async def test_following_from_beyond_the_end_waits_for_it(folder: Path) -> None:
+    """Nothing before the position is given."""
+    async with opened(folder) as project:
+        await project.issue(project.command("file.write", place(folder, "f"), content="x"))
+        following = project.follow(10**6)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(following), 0.5)
