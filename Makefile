@@ -17,7 +17,7 @@ demo: setup ## command, look, undo, plan and apply on real hosts, and show it
 
 test: setup ## the whole suite, on real peers where this machine can have them
 	@PYTHON=$(PYTHON) sh scripts/setup.sh peers
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/soak
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --ignore tests/soak
 
 check: setup ## the fast core of the suite, under a minute
 	$(BIN)/python -m pytest -n 2 -m "not lab and not slow and not crash" --ignore tests/soak

@@ -29,6 +29,17 @@ settings.register_profile("suite", settings.get_profile("explore"), derandomize=
 settings.load_profile(os.environ.get("EXAMPLES", "suite"))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the tests of a file run in one worker, as they share its fixtures, but for those with a group.
+
+    So no file is the tail that one worker is left with: each page of the documentation is a group.
+    """
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def home_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Let what is remembered for a user, and what he decided, be the tests' own, also in their processes."""

@@ -153,7 +153,9 @@ def server(page: Path, home: Path) -> Iterator[None]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("switch", "server")
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, id=page.stem, marks=pytest.mark.xdist_group(page.stem)) for page in PAGES]
+)
 def test_every_example_prints_what_the_page_says(page: Path, home: Path, account: dict[str, str]) -> None:
     """Run the examples of a page in order and compare; `...` stands for anything."""
     checker, flags = doctest.OutputChecker(), doctest.ELLIPSIS
