@@ -11,7 +11,7 @@ late       what a run was told after another process had taken it over; it chang
 met        what machines are known by, where no batch tells it: they were looked at, or accepted as they are
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
@@ -31,6 +31,10 @@ OBSERVED = "observed"
 """The type of an event that no command caused: something was found changed on a machine."""
 
 
+SAID = ("actor", "message", "because")
+"""The fields of records in which somebody says something."""
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The body of a record."""
 
@@ -45,25 +49,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
         return next(iter(found), None) if isinstance(found, tuple) else found
 
 
-class Said(Entry, frozen=True, gc=False):
-    """What somebody says something of: in text, as no log could be read that holds anything else."""
-
-    def __post_init__(self) -> None:
-        """Check that what is said is text.
-
-        Raises:
-            BadInput: it is not, so that no log could be read that holds it.
-
-        """
-        for name in ("actor", "message", "because"):
-            value = getattr(self, name, None)
-            if value is not None and not isinstance(value, str):
-                raise BadInput(f"{name} is to be text, and not {value!r}", remedy="give it as text")
-        if not all(type(position) is int for position in getattr(self, "undoes", ())):
-            raise BadInput("what a command takes back is to be named by positions", remedy="give numbers")
-
-
-class Accepted(Said, frozen=True, gc=False):
+class Accepted(Entry, frozen=True, gc=False):
     """A command was accepted."""
 
     name: ClassVar[str] = "accepted"
@@ -158,7 +144,7 @@ class Finished(Entry, frozen=True, gc=False):
         return zip(self.of or range(len(self.outcomes)), self.outcomes, strict=True)
 
 
-class Event(Said, frozen=True, gc=False):
+class Event(Entry, frozen=True, gc=False):
     """Something really changed."""
 
     name: ClassVar[str] = "event"
@@ -213,7 +199,7 @@ class Late(Entry, frozen=True, gc=False):
     """
 
 
-class Met(Said, frozen=True, gc=False):
+class Met(Entry, frozen=True, gc=False):
     """What machines are known by from now on."""
 
     name: ClassVar[str] = "met"
@@ -341,3 +327,21 @@ def beginning(text: str) -> str:
 def raw_delta(delta: Delta) -> dict[Address, tuple[msgspec.Raw, msgspec.Raw]]:
     """Encode a delta, to be carried in an event."""
     return {a: (msgspec.Raw(encoded(c.before)), msgspec.Raw(encoded(c.after))) for a, c in delta.items()}
+
+
+def check_said(entries: Sequence[Entry]) -> None:
+    """Check that what somebody says in entries that are to be written is text, and what they name positions.
+
+    Who writes checks it, and not the type, so that reading costs nothing for it.
+
+    Raises:
+        BadInput: it is not, so that no log could be read that holds it.
+
+    """
+    for entry in entries:
+        for name in SAID:
+            value = getattr(entry, name, None)
+            if value is not None and not isinstance(value, str):
+                raise BadInput(f"{name} is to be text, and not {value!r}", remedy="give it as text")
+        if not all(type(position) is int for position in getattr(entry, "undoes", ())):
+            raise BadInput("what a command takes back is to be named by positions", remedy="give numbers")

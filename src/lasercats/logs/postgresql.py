@@ -18,7 +18,7 @@ from lasercats.core.errors import LogError
 from lasercats.core.fold import Open
 from lasercats.core.head import Signature
 from lasercats.core.lease import BEAT, Lease
-from lasercats.core.record import AnyEntry, Record
+from lasercats.core.record import AnyEntry, Record, check_said
 from lasercats.core.sealing import Schemas
 from lasercats.core.sql import Answer, Bounds, Resolve, Sql
 from lasercats.core.stores import Copy
@@ -98,6 +98,7 @@ class PostgresqlLog(PostgresqlReader):
     ) -> int:
         """Commit entries together, durably, and return the position of the first."""
         self._check_writable()
+        check_said(entries)
         what = (request or token_hex(8), run, holder, self._program, self._now())
         mine = ([*self._mine] or None, [*self._mine.values()] or None)
         arguments = (*what, *mine, *_said(entries, {"expect": expect, "seen": seen}), _KNOWN)

@@ -18,7 +18,7 @@ from lasercats.core.errors import LogCorrupt, LogError
 from lasercats.core.fold import Claims, Open, check_batches, check_versions
 from lasercats.core.head import Signature
 from lasercats.core.lease import BEAT, Fence, Lease
-from lasercats.core.record import AnyEntry, Deferred
+from lasercats.core.record import AnyEntry, Deferred, check_said
 from lasercats.core.sealing import Schemas
 from lasercats.core.sql import Answer, Bounds, Resolve, Sql
 from lasercats.core.stores import Copy
@@ -54,6 +54,7 @@ class SqliteLog(SqliteReader):
     ) -> int:
         """Commit entries together, durably, and return the position of the first."""
         self._file.check_writable()
+        check_said(entries)
         with self._explained(), self._commit():
             claims = self._catch_up()
             self._file.check_writable()

@@ -17,12 +17,13 @@ from contextlib import contextmanager
 from itertools import count, pairwise, product
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from lasercats.core.address import Address
-from lasercats.core.errors import Fenced, LogConflict, LogError
+from lasercats.core.errors import BadInput, Fenced, LogConflict, LogError
 from lasercats.core.fold import Fold
 from lasercats.core.head import Signature
 from lasercats.core.ports import Log
@@ -129,6 +130,17 @@ class LogContract:
         entries: list[AnyEntry] = [accepted(), event(), Ended(command=1, status="done")]
         log.append(entries)
         assert [record.entry for record in log.read()] == entries
+
+    @pytest.mark.parametrize("field", ["actor", "message", "because"])
+    def test_a_record_holds_text(self, log: Log, field: str) -> None:
+        """What somebody says in no text is refused, as no log that holds it could be read; nothing stays."""
+        good = accepted()
+        bad: Any = {"actor": "a", field: 5}
+        with pytest.raises(BadInput, match=f"{field} is to be text"):
+            log.append([good, Accepted(command=raw({}), run="r", **bad)])
+        with pytest.raises(BadInput, match="positions"):
+            log.append([Accepted(command=raw({}), run="r", actor="a", undoes=("x",))])  # type: ignore[arg-type]
+        assert (log.head(), log.open()) == (0, {})
 
     def test_read_takes_a_range_and_names(self, log: Log) -> None:
         """A range is inclusive; names select the types of entries."""

@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 import pytest
-from msgspec import Raw
 
 import lasercats
 from lasercats.core.address import Address
 from lasercats.core.errors import BadInput, LaserCatsError, LogConflict, UnknownName
-from lasercats.core.record import Accepted
 from lasercats.domains.host.directory import Directory
 from lasercats.domains.host.file import File, Write
 from lasercats.operate.api import Session
@@ -233,16 +231,6 @@ async def test_a_message_of_no_text_never_reaches_the_log(
             project.record(await project.observe(), **what)
         assert project.log() == []
         assert not Path(folder, "t/f").exists()
-
-
-@pytest.mark.parametrize("field", ["actor", "message", "because"])
-def test_a_record_holds_text(field: str) -> None:
-    """Whoever makes one says what it says in text: no log could be read that holds anything else."""
-    more: Any = {"actor": "a", field: 5}
-    with pytest.raises(BadInput, match=f"{field} is to be text"):
-        Accepted(command=Raw(b"{}"), run="r", **more)
-    with pytest.raises(BadInput, match="positions"):
-        Accepted(command=Raw(b"{}"), run="r", actor="a", undoes=("x",))  # type: ignore[arg-type]
 
 
 BAD: list[Any] = [
