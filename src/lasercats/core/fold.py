@@ -4,7 +4,7 @@ Resources are kept in their encoded form, so that folding costs the same for eve
 is decoded once, at the end. A store may keep a fold as tables, but what the tables say is defined here.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -22,6 +22,7 @@ from lasercats.core.record import (
     Ended,
     Event,
     Late,
+    Record,
     legible,
 )
 from lasercats.core.registry import HELD, Kinds
@@ -55,6 +56,12 @@ class Fold(msgspec.Struct):
 
     position: int = 0
     entries: dict[Address, Version] = {}
+
+    def go_on(self, records: Iterable[Record], position: int) -> None:
+        """Take in the records that came since, up to a position."""
+        for record in records:
+            self.add(record.position, record.entry)
+        self.position = position
 
     def add(self, position: int, entry: AnyEntry) -> None:
         """Take in the next record."""

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from lasercats.core.errors import LogCorrupt
-from lasercats.core.record import AnyEntry, Known, Met, Record, legible, met_in
-from lasercats.logs import about
+from lasercats.core.record import AnyEntry, Known, Met, Record, met_in
+from lasercats.logs import about, rows
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS met (
@@ -36,11 +36,7 @@ def known(db: sqlite3.Connection) -> dict[str, Known]:
     """Return what each machine is known by."""
     if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'met'").fetchone():
         return {}
-    with legible("what the log holds of the identity of machines"):
-        return {
-            name: Known(since, msgspec.json.decode(body, type=dict[str, str]))
-            for name, since, body in db.execute("SELECT machine, since, body FROM met ORDER BY machine")
-        }
+    return rows.known(db.execute("SELECT machine, since, body FROM met ORDER BY machine"))
 
 
 def folded(records: Iterable[Record]) -> Mapping[str, Known]:

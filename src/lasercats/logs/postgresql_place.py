@@ -15,7 +15,6 @@ from lasercats.logs.postgresql import PostgresqlLog
 from lasercats.logs.postgresql_link import Link
 
 _SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
-_WHERE = ("host", "port", "dbname", "service")
 _LONGEST = 63
 """The most bytes of a name in PostgreSQL; a longer one would be cut off silently."""
 

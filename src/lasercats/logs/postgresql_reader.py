@@ -4,18 +4,15 @@ What is wanted of now is wanted as of the position that `head` tells first, so i
 append; long reads are done page by page, so that nothing is held open while their reader thinks.
 """
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-
-import msgspec
 
 from lasercats.core.address import Address
 from lasercats.core.fold import Fold, Version
 from lasercats.core.head import Head, Signature
-from lasercats.core.record import Known, Record, Reversal, legible
+from lasercats.core.record import Known, Record, Reversal
 from lasercats.logs.postgresql_link import Link
-from lasercats.logs.rows import decoded
+from lasercats.logs.rows import decoded, known, tail
 from lasercats.logs.schema import told
 
 PAGE, ROOM = 10_000, 16 * 1024 * 1024
@@ -136,9 +133,7 @@ class PostgresqlReader:
             return self._folded(at, _AS_OF)
         if self._fold is None:
             self._fold = self._folded(head, _AS_OF)
-        for record in self.read(self._fold.position + 1, head, names=("event",)):
-            self._fold.add(record.position, record.entry)
-        self._fold.position = head
+        self._fold.go_on(self.read(self._fold.position + 1, head, names=("event",)), head)
         return self._fold
 
     def _folded(self, position: int, sql: str, *arguments: Any) -> Fold:  # noqa: ANN401
@@ -154,19 +149,8 @@ class PostgresqlReader:
 
     def machines(self) -> Mapping[str, Known]:
         """Return what each machine is known by, by name."""
-        with legible("what the log holds of the identity of machines"):
-            return {
-                name: Known(since, msgspec.json.decode(body, type=dict[str, str]))
-                for name, since, body in self._rows("SELECT machine, since, body FROM @.met ORDER BY machine")
-            }
+        return known(self._rows("SELECT machine, since, body FROM @.met ORDER BY machine"))
 
     def tail(self, after: int, *, patience: float) -> Iterator[Record]:
         """Iterate over records after a position as they come, until none came for `patience` seconds."""
-        deadline, pause = time.monotonic() + patience, POLL
-        while time.monotonic() < deadline:
-            pause = min(1.2 * pause, IDLE)
-            for record in self.read(after + 1):
-                after, pause = record.position, POLL
-                deadline = time.monotonic() + patience
-                yield record
-            time.sleep(min(pause, patience))
+        return tail(self.read, after, patience, POLL, IDLE)

@@ -1,13 +1,14 @@
 """Rows of records are read the same in every store: decoded, with the meaning that their format had."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from lasercats.core.errors import LogCorrupt
 from lasercats.core.formats import modern
-from lasercats.core.record import ENTRIES, Record
+from lasercats.core.record import ENTRIES, Known, Record, legible
 
 _DECODERS = {name: msgspec.json.Decoder(type_) for name, type_ in ENTRIES.items()}
 CLAIMING = ("accepted", "deferred", "ended", "late")
@@ -38,6 +39,36 @@ def decoded(
         except (KeyError, UnicodeDecodeError, RecursionError, msgspec.DecodeError):
             raise _illegible(position, place) from None
         yield Record(position, when, entry)
+
+
+def known(rows: Iterable[tuple[str, int, bytes]]) -> dict[str, Known]:
+    """Return what machines are known by from rows of name, since when, and facts.
+
+    Raises:
+        LogCorrupt: the facts of one cannot be read.
+
+    """
+    with legible("what the log holds of the identity of machines"):
+        return {
+            name: Known(since, msgspec.json.decode(body, type=dict[str, str])) for name, since, body in rows
+        }
+
+
+def tail(
+    read: Callable[[int], Iterator[Record]], after: int, patience: float, least: float, most: float
+) -> Iterator[Record]:
+    """Iterate over records after a position as they come, until none came for `patience` seconds.
+
+    Between two looks it waits the `least` seconds just after there was one, then more, up to the `most`.
+    """
+    deadline, pause = time.monotonic() + patience, least
+    while time.monotonic() < deadline:
+        pause = min(1.2 * pause, most)
+        for record in read(after + 1):
+            after, pause = record.position, least
+            deadline = time.monotonic() + patience
+            yield record
+        time.sleep(min(pause, patience))
 
 
 def _illegible(position: int, place: str) -> LogCorrupt:

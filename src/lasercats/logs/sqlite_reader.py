@@ -1,6 +1,5 @@
 """What is read of a log in SQLite besides its records: their fold, their times, and the heads of the log."""
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 
@@ -10,12 +9,16 @@ from lasercats.core.fold import Fold, Version
 from lasercats.core.head import Head, Signature
 from lasercats.core.record import Known, Record, Reversal
 from lasercats.logs import heads, met, schema
+from lasercats.logs.rows import tail
 from lasercats.logs.sqlite_base import END, SqliteBase
 
 _BACK = f"""
 SELECT s.first, {schema.CLOCK}, s.low FROM segments s JOIN records ON position = s.first - 1
 WHERE s.first BETWEEN ? AND ? ORDER BY s.first
 """  # noqa: S608 - made of ours
+
+POLL = 0.05
+"""Seconds between two looks at whether there is more."""
 
 
 class SqliteReader(SqliteBase):
@@ -86,9 +89,7 @@ class SqliteReader(SqliteBase):
                 return self._fold_of(head, addresses)
             if self._fold is None:
                 self._fold = self._fold_of(head, None)
-            for record in self.read(self._fold.position + 1, head, names=("event",)):
-                self._fold.add(record.position, record.entry)
-            self._fold.position = head
+            self._fold.go_on(self.read(self._fold.position + 1, head, names=("event",)), head)
             return self._fold
 
     def versions(self, address: Address) -> Iterator[Version]:
@@ -108,13 +109,7 @@ class SqliteReader(SqliteBase):
 
     def tail(self, after: int, *, patience: float) -> Iterator[Record]:
         """Iterate over records after a position as they come, until none came for `patience` seconds."""
-        deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
-            for record in self.read(after + 1):
-                after = record.position
-                deadline = time.monotonic() + patience
-                yield record
-            time.sleep(min(0.05, patience))
+        return tail(self.read, after, patience, POLL, POLL)
 
     def _fold_of(self, position: int, addresses: Sequence[Address] | None) -> Fold:
         if addresses is None:

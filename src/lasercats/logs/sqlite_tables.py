@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping
 
 from lasercats.core.sealing import COMMAND
 from lasercats.core.secret import HIDDEN
-from lasercats.core.sql import ALL, Column, Span, Table
+from lasercats.core.sql import Column, Span, Table
+from lasercats.logs import selects
 
 _NAME = "substr({address}, instr({address}, '/') + 1)"
 _ADDED = {
@@ -51,11 +52,8 @@ def veiled(json: str, of: str) -> str:
 
 
 def select(table: Table, columns: Collection[str], span: Span | None) -> str:
-    """Return the SELECT of these columns of a table, now or in a span; of one, if there are none of them."""
-    names = [name for name in table.columns if name in columns] or [next(iter(table.columns))]
-    if table.kind or table.name == "unknown_kinds":
-        return _resources(table, names, span)
-    return _RECORDS[table.name](names, span or ALL)
+    """Return the SELECT of these columns of a table, now or in a span."""
+    return selects.select(table, columns, span, _resources, _RECORDS)
 
 
 def _chosen(sources: Mapping[str, str], names: Collection[str], **parts: str) -> str:
@@ -166,20 +164,8 @@ def _commands(names: Collection[str], span: Span) -> str:
 
 
 def _instructions(names: Collection[str], span: Span) -> str:
-    """Return the SELECT of what was sent to machines, and what they answered.
-
-    Only what is asked for is taken out of the batches. The lists of a batch are taken apart once each and
-    joined, so that the cost of a large batch does not grow with its square.
-    """
-    where = span.positions("r.position")
-    source = f"({_items('started', 'instructions', where)}) i"
-    if "command" in names:
-        commands = _items("started", "commands", where)
-        source += f" LEFT JOIN ({commands}) c ON c.position = i.position AND c.number = i.number"
-    if {"outcome", "failed", "finished", "reported_by"} & {*names}:
-        outcomes = _items("finished", "outcomes", span.until("r.position"), number=_OF)
-        source += f" LEFT JOIN ({outcomes}) o ON o.cause = i.position AND o.number = i.number"
-    return f"SELECT {_chosen(_INSTRUCTIONS, names)} FROM {source}"
+    """Return the SELECT of what was sent to machines, and what they answered."""
+    return f"SELECT {_chosen(_INSTRUCTIONS, names)} FROM {selects.joined(_items, _OF, names, span)}"
 
 
 def _identities(names: Collection[str], span: Span) -> str:

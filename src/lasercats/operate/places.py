@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lasercats.core.errors import BadInput
-from lasercats.core.stores import LogPlace
+from lasercats.core.stores import LogPlace, OpenLog
 from lasercats.operate import plugins
 from lasercats.operate.trust import FILE, FOLDER
 
@@ -43,5 +43,5 @@ def place(url: str, root: Path, environment: str = "") -> LogPlace:
             f"{url!r} is no URL of a log",
             remedy=f"give one in {FILE} such as {DEFAULT_LOG} or postgresql://HOST/DATABASE",
         )
-    found: LogPlace = plugins.load("logs", scheme, "log store")(url, str(root), environment)
-    return found
+    open_log: OpenLog = plugins.load("logs", scheme, "log store")
+    return open_log(url, str(root), environment)
