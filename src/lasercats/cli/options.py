@@ -95,6 +95,11 @@ def interpreter(function: F) -> F:
     return choose(check(within(serial(yes(function)))))
 
 
+def acting(*names: str, **own: Any) -> Callable[[F], F]:  # noqa: ANN401
+    """Add what every verb that acts takes: `--json`, `--diff`, `--message`, and how it is to be done."""
+    return lambda function: as_json(*names, **own)(diff(message(interpreter(function))))
+
+
 def is_queried(context: click.Context) -> bool:
     """Tell whether the addresses of a verb came from a query, so that no operator wrote them out."""
     return bool((context.find_root().obj or {}).get("queried"))

@@ -69,10 +69,7 @@ def show_(
 @click.command()
 @options.argument("one", type=arguments.NAME, metavar="DEVICE")
 @options.argument("other", type=arguments.NAME, metavar="DEVICE")
-@options.as_json("results")
-@options.diff
-@options.message
-@options.interpreter
+@options.acting("results")
 @click.pass_context
 def swap(context: click.Context, /, one: str, other: str, **values: Any) -> None:  # noqa: ANN401
     """Let two devices change places; what makes room first goes to a spare place, or is put aside."""
@@ -87,10 +84,7 @@ def swap(context: click.Context, /, one: str, other: str, **values: Any) -> None
 @click.command()
 @options.argument("old", type=arguments.NAME, metavar="DEVICE")
 @options.argument("new", type=arguments.NAME, metavar="NAME")
-@options.as_json("results")
-@options.diff
-@options.message
-@options.interpreter
+@options.acting("results")
 @click.pass_context
 def rename(context: click.Context, /, old: str, new: str, **values: Any) -> None:  # noqa: ANN401
     """Give a device its right name on record, with its cables; nobody is sent."""
@@ -103,10 +97,7 @@ def rename(context: click.Context, /, old: str, new: str, **values: Any) -> None
 @click.command("import")
 @options.argument("folder", type=arguments.FILE, metavar="FOLDER")
 @options.only
-@options.as_json("results")
-@options.diff
-@options.message
-@options.interpreter
+@options.acting("results")
 @click.pass_context
 def import_(context: click.Context, /, folder: str, only: tuple[str, ...], **values: Any) -> None:  # noqa: ANN401
     """Take device types from a folder in the layout of the NetBox device-type library.

@@ -16,10 +16,7 @@ from lasercats.operate.issue import read_commands
 @click.command()
 @options.argument("file", type=arguments.FILE)
 @options.max_size
-@options.as_json("results")
-@options.diff
-@options.message
-@options.interpreter
+@options.acting("results")
 @click.pass_context
 def issue(context: click.Context, /, file: str, max_size: int, **values: Any) -> None:  # noqa: ANN401
     """Issue commands from FILE: JSON lines or a YAML list; `-` is standard input."""

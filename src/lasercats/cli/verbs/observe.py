@@ -10,6 +10,7 @@ import click
 from lasercats.cli import arguments, consent, hint, options, printing, show
 from lasercats.cli.act import act
 from lasercats.cli.opening import opened
+from lasercats.cli.options import F
 from lasercats.cli.request import Request
 from lasercats.cli.running import run
 from lasercats.core.change import Delta
@@ -21,18 +22,19 @@ from lasercats.operate.plan import plan_delta
 from lasercats.operate.project import Project
 
 
+def _looking(function: F) -> F:
+    """Add the options of both verbs."""
+    more = options.message(options.detailed(options.serial(function)))
+    data = options.as_json("observation", "reverted")
+    return options.yes(options.recreate(data(options.diff(more))))
+
+
 @click.command()
 @options.argument("targets", type=arguments.NAME, nargs=-1, metavar="[MACHINE|ADDRESS]...")
 @options.option("--adopt", is_flag=True, help="Record it, so that it is the state (the default of observe).")
 @options.option("--revert", is_flag=True, help="Record it, and put things back as they were.")
 @options.option("--in-clear", is_flag=True, help="Do not seal contents that not everybody there may read.")
-@options.yes
-@options.recreate
-@options.as_json("observation", "reverted")
-@options.diff
-@options.message
-@options.detailed
-@options.serial
+@_looking
 @click.pass_context
 def observe(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
     """Look at machines and record what changed outside; `undo` can put it back.
@@ -46,13 +48,7 @@ def observe(context: click.Context, /, **values: Any) -> None:  # noqa: ANN401
 @options.argument("targets", type=arguments.NAME, nargs=-1, metavar="[MACHINE|ADDRESS]...")
 @options.option("--adopt", is_flag=True, help="Record it, so that it is the state.")
 @options.option("--revert", is_flag=True, help="Record it, and put things back as they were.")
-@options.yes
-@options.recreate
-@options.as_json("observation", "reverted")
-@options.diff
-@options.message
-@options.detailed
-@options.serial
+@_looking
 @click.pass_context
 def drift(context: click.Context, /, adopt: bool, **values: Any) -> None:  # noqa: ANN401
     """Look at machines and show what changed outside; record it only if told to.

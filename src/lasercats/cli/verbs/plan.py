@@ -75,10 +75,7 @@ def plan(context: click.Context, /, documents: tuple[str, ...], **values: Any) -
 @options.only
 @options.exclude
 @options.max_size
-@options.as_json("results")
-@options.diff
-@options.message
-@options.interpreter
+@options.acting("results")
 @click.pass_context
 def apply(context: click.Context, /, documents: tuple[str, ...], **values: Any) -> None:  # noqa: ANN401
     """Make the state as documents wish, or carry out a saved plan if nothing moved since.

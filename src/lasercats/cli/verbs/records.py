@@ -34,10 +34,7 @@ def _record(
 @click.command()
 @_addresses
 @options.option("--field", "fields", multiple=True, help="Only the decision on this field.")
-@options.as_json("results")
-@options.diff
-@options.message
-@options.interpreter
+@options.acting("results")
 @click.pass_context
 def forget(
     context: click.Context,
@@ -52,10 +49,7 @@ def forget(
 
 @click.command()
 @_addresses
-@options.as_json("results")
-@options.diff
-@options.message
-@options.interpreter
+@options.acting("results")
 @click.pass_context
 def protect(context: click.Context, /, addresses: tuple[str, ...], **values: Any) -> None:  # noqa: ANN401
     """Protect resources from being removed or made anew, by whatever asks for it; touch no machine.
@@ -68,10 +62,7 @@ def protect(context: click.Context, /, addresses: tuple[str, ...], **values: Any
 
 @click.command()
 @_addresses
-@options.as_json("results")
-@options.diff
-@options.message
-@options.interpreter
+@options.acting("results")
 @click.pass_context
 def unprotect(context: click.Context, /, addresses: tuple[str, ...], **values: Any) -> None:  # noqa: ANN401
     """Lift the protection of resources from being removed; touch no machine."""

@@ -86,10 +86,7 @@ def _row(one: Secret) -> tuple[str, str, str, str]:
 @secret.command("rotate")
 @options.argument("targets", nargs=-1, type=arguments.NAME, metavar="[NAME|ADDRESS] [REFERENCE]")
 @options.option("--key", is_flag=True, help="Make new keys only; values and machines stay as they are.")
-@options.as_json("results", "resealed")
-@options.diff
-@options.message
-@options.interpreter
+@options.acting("results", "resealed")
 @click.pass_context
 def secret_rotate(
     context: click.Context,

@@ -15,15 +15,17 @@ from lasercats.operate import data
 from lasercats.operate.moments import resolve
 from lasercats.operate.project import Project
 
-
-@click.command()
-@options.argument(
+_addresses = options.argument(
     "addresses",
     type=arguments.NAME,
     nargs=-1,
     metavar="[ADDRESS]...",
     shell_complete=complete_address,
 )
+
+
+@click.command()
+@_addresses
 @options.as_of
 @options.as_json("state")
 @click.pass_context
@@ -41,13 +43,7 @@ def state(context: click.Context, addresses: tuple[str, ...], as_of: str | None,
 
 
 @click.command()
-@options.argument(
-    "addresses",
-    type=arguments.NAME,
-    nargs=-1,
-    metavar="[ADDRESS]...",
-    shell_complete=complete_address,
-)
+@_addresses
 @options.as_of
 @options.as_json("document")
 @click.pass_context

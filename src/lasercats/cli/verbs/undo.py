@@ -19,10 +19,7 @@ from lasercats.operate.undo import plan_undo
 @options.argument("positions", nargs=-1, required=True, metavar="POSITION...")
 @options.option("--partial", is_flag=True, help="Leave out what cannot come back.")
 @options.recreate
-@options.as_json("results")
-@options.diff
-@options.message
-@options.interpreter
+@options.acting("results")
 @click.pass_context
 def undo(
     context: click.Context,
