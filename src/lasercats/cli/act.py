@@ -8,7 +8,6 @@ import click
 
 from lasercats.cli import consent, hint, printing, show
 from lasercats.cli.arguments import as_text
-from lasercats.cli.checklist import print_order
 from lasercats.cli.progress import Feedback
 from lasercats.cli.request import Request
 from lasercats.cli.running import run
@@ -16,14 +15,12 @@ from lasercats.core.address import Address
 from lasercats.core.command import Command
 from lasercats.core.loss import Loss, announced
 from lasercats.interpreters.context import Result
-from lasercats.operate import confirm, data, moments
-from lasercats.operate.confirm import carry_out_held, duration
+from lasercats.operate import data, moments
 from lasercats.operate.history import waiting
 from lasercats.operate.issue import carry_out
 from lasercats.operate.plan import buried
 from lasercats.operate.project import Project
 from lasercats.operate.serial import size
-from lasercats.operate.work import order
 
 _SAID: Mapping[str, Callable[..., None]] = {"script": printing.exact, "trace": printing.line}
 """How what an interpreter says is printed: a script is for a shell, a trace is lines."""
@@ -137,6 +134,9 @@ def _print_orders(project: Project, results: Sequence[Result]) -> None:
     """Print the work orders that results wait for."""
     numbers = sorted({result.order for result in results if result.order is not None})
     if numbers:
+        from lasercats.cli.checklist import print_order  # noqa: PLC0415 - only where people are at work
+        from lasercats.operate.work import order  # noqa: PLC0415 - as above
+
         for number in numbers:
             print_order(order(project, number))
 
@@ -155,6 +155,7 @@ def _carrier(
     """Return what carries commands out, and whether it holds them until they are confirmed."""
     if request.confirm_within is None or request.predicts:
         return carry_out, False
+    from lasercats.operate.confirm import carry_out_held, duration  # noqa: PLC0415 - it brings all of `recover`
 
     within = duration(request.confirm_within)
     return (partial(carry_out_held, within=within), True) if commands else (carry_out, False)
@@ -165,5 +166,7 @@ def _held(project: Project, results: Sequence[Result]) -> data.acts.Holding | No
     positions = [result.position for result in results if result.position is not None and result.delta]
     if not positions:
         return None
+    from lasercats.operate import confirm  # noqa: PLC0415 - as above
+
     (held,) = confirm.chosen(project, positions[:1])
     return data.acts.Holding(held.position, moments.iso(held.until))

@@ -13,6 +13,7 @@ from lasercats.core.ports import Inputs, Reverting
 from lasercats.core.registry import Kinds
 from lasercats.interpreters.context import Interpreter, Result, Watcher
 from lasercats.operate import plugins
+from lasercats.operate.doubt import settle_at
 from lasercats.operate.project import Project
 
 PREDICTING = ("simulate", "script")
@@ -55,8 +56,6 @@ async def carry_out(
         Unrecorded: the log cannot be written in the middle; what was done and what is in doubt is told.
 
     """
-    from lasercats.operate.late import settle_at  # noqa: PLC0415 - it stands on this module
-
     chosen: Interpreter = plugins.load("interpreters", interpreter, "interpreter")()
     context = project.context(message=message, because=because, **({} if write is None else {"write": write}))
     if watcher is not None:

@@ -5,7 +5,7 @@ can be known only by the id that was told late is taken into the state where not
 where something is: nothing that exists is dropped.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from lasercats.core.address import Address, label
@@ -44,32 +44,10 @@ async def settle(project: Project, positions: Sequence[int], *, force: bool = Fa
 
     What cannot be looked at stays open, unless `force` is given: then it ends, and what was told is told.
     """
-    context = project.context() if positions else None
-    return [
-        await _settle_one(project, context, position, force=force)
-        for position in sorted(positions)
-        if context is not None
-    ]
-
-
-async def settle_at(project: Project, addresses: Collection[Address]) -> None:
-    """Settle what was told late about some addresses, before something is decided on what is known of them.
-
-    Raises:
-        LogConflict: it cannot be settled now, with the reason.
-
-    """
-    wanted = set(addresses)
-    late = [p for p, o in project.log.open().items() if o.late and wanted & set(o.claims)]
-    for one in await settle(project, late):
-        if one.status == "open":
-            address, fact = next(iter(one.facts.items()))
-            raise LogConflict(
-                f"{address} is in doubt: what a process was told of it came late (position {one.position}), "
-                f"and it cannot be looked at: {fact}",
-                remedy="run `lasercats recover` when it can",
-                subject=address,
-            )
+    if not positions:
+        return []
+    context = project.context()
+    return [await _settle_one(project, context, position, force=force) for position in sorted(positions)]
 
 
 async def _settle_one(project: Project, context: Context, position: int, *, force: bool) -> Recovered:

@@ -22,6 +22,7 @@ from lasercats.core.secret import place
 from lasercats.core.state import State
 from lasercats.interpreters.simulate import simulate
 from lasercats.operate.decided import corrective
+from lasercats.operate.doubt import settle_at
 from lasercats.operate.project import Project
 
 
@@ -75,8 +76,6 @@ async def make(
         LogConflict: it cannot be looked at now.
 
     """
-    from lasercats.operate.late import settle_at  # noqa: PLC0415 - only where something was told late
-
     if state is None:
         await settle_at(project, [*desired, *(project.state().resources() if prune else ())])
     state = project.state() if state is None else state
