@@ -3,57 +3,24 @@
 
 from collections.abc import Iterator
 from itertools import count
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
 
 from lasercats.core.address import Address
-from lasercats.core.change import Change
-from lasercats.core.command import Command
 from lasercats.core.errors import BadInput, LaserCatsError
-from lasercats.core.kind import Kind
 from lasercats.core.ports import Log
-from lasercats.core.program import Known, Step
 from lasercats.core.record import NULL, Accepted, AnyEntry, Ended, Event, Finished, Met, Started, raw
-from lasercats.core.registry import Domain, Kinds
-from lasercats.core.resource import SECRET, Resource
-from lasercats.core.secret import Sealed, of_text
-from lasercats.domains.host import DOMAIN as HOST
+from lasercats.core.secret import of_text
 from lasercats.logs.postgresql import PostgresqlLog
 from lasercats.logs.sqlite import SqliteLog
 from lasercats.testing.postgresql import Server as Database
 from lasercats.views.query import Answer, Bounds, query
 from lasercats.views.tables import tables
+from tests.lasercats.views.test_query import FILE, KINDS, OTHER, SERVER, Server
 
-
-class Server(Resource, frozen=True):
-    """A server, with fields of every sort."""
-
-    tags: dict[str, str] | None = None
-    sizes: list[int] | None = None
-    count: int | None = None
-    load: float | None = None
-    on: bool | None = None
-    name: str | None = None
-    order: str | None = None
-    password: Annotated[Sealed, SECRET] | None = None
-
-
-def no_commands(address: Address, change: Change[Any]) -> Iterator[Command]:
-    """Converge by nothing."""
-    return iter(())
-
-
-def no_act(address: Address, change: Change[Any], known: Known) -> Step:
-    """Do not act."""
-    raise NotImplementedError
-
-
-KIND: Kind[Server] = Kind(name="rack.server", resource=Server, converge=no_commands, act=no_act)
-KINDS = Kinds([HOST, Domain("rack", (KIND,), ())])
-FILE, OTHER = Address("file/web1:/etc/motd"), Address("file/web2:/etc/motd")
-SERVER, GONE = Address("rack.server/db"), Address("gone.kind/x")
+GONE = Address("gone.kind/x")
 TOKEN = "sealed:AAAABBBB=="  # noqa: S105 - made up
 NUMBERS = count(1)
 
