@@ -168,7 +168,9 @@ class Session:
             BadInput: an unknown command or field, a wrong value, a bad address.
 
         """
-        return build({**fields, "command": name, "on": list(on)}, self.project.kinds, self._inputs())
+        return build(
+            {**fields, "command": name, "on": list(on)}, self.project.kinds, self.project.inputs(self._path)
+        )
 
     async def losses(self, commands: Sequence[Command]) -> list[Loss]:
         """Return all that commands would destroy or interrupt, looked at where anything would be."""
@@ -350,9 +352,6 @@ class Session:
         from lasercats.operate.query import ask  # noqa: PLC0415 - sqlglot takes long to import
 
         return ask(self.project, sql, as_of=as_of)
-
-    def _inputs(self) -> Any:  # noqa: ANN401
-        return self.project.inputs(self._path)
 
 
 def _resolved(folder: Any) -> Path:  # noqa: ANN401 - of a caller

@@ -172,13 +172,13 @@ def copies(log: Log, place: Path | str) -> Iterator[Copy]:
 
     What was moved, so that nothing is at the other place any more, is no copy.
     """
-    head, here = log.mark().position, clean(str(place))
+    here = clean(str(place))
     for file, seen in _all():
         if seen.log != log.id or seen.place == here or not seen.position:
             continue
         if seen.place.startswith("/") and not Path(seen.place).exists():
             continue
-        if seen.position > head or log.mark(seen.position).hash.hex() != seen.hash:
+        if seen.position > log.mark().position or log.mark(seen.position).hash.hex() != seen.hash:
             yield Copy(file, seen)
 
 
